@@ -1,0 +1,67 @@
+"""What a source of examples is asked for, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from storage.schema import Candidate, Flaw, Outcome, Usage
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """A place in the curriculum: domain x level x decision."""
+
+    domain: str
+    level: int
+    decision: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One attempt to be written.
+
+    `seed` is the run's; with cell, slot and idea it decides what a deterministic source writes. `draft` and
+    `critique` are set when a rejected candidate is to be rewritten. `siblings` are hypotheses that the cell
+    already has, newest first, for diversity.
+    """
+
+    cell: Cell
+    slot: int
+    idea: int
+    number: int
+    seed: int
+    draft: Candidate | None = None
+    critique: str = ""
+    siblings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answer to a request: a candidate, or the outcome that names why there is none.
+
+    `flaw` is a mistake that was planted on purpose; it is recorded apart from what QA sees.
+    """
+
+    outcome: Outcome
+    family: str
+    candidate: Candidate | None = None
+    raw: str = ""
+    detail: str = ""
+    model: str = ""
+    prompt_version: str = ""
+    usage: Usage = field(default_factory=Usage)
+    flaw: Flaw | None = None
+
+
+class Source(Protocol):
+    """Writes candidates. `close` frees what it holds; it is safe to call twice."""
+
+    name: str
+    max_in_flight: int
+
+    async def write(self, request: Request) -> Written:
+        """One candidate for `request`. Faults of endpoints come back as outcomes; only bugs raise."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Quality assurance: rules, near-duplicates, the judge, and what their record says."""

@@ -1,0 +1,1 @@
+"""Long work: launched, worked on by a process of its own, and controlled from outside."""

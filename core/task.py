@@ -1,0 +1,169 @@
+"""The project file: the task, its curriculum and the settings, as they are checked on the way in."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+def _ordered(band: tuple[float, float]) -> tuple[float, float]:
+    if band[0] > band[1]:
+        raise ValueError(f"the first number is the lower end: [{band[1]}, {band[0]}] is probably meant")
+    return band
+
+
+def _ordered_counts(band: tuple[int, int]) -> tuple[int, int]:
+    _ordered(band)
+    return band
+
+
+_Zero = Annotated[float, Field(ge=0, le=1)]
+Band = Annotated[tuple[_Zero, _Zero], AfterValidator(_ordered)]
+Counts = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], AfterValidator(_ordered_counts)]
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Decision(_Table):
+    """One of the answers that the judge can give, and how many examples of it are wanted."""
+
+    name: Name
+    meaning: str = Field(min_length=1)
+    min: int = Field(ge=0, description="No fewer examples than this.")
+    max: int = Field(ge=1, description="No more examples than this.")
+    target: int | None = Field(default=None, description="What is aimed for; the middle of min and max if unset.")
+
+    @property
+    def want(self) -> int:
+        """How many examples are aimed for."""
+        return self.target if self.target is not None else (self.min + self.max) // 2
+
+    @model_validator(mode="after")
+    def _range(self) -> Decision:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        if not self.min <= self.want <= self.max:
+            raise ValueError(f"target ({self.target}) is outside min-max ({self.min}-{self.max})")
+        return self
+
+
+class Domain(_Table):
+    """A field of subject matter."""
+
+    name: Name
+    meaning: str = Field(min_length=1, description="What belongs to it.")
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Level(_Table):
+    """A step of difficulty, and the knobs that make it so."""
+
+    level: int = Field(ge=1, le=99)
+    name: str = Field(min_length=1)
+    meaning: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+    evidence: Counts = Field(description="Pieces of evidence in all.")
+    irrelevant: Counts = Field(default=(0, 0), description="Of these, pieces that do not bear on the hypothesis.")
+    contradicting: Counts = Field(default=(0, 0), description="Of these, pieces that point against the decision.")
+    reliability: Literal["high", "mixed", "low"] = Field(
+        default="high", description="How far the sources can be trusted; mixed: unequal."
+    )
+    steps: int = Field(default=1, ge=1, le=5, description="Steps of inference from evidence to decision.")
+    hedging: Literal["none", "some", "much"] = Field(default="none", description="How guarded the language is.")
+    relevance: Band = Field(default=(0.0, 1.0), description="Band for the pieces that bear on the hypothesis.")
+    irrelevant_relevance: Band = Field(default=(0.0, 0.3), description="Band for the pieces that do not.")
+    confidence: dict[str, Band] = Field(default_factory=dict, description="Band for the confidence, by decision.")
+
+
+class Model(_Table):
+    """An OpenAI-compatible endpoint and a model on it."""
+
+    model: str = Field(min_length=1)
+    base_url: str = Field(default="https://api.openai.com/v1")
+    key_env: str | None = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_output_tokens: int = Field(default=4096, ge=16)
+    timeout_s: float = Field(default=300.0, gt=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    max_in_flight: int = Field(default=64, ge=1, le=1024)
+
+
+class Price(_Table):
+    """Money for a million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class Roles(_Table):
+    """Which model does what: a name in `models`, or an embedded one."""
+
+    generator: str = "procedural"
+    judge: str = "solver"
+
+
+class Limits(_Table):
+    """Where a run gives up."""
+
+    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
+    max_ideas: int = Field(default=4, ge=1, le=50, description="Ideas for one slot before it is given up.")
+    max_retries: int = Field(default=5, ge=0, le=20, description="Repeats of one request after a passing fault.")
+    budget: Decimal | None = Field(default=None, ge=0, description="Money that one run may spend; unset: no limit.")
+    near_duplicate: float = Field(default=0.85, gt=0, le=1, description="Similarity from which two are duplicates.")
+    rubric_pass: float = Field(default=0.5, ge=0, le=1, description="The score a rubric criterion must reach.")
+    planted_flaws: _Zero = Field(default=0.0, description="Share of procedural attempts with a planted flaw.")
+
+
+class Prompts(_Table):
+    """Files that replace the built-in prompt templates; paths are relative to the project."""
+
+    generate: Path | None = None
+    rewrite: Path | None = None
+    judge_blind: Path | None = None
+    judge_rubric: Path | None = None
+
+
+class ReviewSettings(_Table):
+    """How people review."""
+
+    reasons: list[str] = Field(
+        default=["wrong decision", "ambiguous", "unrealistic", "wrong level", "wrong domain", "near-duplicate"],
+        min_length=1,
+        max_length=9,
+    )
+
+
+class Task(_Table):
+    """A whole project file."""
+
+    name: Name
+    question: str = Field(min_length=1, description="The question that the judge answers.")
+    decisions: list[Decision] = Field(min_length=2)
+    domains: list[Domain] = Field(min_length=1)
+    levels: list[Level] = Field(min_length=1)
+    roles: Roles = Roles()
+    models: dict[Name, Model] = Field(default_factory=dict)
+    prices: dict[str, Price] = Field(default_factory=dict)
+    limits: Limits = Limits()
+    prompts: Prompts = Prompts()
+    review: ReviewSettings = ReviewSettings()
+
+    def level(self, number: int) -> Level:
+        """The level with this number; KeyError if there is none."""
+        for level in self.levels:
+            if level.level == number:
+                return level
+        raise KeyError(number)
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the decisions, in the order of the file."""
+        return [decision.name for decision in self.decisions]

@@ -1,0 +1,287 @@
+"""Everything that Sidequest keeps, as pydantic models. Read this file first.
+
+The descriptions of `Evidence` and `Candidate` are written for a model as much as for a person: they are sent to
+the generator as its structured-output schema. The other models wrap a candidate with where it came from and what
+was decided about it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from ulid import ULID
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _storable(value: object) -> object:
+    """UTF-8 cannot hold a lone surrogate, and a model can write one: it becomes U+FFFD."""
+    return _SURROGATES.sub("\ufffd", value) if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(_storable)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+def new_id() -> str:
+    """A ULID: 26 characters that sort by the time they were made, to the millisecond and within it."""
+    return str(ULID())
+
+
+def now() -> datetime:
+    """The current time, in UTC."""
+    return datetime.now(UTC)
+
+
+class Kept(BaseModel):
+    """What all stored models share: no unknown field passes, and no field changes in place."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+# ------------------------------------------------------------------ what a source writes
+
+
+class Evidence(Kept):
+    """One piece of evidence, complete in itself."""
+
+    source: Text = Field(
+        min_length=1,
+        description="Where this piece comes from, as a reader would cite it: the kind of document, and who made it "
+        "or when. For example: 'Cohort analysis, second quarter'.",
+    )
+    content: Text = Field(
+        min_length=1,
+        description="What the source says, in one to five sentences, with the figures or statements that matter. "
+        "It stands alone: it does not refer to the hypothesis, to other pieces, or to being evidence.",
+    )
+    relevance: Fraction = Field(
+        description="How much this piece bears on the hypothesis: 0.0 not at all, 1.0 it alone could settle it. It "
+        "measures bearing, not agreement: a piece that refutes the hypothesis can have 1.0.",
+    )
+
+
+class Candidate(Kept):
+    """A hypothesis, the evidence for and against it, and the decision that the evidence supports."""
+
+    hypothesis: Text = Field(
+        min_length=1,
+        description="One claim in one sentence that evidence can support or refute. It names what is claimed of "
+        "what, and it does not hint at the decision.",
+    )
+    evidence: list[Evidence] = Field(
+        min_length=1, description="The pieces of evidence. Their order carries no meaning."
+    )
+    reasoning: Text = Field(
+        min_length=1,
+        description="How the decision follows from the evidence, in two to six sentences: which pieces weigh, which "
+        "do not, and why. It comes before the decision and uses nothing that the evidence does not say.",
+    )
+    decision: Text = Field(min_length=1, description="The decision that follows from the evidence alone.")
+    confidence: Fraction = Field(
+        description="The probability, from 0.0 to 1.0, that a careful expert who reads only this evidence would "
+        "reach the same decision."
+    )
+
+
+# ------------------------------------------------------------------ examples and what people decide about them
+
+
+class Status(StrEnum):
+    """Where an example stands; derived from its reviews."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+
+
+class Example(Candidate):
+    """A candidate that passed QA (or was imported), with its place in the curriculum and its provenance."""
+
+    id: str = Field(default_factory=new_id, description="ULID; sorts by time.")
+    version: int = Field(default=1, ge=1, description="1 as it was made; an edit makes the next one.")
+    family: str = Field(description="Shared by the examples that stem from one hypothesis or one latent world.")
+    domain: Text
+    level: int = Field(ge=1)
+    status: Status = Status.PENDING
+    flagged: bool = False
+    source: str = Field(description="What wrote it: 'procedural', 'openai', 'import'.")
+    model: Text = Field(default="", description="The model that the source used, if any.")
+    prompt_version: str = Field(default="", description="The version of the prompt template, if any.")
+    seed: int | None = None
+    run: str | None = None
+    attempt: str | None = Field(default=None, description="The attempt that became this example.")
+    created: datetime = Field(default_factory=now)
+
+
+class Action(StrEnum):
+    """What a person can do to an example; each is one line of the log."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    FLAG = "flag"
+    UNFLAG = "unflag"
+    EDIT = "edit"
+    UNDO = "undo"
+
+
+class Review(Kept):
+    """One line of the append-only log of human decisions."""
+
+    id: int = Field(default=0, description="Position in the log; given by the database.")
+    example: str
+    action: Action
+    reason: Text = Field(default="", description="Why it was rejected: one of the project's reasons.")
+    note: Text = ""
+    reviewer: Text = ""
+    version: int | None = Field(default=None, description="For an edit: the version that it made.")
+    undoes: int | None = Field(default=None, description="For an undo: the line of the log that it takes back.")
+    created: datetime = Field(default_factory=now)
+
+
+# ------------------------------------------------------------------ generation and QA
+
+
+class Outcome(StrEnum):
+    """How one request to a source or a judge ended."""
+
+    WRITTEN = "written"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    INVALID_JSON = "invalid_json"
+    SCHEMA_VIOLATION = "schema_violation"
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    BAD_REQUEST = "bad_request"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    BAD_KEY = "bad_key"
+
+
+class Usage(Kept):
+    """What a request took. A figure that the server did not report is None, never zero."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = Field(default=None, description="In the currency of the price table; None if unpriced.")
+    seconds: float = 0.0
+
+
+class Attempt(Kept):
+    """One try at filling one slot of one cell. Unique by run, cell, slot and number."""
+
+    id: str = Field(default_factory=new_id)
+    run: str
+    domain: Text
+    level: int
+    decision: Text
+    slot: int = Field(description="Which of the cell's missing examples this fills, from 0.")
+    number: int = Field(description="Position in the slot's chain of attempts, from 0.")
+    idea: int = Field(description="From 0; a rewrite keeps the idea of its parent, a refill takes the next.")
+    parent: str | None = Field(default=None, description="The attempt that this one rewrites.")
+    outcome: Outcome
+    candidate: Candidate | None = None
+    raw: Text = Field(default="", description="The answer as it came, where it could not be read as a candidate.")
+    detail: Text = Field(default="", description="What went wrong, for a person.")
+    family: str
+    source: str
+    model: Text = ""
+    prompt_version: str = ""
+    seed: int
+    usage: Usage = Usage()
+    created: datetime = Field(default_factory=now)
+
+
+class Result(StrEnum):
+    """What QA says of an attempt."""
+
+    PASSED = "passed"
+    REJECTED = "rejected"
+    FAILED = "failed"  # the judge failed, not the example
+
+
+class Verdict(Kept):
+    """The end of one QA pass over one attempt."""
+
+    id: str = Field(default_factory=new_id)
+    attempt: str
+    result: Result
+    stage: str = Field(description="The step that decided: 'rules', 'duplicates' or 'judge'.")
+    reason: str = Field(default="", description="A short name for why, the same for the same cause.")
+    critique: Text = Field(default="", description="What to mend, in words that a writer can act on.")
+    blind_decision: Text | None = Field(default=None, description="What the judge decided without the label.")
+    blind_confidence: Fraction | None = None
+    rubric: dict[str, float] = Field(default_factory=dict, description="Scores from 0 to 1 by criterion.")
+    model: Text = ""
+    prompt_version: str = ""
+    outcome: Outcome = Field(default=Outcome.WRITTEN, description="How the judge's own request ended.")
+    usage: Usage = Usage()
+    created: datetime = Field(default_factory=now)
+
+
+class Flaw(StrEnum):
+    """A known mistake that the procedural source can plant, to measure QA with."""
+
+    WRONG_DECISION = "wrong_decision"
+    MISSING_EVIDENCE = "missing_evidence"
+    FOREIGN_EVIDENCE = "foreign_evidence"
+    RELEVANCE_OUT_OF_BAND = "relevance_out_of_band"
+    CONFIDENCE_OUT_OF_BAND = "confidence_out_of_band"
+    AMBIGUOUS = "ambiguous"
+    NEAR_DUPLICATE = "near_duplicate"
+
+
+# ------------------------------------------------------------------ runs
+
+
+class RunState(StrEnum):
+    """The states of a run that a person can tell apart. `LOST` is seen from outside, never stored by the worker."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSING = "pausing"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FINISHED = "finished"
+    FAILED = "failed"
+    LOST = "lost"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing happens any more unless someone resumes it."""
+        return self in {RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.LOST}
+
+
+class Run(Kept):
+    """One piece of long work, done by a process of its own."""
+
+    id: str = Field(default_factory=new_id)
+    kind: str = Field(description="'generate', 'qa', 'benchmark', 'train' or 'export'.")
+    state: RunState = RunState.QUEUED
+    params: dict[str, Any] = Field(default_factory=dict, description="What was asked for; enough to resume.")
+    progress: dict[str, Any] = Field(default_factory=dict, description="The newest figures from the worker.")
+    reason: Text = Field(default="", description="Why it stopped or failed, in words.")
+    request: str | None = Field(default=None, description="'pause', 'resume' or 'stop', until it is heeded.")
+    pid: int | None = None
+    pid_started: float | None = Field(default=None, description="Start of the process, seconds since the epoch.")
+    heartbeat: datetime | None = None
+    created: datetime = Field(default_factory=now)
+    started: datetime | None = None
+    ended: datetime | None = None
+
+
+class Event(Kept):
+    """One line of a run's log."""
+
+    id: int = 0
+    run: str
+    severity: str = Field(default="info", description="'info', 'warning' or 'error'.")
+    message: Text
+    data: dict[str, Any] = Field(default_factory=dict)
+    created: datetime = Field(default_factory=now)

@@ -1,0 +1,1 @@
+"""The terminal: the command line, the app, its screens and widgets."""
