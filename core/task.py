@@ -26,6 +26,17 @@ Counts = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
 
 
+FieldPath = tuple[str | int, ...]
+
+
+class InconsistentError(ValueError):
+    """Fields that are right one by one do not fit together."""
+
+    def __init__(self, problems: list[tuple[FieldPath, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(message for _, message in problems))
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -86,7 +97,11 @@ class Model(_Table):
 
     model: str = Field(min_length=1)
     base_url: str = Field(default="https://api.openai.com/v1")
-    key_env: str | None = Field(default="OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    key_env: str = Field(
+        default="OPENAI_API_KEY",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="The environment variable that holds the key; empty where the endpoint needs none.",
+    )
     reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
     max_output_tokens: int = Field(default=4096, ge=16)
@@ -135,7 +150,14 @@ class ReviewSettings(_Table):
     """How people review."""
 
     reasons: list[str] = Field(
-        default=["wrong decision", "ambiguous", "unrealistic", "wrong level", "wrong domain", "near-duplicate"],
+        default=[
+            "wrong decision",
+            "ambiguous",
+            "unrealistic",
+            "wrong level",
+            "wrong domain",
+            "near-duplicate",
+        ],
         min_length=1,
         max_length=9,
     )
@@ -156,6 +178,13 @@ class Task(_Table):
     prompts: Prompts = Prompts()
     review: ReviewSettings = ReviewSettings()
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Task:
+        problems = inconsistencies(self)
+        if problems:
+            raise InconsistentError(problems)
+        return self
+
     def level(self, number: int) -> Level:
         """The level with this number; KeyError if there is none."""
         for level in self.levels:
@@ -167,3 +196,35 @@ class Task(_Table):
     def labels(self) -> list[str]:
         """The names of the decisions, in the order of the file."""
         return [decision.name for decision in self.decisions]
+
+
+# What each role can be without a model of the project.
+EMBEDDED = {"generator": ("procedural",), "judge": ("solver",)}
+
+
+def inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
+    """What is wrong with `task` as a whole: the path of the field (positions from 0), and a sentence."""
+    problems: list[tuple[FieldPath, str]] = []
+    for field, names in (
+        ("decisions", task.labels),
+        ("domains", [domain.name for domain in task.domains]),
+        ("levels", [str(level.level) for level in task.levels]),
+    ):
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                problems.append(((field, position), f"{name} is there twice"))
+    for position, level in enumerate(task.levels):
+        unknown = sorted(set(level.confidence) - set(task.labels))
+        if unknown:
+            problems.append((("levels", position, "confidence"), f"no decision {', '.join(unknown)}"))
+        if level.irrelevant[1] >= level.evidence[0]:
+            message = "leaves no piece that bears on the hypothesis"
+            problems.append((("levels", position, "irrelevant"), message))
+        elif level.irrelevant[1] + level.contradicting[1] >= level.evidence[1]:
+            message = "leaves no piece that supports the decision"
+            problems.append((("levels", position, "contradicting"), message))
+    for role, name in (("generator", task.roles.generator), ("judge", task.roles.judge)):
+        if name not in EMBEDDED[role] and name not in task.models:
+            known = ", ".join([*EMBEDDED[role], *task.models])
+            problems.append((("roles", role), f"no model {name!r}: add [models.{name}], or use one of: {known}"))
+    return problems

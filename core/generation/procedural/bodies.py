@@ -1,0 +1,208 @@
+"""Bodies of evidence before they are worded: which facts each piece states, how strong it is, how much it bears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from random import Random
+
+from core.generation.procedural.lexicon import Metric
+from core.generation.procedural.worlds import Scenario, World
+from core.task import Band, Level
+
+
+class Form(StrEnum):
+    """How a fact is put. All but BOTH and SAID take a second fact to conclude from."""
+
+    BOTH = "both"  # the figure with and without the intervention
+    WITH = "with"
+    WITHOUT = "without"
+    MOVE = "move"  # the intervention moved a driver
+    LINK = "link"  # the metric follows the driver
+    SAID = "said"  # a direction in words
+    OPEN = "open"  # an interval on both sides of zero
+
+
+class Role(StrEnum):
+    """What a piece does for the decision."""
+
+    SUPPORT = "support"
+    CONTRARY = "contrary"
+    IRRELEVANT = "irrelevant"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found for one half of the claim: `state` -1, 0 or 1, and the figures behind it.
+
+    For BREAK_EVEN `with_value` is the saving and `without_value` the cost; for the second half of DRIVERS they are the
+    amounts that passed through the first and the second driver.
+    """
+
+    state: int
+    without_value: float
+    with_value: float
+    moved: int = 0
+    moved_percent: int = 0
+    linked: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One statement about one half of the claim."""
+
+    form: Form
+    part: int
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of evidence to be worded. `strength` is 2 (strong), 1 (fair) or 0 (weak)."""
+
+    role: Role
+    facts: tuple[Fact, ...]
+    strength: int
+    relevance: float
+    world: World
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """All pieces of one body, in the order in which they are shown."""
+
+    world: World
+    position: int
+    findings: tuple[Finding, ...]
+    pieces: tuple[Piece, ...]
+
+
+def inside(band: Band, rng: Random, low: float = 0.0, high: float = 1.0) -> float:
+    """A number of two decimals inside `band` (or its lower end), from the stretch `low`..`high` (0-1) of it."""
+    start, width = band[0], band[1] - band[0]
+    value = round(start + width * (low + (high - low) * rng.random()), 2)
+    return min(max(value, band[0]), band[1])
+
+
+def find(world: World, position: int, rng: Random) -> tuple[Finding, ...]:
+    """The findings that make the truth of `position`, one for each half of the claim."""
+    first, second = world.states[position]
+    if world.scenario == Scenario.SIZE:
+        low, high = world.bands[second]
+        return (_finding(world.metrics[0], first, (low / 100, high / 100), rng),)
+    if world.scenario == Scenario.DRIVERS:
+        main = _finding(world.metrics[0], first, (0.14, 0.36), rng)
+        return (main, _shares(main, second, world.metrics[0], rng))
+    return tuple(_finding(m, s, (0.1, 0.34), rng) for m, s in zip(world.metrics, (first, second), strict=True))
+
+
+def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random) -> Finding:
+    margin = (size[1] - size[0]) * 0.1
+    for _ in range(400):
+        base = round(rng.uniform(metric.low, metric.high), metric.decimals)
+        change = state * rng.uniform(*size) if state else rng.uniform(-0.008, 0.008)
+        value = round(base * (1 + change), metric.decimals)
+        seen = abs(value / base - 1)
+        if (state and size[0] + margin <= seen <= size[1] - margin) or (not state and seen <= 0.015):
+            break
+    # A state of zero is either a driver that stood still or a metric that does not follow it.
+    moved = rng.choice((1, -1))
+    linked = state * moved
+    if not state and rng.random() < 0.5:
+        moved, linked = 0, rng.choice((1, -1))
+    return Finding(state, base, value, moved, rng.randint(11, 38), linked)
+
+
+def _shares(main: Finding, driver: int, metric: Metric, rng: Random) -> Finding:
+    change = abs(main.with_value - main.without_value)
+    larger = change * rng.uniform(0.7, 0.88)
+    amounts = (larger, change - larger)
+    decimals = metric.decimals + 1
+    first, second = amounts if driver == 0 else (amounts[1], amounts[0])
+    return Finding(driver, round(second, decimals), round(first, decimals))
+
+
+def plan(world: World, position: int, level: Level, rng: Random) -> Body:
+    """A body of evidence for `position` within the knobs of `level`."""
+    findings = find(world, position, rng)
+    irrelevant, contrary, support = _counts(level, rng)
+    facts = _facts(world, findings, level.steps if support >= 2 else 1, rng)
+    strength = {"high": (2, 2), "mixed": (1, 2), "low": (1, 1)}[level.reliability]
+    pieces = [
+        Piece(Role.SUPPORT, group, rng.randint(*strength), inside(level.relevance, rng, 0.25), world)
+        for group in share_out(facts, support, rng)
+    ]
+    pieces += [
+        Piece(Role.CONTRARY, (denial(world, findings, rng),), 0, inside(level.relevance, rng, 0.0, 0.5), world)
+        for _ in range(contrary)
+    ]
+    low, high = level.irrelevant_relevance
+    below = (low, max(low, min(high, round(level.relevance[0] - 0.01, 2))))
+    pieces += [Piece(Role.IRRELEVANT, (), 1, inside(below, rng), world) for _ in range(irrelevant)]
+    rng.shuffle(pieces)
+    return Body(world, position, findings, tuple(pieces))
+
+
+def _counts(level: Level, rng: Random) -> tuple[int, int, int]:
+    """Irrelevant, contradicting and supporting pieces, inside the knobs; two that support where that fits."""
+    total = rng.randint(max(level.evidence[0], 1), max(level.evidence[1], 1))
+    irrelevant = rng.randint(*level.irrelevant)
+    contrary = rng.randint(*level.contradicting)
+    while total - irrelevant - contrary < 2 and total < level.evidence[1]:
+        total += 1
+    while total - irrelevant - contrary < 2 and contrary > level.contradicting[0]:
+        contrary -= 1
+    while total - irrelevant - contrary < 2 and irrelevant > level.irrelevant[0]:
+        irrelevant -= 1
+    return irrelevant, contrary, total - irrelevant - contrary
+
+
+def _facts(world: World, findings: tuple[Finding, ...], steps: int, rng: Random) -> list[Fact]:
+    if steps == 1:
+        return [Fact(Form.BOTH, part, finding) for part, finding in enumerate(findings)]
+    chains = world.scenario not in (Scenario.SIZE, Scenario.DRIVERS, Scenario.BREAK_EVEN, Scenario.STATED)
+    forced = rng.randrange(len(findings))
+    facts = []
+    for part, finding in enumerate(findings):
+        chained = chains and ((steps >= 3 and part == forced) or rng.random() < 0.3)
+        forms = (Form.MOVE, Form.LINK) if chained else (Form.WITH, Form.WITHOUT)
+        facts += [Fact(form, part, finding) for form in forms]
+    return facts
+
+
+def share_out(facts: list[Fact], count: int, rng: Random) -> list[tuple[Fact, ...]]:
+    """`facts` over `count` pieces. Two facts that conclude only together go to different pieces where there are two."""
+    firsts = [fact for fact in facts if fact.form not in (Form.WITHOUT, Form.LINK)]
+    seconds = [fact for fact in facts if fact.form in (Form.WITHOUT, Form.LINK)]
+    if count == 1:
+        return [tuple(facts)]
+    if not seconds:
+        groups = [tuple(facts)] if rng.random() < 0.5 or len(facts) == 1 else [(fact,) for fact in facts]
+    else:
+        groups = [tuple(firsts), tuple(seconds)]
+    while len(groups) < count and any(len(group) > 1 for group in groups):
+        wide = rng.choice([group for group in groups if len(group) > 1])
+        groups.remove(wide)
+        groups += [(fact,) for fact in wide]
+    groups = groups[:count]
+    while len(groups) < count:
+        groups.append((rng.choice(facts),))
+    return [tuple(_again(fact, rng) if number >= len(facts) else fact for fact in group)
+            for number, group in enumerate(groups)]
+
+
+def _again(fact: Fact, rng: Random) -> Fact:
+    """The same fact as another study would find it; figures of one arm are repeated, a comparison is measured anew."""
+    if fact.form != Form.BOTH:
+        return fact
+    finding = fact.finding
+    return replace(fact, finding=replace(finding, moved_percent=rng.randint(11, 38)))
+
+
+def denial(world: World, findings: tuple[Finding, ...], rng: Random) -> Fact:
+    """What a weak source says against one of `findings`: another direction than the true one."""
+    directional = 1 if world.scenario == Scenario.DRIVERS else len(findings)
+    part = rng.randrange(directional)
+    truth = findings[part].state
+    false = -truth if truth else rng.choice((1, -1))
+    return Fact(Form.SAID, part, Finding(false, 0.0, 0.0))

@@ -1,0 +1,1 @@
+"""Words of each domain, a TOML file each."""

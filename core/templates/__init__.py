@@ -1,0 +1,1 @@
+"""Project files that `sidequest init` writes."""

@@ -1,0 +1,220 @@
+"""Attempts with their verdicts: what a run tried, what QA said of it, and the figures that follow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage import examples
+from storage.database import transaction
+from storage.rows import columns, fields, insert
+from storage.schema import Attempt, Example, Flaw, Outcome, Result, Verdict
+
+_ATTEMPT = frozenset({"candidate"})
+_VERDICT = frozenset({"rubric"})
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An attempt with its verdicts, oldest first."""
+
+    attempt: Attempt
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def final(self) -> Verdict | None:
+        """The verdict that passed or rejected it; None while there is none."""
+        return next((verdict for verdict in self.verdicts if verdict.result is not Result.FAILED), None)
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonCount:
+    """How many attempts of a cell QA passed or rejected, for one reason ('' where it passed)."""
+
+    domain: str
+    level: int
+    decision: str
+    result: Result
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlawRecord:
+    """An attempt that QA has decided on, with the flaw that was planted in it, if any."""
+
+    flaw: Flaw | None
+    result: Result
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a run, or all of them, made: attempts by outcome, verdicts by result, rejections by reason, money."""
+
+    attempts: int
+    outcomes: dict[str, int]
+    results: dict[str, int]
+    reasons: dict[str, int]
+    cost: float | None
+
+
+def add_attempt(connection: sqlite3.Connection, attempt: Attempt, flaw: Flaw | None) -> None:
+    """Keep an attempt as soon as it is written, before it is judged, so that nothing paid for is lost."""
+    with transaction(connection):
+        insert(connection, "attempts", columns(attempt))
+        if flaw is not None:
+            connection.execute("INSERT INTO planted VALUES (?, ?)", (attempt.id, flaw.value))
+
+
+def add_verdict(connection: sqlite3.Connection, verdict: Verdict, example: Example | None) -> None:
+    """Keep a verdict and, where it passed, the example that the attempt became: one transaction."""
+    with transaction(connection):
+        insert(connection, "verdicts", columns(verdict))
+        if example is not None:
+            examples.add(connection, example)
+
+
+def of_run(connection: sqlite3.Connection, run: str) -> list[Judged]:
+    """All attempts of a run with their verdicts, by cell, slot and number."""
+    attempts = connection.execute(
+        "SELECT * FROM attempts WHERE run = ? ORDER BY domain, level, decision, slot, number", (run,)
+    ).fetchall()
+    verdicts = connection.execute(
+        "SELECT v.* FROM attempts AS a JOIN verdicts AS v ON v.attempt = a.id WHERE a.run = ? ORDER BY v.id", (run,)
+    ).fetchall()
+    return _join(attempts, verdicts)
+
+
+def chain(connection: sqlite3.Connection, attempt: str) -> list[Judged]:
+    """The lineage of an attempt: all attempts at its slot in its run, oldest first, with their verdicts."""
+    attempts = connection.execute(
+        "SELECT s.* FROM attempts AS a JOIN attempts AS s USING (run, domain, level, decision, slot) "
+        "WHERE a.id = ? ORDER BY s.number",
+        (attempt,),
+    ).fetchall()
+    return _join(attempts, _verdicts_of(connection, [row["id"] for row in attempts]))
+
+
+def newest(
+    connection: sqlite3.Connection, *, run: str = "", result: Result | None = None, limit: int = 50
+) -> list[Judged]:
+    """The newest attempts (of a run, with a result), newest first."""
+    conditions, values = ["1"], list[object]()
+    if run:
+        conditions.append("run = ?")
+        values.append(run)
+    if result is not None:
+        conditions.append("EXISTS (SELECT 1 FROM verdicts AS v WHERE v.attempt = attempts.id AND v.result = ?)")
+        values.append(result.value)
+    rows = connection.execute(
+        f"SELECT * FROM attempts WHERE {' AND '.join(conditions)} ORDER BY id DESC LIMIT ?", [*values, limit]
+    ).fetchall()
+    return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
+
+
+def unjudged(connection: sqlite3.Connection) -> list[Judged]:
+    """Candidates that QA has not passed or rejected yet, oldest first."""
+    rows = connection.execute(
+        "SELECT a.* FROM attempts AS a WHERE a.outcome = 'written' AND NOT EXISTS "
+        "(SELECT 1 FROM verdicts AS v WHERE v.attempt = a.id AND v.result <> 'failed') ORDER BY a.id"
+    ).fetchall()
+    return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
+
+
+def texts(connection: sqlite3.Connection, run: str) -> list[Attempt]:
+    """The candidates of a run that QA passed."""
+    rows = connection.execute(
+        "SELECT a.* FROM attempts AS a JOIN verdicts AS v ON v.attempt = a.id WHERE a.run = ? AND v.result = 'passed'",
+        (run,),
+    )
+    return [_attempt(row) for row in rows]
+
+
+def reason_counts(connection: sqlite3.Connection) -> list[ReasonCount]:
+    """How QA decided, by cell and reason; attempts that could not be written count as rejected by their outcome."""
+    rows = connection.execute(
+        "SELECT a.domain, a.level, a.decision, coalesce(v.result, 'rejected') AS result, "
+        "CASE WHEN v.id IS NULL THEN a.outcome ELSE v.reason END AS reason, count(*) AS attempts "
+        "FROM attempts AS a LEFT JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed' "
+        f"WHERE v.id IS NOT NULL OR a.outcome IN ({_marks(CONTENT_FAULTS)}) "
+        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+        [outcome.value for outcome in CONTENT_FAULTS],
+    )
+    return [
+        ReasonCount(row["domain"], row["level"], row["decision"], Result(row["result"]), row["reason"], row["attempts"])
+        for row in rows
+    ]
+
+
+def flaw_records(connection: sqlite3.Connection) -> list[FlawRecord]:
+    """What QA decided on procedural attempts, by planted flaw (None: a good one), result and reason."""
+    rows = connection.execute(
+        "SELECT p.flaw, v.result, v.reason, count(*) AS attempts FROM attempts AS a "
+        "JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed' LEFT JOIN planted AS p ON p.attempt = a.id "
+        "WHERE a.source = 'procedural' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    return [
+        FlawRecord(Flaw(row["flaw"]) if row["flaw"] else None, Result(row["result"]), row["reason"], row["attempts"])
+        for row in rows
+    ]
+
+
+def tally(connection: sqlite3.Connection, run: str = "") -> Tally:
+    """The figures of one run, or of all. The cost is None where nothing had a price."""
+    where, values = ("WHERE a.run = ?", [run]) if run else ("", [])
+    outcomes = dict[str, int]()
+    cost: float | None = None
+    for row in connection.execute(
+        f"SELECT outcome, count(*) AS n, sum(cost) AS cost FROM attempts AS a {where} GROUP BY outcome", values
+    ):
+        outcomes[row["outcome"]] = row["n"]
+        cost = _sum(cost, row["cost"])
+    results: dict[str, int] = defaultdict(int)
+    reasons: dict[str, int] = defaultdict(int)
+    for row in connection.execute(
+        "SELECT v.result, v.reason, count(*) AS n, sum(v.cost) AS cost FROM attempts AS a "
+        f"JOIN verdicts AS v ON v.attempt = a.id {where} GROUP BY v.result, v.reason",
+        values,
+    ):
+        results[row["result"]] += row["n"]
+        if row["result"] != Result.PASSED.value:
+            reasons[row["reason"]] += row["n"]
+        cost = _sum(cost, row["cost"])
+    return Tally(sum(outcomes.values()), outcomes, dict(results), dict(reasons), cost)
+
+
+# Outcomes that say something of what was asked, and so of the cell; the others are faults of the endpoint.
+CONTENT_FAULTS = (Outcome.REFUSED, Outcome.TRUNCATED, Outcome.INVALID_JSON, Outcome.SCHEMA_VIOLATION)
+
+
+def _sum(total: float | None, more: float | None) -> float | None:
+    return total if more is None else (total or 0.0) + more
+
+
+def _marks(items: Sequence[object]) -> str:
+    return ", ".join("?" * len(items))
+
+
+def _attempt(row: sqlite3.Row) -> Attempt:
+    return Attempt.model_validate(fields(row, nested=_ATTEMPT))
+
+
+def _verdicts_of(connection: sqlite3.Connection, attempts: list[str]) -> list[sqlite3.Row]:
+    found: list[sqlite3.Row] = []
+    for start in range(0, len(attempts), 500):
+        part = attempts[start : start + 500]
+        found += connection.execute(
+            f"SELECT * FROM verdicts WHERE attempt IN ({_marks(part)}) ORDER BY id", part
+        ).fetchall()
+    return found
+
+
+def _join(attempts: list[sqlite3.Row], verdicts: list[sqlite3.Row]) -> list[Judged]:
+    grouped: dict[str, list[Verdict]] = defaultdict(list)
+    for row in verdicts:
+        grouped[row["attempt"]].append(Verdict.model_validate(fields(row, nested=_VERDICT)))
+    return [Judged(_attempt(row), tuple(grouped[row["id"]])) for row in attempts]

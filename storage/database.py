@@ -1,0 +1,89 @@
+"""The SQLite file: opening it, migrating it, and short write transactions."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# Equal to the number of migrations (a test holds that). Reading it costs one pragma, so that opening an up-to-date
+# file does not import sqlite-utils, which alone takes as long as the first screen.
+VERSION = 1
+
+BUSY_TIMEOUT_S = 30.0
+
+
+class DatabaseError(Exception):
+    """The file cannot be used; `str()` of it says why and what to do."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection to the database at `path`, created or migrated as needed.
+
+    An older file is copied to `<name>.v<version>.bak` before it is migrated. Raises DatabaseError for a file that
+    is newer than this program, is no database, or cannot be opened. Rows come as `sqlite3.Row`; there is no
+    implicit transaction: write inside `transaction(connection)`.
+    """
+    try:
+        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA foreign_keys = ON")
+        version = schema_version(connection)
+        if version > VERSION:
+            connection.close()
+            raise DatabaseError(
+                f"{path} was written by a newer Sidequest (its version is {version}, this program knows {VERSION}): "
+                "update with `pip install --upgrade sidequest`, or open another project"
+            )
+        if version < VERSION:
+            _migrate(connection, path, version)
+        connection.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.DatabaseError as error:
+        raise DatabaseError(f"{path}: {error}: is it a Sidequest database, and may it be written?") from None
+    return connection
+
+
+def connect_durably(path: Path) -> sqlite3.Connection:
+    """Like `connect`, but each commit reaches the disk before it returns: for what a person decides."""
+    connection = connect(path)
+    connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def schema_version(connection: sqlite3.Connection) -> int:
+    """How many migrations the file has seen; 0 for a new one."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def data_version(connection: sqlite3.Connection) -> int:
+    """A number that changes when another connection has committed; the cheapest way to see that nothing has."""
+    return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """A write transaction that takes its lock at once, so that it never fails half way for a reader's sake."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    from storage.migrations import apply
+
+    connection.execute("PRAGMA journal_mode = WAL")
+    if version:
+        backup = path.with_name(f"{path.name}.v{version}.bak")
+        if not backup.exists():
+            partial = backup.with_name(f"{backup.name}.part")
+            with sqlite3.connect(partial) as copy:
+                connection.backup(copy)
+            copy.close()
+            shutil.move(partial, backup)
+    apply(connection)

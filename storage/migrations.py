@@ -1,0 +1,149 @@
+"""The schema of the database as an ordered list of small steps, each one transaction, recorded in the file.
+
+To add one: append a function, and raise `storage.database.VERSION` by one. Never change a step that was released.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlite_utils import Database, Migrations
+
+migrations = Migrations("sidequest")
+
+
+def apply(connection: sqlite3.Connection) -> None:
+    """Bring the database to the newest version, a transaction a step; two processes that do so at once take turns."""
+    database = Database(connection, execute_plugins=False)
+    pending = True
+    while pending:
+        connection.execute("BEGIN EXCLUSIVE")
+        try:
+            steps = [step.name for step in migrations.pending(database)]
+            migrations.apply(database, stop_before=steps[1:])
+            connection.execute(f"PRAGMA user_version = {len(migrations.applied(database))}")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+        pending = len(steps) > 1
+
+
+@migrations()
+def first(database: Database) -> None:
+    """Examples with their versions and reviews, attempts with their verdicts, runs with their events."""
+    for statement in _FIRST.split("\n\n"):
+        database.conn.execute(statement)
+
+
+_FIRST = """
+CREATE TABLE runs (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,
+    reason TEXT NOT NULL, request TEXT, pid INTEGER, pid_started REAL, heartbeat TEXT,
+    created TEXT NOT NULL, started TEXT, ended TEXT
+) STRICT
+
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs(id), severity TEXT NOT NULL,
+    message TEXT NOT NULL, data TEXT NOT NULL, created TEXT NOT NULL
+) STRICT
+
+CREATE INDEX events_by_run ON events (run, id)
+
+CREATE TABLE attempts (
+    id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs(id), domain TEXT NOT NULL, level INTEGER NOT NULL,
+    decision TEXT NOT NULL, slot INTEGER NOT NULL, number INTEGER NOT NULL, idea INTEGER NOT NULL,
+    parent TEXT REFERENCES attempts(id), outcome TEXT NOT NULL, candidate TEXT, raw TEXT NOT NULL,
+    detail TEXT NOT NULL, family TEXT NOT NULL, source TEXT NOT NULL, model TEXT NOT NULL,
+    prompt_version TEXT NOT NULL, seed INTEGER NOT NULL, input_tokens INTEGER, output_tokens INTEGER,
+    cost REAL, seconds REAL NOT NULL, created TEXT NOT NULL,
+    UNIQUE (run, domain, level, decision, slot, number)
+) STRICT
+
+CREATE INDEX attempts_by_cell ON attempts (domain, level, decision, id)
+
+CREATE TABLE verdicts (
+    id TEXT PRIMARY KEY, attempt TEXT NOT NULL REFERENCES attempts(id), result TEXT NOT NULL, stage TEXT NOT NULL,
+    reason TEXT NOT NULL, critique TEXT NOT NULL, blind_decision TEXT, blind_confidence REAL, rubric TEXT NOT NULL,
+    model TEXT NOT NULL, prompt_version TEXT NOT NULL, outcome TEXT NOT NULL, input_tokens INTEGER,
+    output_tokens INTEGER, cost REAL, seconds REAL NOT NULL, created TEXT NOT NULL
+) STRICT
+
+CREATE INDEX verdicts_by_attempt ON verdicts (attempt)
+
+CREATE UNIQUE INDEX one_final_verdict ON verdicts (attempt) WHERE result <> 'failed'
+
+CREATE TABLE planted (
+    attempt TEXT PRIMARY KEY REFERENCES attempts(id), flaw TEXT NOT NULL
+) STRICT
+
+CREATE TABLE examples (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, version INTEGER NOT NULL, family TEXT NOT NULL,
+    domain TEXT NOT NULL, level INTEGER NOT NULL, decision TEXT NOT NULL, status TEXT NOT NULL,
+    flagged INTEGER NOT NULL, confidence REAL NOT NULL, hypothesis TEXT NOT NULL, evidence TEXT NOT NULL,
+    reasoning TEXT NOT NULL, source TEXT NOT NULL, model TEXT NOT NULL, prompt_version TEXT NOT NULL, seed INTEGER,
+    run TEXT REFERENCES runs(id), attempt TEXT UNIQUE REFERENCES attempts(id), created TEXT NOT NULL
+) STRICT
+
+CREATE INDEX examples_by_status ON examples (status, id)
+
+CREATE INDEX examples_by_cell ON examples (domain, level, decision, status, id)
+
+CREATE INDEX examples_by_family ON examples (family, id)
+
+CREATE INDEX examples_by_flag ON examples (flagged, id) WHERE flagged = 1
+
+CREATE TABLE versions (
+    example TEXT NOT NULL REFERENCES examples(id), version INTEGER NOT NULL, content TEXT NOT NULL,
+    created TEXT NOT NULL, PRIMARY KEY (example, version)
+) STRICT
+
+CREATE TABLE reviews (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, example TEXT NOT NULL REFERENCES examples(id), action TEXT NOT NULL,
+    reason TEXT NOT NULL, note TEXT NOT NULL, reviewer TEXT NOT NULL, version INTEGER,
+    undoes INTEGER UNIQUE REFERENCES reviews(id), created TEXT NOT NULL
+) STRICT
+
+CREATE INDEX reviews_by_example ON reviews (example, id)
+
+CREATE TRIGGER reviews_never_change BEFORE UPDATE ON reviews BEGIN
+    SELECT RAISE(ABORT, 'the log of reviews is append-only');
+END
+
+CREATE TRIGGER reviews_never_go BEFORE DELETE ON reviews BEGIN
+    SELECT RAISE(ABORT, 'the log of reviews is append-only');
+END
+
+CREATE TABLE cell_counts (
+    domain TEXT NOT NULL, level INTEGER NOT NULL, decision TEXT NOT NULL, status TEXT NOT NULL,
+    flagged INTEGER NOT NULL, examples INTEGER NOT NULL, PRIMARY KEY (domain, level, decision, status, flagged)
+) STRICT, WITHOUT ROWID
+
+CREATE VIRTUAL TABLE examples_text USING fts5 (hypothesis, evidence, tokenize = "unicode61 remove_diacritics 2")
+
+CREATE TRIGGER examples_added AFTER INSERT ON examples BEGIN
+    INSERT INTO cell_counts VALUES (new.domain, new.level, new.decision, new.status, new.flagged, 1)
+        ON CONFLICT DO UPDATE SET examples = examples + 1;
+    INSERT INTO examples_text (rowid, hypothesis, evidence) VALUES (new.number, new.hypothesis, (
+        SELECT group_concat(json_extract(value, '$.source') || char(10) || json_extract(value, '$.content'), char(10))
+        FROM json_each(new.evidence)));
+END
+
+CREATE TRIGGER examples_moved AFTER UPDATE OF domain, level, decision, status, flagged ON examples BEGIN
+    UPDATE cell_counts SET examples = examples - 1 WHERE domain = old.domain AND level = old.level
+        AND decision = old.decision AND status = old.status AND flagged = old.flagged;
+    INSERT INTO cell_counts VALUES (new.domain, new.level, new.decision, new.status, new.flagged, 1)
+        ON CONFLICT DO UPDATE SET examples = examples + 1;
+END
+
+CREATE TRIGGER examples_reworded AFTER UPDATE OF hypothesis, evidence ON examples BEGIN
+    UPDATE examples_text SET hypothesis = new.hypothesis, evidence = (
+        SELECT group_concat(json_extract(value, '$.source') || char(10) || json_extract(value, '$.content'), char(10))
+        FROM json_each(new.evidence)) WHERE rowid = new.number;
+END
+
+CREATE TABLE capabilities (
+    base_url TEXT NOT NULL, model TEXT NOT NULL, data TEXT NOT NULL, probed TEXT NOT NULL,
+    PRIMARY KEY (base_url, model)
+) STRICT
+"""

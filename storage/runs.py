@@ -1,0 +1,121 @@
+"""Runs and their events. What a worker writes and what others ask of it are separate columns."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from storage.database import transaction
+from storage.rows import cell, columns, fields, insert
+from storage.schema import Event, Run, RunState, now
+
+_RUN = frozenset({"params", "progress"})
+_EVENT = frozenset({"data"})
+
+
+def _run(row: sqlite3.Row) -> Run:
+    return Run.model_validate(fields(row, nested=_RUN))
+
+
+def add(connection: sqlite3.Connection, run: Run) -> None:
+    """Insert a new run."""
+    with transaction(connection):
+        insert(connection, "runs", columns(run))
+
+
+def get(connection: sqlite3.Connection, run: str) -> Run | None:
+    """The run with this id."""
+    row = connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
+    return _run(row) if row else None
+
+
+def resolve(connection: sqlite3.Connection, prefix: str) -> list[str]:
+    """Ids that start with `prefix`, or end with it (two at the most: more than one is ambiguous)."""
+    if not prefix.isalnum() or not prefix.isascii():
+        return []
+    upper = prefix.upper()
+    rows = connection.execute(
+        "SELECT id FROM runs WHERE id LIKE ? OR id LIKE ? ORDER BY id LIMIT 2", (f"{upper}%", f"%{upper}")
+    )
+    return [row["id"] for row in rows]
+
+
+def newest(connection: sqlite3.Connection, limit: int = 100) -> list[Run]:
+    """The newest runs, newest first."""
+    return [_run(row) for row in connection.execute("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))]
+
+
+def update(connection: sqlite3.Connection, run: str, **values: Any) -> None:
+    """Set columns of a run."""
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    with transaction(connection):
+        connection.execute(
+            f"UPDATE runs SET {assignments} WHERE id = ?", [*(cell(value) for value in values.values()), run]
+        )
+
+
+def move(connection: sqlite3.Connection, run: str, sources: set[RunState], state: RunState, **values: Any) -> bool:
+    """Change the run's state if it is one of `sources`; returns whether it was."""
+    values = {"state": state, **values}
+    assignments = ", ".join(f"{name} = ?" for name in values)
+    marks = ", ".join("?" * len(sources))
+    with transaction(connection):
+        done = connection.execute(
+            f"UPDATE runs SET {assignments} WHERE id = ? AND state IN ({marks})",
+            [*(cell(value) for value in values.values()), run, *(source.value for source in sources)],
+        )
+        return done.rowcount == 1
+
+
+def beat(connection: sqlite3.Connection, run: str) -> str | None:
+    """Write the heartbeat of a run, and return what others ask of it: 'pause', 'resume', 'stop' or None."""
+    with transaction(connection):
+        connection.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (cell(now()), run))
+        row = connection.execute("SELECT request FROM runs WHERE id = ?", (run,)).fetchone()
+    return row["request"] if row else None
+
+
+def write_event(connection: sqlite3.Connection, event: Event) -> None:
+    """Append to a run's log. Call it inside a transaction."""
+    insert(connection, "events", columns(event, without=frozenset({"id"})))
+
+
+def log(connection: sqlite3.Connection, run: str, message: str, *, severity: str = "info", **data: Any) -> None:
+    """Append a line to a run's log, in a transaction of its own."""
+    with transaction(connection):
+        write_event(connection, Event(run=run, message=message, severity=severity, data=data))
+
+
+def events(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = 500) -> list[Event]:
+    """Up to `limit` events of a run with an id above `after`, oldest first."""
+    rows = connection.execute("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id LIMIT ?", (run, after, limit))
+    return [Event.model_validate(fields(row, nested=_EVENT)) for row in rows]
+
+
+def last_events(connection: sqlite3.Connection, run: str, limit: int = 200) -> list[Event]:
+    """The newest `limit` events of a run, oldest first."""
+    rows = connection.execute("SELECT * FROM events WHERE run = ? ORDER BY id DESC LIMIT ?", (run, limit)).fetchall()
+    return [Event.model_validate(fields(row, nested=_EVENT)) for row in reversed(rows)]
+
+
+class Capabilities:
+    """What is known of endpoints, kept in the database: one JSON document by base URL and model."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def load(self, base_url: str, model: str) -> dict[str, Any] | None:
+        """What was saved, or None."""
+        row = self._connection.execute(
+            "SELECT data FROM capabilities WHERE base_url = ? AND model = ?", (base_url, model)
+        ).fetchone()
+        return json.loads(row["data"]) if row else None
+
+    def save(self, base_url: str, model: str, data: dict[str, Any]) -> None:
+        """Keep `data`, in place of what was there."""
+        with transaction(self._connection):
+            self._connection.execute(
+                "INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)",
+                (base_url, model, json.dumps(data), cell(now())),
+            )
