@@ -131,6 +131,9 @@ class Limits(_Table):
     max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
     max_ideas: int = Field(default=4, ge=1, le=50, description="Ideas for one slot before it is given up.")
     max_retries: int = Field(default=5, ge=0, le=20, description="Repeats of one request after a passing fault.")
+    attempts_per_minute: float | None = Field(
+        default=None, gt=0, description="A pace that no run exceeds; unset: as fast as it goes."
+    )
     budget: Decimal | None = Field(default=None, ge=0, description="Money that one run may spend; unset: no limit.")
     near_duplicate: float = Field(default=0.85, gt=0, le=1, description="Similarity from which two are duplicates.")
     rubric_pass: float = Field(default=0.5, ge=0, le=1, description="The score a rubric criterion must reach.")
@@ -191,6 +194,18 @@ class Task(_Table):
             if level.level == number:
                 return level
         raise KeyError(number)
+
+    def misplaced(self, domain: str, level: int, decision: str) -> list[str]:
+        """What is wrong with a place in the curriculum, each as a sentence; empty if the task has it."""
+        problems = []
+        for field, value, there in (
+            ("domain", domain, [one.name for one in self.domains]),
+            ("level", level, [one.level for one in self.levels]),
+            ("decision", decision, self.labels),
+        ):
+            if value not in there:
+                problems.append(f"no {field} {value}: there are {', '.join(map(str, there))}")
+        return problems
 
     @property
     def labels(self) -> list[str]:

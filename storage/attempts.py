@@ -125,15 +125,6 @@ def unjudged(connection: sqlite3.Connection) -> list[Judged]:
     return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
 
 
-def texts(connection: sqlite3.Connection, run: str) -> list[Attempt]:
-    """The candidates of a run that QA passed."""
-    rows = connection.execute(
-        "SELECT a.* FROM attempts AS a JOIN verdicts AS v ON v.attempt = a.id WHERE a.run = ? AND v.result = 'passed'",
-        (run,),
-    )
-    return [_attempt(row) for row in rows]
-
-
 def reason_counts(connection: sqlite3.Connection) -> list[ReasonCount]:
     """How QA decided, by cell and reason; attempts that could not be written count as rejected by their outcome."""
     rows = connection.execute(
@@ -218,3 +209,16 @@ def _join(attempts: list[sqlite3.Row], verdicts: list[sqlite3.Row]) -> list[Judg
     for row in verdicts:
         grouped[row["attempt"]].append(Verdict.model_validate(fields(row, nested=_VERDICT)))
     return [Judged(_attempt(row), tuple(grouped[row["id"]])) for row in attempts]
+
+
+def next_slots(connection: sqlite3.Connection) -> dict[tuple[str, int, str], int]:
+    """The first slot index that no run has used yet, by cell (domain, level, decision)."""
+    rows = connection.execute(
+        "SELECT domain, level, decision, max(slot) + 1 AS first FROM attempts GROUP BY domain, level, decision"
+    )
+    return {(row["domain"], row["level"], row["decision"]): row["first"] for row in rows}
+
+
+def written(connection: sqlite3.Connection) -> int:
+    """How many candidates were ever written."""
+    return int(connection.execute("SELECT count(*) FROM attempts WHERE outcome = 'written'").fetchone()[0])

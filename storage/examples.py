@@ -144,15 +144,15 @@ def hypotheses(connection: sqlite3.Connection, domain: str, level: int, decision
     return [row["hypothesis"] for row in rows]
 
 
-def texts(connection: sqlite3.Connection, domain: str, level: int, decision: str) -> Iterable[tuple[str, str, str]]:
-    """(id, hypothesis, evidence as JSON) of each example of a cell, rejected ones too."""
-    return (
-        (row["id"], row["hypothesis"], row["evidence"])
-        for row in connection.execute(
-            "SELECT id, hypothesis, evidence FROM examples WHERE domain = ? AND level = ? AND decision = ?",
-            (domain, level, decision),
-        )
+def texts(
+    connection: sqlite3.Connection, domain: str, level: int, decision: str
+) -> Iterable[tuple[str, str, str, str]]:
+    """(id, family, hypothesis, evidence as JSON) of each example of a cell, rejected ones too."""
+    rows = connection.execute(
+        "SELECT id, family, hypothesis, evidence FROM examples WHERE domain = ? AND level = ? AND decision = ?",
+        (domain, level, decision),
     )
+    return ((row["id"], row["family"], row["hypothesis"], row["evidence"]) for row in rows)
 
 
 def _where(conditions: list[str]) -> str:

@@ -187,16 +187,30 @@ def share_out(facts: list[Fact], count: int, rng: Random) -> list[tuple[Fact, ..
     groups = groups[:count]
     while len(groups) < count:
         groups.append((rng.choice(facts),))
-    return [tuple(_again(fact, rng) if number >= len(facts) else fact for fact in group)
-            for number, group in enumerate(groups)]
+    seen: set[tuple[Form, int]] = set()
+    result = []
+    for group in groups:
+        result.append(tuple(_again(fact, rng) if (fact.form, fact.part) in seen else fact for fact in group))
+        seen |= {(fact.form, fact.part) for fact in group}
+    return result
 
 
 def _again(fact: Fact, rng: Random) -> Fact:
-    """The same fact as another study would find it; figures of one arm are repeated, a comparison is measured anew."""
+    """The same fact as a second study finds it: another baseline, the same change."""
+    finding = fact.finding
     if fact.form != Form.BOTH:
         return fact
-    finding = fact.finding
-    return replace(fact, finding=replace(finding, moved_percent=rng.randint(11, 38)))
+    scale = rng.uniform(0.93, 1.07)
+    digits = [len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in (finding.without_value, finding.with_value)]
+    without, with_value = (round(v * scale, max(digits)) for v in (finding.without_value, finding.with_value))
+    if finding.without_value >= 10_000:
+        without, with_value = round(without, -3), round(with_value, -3)
+    before, after = finding.with_value / finding.without_value, with_value / without
+    return (
+        replace(fact, finding=replace(finding, without_value=without, with_value=with_value))
+        if (abs(before - after) < 0.003)
+        else fact
+    )
 
 
 def denial(world: World, findings: tuple[Finding, ...], rng: Random) -> Fact:

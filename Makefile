@@ -1,0 +1,48 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+DEVELOPED := .venv/.developed
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Sidequest needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(DEVELOPED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(INSTALLED) ## a sample project, offline: in the app, or headless where there is no terminal
+	@$(BIN)/sidequest demo demo
+
+test: $(DEVELOPED) ## the test suite
+	$(BIN)/pytest
+
+lint: $(DEVELOPED) ## format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEVELOPED) ## the measurements of the README
+	$(BIN)/python -m tests.bench.generation
+	$(BIN)/python -m tests.bench.startup
+	$(BIN)/python -m tests.bench.shortcuts
+	$(BIN)/python -m tests.bench.solver
+	$(BIN)/python -m tests.bench.near_duplicates
+
+constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev]'`
+	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+
+clean: ## remove what make made
+	rm -rf .venv demo
+
+.PHONY: help demo test lint bench constraints clean

@@ -1,0 +1,115 @@
+"""What is wanted of each cell, what is there, and what is missing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from core.task import Task
+from storage.examples import CellCount
+from storage.schema import Status
+
+
+@dataclass(frozen=True, slots=True)
+class CellPlan:
+    """A cell with counts of examples; `have` counts those that are pending or accepted."""
+
+    domain: str
+    level: int
+    decision: str
+    want: int
+    have: int
+    missing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A decision's range, aim and stock, in examples."""
+
+    min: int
+    max: int
+    want: int
+    have: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole curriculum; cells are in the order of the file: domain, then level, then decision."""
+
+    want: int
+    have: int
+    missing: int
+    quotas: dict[str, Quota]
+    cells: list[CellPlan]
+
+
+def apportion(total: int, weights: Sequence[float]) -> list[int]:
+    """Share `total` (whole, >= 0) out by `weights` (> 0) with the method of largest remainders (Hamilton).
+
+    The shares sum to `total` exactly, and each is the exact proportion rounded down or up. Equal remainders are
+    served from the front of the list.
+    """
+    exact = [Fraction(weight) for weight in weights]
+    whole = sum(exact)
+    shares = [total * weight / whole for weight in exact]
+    given = [int(share) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda i: (given[i] - shares[i], i))
+    for i in by_remainder[: total - sum(given)]:
+        given[i] += 1
+    return given
+
+
+def wanted(task: Task) -> dict[tuple[str, int, str], int]:
+    """How many examples each cell (domain, level, decision) is to have; sums to each decision's aim exactly."""
+    want: dict[tuple[str, int, str], int] = {}
+    for shift, decision in enumerate(task.decisions):
+        places = _diagonal(len(task.domains), len(task.levels), shift)
+        weights = [task.domains[d].weight * task.levels[v].weight for d, v in places]
+        for (d, v), share in zip(places, apportion(decision.want, weights), strict=True):
+            want[task.domains[d].name, task.levels[v].level, decision.name] = share
+    return want
+
+
+def _diagonal(rows: int, columns: int, shift: int) -> list[tuple[int, int]]:
+    """All (row, column) pairs, diagonal by diagonal, so that what is served first is spread over both."""
+    return [(row, (row + step + shift) % columns) for step in range(columns) for row in range(rows)]
+
+
+def plan(task: Task, counts: Iterable[CellCount]) -> Plan:
+    """The plan of `task` over the stock `counts` (several rows a cell are summed).
+
+    What is missing is never more than brings a decision up to its maximum, however the stock lies. Cells that the
+    task no longer has count for their decision's quota and are not listed.
+    """
+    have: Counter[tuple[str, int, str]] = Counter()
+    for row in counts:
+        if row.status != Status.REJECTED.value:
+            have[row.domain, row.level, row.decision] += row.examples
+    want = wanted(task)
+    stock = Counter[str]()
+    for (_, _, label), examples in have.items():
+        stock[label] += examples
+    missing: dict[tuple[str, int, str], int] = {}
+    for decision in task.decisions:
+        gaps = {key: max(0, want[key] - have[key]) for key in want if key[2] == decision.name}
+        room = max(0, decision.want - stock[decision.name])
+        if sum(gaps.values()) > room:
+            open_cells = [key for key, gap in gaps.items() if gap]
+            gaps.update(zip(open_cells, apportion(room, [gaps[key] for key in open_cells]), strict=True))
+        missing |= gaps
+    cells = [
+        CellPlan(*key, want=want[key], have=have[key], missing=missing[key])
+        for domain in task.domains
+        for level in task.levels
+        for key in [(domain.name, level.level, decision.name) for decision in task.decisions]
+    ]
+    quotas = {d.name: Quota(d.min, d.max, d.want, stock[d.name]) for d in task.decisions}
+    return Plan(
+        want=sum(quota.want for quota in quotas.values()),
+        have=sum(quota.have for quota in quotas.values()),
+        missing=sum(cell.missing for cell in cells),
+        quotas=quotas,
+        cells=cells,
+    )

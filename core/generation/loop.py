@@ -1,0 +1,276 @@
+"""The loop of a generating run: candidate, QA, rewrite with the critique, until each slot is filled or given up.
+
+Every attempt and every verdict is committed as soon as it is there, and what comes next at a slot is decided from
+what is stored; so a worker that was killed is continued by another without losing or repeating anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+
+from aiolimiter import AsyncLimiter
+
+from core.curriculum.plan import plan
+from core.generation.figures import Figures
+from core.generation.roles import judge_for, money_for, source_for
+from core.generation.slots import (
+    FATAL,
+    Assess,
+    CellSlots,
+    Done,
+    GiveUp,
+    Slot,
+    Write,
+    next_step,
+    unfilled,
+)
+from core.generation.source import Cell, Request, Source
+from core.generation.start import GenerateParams
+from core.llm.limits import BudgetExhausted
+from core.qa import duplicates
+from core.qa.judging import Judge
+from core.qa.verdicts import assess, groups, near_duplicate
+from core.runs.session import Ending, Session
+from storage import attempts, examples
+from storage.attempts import CONTENT_FAULTS, Judged
+from storage.schema import Attempt, Example, Outcome, Result, RunState, Verdict
+
+# What is in flight when a stop is asked for may take this long; then it is dropped.
+GRACE_S = 20.0
+# So many faults of endpoints in a row, over all slots, and the run ends: it can be resumed.
+FAULTS_IN_A_ROW = 8
+# A judge that fails on a candidate is asked so often by one worker.
+JUDGE_TRIES = 2
+SIBLINGS = 8
+
+
+async def generate(session: Session) -> Ending:
+    """Fill the slots of the run; returns how it ended."""
+    raw = dict(session.run.params)
+    chosen = [CellSlots(Cell(*slot[:3]), slot[3], slot[4]) for slot in raw.pop("slots")]
+    params = GenerateParams.model_validate(raw)
+    filling = _Filling(session, params, chosen)
+    try:
+        return await filling.run()
+    finally:
+        await filling.close()
+
+
+class _Filling:
+    """A generating run at work: what it knows of its slots, and its concurrent lines of work."""
+
+    def __init__(self, session: Session, params: GenerateParams, chosen: list[CellSlots]) -> None:
+        self._session = session
+        self._task = session.project.task
+        self._db = session.connection
+        self._seed = params.seed
+        self._history: dict[Slot, list[Judged]] = defaultdict(list)
+        self._figures = Figures(sum(one.count for one in chosen), float(params.budget) if params.budget else None)
+        for judged in attempts.of_run(self._db, session.run.id):
+            attempt = judged.attempt
+            self._history[Slot(Cell(attempt.domain, attempt.level, attempt.decision), attempt.slot)].append(judged)
+            self._figures.count_before(judged)
+        cells = plan(self._task, examples.cell_counts(self._db)).cells
+        missing = {Cell(cell.domain, cell.level, cell.decision): cell.missing for cell in cells}
+        self._slots = unfilled(chosen, self._history, missing)
+        self._corpus = duplicates.Corpus(self._task.limits.near_duplicate)
+        for cell in {slot.cell for slot in self._slots}:
+            for key, family, hypothesis, evidence in examples.texts(self._db, cell.domain, cell.level, cell.decision):
+                self._corpus.add(key, duplicates.of_stored(hypothesis, evidence), groups(cell, family))
+        budget = money_for(params, self._figures.cost)
+        self._source: Source = source_for(params, session.project, self._db, budget)
+        self._judge: Judge = judge_for(params, session.project, self._db, budget)
+        pace = params.attempts_per_minute
+        self._pace = AsyncLimiter(1, 60 / pace) if pace else None
+        self._faults = 0
+        self._ending: Ending | None = None
+
+    async def run(self) -> Ending:
+        self._session.log(
+            f"{len(self._slots)} slots to fill with {self._source.name}, judged by {self._judge.name}",
+            slots=len(self._slots),
+        )
+        queue = iter(self._slots)
+        lines = min(len(self._slots), max(self._source.max_in_flight, self._judge.max_in_flight))
+        tasks = {asyncio.create_task(self._line(queue)) for _ in range(lines)}
+        try:
+            await self._supervise(tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._publish()
+        if self._ending is not None:
+            return self._ending
+        if self._session.stopping:
+            return Ending(RunState.STOPPED, "stopped on request; resume continues it")
+        return Ending(RunState.FINISHED, self._shortfall())
+
+    async def close(self) -> None:
+        await self._source.close()
+        await self._judge.close()
+
+    async def _supervise(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Wait for all lines; once the run is to end, only for as long as the grace lasts."""
+        deadline: float | None = None
+        pending = tasks
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=0.2)
+            for task in done:
+                task.result()
+            self._publish()
+            if self._ending is not None or self._session.stopping:
+                now = asyncio.get_running_loop().time()
+                deadline = deadline or now + GRACE_S
+                if now >= deadline:
+                    self._session.log(f"dropped {len(pending)} requests in flight", severity="warning")
+                    return
+
+    def _publish(self) -> None:
+        self._session.progress = self._figures.snapshot()
+
+    def _shortfall(self) -> str:
+        parts = []
+        if self._figures.given_up:
+            parts.append(f"{self._figures.given_up} slots were given up after all their ideas failed")
+        if self._figures.unjudged:
+            parts.append(f"{self._figures.unjudged} candidates wait for a judge that answers")
+        return "; ".join(parts)
+
+    async def _line(self, queue: Iterator[Slot]) -> None:
+        with self._session.at_work():
+            for slot in queue:
+                if not await self._fill(slot):
+                    return
+
+    async def _fill(self, slot: Slot) -> bool:
+        """Work on a slot until it is done or given up; returns whether to go on with others."""
+        history = self._history[slot]
+        judge_failures = 0
+        while await self._session.proceed() and self._ending is None:
+            step = next_step(history, self._task.limits)
+            try:
+                self._figures.in_flight += 1
+                match step:
+                    case Done():
+                        self._figures.closed()
+                        return True
+                    case GiveUp():
+                        self._give_up(slot)
+                        return True
+                    case Assess(judged):
+                        verdict = await self._assess(slot, judged)
+                        if verdict.result is Result.FAILED:
+                            judge_failures += 1
+                            self._heed(verdict.outcome, verdict.critique, "judge")
+                            if judge_failures >= JUDGE_TRIES:
+                                self._figures.unjudged += 1
+                                return True
+                        else:
+                            self._heed(Outcome.WRITTEN, "", "judge")
+                    case Write():
+                        attempt = await self._write(slot, step)
+                        self._heed(attempt.outcome, attempt.detail, "source")
+            except BudgetExhausted as error:
+                self._end(Ending(RunState.STOPPED, str(error)))
+            finally:
+                self._figures.in_flight -= 1
+        return False
+
+    async def _write(self, slot: Slot, step: Write) -> Attempt:
+        cell = slot.cell
+        siblings = examples.hypotheses(self._db, cell.domain, cell.level, cell.decision, SIBLINGS)
+        request = Request(
+            cell, slot.index, step.idea, step.number, self._seed, step.draft, step.critique, tuple(siblings)
+        )
+        if self._pace is not None:
+            await self._pace.acquire()
+        written = await self._source.write(request)
+        attempt = Attempt(
+            run=self._session.run.id,
+            domain=cell.domain,
+            level=cell.level,
+            decision=cell.decision,
+            slot=slot.index,
+            number=step.number,
+            idea=step.idea,
+            parent=step.parent,
+            outcome=written.outcome,
+            candidate=written.candidate,
+            raw=written.raw,
+            detail=written.detail,
+            family=written.family,
+            source=self._source.name,
+            model=written.model,
+            prompt_version=written.prompt_version,
+            seed=self._seed,
+            usage=written.usage,
+        )
+        attempts.add_attempt(self._db, attempt, written.flaw)
+        self._history[slot].append(Judged(attempt, ()))
+        self._figures.attempted(attempt)
+        return attempt
+
+    async def _assess(self, slot: Slot, judged: Judged) -> Verdict:
+        attempt = judged.attempt
+        verdict = await assess(self._task, attempt, self._corpus, self._judge)
+        example: Example | None = None
+        if verdict.result is Result.PASSED and attempt.candidate is not None:
+            # Another line may have passed its like while the judge was thinking.
+            twin = near_duplicate(attempt, self._corpus)
+            if twin is not None:
+                verdict = twin.model_copy(update={"usage": verdict.usage})
+            else:
+                example = became(attempt)
+        attempts.add_verdict(self._db, verdict, example)
+        if example is not None:
+            self._corpus.add(example.id, duplicates.of_candidate(example), groups(slot.cell, example.family))
+        self._history[slot][-1] = Judged(attempt, (*judged.verdicts, verdict))
+        self._figures.judged(verdict)
+        return verdict
+
+    def _give_up(self, slot: Slot) -> None:
+        self._figures.given_up += 1
+        self._figures.closed()
+        cell = slot.cell
+        self._session.log(
+            f"gave up a slot of {cell.domain} · level {cell.level} · {cell.decision}: "
+            f"{len(self._history[slot])} attempts, none passed",
+            severity="warning",
+        )
+
+    def _heed(self, outcome: Outcome, detail: str, who: str) -> None:
+        """End the run where going on would only repeat a fault."""
+        if outcome is Outcome.WRITTEN or outcome in CONTENT_FAULTS:
+            self._faults = 0
+            return
+        self._faults += 1
+        self._session.log(f"{who}: {outcome.value}: {detail}", severity="warning", outcome=outcome.value)
+        if outcome in FATAL:
+            self._end(Ending(RunState.FAILED, f"{who}: {outcome.value}: {detail}"))
+        elif self._faults >= FAULTS_IN_A_ROW:
+            reason = f"{who}: {self._faults} faults in a row, the last {outcome.value}: {detail}"
+            self._end(Ending(RunState.FAILED, reason))
+
+    def _end(self, ending: Ending) -> None:
+        self._ending = self._ending or ending
+
+
+def became(attempt: Attempt) -> Example:
+    """The example that a passed attempt becomes."""
+    if attempt.candidate is None:
+        raise ValueError(f"attempt {attempt.id} has no candidate")
+    return Example(
+        **attempt.candidate.model_dump(),
+        family=attempt.family,
+        domain=attempt.domain,
+        level=attempt.level,
+        source=attempt.source,
+        model=attempt.model,
+        prompt_version=attempt.prompt_version,
+        seed=attempt.seed,
+        run=attempt.run,
+        attempt=attempt.id,
+    )

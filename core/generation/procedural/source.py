@@ -1,0 +1,176 @@
+"""The procedural source: a request in, an example out, with no network and no model."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from core.generation.procedural import flaws
+from core.generation.procedural.bodies import Body, inside, plan
+from core.generation.procedural.lexicon import lexicon
+from core.generation.procedural.reasoning import reasoning
+from core.generation.procedural.wording_evidence import evidence
+from core.generation.procedural.wording_hypothesis import hypothesis
+from core.generation.procedural.worlds import DECISIONS, World, build, family_of, stream
+from core.generation.source import Request, Written
+from core.task import Level, Task
+from storage.schema import Candidate, Flaw, Outcome, Usage
+
+NAME = "procedural"
+VERSION = "1"
+MEMBERS = 3  # examples that a cell takes from one family, each over another body of evidence
+
+
+class UnsuitableTask(ValueError):
+    """The procedural source cannot write for this task; `str()` names the decision or domain that stands against it."""
+
+
+class ProceduralSource:
+    """Writes examples of the hypothesis task. `flaw_rate` is the share of first attempts with a planted flaw."""
+
+    name = NAME
+    max_in_flight = 1
+
+    def __init__(self, task: Task, flaw_rate: float = 0.0) -> None:
+        """Raises UnsuitableTask or lexicon.UnknownDomain, both ValueErrors, where `task` is not one it can write for."""
+        check(task)
+        if not 0 <= flaw_rate <= 1:
+            raise ValueError(f"flaw_rate is a share from 0 to 1, not {flaw_rate}")
+        self._task = task
+        self._flaw_rate = flaw_rate
+
+    async def write(self, request: Request) -> Written:
+        """The example that `request` stands for; the same request gives the same example."""
+        written = draw(self._task, request, self._flaw_rate)
+        await asyncio.sleep(0)
+        return written
+
+    async def close(self) -> None:
+        """Holds nothing that could be freed."""
+
+
+def check(task: Task) -> None:
+    """Raises UnsuitableTask or lexicon.UnknownDomain unless the procedural source can write for `task`."""
+    strange = [label for label in task.labels if label not in DECISIONS]
+    missing = [label for label in DECISIONS if label not in task.labels]
+    if strange or missing:
+        parts = [f"it cannot write {', '.join(strange)}"] if strange else []
+        parts += [f"{', '.join(missing)} is missing"] if missing else []
+        raise UnsuitableTask(
+            f"the procedural source writes for the decisions {', '.join(DECISIONS)} only: {'; '.join(parts)}"
+        )
+    for domain in task.domains:
+        lexicon(domain.name)
+
+
+def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
+    """The example for `request`, as a pure function. KeyError for a level, ValueError for a cell that is not there."""
+    started = time.perf_counter()
+    level = task.level(request.cell.level)
+    if request.cell.decision not in DECISIONS:
+        raise UnsuitableTask(f"the procedural source does not know the decision {request.cell.decision!r}")
+    flaw = _flaw(level, request, flaw_rate)
+    if flaw == Flaw.NEAR_DUPLICATE:
+        family, candidate = _repeat(level, request, flaw_rate)
+    else:
+        world = _world(request)
+        family, candidate = world.family, _candidate(world, level, request, flaw)
+    return Written(
+        Outcome.WRITTEN,
+        family,
+        candidate,
+        prompt_version=VERSION,
+        usage=Usage(cost=0.0, seconds=time.perf_counter() - started),
+        flaw=flaw,
+    )
+
+
+def _world(request: Request) -> World:
+    cell = request.cell
+    number = request.slot // MEMBERS
+    family = family_of(request.seed, cell.domain, cell.level, number, request.idea)
+    return build(family, lexicon(cell.domain))
+
+
+def _chance(request: Request) -> tuple[object, ...]:
+    cell = request.cell
+    return (request.seed, cell.domain, cell.level, cell.decision, request.slot, request.idea, "flaw")
+
+
+def _flaw(level: Level, request: Request, rate: float) -> Flaw | None:
+    if request.draft is not None or rate <= 0:
+        return None
+    rng = stream(*_chance(request))
+    if rng.random() >= rate:
+        return None
+    repeats = request.idea == 0 and _earlier(level, request, rate) is not None
+    return rng.choice(flaws.applicable(level, request.cell.decision, repeats))
+
+
+def _earlier(level: Level, request: Request, rate: float) -> Request | None:
+    """The nearest earlier slot of the cell whose first attempt has no flaw."""
+    for slot in range(request.slot - 1, -1, -1):
+        earlier = replace(request, slot=slot, idea=0, number=0, draft=None, critique="")
+        if stream(*_chance(earlier)).random() >= rate:
+            return earlier
+    return None
+
+
+def _repeat(level: Level, request: Request, rate: float) -> tuple[str, Candidate]:
+    earlier = _earlier(level, request, rate)
+    if earlier is None:
+        raise ValueError(f"slot {request.slot} has no earlier example to repeat")
+    world = _world(earlier)
+    return world.family, flaws.nearly_same(_candidate(world, level, earlier, None), stream(*_chance(request), "edit"))
+
+
+def _candidate(world: World, level: Level, request: Request, flaw: Flaw | None) -> Candidate:
+    decision = request.cell.decision
+    position = world.order[request.slot % MEMBERS]
+    claim = world.partner(position, decision)
+    # A body is worded alike under every decision, so that the evidence alone tells nothing; a rewrite is worded anew.
+    version = request.number if request.draft is not None else 0
+    body = plan(world, position, level, stream(world.family, position, "body"))
+    rng = stream(world.family, position, version, decision if flaw else "", flaw or "", "evidence")
+    body = _flawed(body, level, request, flaw)
+    shown = evidence(body, level, rng)
+    wrong = flaw == Flaw.WRONG_DECISION
+    # The label of the cell stays, so that only who reads the case can tell: the hypothesis belongs to another label.
+    shown_claim = world.partner(position, flaws.other_decision(decision, rng)) if wrong else claim
+    said = stream(world.family, position, claim, version, "reasoning")
+    candidate = Candidate(
+        hypothesis=hypothesis(world, shown_claim, stream(world.family, shown_claim, version, "hypothesis")),
+        evidence=shown,
+        reasoning=reasoning(world, body, claim, decision, shown, said),
+        decision=decision,
+        confidence=inside(level.confidence.get(decision, (0.0, 1.0)), stream(world.family, position, version, "sure")),
+    )
+    if flaw == Flaw.RELEVANCE_OUT_OF_BAND:
+        return flaws.off_relevance(candidate, level, rng)
+    if flaw == Flaw.CONFIDENCE_OUT_OF_BAND:
+        return flaws.off_confidence(candidate, level)
+    return candidate
+
+
+def _flawed(body: Body, level: Level, request: Request, flaw: Flaw | None) -> Body:
+    rng = stream(*_chance(request), "plant")
+    if flaw == Flaw.MISSING_EVIDENCE:
+        return flaws.without_decisive(body, rng)
+    if flaw == Flaw.AMBIGUOUS:
+        return flaws.inconclusive(body, rng)
+    if flaw == Flaw.FOREIGN_EVIDENCE:
+        return flaws.with_foreign(body, _another(body.world, level), rng)
+    return body
+
+
+def _another(world: World, level: Level) -> Body:
+    """A body of a case that shares neither intervention nor metric with `world`."""
+    named = {metric.name for metric in world.metrics}
+    number = 0
+    while True:
+        family = f"{world.family}/{number}"
+        other = build(family, world.lexicon)
+        if other.intervention != world.intervention and not named & {metric.name for metric in other.metrics}:
+            return plan(other, 0, level, stream(family, "body"))
+        number += 1

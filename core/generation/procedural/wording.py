@@ -1,0 +1,58 @@
+"""What all wording shares: numbers with units, contexts, and the style of one document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+from core.generation.procedural.lexicon import Metric
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How one document writes: a space before the per cent sign, the euro sign or the word."""
+
+    spaced: bool
+    sign: bool
+
+
+def style(rng: Random) -> Style:
+    """A style at random."""
+    return Style(rng.random() < 0.5, rng.random() < 0.5)
+
+
+def amount(metric: Metric, value: float, look: Style, decimals: int | None = None) -> str:
+    """`value` of `metric` with its unit; `decimals` overrides the metric's own."""
+    places = max(metric.decimals, 0) if decimals is None else decimals
+    number = f"{value:,.{places}f}"
+    if metric.unit == "%":
+        return f"{number} %" if look.spaced else f"{number}%"
+    if metric.unit == "€":
+        return f"€{number}" if look.sign else f"{number} euros"
+    return f"{number} {metric.unit}"
+
+
+def percent(value: int, look: Style) -> str:
+    """A whole number of per cent."""
+    return f"{value} %" if look.spaced else f"{value}%"
+
+
+def capital(text: str) -> str:
+    """`text` with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
+def fronted(context: str) -> str:
+    """`context` before a sentence: 'Among new users, ', or nothing."""
+    return f"{capital(context)}, " if context else ""
+
+
+def trailing(context: str) -> str:
+    """`context` inside a sentence: ' among new users', or nothing."""
+    return f" {context}" if context else ""
+
+
+def sentence(text: str) -> str:
+    """`text` as a sentence: capital letter, full stop."""
+    text = capital(text.strip())
+    return text if text.endswith(".") else f"{text}."

@@ -1,0 +1,43 @@
+"""Pieces of evidence in words."""
+
+from __future__ import annotations
+
+from random import Random
+
+from core.generation.procedural.bodies import Body, Form, Piece, Role
+from core.generation.procedural.wording import style
+from core.generation.procedural.wording_findings import state_fact
+from core.generation.procedural.wording_sources import aside, remark, source
+from core.task import Level
+from storage.schema import Evidence
+
+
+def evidence(body: Body, level: Level, rng: Random) -> list[Evidence]:
+    """The pieces of `body`, in its order, guarded as `level` wants. No two have the same source or content."""
+    pieces: list[Evidence] = []
+    for piece in body.pieces:
+        for _ in range(20):
+            worded = word(piece, level, rng)
+            if all(worded.source != other.source and worded.content != other.content for other in pieces):
+                break
+        pieces.append(worded)
+    return pieces
+
+
+def word(piece: Piece, level: Level, rng: Random) -> Evidence:
+    """One piece in words."""
+    world = piece.world
+    if piece.role == Role.IRRELEVANT:
+        name, content = aside(world, rng)
+        return Evidence(source=name, content=content, relevance=piece.relevance)
+    look = style(rng)
+    name, method = source(piece.strength, world, rng)
+    facts = list(piece.facts)
+    rng.shuffle(facts)
+    findings = [state_fact(world, fact, look, rng) for fact in facts]
+    # A method is what a reader weighs a source by: left out only where nothing has to be weighed.
+    told = piece.strength == 0 or level.contradicting[1] > 0 or rng.random() < 0.75
+    lines = ([method, *findings] if rng.random() < 0.6 else [*findings, method]) if told else findings
+    if piece.strength > 0 and not any(fact.form == Form.OPEN for fact in facts):
+        lines.append(remark(level.hedging, rng))
+    return Evidence(source=name, content=" ".join(line for line in lines if line), relevance=piece.relevance)

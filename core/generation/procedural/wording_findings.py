@@ -1,0 +1,186 @@
+"""Sentences that state a fact, with its figures."""
+
+from __future__ import annotations
+
+from random import Random
+
+from core.generation.procedural.bodies import Fact, Form
+from core.generation.procedural.lexicon import Metric
+from core.generation.procedural.wording import Style, amount, fronted, percent, sentence, trailing
+from core.generation.procedural.worlds import Scenario, World
+
+_ROSE = ("rose", "went up", "climbed", "increased", "grew")
+_FELL = ("fell", "went down", "dropped", "declined", "came down")
+_STAYED = ("stayed level", "did not move", "remained the same", "held steady")
+
+_BOTH = (
+    "{F}the {m} came to {w} with the {i} and {o} without it",
+    "The {m}{t} stood at {o} before the {i} and at {w} afterwards",
+    "{F}the {m} went from {o} to {w} once the {i} was in place",
+    "With the {i}, the {m}{t} came to {w}, against {o} in the comparison group",
+    "{F}the comparison group recorded a {m} of {o}, and the group with the {i} recorded {w}",
+    "The {m}{t} {v}: {o} without the {i}, {w} with it",
+    "The {i} took the {m}{t} from {o} to {w}",
+    "Measured{t}, the {m} ended at {w} under the {i}; the control figure was {o}",
+    "{F}the {m} {v} from {o} to {w} after the {i} went live",
+    "{F}the {m} averaged {w} under the {i}, compared with {o} in the control group",
+)
+_WITH = (
+    "{F}the {m} averaged {w} with the {i}",
+    "Under the {i}, the {m}{t} came to {w}",
+    "The {m}{t} stood at {w} once the {i} was in place",
+    "{F}the {m} settled at {w} after the {i} went live",
+    "With the {i} in use, the {m}{t} was recorded at {w}",
+)
+_WITHOUT = (
+    "{F}the {m} averaged {o} without the {i}",
+    "Before the {i}, the {m}{t} came to {o}",
+    "The {m}{t} stood at {o} in the control group, which went without the {i}",
+    "{F}the {m} had settled at {o} before the {i} went live",
+    "Without the {i}, the {m}{t} was recorded at {o}",
+)
+_SAID = (
+    "{F}the {m} {v} after the {i} arrived",
+    "The {m}{t} {v} once the {i} was there",
+    "{F}it is said that the {m} {v} with the {i}",
+    "People there say that the {m}{t} {v} after the {i} came",
+)
+_MOVED = (
+    "{F}{d} {v} by {p} once the {i} was in place",
+    "With the {i}, {d}{t} {v} by {p}",
+    "{F}{d} {v} by {p} after the {i} went live",
+    "The {i} had a plain effect on {d}{t}: it {v} by {p}",
+)
+_STILL = (
+    "{F}{d} {v} once the {i} was in place",
+    "With the {i}, {d}{t} {v}",
+    "{F}{d} {v} after the {i} went live",
+)
+_STEP = (
+    "{F}the {m} has moved in step with {d} for {n} quarters",
+    "The {m}{t} follows {d}: when one goes up, so does the other, in all {n} quarters on record",
+    "{F}{d} and the {m} have moved in the same direction in each of {n} quarters",
+)
+_COUNTER = (
+    "{F}the {m} has moved opposite to {d} for {n} quarters",
+    "The {m}{t} mirrors {d}: when one goes up, the other goes down, in all {n} quarters on record",
+    "{F}{d} and the {m} have moved in opposite directions in each of {n} quarters",
+)
+_APART = (
+    "{F}the {m} has shown no link with {d} over {n} quarters",
+    "The {m}{t} is independent of {d}: over {n} quarters, neither followed the other",
+    "{F}{d} and the {m} have moved independently of each other over {n} quarters",
+)
+_OPEN = (
+    "{F}the {m} moved by somewhere between a fall of {a} and a rise of {b} with the {i}, so the result is inconclusive",
+    "For the {m}{t}, the interval ran from a fall of {a} to a rise of {b} under the {i}; the effect is unclear",
+)
+_BALANCE = (
+    "{F}the {i} brought savings of {w} against costs of {o}",
+    "The costs of the {i}{t} came to {o} a year, and the savings to {w}",
+    "{F}savings of {w} a year stood against outlays of {o} for the {i}",
+    "Spending on the {i}{t} totalled {o}; the savings it brought totalled {w}",
+)
+_SAVING = ("{F}the {i} brought savings of {w} a year", "The yearly savings from the {i}{t} came to {w}")
+_COST = ("{F}the {i} cost {o} a year to run", "The yearly outlays for the {i}{t} came to {o}")
+_SHARES = (
+    "Of the change in the {m}, {w} passed through {d} and {o} through {e}",
+    "{D} accounted for {w} of the change in the {m}, {e} for {o}",
+    "Split by cause, {w} of the change in the {m} came from {d} and {o} from {e}",
+)
+_SHARE = (
+    "{D} accounted for {w} of the change in the {m}",
+    "Of the change in the {m} with the {i}, {w} passed through {d}",
+    "Some {w} of the change in the {m} came from {d}",
+)
+
+
+def words_for(state: int, rng: Random) -> str:
+    """A verb in the past tense for a direction."""
+    return rng.choice(_ROSE if state > 0 else _FELL if state < 0 else _STAYED)
+
+
+def state_fact(world: World, fact: Fact, look: Style, rng: Random) -> str:
+    """`fact` as one sentence."""
+    if world.scenario == Scenario.BREAK_EVEN:
+        return _money(world, fact, look, rng)
+    if world.scenario == Scenario.DRIVERS and fact.part == 1:
+        return _share(world, fact, look, rng)
+    metric, context = world.metrics[fact.part], world.contexts[fact.part]
+    finding = fact.finding
+    driver = world.drivers[fact.part]
+    verb = words_for(finding.state, rng)
+    if fact.form == Form.MOVE:
+        template = rng.choice(_MOVED if finding.moved else _STILL)
+        verb = words_for(finding.moved, rng)
+    elif fact.form == Form.LINK:
+        template = rng.choice({1: _STEP, -1: _COUNTER, 0: _APART}[finding.linked])
+    else:
+        template = rng.choice(
+            {Form.BOTH: _BOTH, Form.WITH: _WITH, Form.WITHOUT: _WITHOUT, Form.SAID: _SAID, Form.OPEN: _OPEN}[fact.form]
+        )
+        if "{v} from" in template and not finding.state:
+            template = _BOTH[0]
+    return sentence(
+        template.format(
+            F=fronted(context),
+            t=trailing(context),
+            m=metric.name,
+            i=world.intervention,
+            w=_value(world, metric, finding.with_value, look),
+            o=_value(world, metric, finding.without_value, look),
+            v=verb,
+            d=driver,
+            p=percent(finding.moved_percent, look),
+            n=rng.choice(("six", "eight", "nine", "ten", "twelve")),
+            a=percent(rng.randint(4, 9), look),
+            b=percent(rng.randint(4, 9), look),
+        )
+    )
+
+
+def _value(world: World, metric: Metric, value: float, look: Style) -> str:
+    return amount(metric, value, look)
+
+
+def _money(world: World, fact: Fact, look: Style, rng: Random) -> str:
+    finding, context, metric = fact.finding, world.contexts[fact.part], world.metrics[fact.part]
+    if fact.form in (Form.SAID, Form.OPEN):
+        said = {
+            1: "the {i} saved more than it cost",
+            0: "the {i} just about broke even",
+            -1: "the {i} cost more than it saved",
+        }[finding.state]
+        text = "whether the {i} saved more than it cost is unclear" if fact.form == Form.OPEN else said
+        start = "" if fact.form == Form.OPEN else rng.choice(("people there say that ", "it is said that ", ""))
+        return sentence(f"{fronted(context)}{start}{text}".format(i=world.intervention))
+    template = rng.choice({Form.BOTH: _BALANCE, Form.WITH: _SAVING, Form.WITHOUT: _COST}[fact.form])
+    return sentence(
+        template.format(
+            F=fronted(context),
+            t=trailing(context),
+            i=world.intervention,
+            w=amount(metric, finding.with_value, look),
+            o=amount(metric, finding.without_value, look),
+        )
+    )
+
+
+def _share(world: World, fact: Fact, look: Style, rng: Random) -> str:
+    metric, finding = world.metrics[0], fact.finding
+    first, second = world.drivers
+    one, two = (
+        amount(metric, value, look, metric.decimals + 1) for value in (finding.with_value, finding.without_value)
+    )
+    if fact.form == Form.OPEN:
+        return sentence(f"How much of the change in the {metric.name} came from {first} or {second} is unclear")
+    if fact.form == Form.BOTH:
+        template = rng.choice(_SHARES)
+        if rng.random() < 0.5:
+            first, second, one, two = second, first, two, one
+    else:
+        template = rng.choice(_SHARE)
+        if fact.form == Form.WITHOUT:
+            first, one = second, two
+    text = template.format(m=metric.name, w=one, o=two, d=first, D=first, e=second, i=world.intervention)
+    return sentence(text)

@@ -1,0 +1,60 @@
+"""From the name of a role to what plays it: an embedded source or judge, or a model of the project."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+from core.generation.source import Source
+from core.generation.start import GenerateParams
+from core.project import Project
+from core.qa.judging import Judge
+from storage.runs import Capabilities
+
+if TYPE_CHECKING:
+    from core.llm.limits import Budget
+
+
+def money_for(params: GenerateParams, spent: float | None) -> Budget | None:
+    """The budget of a run that has `spent` some of it before; None if it has none."""
+    if params.budget is None:
+        return None
+    from core.llm.limits import Budget
+
+    return Budget(float(params.budget), spent=spent or 0.0)
+
+
+def source_for(
+    params: GenerateParams, project: Project, connection: sqlite3.Connection, budget: Budget | None
+) -> Source:
+    """The source that `params` names."""
+    if params.source == "procedural":
+        from core.generation.procedural.source import ProceduralSource
+
+        return ProceduralSource(project.task, params.flaws)
+    from core.generation.endpoint import OpenAISource
+
+    return OpenAISource(
+        project.task,
+        params.source,
+        project_dir=project.folder,
+        capabilities=Capabilities(connection),
+        budget=budget,
+    )
+
+
+def judge_for(params: GenerateParams, project: Project, connection: sqlite3.Connection, budget: Budget | None) -> Judge:
+    """The judge that `params` names."""
+    if params.judge == "solver":
+        from core.qa.solver import Solver
+
+        return Solver(project.task)
+    from core.qa.endpoint_judge import EndpointJudge
+
+    return EndpointJudge(
+        project.task,
+        params.judge,
+        project_dir=project.folder,
+        capabilities=Capabilities(connection),
+        budget=budget,
+    )

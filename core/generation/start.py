@@ -1,0 +1,96 @@
+"""Starting a run that generates: what is asked for is checked here, before anything is spent."""
+
+from __future__ import annotations
+
+import sqlite3
+from decimal import Decimal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.curriculum.plan import CellPlan, plan
+from core.generation.slots import choose
+from core.generation.source import Cell
+from core.project import Project
+from core.runs.control import RunError
+from core.runs.launch import launch, refuse_second
+from core.task import EMBEDDED, Task
+from storage import attempts, examples
+from storage.schema import Run
+
+
+class GenerateParams(BaseModel):
+    """What a person asks a generating run to do. Empty lists do not restrict the cells; `n` None fills them all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str
+    judge: str
+    n: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    domains: list[str] = []
+    levels: list[int] = []
+    decisions: list[str] = []
+    budget: Decimal | None = Field(default=None, ge=0)
+    flaws: float = Field(default=0.0, ge=0, le=1)
+    attempts_per_minute: float | None = Field(default=None, gt=0)
+
+    @classmethod
+    def of(cls, task: Task) -> GenerateParams:
+        """What the project file says, where nobody says otherwise."""
+        return cls(
+            source=task.roles.generator,
+            judge=task.roles.judge,
+            budget=task.limits.budget,
+            flaws=task.limits.planted_flaws,
+            attempts_per_minute=task.limits.attempts_per_minute,
+        )
+
+
+def start(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
+    """Start a generating run in a process of its own. Raises RunError with what to do instead."""
+    problems = check(project.task, params)
+    if problems:
+        raise RunError("; ".join(problems))
+    refuse_second(connection, "generate")
+    cells = selected(project.task, connection, params)
+    next_index = {Cell(*key): index for key, index in attempts.next_slots(connection).items()}
+    chosen = choose(cells, params.n, next_index)
+    if not chosen:
+        raise RunError("nothing is missing in these cells: `sidequest plan` shows want and have")
+    slots = [[one.cell.domain, one.cell.level, one.cell.decision, one.first, one.count] for one in chosen]
+    return launch(project, connection, "generate", params.model_dump(mode="json") | {"slots": slots})
+
+
+def selected(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> list[CellPlan]:
+    """The cells that `params` means, with what they lack now."""
+    return [
+        cell
+        for cell in plan(task, examples.cell_counts(connection)).cells
+        if (not params.domains or cell.domain in params.domains)
+        and (not params.levels or cell.level in params.levels)
+        and (not params.decisions or cell.decision in params.decisions)
+    ]
+
+
+def check(task: Task, params: GenerateParams) -> list[str]:
+    """What is wrong with `params` for this task, each as a sentence."""
+    problems = []
+    for role, name in (("generator", params.source), ("judge", params.judge)):
+        known = [*EMBEDDED[role], *task.models]
+        if name not in known:
+            problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
+    domains = [domain.name for domain in task.domains]
+    levels = [level.level for level in task.levels]
+    for field, asked, there in (
+        ("domain", params.domains, domains),
+        ("level", params.levels, levels),
+        ("decision", params.decisions, task.labels),
+    ):
+        unknown = [str(value) for value in asked if value not in there]
+        if unknown:
+            problems.append(f"no {field} {', '.join(unknown)}: there are {', '.join(map(str, there))}")
+    if params.budget is not None:
+        named = {params.source, params.judge} & set(task.models)
+        unpriced = sorted(task.models[name].model for name in named if task.models[name].model not in task.prices)
+        problems += [f"a budget needs a price: add [prices.{model!r}] to the file" for model in unpriced]
+    return problems

@@ -1,0 +1,80 @@
+"""The state of a project at a glance, and what to do next."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+from core.curriculum.plan import Plan, plan
+from core.project import Project
+from core.runs.control import Seen, look
+from storage import attempts, examples, runs
+from storage.schema import RunState, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Something to do next: a sentence, and the place in the app where it is done."""
+
+    text: str
+    action: Literal["generate", "review", "runs"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts along the pipeline, the runs that are not over, and the next steps, most urgent first."""
+
+    plan: Plan
+    generated: int
+    passed: int
+    reviewed: int
+    accepted: int
+    pending: int
+    runs: list[Seen]
+    next: list[Step]
+
+
+def overview(project: Project, connection: sqlite3.Connection) -> Overview:
+    """The overview of `project` as it is now."""
+    counts = examples.cell_counts(connection)
+    by_status = Counter[str]()
+    for row in counts:
+        by_status[row.status] += row.examples
+    curriculum = plan(project.task, counts)
+    looked = [look(run) for run in runs.newest(connection)]
+    accepted, rejected = by_status[Status.ACCEPTED.value], by_status[Status.REJECTED.value]
+    pending = by_status[Status.PENDING.value]
+    return Overview(
+        plan=curriculum,
+        generated=attempts.written(connection),
+        passed=accepted + rejected + pending,
+        reviewed=accepted + rejected,
+        accepted=accepted,
+        pending=pending,
+        runs=[one for one in looked if not one.state.ended or one.state is RunState.LOST],
+        next=steps(curriculum, pending, looked),
+    )
+
+
+def steps(curriculum: Plan, pending: int, looked: list[Seen]) -> list[Step]:
+    """What to do next, most urgent first."""
+    found = [
+        Step(f"{one.run.kind} run {one.run.id[-6:]} was lost: its process is gone; resume it", "runs")
+        for one in looked
+        if one.state is RunState.LOST
+    ]
+    newest = looked[0] if looked else None
+    if newest is not None and newest.state is RunState.FAILED:
+        found.append(Step(f"{newest.run.kind} run {newest.run.id[-6:]} failed: {newest.run.reason}", "runs"))
+    generating = any(one.run.kind == "generate" and not one.state.ended for one in looked)
+    if pending:
+        noun = "example waits" if pending == 1 else "examples wait"
+        found.append(Step(f"{pending} {noun} for review", "review"))
+    if curriculum.missing and not generating:
+        verb = "generate the first of" if not curriculum.have else "generate the"
+        found.append(Step(f"{verb} {curriculum.missing} examples that are missing", "generate"))
+    if generating and not pending:
+        found.append(Step("watch the examples come in", "generate"))
+    return found

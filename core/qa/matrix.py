@@ -1,0 +1,96 @@
+"""Where QA rejects, and whether a cell does worse than chance would let it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.statistics import holm, wilson
+from storage.attempts import ReasonCount
+from storage.schema import Result
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixCell:
+    """Attempts of a domain at a level that QA decided on; `rate` with its 95 % Wilson interval, all from 0 to 1."""
+
+    domain: str
+    level: int
+    attempts: int
+    rejected: int
+    rate: float
+    low: float
+    high: float
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """A cell that is worse than the rest; `p` is corrected for the number of cells."""
+
+    domain: str
+    level: int
+    p: float
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Rejections by domain x level; only cells with attempts are listed."""
+
+    cells: list[MatrixCell]
+    flagged: list[Flagged]
+
+
+def matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha: float = 0.05) -> Matrix:
+    """The matrix over `counts`, of one decision or of all.
+
+    A cell is flagged if its rejections are more than the rest of the matrix explains: one-sided Fisher's exact
+    test of the cell against all other cells, corrected over the cells with Holm's step-down method, below `alpha`.
+    """
+    attempts: Counter[tuple[str, int]] = Counter()
+    rejected: Counter[tuple[str, int]] = Counter()
+    reasons: dict[tuple[str, int], Counter[str]] = defaultdict(Counter)
+    for row in counts:
+        if decision is not None and row.decision != decision:
+            continue
+        key = (row.domain, row.level)
+        attempts[key] += row.attempts
+        if row.result is Result.REJECTED:
+            rejected[key] += row.attempts
+            reasons[key][row.reason] += row.attempts
+    cells = []
+    for key in sorted(attempts):
+        low, high = wilson(rejected[key], attempts[key])
+        ordered = dict(reasons[key].most_common())
+        cells.append(MatrixCell(*key, attempts[key], rejected[key], rejected[key] / attempts[key], low, high, ordered))
+    return Matrix(cells, _flag(cells, alpha))
+
+
+def _flag(cells: list[MatrixCell], alpha: float) -> list[Flagged]:
+    if len(cells) < 2 or not any(cell.rejected for cell in cells):
+        return []
+    from scipy.stats import fisher_exact
+
+    attempts, rejected = sum(cell.attempts for cell in cells), sum(cell.rejected for cell in cells)
+    p_values = []
+    for cell in cells:
+        others, others_rejected = attempts - cell.attempts, rejected - cell.rejected
+        table = [[cell.rejected, cell.attempts - cell.rejected], [others_rejected, others - others_rejected]]
+        p_values.append(float(fisher_exact(table, alternative="greater").pvalue))
+    flagged = []
+    for cell, p in zip(cells, holm(p_values), strict=True):
+        if p < alpha:
+            others, others_rejected = attempts - cell.attempts, rejected - cell.rejected
+            flagged.append(
+                Flagged(
+                    cell.domain,
+                    cell.level,
+                    p,
+                    f"{cell.domain} at level {cell.level} fails QA {cell.rejected}/{cell.attempts} "
+                    f"({cell.low:.0%}-{cell.high:.0%}), the rest {others_rejected}/{others}; "
+                    f"p = {p:.2g} (Fisher's exact test, Holm)",
+                )
+            )
+    return sorted(flagged, key=lambda one: one.p)

@@ -1,0 +1,67 @@
+"""How QA does on flaws that are known because they were planted."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.statistics import wilson
+from storage.attempts import FlawRecord
+from storage.schema import Flaw, Result
+
+
+@dataclass(frozen=True, slots=True)
+class FlawScore:
+    """How QA did on one kind of planted flaw; the interval (95 %, Wilson) is of the rate caught."""
+
+    flaw: str
+    planted: int
+    caught: int
+    low: float
+    high: float
+    reasons: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """QA measured on flaws that are known: caught and missed by kind, and good examples that it refused."""
+
+    planted: int
+    caught: int
+    missed: int
+    good: int
+    refused: int
+    refused_low: float
+    refused_high: float
+    by_flaw: list[FlawScore]
+
+
+def scorecard(records: Iterable[FlawRecord]) -> Scorecard:
+    """The scorecard over attempts of the procedural source."""
+    planted: Counter[Flaw] = Counter()
+    caught: Counter[Flaw] = Counter()
+    reasons: dict[Flaw, Counter[str]] = defaultdict(Counter)
+    good = refused = 0
+    for record in records:
+        if record.flaw is None:
+            good += record.attempts
+            refused += record.attempts * (record.result is Result.REJECTED)
+            continue
+        planted[record.flaw] += record.attempts
+        if record.result is Result.REJECTED:
+            caught[record.flaw] += record.attempts
+            reasons[record.flaw][record.reason] += record.attempts
+    by_flaw = [
+        FlawScore(
+            flaw.value,
+            planted[flaw],
+            caught[flaw],
+            *wilson(caught[flaw], planted[flaw]),
+            dict(reasons[flaw].most_common()),
+        )
+        for flaw in Flaw
+        if planted[flaw]
+    ]
+    total, found = sum(planted.values()), sum(caught.values())
+    return Scorecard(total, found, total - found, good, refused, *wilson(refused, good), by_flaw)

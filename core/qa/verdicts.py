@@ -1,0 +1,86 @@
+"""One pass of QA over one attempt: rules, near-duplicates, judge; and the verdict that follows."""
+
+from __future__ import annotations
+
+from core.generation.source import Cell
+from core.qa import duplicates, rules
+from core.qa.judging import CRITERIA, Judge, Judgement
+from core.task import Task
+from storage.schema import Attempt, Candidate, Outcome, Result, Verdict
+
+
+def groups(cell: Cell, family: str) -> tuple[object, object]:
+    """The groups of a corpus in which a candidate may have a near-duplicate."""
+    return cell, (family, cell.decision)
+
+
+async def assess(task: Task, attempt: Attempt, corpus: duplicates.Corpus, judge: Judge) -> Verdict:
+    """The verdict on an attempt that has a candidate."""
+    candidate = attempt.candidate
+    if candidate is None:
+        raise ValueError(f"attempt {attempt.id} has no candidate")
+    cell = Cell(attempt.domain, attempt.level, attempt.decision)
+    problems = rules.check(task, cell, candidate)
+    if problems:
+        return Verdict(
+            attempt=attempt.id,
+            result=Result.REJECTED,
+            stage="rules",
+            reason=problems[0].reason,
+            critique=" ".join(problem.critique for problem in problems),
+        )
+    near = near_duplicate(attempt, corpus)
+    if near is not None:
+        return near
+    judgement = await judge.judge(candidate, cell)
+    return verdict(task, attempt.id, candidate, judgement)
+
+
+def near_duplicate(attempt: Attempt, corpus: duplicates.Corpus) -> Verdict | None:
+    """The verdict on an attempt whose like is known in its cell or family; None if there is none."""
+    if attempt.candidate is None:
+        return None
+    cell = Cell(attempt.domain, attempt.level, attempt.decision)
+    near = corpus.nearest(duplicates.of_candidate(attempt.candidate), groups(cell, attempt.family))
+    if near is None:
+        return None
+    return Verdict(
+        attempt=attempt.id,
+        result=Result.REJECTED,
+        stage="duplicates",
+        reason="near_duplicate",
+        critique=f"{near[1]:.0%} of its words are those of example {near[0]}: take another case, not other words.",
+    )
+
+
+def verdict(task: Task, attempt: str, candidate: Candidate, judgement: Judgement) -> Verdict:
+    """What follows from a judgement: a failed judge is never a rejection; disagreement comes before the rubric."""
+    result, reason, critique = _ruling(task, candidate, judgement)
+    judged = judgement.outcome is Outcome.WRITTEN
+    return Verdict(
+        attempt=attempt,
+        result=result,
+        stage="judge",
+        reason=reason,
+        critique=critique,
+        blind_decision=judgement.decision if judged else None,
+        blind_confidence=judgement.confidence if judged else None,
+        rubric=judgement.rubric if judged else {},
+        model=judgement.model,
+        prompt_version=judgement.prompt_version,
+        outcome=judgement.outcome,
+        usage=judgement.usage,
+    )
+
+
+def _ruling(task: Task, candidate: Candidate, judgement: Judgement) -> tuple[Result, str, str]:
+    if judgement.outcome is not Outcome.WRITTEN:
+        return Result.FAILED, judgement.outcome.value, judgement.detail
+    if judgement.decision != candidate.decision:
+        blind = f"Without the label the judge decides {judgement.decision}, not {candidate.decision}."
+        return Result.REJECTED, "blind_disagreement", f"{blind} {judgement.critique}".strip()
+    low = [name for name in CRITERIA if judgement.rubric.get(name, 0.0) < task.limits.rubric_pass]
+    if low:
+        worst = min(low, key=lambda name: judgement.rubric.get(name, 0.0))
+        return Result.REJECTED, worst, judgement.critique or f"It fails the criterion that {CRITERIA[worst]}."
+    return Result.PASSED, "", judgement.critique

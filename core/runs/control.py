@@ -1,0 +1,130 @@
+"""Runs seen from outside: what state they are really in, and asking them to pause, go on or stop."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+
+import psutil
+
+from storage import runs
+from storage.schema import Run, RunState, now
+
+# A worker writes its heartbeat twice a second; a machine that swaps may miss many.
+STALE_S = 5.0
+# A worker that has not claimed its run by then never started.
+START_S = 30.0
+# The start of a process as the kernel gives it is stable to the clock tick.
+SAME_START_S = 0.05
+
+ACTIVE = {RunState.RUNNING, RunState.PAUSING, RunState.PAUSED, RunState.STOPPING}
+
+
+class RunError(Exception):
+    """What was asked of a run cannot be done; `str()` of it says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A run with the state that a person should see, and the seconds since its last sign of life."""
+
+    run: Run
+    state: RunState
+    age_s: float | None
+
+
+def alive(run: Run) -> bool:
+    """Whether the run's own process is there: the pid and its start time both match."""
+    if run.pid is None or run.pid_started is None:
+        return False
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(run.pid)
+        same = abs(process.create_time() - run.pid_started) <= SAME_START_S
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def look(run: Run, at: datetime | None = None) -> Seen:
+    """The run as it is now: LOST if it should be at work, and its heartbeat is stale and its process gone."""
+    at = at or now()
+    age = (at - run.heartbeat).total_seconds() if run.heartbeat else None
+    state = run.state
+    if state in ACTIVE and (age is None or age > STALE_S) and not alive(run):
+        state = RunState.LOST
+    if state is RunState.QUEUED and (at - (run.heartbeat or run.created)).total_seconds() > START_S:
+        state = RunState.LOST
+    return Seen(run, state, age)
+
+
+def seen(run: Run) -> RunState:
+    """The state that a person should see."""
+    return look(run).state
+
+
+def require(connection: sqlite3.Connection, prefix: str) -> Run:
+    """The one run whose id starts or ends with `prefix`; raises RunError."""
+    found = runs.resolve(connection, prefix)
+    if len(found) > 1:
+        raise RunError(f"{prefix} stands for several runs: write more of its id")
+    run = runs.get(connection, found[0]) if found else None
+    if run is None:
+        raise RunError(f"no run {prefix}: `sidequest runs list` shows those there are")
+    return run
+
+
+def pause(connection: sqlite3.Connection, run_id: str) -> str:
+    """Ask a run to pause; returns what happens, in words."""
+    run = _at_work(connection, run_id)
+    if not runs.move(connection, run.id, {RunState.RUNNING}, RunState.PAUSING, request="pause"):
+        return f"run {run.id[-6:]} is {seen(run)} already"
+    return f"run {run.id[-6:]} pauses after what is in flight"
+
+
+def unpause(connection: sqlite3.Connection, run_id: str) -> str:
+    """Let a paused run, whose process waits, go on; returns what happens, in words."""
+    run = _at_work(connection, run_id)
+    if not runs.move(connection, run.id, {RunState.PAUSED, RunState.PAUSING}, run.state, request=None):
+        return f"run {run.id[-6:]} is {seen(run)}: nothing to resume"
+    return f"run {run.id[-6:]} goes on"
+
+
+def stop(connection: sqlite3.Connection, run_id: str) -> str:
+    """Ask a run to stop after what is in flight; asked a second time, kill it. Returns what happens, in words."""
+    run = _at_work(connection, run_id)
+    if run.state is RunState.STOPPING:
+        return _kill(connection, run)
+    if not runs.move(connection, run.id, ACTIVE, RunState.STOPPING, request="stop"):
+        return f"run {run.id[-6:]} has ended meanwhile"
+    return f"run {run.id[-6:]} stops after what is in flight; stop again to kill it"
+
+
+def _kill(connection: sqlite3.Connection, run: Run) -> str:
+    if alive(run) and run.pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(run.pid, signal.SIGKILL)
+    runs.move(
+        connection,
+        run.id,
+        {RunState.STOPPING},
+        RunState.STOPPED,
+        request=None,
+        reason="killed on request; what was finished is kept",
+        ended=now(),
+    )
+    runs.log(connection, run.id, "killed on request", severity="warning")
+    return f"run {run.id[-6:]} was killed; what it had finished is kept"
+
+
+def _at_work(connection: sqlite3.Connection, run_id: str) -> Run:
+    run = runs.get(connection, run_id)
+    if run is None:
+        raise RunError(f"no run {run_id}")
+    state = seen(run)
+    if state.ended:
+        way_on = "" if state is RunState.FINISHED else f": `sidequest runs resume {run.id[-6:]}` continues it"
+        raise RunError(f"run {run.id[-6:]} is {state}{way_on}")
+    return run

@@ -1,0 +1,66 @@
+"""Starting workers: a process of its own for each run, that outlives whoever started it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from typing import Any
+
+from core.project import Project
+from core.runs.control import RunError, look, unpause
+from storage import runs
+from storage.schema import Run, RunState, now
+
+
+def launch(project: Project, connection: sqlite3.Connection, kind: str, params: dict[str, Any]) -> Run:
+    """Make a run of `kind` with `params` and start its worker."""
+    run = Run(kind=kind, params=params)
+    runs.add(connection, run)
+    _spawn(project, run.id)
+    return run
+
+
+def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str:
+    """Continue a run that is paused, stopped, failed or lost; returns what happens in words. Raises RunError."""
+    run = runs.get(connection, run_id)
+    if run is None:
+        raise RunError(f"no run {run_id}")
+    state = look(run).state
+    if state in {RunState.PAUSED, RunState.PAUSING}:
+        return unpause(connection, run_id)
+    if state not in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
+        raise RunError(f"run {run_id[-6:]} is {state}: there is nothing to resume")
+    refuse_second(connection, run.kind)
+    cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
+    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, **cleared):
+        raise RunError(f"run {run_id[-6:]} was resumed by someone else meanwhile")
+    _spawn(project, run_id)
+    return f"run {run_id[-6:]} goes on from where it was"
+
+
+def refuse_second(connection: sqlite3.Connection, kind: str) -> None:
+    """Raise RunError if a run of `kind` is at work: two of them would fill the same slots."""
+    for run in runs.newest(connection):
+        if run.kind == kind and not look(run).state.ended:
+            raise RunError(
+                f"{kind} run {run.id[-6:]} is {look(run).state}: watch it with `sidequest`, "
+                f"or end it with `sidequest runs stop {run.id[-6:]}`"
+            )
+
+
+def _spawn(project: Project, run_id: str) -> None:
+    folder = project.run_folder(run_id)
+    folder.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+    with (folder / "worker.log").open("ab") as log:
+        subprocess.Popen(  # noqa: S603  our own interpreter and module
+            [sys.executable, "-m", "core.runs.worker", run_id],
+            cwd=project.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )

@@ -1,0 +1,109 @@
+"""What a worker holds while it works: its project, its database, its heartbeat, and what others ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from core.project import Project
+from storage import database, runs
+from storage.schema import Run, RunState
+
+HEARTBEAT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the work ended: FINISHED, STOPPED or FAILED, and why in words."""
+
+    state: RunState
+    reason: str = ""
+
+
+class Session:
+    """A run at work in this process.
+
+    A thread of its own writes heartbeat and progress about twice a second, so that long steps of the work do not
+    look like death, and hears requests. The work calls `proceed()` between units: it waits while the run is
+    paused, and says whether to go on.
+    """
+
+    def __init__(self, project: Project, connection: sqlite3.Connection, run: Run) -> None:
+        self.project = project
+        self.connection = connection
+        self.run = run
+        self.progress: dict[str, Any] = dict(run.progress)
+        self._request: str | None = None
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        self._at_work = 0
+        self._waiting = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether someone asked the run to stop."""
+        return self._request == "stop"
+
+    def stop(self) -> None:
+        """Ask the run to stop, from within its own process (a signal)."""
+        self._request = "stop"
+
+    def log(self, message: str, *, severity: str = "info", **data: Any) -> None:
+        """Append a line to the run's log."""
+        runs.log(self.connection, self.run.id, message, severity=severity, **data)
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Count one concurrent line of work; the run is paused once all of them wait in `proceed`."""
+        self._at_work += 1
+        try:
+            yield
+        finally:
+            self._at_work -= 1
+
+    async def proceed(self) -> bool:
+        """Between two units: wait while the run is paused, then say whether to go on (False: stop)."""
+        if self._request != "pause":
+            return not self.stopping
+        self._waiting += 1
+        try:
+            while self._request == "pause":
+                if self._waiting >= self._at_work:
+                    runs.move(self.connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED)
+                await asyncio.sleep(0.1)
+        finally:
+            self._waiting -= 1
+        return not self.stopping
+
+    def _beat(self) -> None:
+        connection = database.connect(self.project.database)
+        try:
+            while True:
+                runs.update(connection, self.run.id, progress=self.progress)
+                request = runs.beat(connection, self.run.id)
+                if not self.stopping and request != self._request:
+                    self._request = request
+                    if request is None:
+                        waiting = {RunState.PAUSED, RunState.PAUSING}
+                        runs.move(connection, self.run.id, waiting, RunState.RUNNING)
+                if self._over.wait(HEARTBEAT_S):
+                    runs.update(connection, self.run.id, progress=self.progress)
+                    return
+        finally:
+            connection.close()

@@ -1,0 +1,60 @@
+"""The command line: `sidequest` opens the app, a verb does one thing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tui.commands.context import Context
+
+VERBS = {
+    "init": "tui.commands.project:init",
+    "demo": "tui.commands.demo:demo",
+    "plan": "tui.commands.project:plan",
+    "generate": "tui.commands.generate:generate",
+    "qa": "tui.commands.qa:qa",
+    "review": "tui.commands.review:review",
+    "examples": "tui.commands.examples:examples",
+    "models": "tui.commands.models:models",
+    "runs": "tui.commands.runs:runs",
+}
+
+
+class Verbs(click.Group):
+    """A group whose verbs are imported when they are asked for, so that each starts fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from importlib import import_module
+
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--project",
+    "-C",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path(),
+    help="The project's folder; the current one if not given.",
+)
+@click.version_option(package_name="sidequest")
+@click.pass_context
+def main(ctx: click.Context, folder: Path) -> None:
+    """Turn one narrow judgement of an LLM application into a small model that you run yourself.
+
+    Without a verb it opens the app on the project of the current folder.
+    """
+    ctx.obj = Context(folder)
+    if ctx.invoked_subcommand is None:
+        from tui.app import run_app
+
+        ctx.exit(run_app(folder))

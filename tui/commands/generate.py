@@ -1,0 +1,139 @@
+"""`generate`: start a run, and wait for it with its progress in sight."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import click
+
+from core.generation.start import GenerateParams, start
+from core.project import Project
+from core.runs.control import look, stop
+from storage import runs
+from storage.schema import Run, RunState
+from tui.commands.context import Context, Refused, json_option, pass_context, verb
+from tui.commands.output import print_json, say
+
+POLL_S = 0.25
+
+
+@click.command()
+@click.option("--source", help="What writes: 'procedural', or a model of the project file.  [default: its generator]")
+@click.option("--judge", help="What judges: 'solver', or a model of the project file.  [default: its judge]")
+@click.option("--fill", is_flag=True, help="Make everything that is missing.")
+@click.option("-n", "n", type=click.IntRange(min=1), help="Make so many of the missing examples.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the run.")
+@click.option("--domain", "domains", multiple=True, help="Only cells of this domain; may be repeated.")
+@click.option("--level", "levels", type=int, multiple=True, help="Only cells of this level; may be repeated.")
+@click.option("--decision", "decisions", multiple=True, help="Only cells of this decision; may be repeated.")
+@click.option("--budget", type=Decimal, help="Money that the run may spend.  [default: the project file's]")
+@click.option("--flaws", type=click.FloatRange(0, 1), help="Share of procedural attempts with a planted flaw.")
+@click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
+@json_option
+@pass_context
+@verb
+def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json: bool, **asked: Any) -> None:
+    """Fill the cells of the curriculum with examples that pass QA."""
+    if fill == (n is not None):
+        raise Refused("say --fill for everything that is missing, or -n N for some of it")
+    project, connection = context.open()
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
+    update = {name: value for name, value in given.items() if value is not None and value != []}
+    params = GenerateParams.model_validate(GenerateParams.of(project.task).model_dump() | update | {"n": n})
+    run = start(project, connection, params)
+    if detach:
+        if as_json:
+            print_json({"run": run.id, "state": run.state})
+        else:
+            say(f"run {run.id} goes on by itself: `sidequest runs show {run.id[-6:]}`")
+        return
+    ended = wait(project, connection, run, quiet=as_json)
+    state = look(ended).state
+    if as_json:
+        print_json(summary(ended))
+    else:
+        say(_closing(ended, state))
+    raise SystemExit(0 if state is RunState.FINISHED else 1)
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """A generating run in figures, as `--json` prints it."""
+    names = ("attempts", "accepted", "rejected", "unjudged", "given_up", "cost", "cost_per_accepted", "reasons")
+    figures = {name: run.progress.get(name) for name in (*names, "outcomes")}
+    return {"run": run.id, "state": look(run).state.value, "reason": run.reason, **figures}
+
+
+def wait(project: Project, connection: sqlite3.Connection, run: Run, *, quiet: bool) -> Run:
+    """Wait for a run to end, with progress on stderr; Ctrl-C asks it to stop, and waits for that."""
+    if quiet:
+        return _poll(connection, run.id, lambda _: None)
+    if sys.stderr.isatty():
+        return _wait_with_bar(connection, run)
+    last = [0.0]
+
+    def line(current: Run) -> None:
+        if time.monotonic() - last[0] >= 2.0 and current.progress:
+            last[0] = time.monotonic()
+            say(_progress_line(current))
+
+    return _poll(connection, run.id, line)
+
+
+def _wait_with_bar(connection: sqlite3.Connection, run: Run) -> Run:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True, markup=False)) as progress:
+        bar = progress.add_task("starting", total=None)
+
+        def draw(current: Run) -> None:
+            figures = current.progress
+            if figures.get("total") is not None:
+                text = f"{current.state} · {figures['attempts']} attempts · {figures['rejected']} rejected"
+                progress.update(bar, total=figures["total"], completed=figures["done"], description=text)
+
+        return _poll(connection, run.id, draw)
+
+
+def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], None]) -> Run:
+    while True:
+        try:
+            run = runs.get(connection, run_id)
+            if run is None:
+                raise Refused(f"run {run_id} is gone from the database")
+            draw(run)
+            if look(run).state.ended:
+                return run
+            time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            say(stop(connection, run_id))
+
+
+def _progress_line(run: Run) -> str:
+    figures = run.progress
+    eta = figures.get("eta_s")
+    rate = figures.get("per_minute")
+    return (
+        f"{figures['done']}/{figures['total']} · {figures['rejected']} rejected · "
+        f"{'rate unknown' if rate is None else f'{rate:.0f}/min'} · {'eta unknown' if eta is None else f'eta {eta:.0f} s'}"
+    )
+
+
+def _closing(run: Run, state: RunState) -> str:
+    figures = run.progress
+    text = f"run {run.id[-6:]} {state}"
+    if figures:
+        text += f": {figures['accepted']} passed QA, {figures['rejected']} rejected, {figures['attempts']} attempts"
+    if figures.get("cost") is not None:
+        text += f", cost {figures['cost']:.2f}"
+    if run.reason:
+        text += f"\n{run.reason}"
+    if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
+        text += f"\n`sidequest runs resume {run.id[-6:]}` continues it"
+    return text

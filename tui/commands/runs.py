@@ -1,0 +1,137 @@
+"""`runs`: what is at work, and what was."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from core.runs import control, launch
+from core.runs.control import Seen
+from storage import runs as stored
+from tui.commands.context import Context, json_option, pass_context, verb
+from tui.commands.output import print_json, say, show, table
+
+
+@click.group()
+def runs() -> None:
+    """Runs: list, show, log, stop, pause, resume."""
+
+
+def _document(seen: Seen) -> dict[str, object]:
+    return seen.run.model_dump(mode="json") | {"state": seen.state.value, "age_s": seen.age_s}
+
+
+@runs.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@json_option
+@pass_context
+@verb
+def list_(context: Context, limit: int, as_json: bool) -> None:
+    """The newest runs, newest first."""
+    _, connection = context.open()
+    found = [control.look(run) for run in stored.newest(connection, limit)]
+    if as_json:
+        print_json([_document(seen) for seen in found])
+        return
+    table(
+        ["run", "kind", "state", "sign of life", "done", "reason"],
+        [
+            (
+                seen.run.id,
+                seen.run.kind,
+                seen.state.value,
+                "none yet" if seen.age_s is None else f"{seen.age_s:.0f} s ago",
+                f"{seen.run.progress.get('done', '?')}/{seen.run.progress.get('total', '?')}",
+                seen.run.reason,
+            )
+            for seen in found
+        ],
+        widths={5: 60},
+    )
+
+
+@runs.command("show")
+@click.argument("run")
+@json_option
+@pass_context
+@verb
+def show_(context: Context, run: str, as_json: bool) -> None:
+    """One run with its figures."""
+    _, connection = context.open()
+    seen = control.look(control.require(connection, run))
+    if as_json:
+        print_json(_document(seen))
+        return
+    show(f"{seen.run.kind} {seen.run.id}: {seen.state}{f', {seen.run.reason}' if seen.run.reason else ''}")
+    for name, value in seen.run.progress.items():
+        show(f"  {name}: {'unknown' if value is None else value}")
+
+
+@runs.command()
+@click.argument("run")
+@click.option("--follow", "-f", is_flag=True, help="Go on as lines come in.")
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True)
+@json_option
+@pass_context
+@verb
+def log(context: Context, run: str, follow: bool, limit: int, as_json: bool) -> None:
+    """The newest lines of a run's log."""
+    _, connection = context.open()
+    found = control.require(connection, run)
+    lines = stored.last_events(connection, found.id, limit)
+    if as_json:
+        print_json(lines)
+        return
+    last = 0
+    while True:
+        for event in lines:
+            show(f"{event.created:%H:%M:%S} {event.severity:<7} {event.message}")
+            last = event.id
+        if not follow or control.look(control.require(connection, found.id)).state.ended:
+            return
+        time.sleep(0.5)
+        lines = stored.events(connection, found.id, after=last)
+
+
+def _said(message: str, run: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"run": run, "message": message})
+    else:
+        say(message)
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@pass_context
+@verb
+def stop(context: Context, run: str, as_json: bool) -> None:
+    """Ask a run to stop after what is in flight; a second time kills it."""
+    _, connection = context.open()
+    found = control.require(connection, run)
+    _said(control.stop(connection, found.id), found.id, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@pass_context
+@verb
+def pause(context: Context, run: str, as_json: bool) -> None:
+    """Ask a run to pause; its process stays."""
+    _, connection = context.open()
+    found = control.require(connection, run)
+    _said(control.pause(connection, found.id), found.id, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@pass_context
+@verb
+def resume(context: Context, run: str, as_json: bool) -> None:
+    """Continue a run that is paused, stopped, failed or lost."""
+    project, connection = context.open()
+    found = control.require(connection, run)
+    _said(launch.resume(project, connection, found.id), found.id, as_json)
