@@ -11,17 +11,21 @@ from typing import Literal
 
 _UP = r"raises|increases|lifts|pushes (?:it )?up|drives (?:it )?up|boosts|pushes up|drives up"
 _DOWN = r"lowers|reduces|cuts|brings (?:it )?down|decreases|pushes (?:it )?down|shortens"
-_SAME = r"leaves (?P<kept>.+?) unchanged|without changing|makes no difference to|has no effect(?: on)?|(?:stays|remains) the same"
+_SAME = (
+    r"leaves (?P<kept>.+?) unchanged|without changing|makes no difference to"
+    r"|has no effect(?: on)?|(?:stays|remains) the same"
+)
 _PROFIT = r"saves more than it costs|earns back more than it costs|brings in more than is spent on it"
 _LEVEL = r"breaks even|just covers its cost|earns back what it costs and no more"
 _LOSS = r"costs more than it saves|fails to earn back its cost|loses money"
 _VERB = re.compile(rf"\b(?:(?P<up>{_UP}|{_PROFIT})|(?P<down>{_DOWN}|{_LOSS})|(?P<same>{_SAME}|{_LEVEL}))\b")
 _MONEY = re.compile(rf"\b(?:{_PROFIT}|{_LEVEL}|{_LOSS})\b")
 _BREAK = re.compile(
-    r";|,? but |,? yet |,? while |,? and (?!where|among|at |in |after|during|within|less)|(?= without changing)"
+    r";|,? but |,? yet |,? while |,? and (?!where|among|at |in |on |under |after|during|within|less)"
+    r"|(?= without changing)"
 )
-_PLACE = re.compile(r"(?:^|\s)(?:both )?((?:among|where|at|in the|after|during|within|for)\s.*)$")
-_JOINT = re.compile(r"\s+(?:and|as well as)\s+(?=(?:among|where|at|in|after|during|within|for)\s)")
+_PLACE = re.compile(r"(?:^|\s)(?:both )?((?:among|where|at|in(?! place)|on|under|after|during|within|for)\s.*)$")
+_JOINT = re.compile(r"\s+(?:and|as well as)\s+(?=(?:among|where|at|in|on|under|after|during|within|for)\s)")
 _RANGE = re.compile(r",?(?: namely)? by (?:between )?(\d+)(?: to |–|-| and )(\d+) ?(?:%|per cent)")
 _CAUSE = re.compile(
     r"(?:chiefly|mainly|above all|mostly|primarily) (?:through|by way of|via) (?P<main>.+?)"
@@ -101,7 +105,7 @@ def read_hypothesis(text: str) -> Hypothesis | None:
 
 def _front(before: str) -> tuple[list[str], str]:
     """The places that a clause opens with, and the rest of it."""
-    if not re.match(r"(?:both )?(?:among|where|at|in|after|during|within|for)\s", before):
+    if not re.match(r"(?:both )?(?:among|where|at|in|on|under|after|during|within|for)\s", before):
         return [], before
     places, _, rest = before.removesuffix(" it").partition(",")
     return _JOINT.split(places.removeprefix("both ").removesuffix(" alike")), rest.strip()

@@ -9,7 +9,8 @@ from statistics import fmean
 from core.qa.reading import Hypothesis, Reading, Report, direction, read_hypothesis, read_piece, sign
 
 _STRONG = re.compile(
-    r"randomi[sz]ed|by lot|controlled|matched|independent audit|outside auditor|records review|switch-back|alternated|preregistered|fixed beforehand"
+    r"randomi[sz]ed|by lot|controlled|matched"
+    r"|independent audit|outside auditor|records review|switch-back|alternated|preregistered|fixed beforehand"
     r"|stepped|random order|all [\d,]+ "
 )
 _WEAK = re.compile(
@@ -111,12 +112,17 @@ def decide(hypothesis: str, pieces: list[Piece]) -> Opinion:
     )
 
 
+def _settled(finding: Finding) -> bool:
+    """Whether more than hearsay is behind a finding."""
+    return bool(finding.votes) and max(finding.votes.values()) > 2.5 * WEIGHTS["weak"]
+
+
 def _conclude(claim: Hypothesis, findings: list[Finding], readings: list[Reading]) -> tuple[str, float, int]:
     """Decision, certainty 0-1, and how many claims are unsettled."""
-    silent = sum(finding.state is None for finding in findings)
+    silent = sum(not _settled(finding) for finding in findings)
     sure = 1.0
     for finding in findings:
-        sure *= finding.certainty or 0.45
+        sure *= finding.certainty if _settled(finding) else 0.45
     if claim.size or claim.causes:
         if findings[0].state is None or findings[0].state != claim.claims[0].state:
             return "REJECTED", sure, silent

@@ -15,7 +15,7 @@ from storage import runs
 from storage.schema import Run, RunState, now
 
 # A worker writes its heartbeat twice a second; a machine that swaps may miss many.
-STALE_S = 5.0
+STALE_S = 3.0
 # A worker that has not claimed its run by then never started.
 START_S = 30.0
 # The start of a process as the kernel gives it is stable to the clock tick.

@@ -1,8 +1,8 @@
 """Can the decision be told from one side alone? Accuracy of simple classifiers against the majority class.
 
-    python -m tests.bench.shortcuts [--json] [--families N] [--seed S]
+    python -m tests.bench.shortcuts [--json] [--cells N] [--seed S]
 
-Three classes, balanced: every family gives three examples of each decision, as a cell takes them. `hypothesis` and
+Three classes, balanced: the first three examples of each decision in a cell. `hypothesis` and
 `evidence` are logistic regressions on counts of words and pairs of words; `numbers` sees lengths, counts and relevance
 figures. Each accuracy is the higher one of two splits: five folds that keep families whole, and training on one half of
 the seeds with the test on the other. What chance alone does to such a figure is about 1 point at 6,000 examples.
@@ -39,15 +39,18 @@ class Row:
     half: int
 
 
-def rows(families: int, seed: int) -> list[Row]:
-    """Nine examples of each of `families` families, levels and domains in turn, every family with a seed of its own."""
+def rows(cells: int, seed: int, slots: dict[str, int] | None = None) -> list[Row]:
+    """The first `slots` (or three) examples of each decision in `cells` places, level and domain in turn.
+
+    Every place has a seed of its own.
+    """
     task = parse(template())
     found = []
-    for number in range(families):
+    for number in range(cells):
         domain = task.domains[number % len(task.domains)].name
         level = task.levels[number // len(task.domains) % len(task.levels)].level
         for decision in task.labels:
-            for slot in range(3):
+            for slot in range(slots[decision] if slots else 3):
                 written = draw(task, Request(Cell(domain, level, decision), slot, 0, 0, seed + number))
                 assert written.candidate is not None
                 found.append(Row(written.candidate, written.family, level, number % 2))
@@ -123,24 +126,26 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--json", action="store_true", help="one JSON object: the accuracies as fractions")
-    parser.add_argument("--families", type=int, default=700, help="nine examples each")
+    parser.add_argument("--cells", type=int, default=700, help="places, nine examples each")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    data = rows(options.families, options.seed)
+    data = rows(options.cells, options.seed)
     overall = measure(data)
     if options.json:
         figures = {name: round(max(pair), 4) for name, pair in overall.items()}
         print(json.dumps({"majority": round(majority(data), 4), **figures}))
         return
-    print(f"{len(data)} examples of {options.families} families; majority {majority(data):.1%}")
+    print(f"{len(data)} examples from {options.cells} places; majority {majority(data):.1%}")
     _print("all levels", overall)
+    filled = rows(options.cells // 2, options.seed, {"VALIDATED": 6, "REJECTED": 4, "REFINED": 2})
+    _print(f"as filled, majority {majority(filled):.0%}", measure(filled))
     for level in sorted({row.level for row in data}):
         _print(f"level {level}", measure([row for row in data if row.level == level]))
 
 
 def _print(title: str, figures: dict[str, tuple[float, float]]) -> None:
     cells = [f"{name} {grouped:.1%} / {fresh:.1%}" for name, (grouped, fresh) in figures.items()]
-    print(f"{title:11} {'   '.join(cells)}   (by family / to fresh seeds)")
+    print(f"{title:24} {'   '.join(cells)}   (by family / to fresh seeds)")
 
 
 if __name__ == "__main__":

@@ -176,6 +176,7 @@ def share_out(facts: list[Fact], count: int, rng: Random) -> list[tuple[Fact, ..
     seconds = [fact for fact in facts if fact.form in (Form.WITHOUT, Form.LINK)]
     if count == 1:
         return [tuple(facts)]
+    groups: list[tuple[Fact, ...]]
     if not seconds:
         groups = [tuple(facts)] if rng.random() < 0.5 or len(facts) == 1 else [(fact,) for fact in facts]
     else:

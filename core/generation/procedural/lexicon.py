@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 
 
-class UnknownDomain(ValueError):
+class UnknownDomainError(ValueError):
     """The procedural source has no vocabulary for a domain; `str()` says which it has."""
 
 
@@ -25,7 +25,11 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The vocabulary of one domain. `segments`, `conditions` and `loads` are pairs of opposite contexts."""
+    """The vocabulary of one theme of a domain: things that can plausibly bear on each other.
+
+    `segments` (nouns), `conditions` (clauses) and `loads` (phrases with their preposition) are pairs of opposite
+    contexts.
+    """
 
     domain: str
     unit: str
@@ -48,25 +52,28 @@ def known_domains() -> list[str]:
 
 
 @cache
-def lexicon(domain: str) -> Lexicon:
-    """The vocabulary of `domain`; raises UnknownDomain if there is none."""
+def lexicons(domain: str) -> tuple[Lexicon, ...]:
+    """The vocabulary of `domain`, by theme; raises UnknownDomainError if there is none."""
     if domain not in known_domains():
-        raise UnknownDomain(
+        raise UnknownDomainError(
             f"the procedural source has no vocabulary for the domain {domain!r}; it knows {', '.join(known_domains())}"
         )
     text = resources.files(f"{__package__}.vocabulary").joinpath(f"{domain}.toml").read_text(encoding="utf-8")
     data = tomllib.loads(text)
-    return Lexicon(
-        domain=domain,
-        unit=data["unit"],
-        teams=tuple(data["teams"]),
-        interventions=tuple(data["interventions"]),
-        drivers=tuple(data["drivers"]),
-        metrics=tuple(Metric(*row) for row in data["metrics"]),
-        stated=tuple(Metric(*row) for row in data["stated"]),
-        recorded=tuple(Metric(*row) for row in data["recorded"]),
-        segments=tuple((first, second) for first, second in data["segments"]),
-        conditions=tuple((first, second) for first, second in data["conditions"]),
-        loads=tuple((first, second) for first, second in data["loads"]),
-        background=tuple(data["background"]),
+    return tuple(
+        Lexicon(
+            domain=domain,
+            unit=theme["unit"],
+            teams=tuple(data["teams"]),
+            interventions=tuple(theme["interventions"]),
+            drivers=tuple(theme["drivers"]),
+            metrics=tuple(Metric(*row) for row in theme["metrics"]),
+            stated=tuple(Metric(*row) for row in theme.get("stated", data["stated"])),
+            recorded=tuple(Metric(*row) for row in theme.get("recorded", data["recorded"])),
+            segments=tuple((first, second) for first, second in theme["segments"]),
+            conditions=tuple((first, second) for first, second in theme["conditions"]),
+            loads=tuple((first, second) for first, second in theme["loads"]),
+            background=tuple(data["background"]),
+        )
+        for theme in data["themes"]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from core.generation.procedural.bodies import Body, Form, Role
-from core.generation.procedural.wording import capital, sentence
+from core.generation.procedural.wording import Style, amount, capital, sentence
 from core.generation.procedural.worlds import REFINED, REJECTED, VALIDATED, Scenario, World
 from storage.schema import Evidence
 
@@ -57,12 +57,10 @@ def _comparisons(world: World, body: Body, claim: int, rng: Random) -> list[str]
         low, high = world.bands[claimed[1]]
         change = abs(body.findings[0].with_value / body.findings[0].without_value - 1) * 100
         way = "up" if found[0] > 0 else "down"
-        expected = "a rise" if claimed[0] > 0 else "a fall"
-        return [
-            f"The figures put the change at about {change:.0f} % {way}, where the claim has {expected} of {low} to {high} %"
-        ]
+        size = f"{'a rise' if claimed[0] > 0 else 'a fall'} of {low} to {high} %"
+        return [f"The figures put the change at about {change:.0f} % {way}, where the claim has {size}"]
     if world.scenario == Scenario.DRIVERS:
-        lines = [_against(f"the {world.metrics[0].name}", claimed[0], found[0], rng)]
+        lines = [_against(f"the {world.metrics[0].name}", claimed[0], found[0], _ground(world, body, 0), rng)]
         same = "as" if claimed[1] == found[1] else "contrary to what"
         return [*lines, f"The larger share of the change came from {world.drivers[found[1]]}, {same} the claim says"]
     if world.scenario == Scenario.BREAK_EVEN:
@@ -72,19 +70,41 @@ def _comparisons(world: World, body: Body, claim: int, rng: Random) -> list[str]
             for place, says, truth in zip(world.contexts, claimed, found, strict=True)
         ]
     return [
-        _against(f"the {metric.name}" + (f" {place}" if place else ""), says, truth, rng)
-        for metric, place, says, truth in zip(world.metrics, world.contexts, claimed, found, strict=True)
+        _against(f"the {metric.name}" + (f" {place}" if place else ""), says, truth, _ground(world, body, part), rng)
+        for part, (metric, place, says, truth) in enumerate(
+            zip(world.metrics, world.contexts, claimed, found, strict=True)
+        )
     ]
 
 
-def _against(subject: str, claimed: int, found: int, rng: Random) -> str:
+def _ground(world: World, body: Body, part: int) -> str:
+    """What the pieces say on one half of the claim, in short; empty where there is nothing to quote."""
+    facts = [f for piece in body.pieces if piece.role == Role.SUPPORT for f in piece.facts if f.part == part]
+    forms = {fact.form for fact in facts}
+    metric = world.metrics[part]
+    if {Form.MOVE, Form.LINK} <= forms:
+        finding, driver = facts[0].finding, world.drivers[part]
+        moved = {1: "rose", 0: "stayed where it was", -1: "fell"}[finding.moved]
+        linked = {1: "moves with it", 0: "has no link with it", -1: "moves against it"}[finding.linked]
+        return f"{driver} {moved} and the measure {linked}"
+    if Form.BOTH in forms or {Form.WITH, Form.WITHOUT} <= forms:
+        quoted = next(fact.finding for fact in facts if fact.form in (Form.BOTH, Form.WITH, Form.WITHOUT))
+        without = f"{quoted.without_value:,.{max(metric.decimals, 0)}f}"
+        return f"{without} without, {amount(metric, quoted.with_value, Style(True, True))} with"
+    return ""
+
+
+def _against(subject: str, claimed: int, found: int, ground: str, rng: Random) -> str:
     went = {1: "rises", 0: "does not change", -1: "falls"}
+    why = f" ({ground})" if ground else ""
     if claimed == found:
-        return rng.choice((f"{subject} {went[found]}, as claimed", f"The claim is right that {subject} {went[found]}"))
+        return rng.choice(
+            (f"{subject} {went[found]}{why}, as claimed", f"The claim is right that {subject} {went[found]}{why}")
+        )
     return rng.choice(
         (
-            f"{subject} {went[found]}, where the claim says that it {went[claimed]}",
-            f"the claim says that {subject} {went[claimed]}, but it {went[found]}",
+            f"{subject} {went[found]}{why}, where the claim says that it {went[claimed]}",
+            f"the claim says that {subject} {went[claimed]}, but it {went[found]}{why}",
         )
     )
 

@@ -8,21 +8,20 @@ from dataclasses import replace
 
 from core.generation.procedural import flaws
 from core.generation.procedural.bodies import Body, inside, plan
-from core.generation.procedural.lexicon import lexicon
+from core.generation.procedural.lexicon import lexicons
 from core.generation.procedural.reasoning import reasoning
 from core.generation.procedural.wording_evidence import evidence
 from core.generation.procedural.wording_hypothesis import hypothesis
-from core.generation.procedural.worlds import DECISIONS, World, build, family_of, stream
+from core.generation.procedural.worlds import BODIES, DECISIONS, World, build, family_of, stream
 from core.generation.source import Request, Written
 from core.task import Level, Task
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
 NAME = "procedural"
 VERSION = "1"
-MEMBERS = 3  # examples that a cell takes from one family, each over another body of evidence
 
 
-class UnsuitableTask(ValueError):
+class UnsuitableTaskError(ValueError):
     """The procedural source cannot write for this task; `str()` names the decision or domain that stands against it."""
 
 
@@ -33,7 +32,7 @@ class ProceduralSource:
     max_in_flight = 1
 
     def __init__(self, task: Task, flaw_rate: float = 0.0) -> None:
-        """Raises UnsuitableTask or lexicon.UnknownDomain, both ValueErrors, where `task` is not one it can write for."""
+        """Raises UnsuitableTaskError or UnknownDomainError, both ValueErrors, where it cannot write for `task`."""
         check(task)
         if not 0 <= flaw_rate <= 1:
             raise ValueError(f"flaw_rate is a share from 0 to 1, not {flaw_rate}")
@@ -51,17 +50,27 @@ class ProceduralSource:
 
 
 def check(task: Task) -> None:
-    """Raises UnsuitableTask or lexicon.UnknownDomain unless the procedural source can write for `task`."""
+    """Raises UnsuitableTaskError or UnknownDomainError unless the procedural source can write for `task`."""
     strange = [label for label in task.labels if label not in DECISIONS]
     missing = [label for label in DECISIONS if label not in task.labels]
     if strange or missing:
         parts = [f"it cannot write {', '.join(strange)}"] if strange else []
         parts += [f"{', '.join(missing)} is missing"] if missing else []
-        raise UnsuitableTask(
+        raise UnsuitableTaskError(
             f"the procedural source writes for the decisions {', '.join(DECISIONS)} only: {'; '.join(parts)}"
         )
     for domain in task.domains:
-        lexicon(domain.name)
+        lexicons(domain.name)
+
+
+def members(task: Task, decision: str) -> int:
+    """How many examples of `decision` one family gives, 1-3: in proportion to what is wanted of each decision.
+
+    So a family has the decisions in the same proportion as the whole, and to know the family tells nothing.
+    """
+    wanted = {row.name: row.want for row in task.decisions}
+    most = max(wanted.values())
+    return max(1, round(len(BODIES[decision]) * wanted[decision] / most)) if most else 1
 
 
 def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
@@ -69,13 +78,13 @@ def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
     started = time.perf_counter()
     level = task.level(request.cell.level)
     if request.cell.decision not in DECISIONS:
-        raise UnsuitableTask(f"the procedural source does not know the decision {request.cell.decision!r}")
+        raise UnsuitableTaskError(f"the procedural source does not know the decision {request.cell.decision!r}")
     flaw = _flaw(level, request, flaw_rate)
     if flaw == Flaw.NEAR_DUPLICATE:
-        family, candidate = _repeat(level, request, flaw_rate)
+        family, candidate = _repeat(task, request, flaw_rate)
     else:
-        world = _world(request)
-        family, candidate = world.family, _candidate(world, level, request, flaw)
+        world = _world(task, request)
+        family, candidate = world.family, _candidate(task, world, request, flaw)
     return Written(
         Outcome.WRITTEN,
         family,
@@ -86,11 +95,11 @@ def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
     )
 
 
-def _world(request: Request) -> World:
+def _world(task: Task, request: Request) -> World:
     cell = request.cell
-    number = request.slot // MEMBERS
+    number = request.slot // members(task, cell.decision)
     family = family_of(request.seed, cell.domain, cell.level, number, request.idea)
-    return build(family, lexicon(cell.domain))
+    return build(family, cell.domain)
 
 
 def _chance(request: Request) -> tuple[object, ...]:
@@ -104,11 +113,11 @@ def _flaw(level: Level, request: Request, rate: float) -> Flaw | None:
     rng = stream(*_chance(request))
     if rng.random() >= rate:
         return None
-    repeats = request.idea == 0 and _earlier(level, request, rate) is not None
+    repeats = request.idea == 0 and _earlier(request, rate) is not None
     return rng.choice(flaws.applicable(level, request.cell.decision, repeats))
 
 
-def _earlier(level: Level, request: Request, rate: float) -> Request | None:
+def _earlier(request: Request, rate: float) -> Request | None:
     """The nearest earlier slot of the cell whose first attempt has no flaw."""
     for slot in range(request.slot - 1, -1, -1):
         earlier = replace(request, slot=slot, idea=0, number=0, draft=None, critique="")
@@ -117,17 +126,17 @@ def _earlier(level: Level, request: Request, rate: float) -> Request | None:
     return None
 
 
-def _repeat(level: Level, request: Request, rate: float) -> tuple[str, Candidate]:
-    earlier = _earlier(level, request, rate)
+def _repeat(task: Task, request: Request, rate: float) -> tuple[str, Candidate]:
+    earlier = _earlier(request, rate)
     if earlier is None:
         raise ValueError(f"slot {request.slot} has no earlier example to repeat")
-    world = _world(earlier)
-    return world.family, flaws.nearly_same(_candidate(world, level, earlier, None), stream(*_chance(request), "edit"))
+    world = _world(task, earlier)
+    return world.family, flaws.nearly_same(_candidate(task, world, earlier, None), stream(*_chance(request), "edit"))
 
 
-def _candidate(world: World, level: Level, request: Request, flaw: Flaw | None) -> Candidate:
-    decision = request.cell.decision
-    position = world.order[request.slot % MEMBERS]
+def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) -> Candidate:
+    level, decision = task.level(request.cell.level), request.cell.decision
+    position = BODIES[decision][request.slot % members(task, decision)]
     claim = world.partner(position, decision)
     # A body is worded alike under every decision, so that the evidence alone tells nothing; a rewrite is worded anew.
     version = request.number if request.draft is not None else 0
@@ -170,7 +179,7 @@ def _another(world: World, level: Level) -> Body:
     number = 0
     while True:
         family = f"{world.family}/{number}"
-        other = build(family, world.lexicon)
+        other = build(family, world.lexicon.domain)
         if other.intervention != world.intervention and not named & {metric.name for metric in other.metrics}:
             return plan(other, 0, level, stream(family, "body"))
         number += 1

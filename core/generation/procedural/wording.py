@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 from core.generation.procedural.lexicon import Metric
+
+T = TypeVar("T", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,13 @@ def fronted(context: str) -> str:
 def trailing(context: str) -> str:
     """`context` inside a sentence: ' among new users', or nothing."""
     return f" {context}" if context else ""
+
+
+def fresh(options: Sequence[T], used: set[object], rng: Random) -> T:
+    """One of `options` that is not in `used` yet, or any if all are; it is added to `used`."""
+    chosen = rng.choice([option for option in options if option not in used] or list(options))
+    used.add(chosen)
+    return chosen
 
 
 def sentence(text: str) -> str:

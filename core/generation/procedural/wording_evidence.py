@@ -15,29 +15,30 @@ from storage.schema import Evidence
 def evidence(body: Body, level: Level, rng: Random) -> list[Evidence]:
     """The pieces of `body`, in its order, guarded as `level` wants. No two have the same source or content."""
     pieces: list[Evidence] = []
+    used: set[object] = set()
     for piece in body.pieces:
         for _ in range(20):
-            worded = word(piece, level, rng)
+            worded = word(piece, level, used, rng)
             if all(worded.source != other.source and worded.content != other.content for other in pieces):
                 break
         pieces.append(worded)
     return pieces
 
 
-def word(piece: Piece, level: Level, rng: Random) -> Evidence:
-    """One piece in words."""
+def word(piece: Piece, level: Level, used: set[object], rng: Random) -> Evidence:
+    """One piece in words; forms that are in `used` are avoided, and what it takes is added."""
     world = piece.world
     if piece.role == Role.IRRELEVANT:
-        name, content = aside(world, rng)
+        name, content = aside(world, used, rng)
         return Evidence(source=name, content=content, relevance=piece.relevance)
     look = style(rng)
-    name, method = source(piece.strength, world, rng)
+    name, method = source(piece.strength, world, used, rng)
     facts = list(piece.facts)
     rng.shuffle(facts)
-    findings = [state_fact(world, fact, look, rng) for fact in facts]
+    findings = [state_fact(world, fact, look, used, rng) for fact in facts]
     # A method is what a reader weighs a source by: left out only where nothing has to be weighed.
     told = piece.strength == 0 or level.contradicting[1] > 0 or rng.random() < 0.75
     lines = ([method, *findings] if rng.random() < 0.6 else [*findings, method]) if told else findings
     if piece.strength > 0 and not any(fact.form == Form.OPEN for fact in facts):
-        lines.append(remark(level.hedging, rng))
+        lines.append(remark(level.hedging, used, rng))
     return Evidence(source=name, content=" ".join(line for line in lines if line), relevance=piece.relevance)

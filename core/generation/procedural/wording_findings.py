@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from core.generation.procedural.bodies import Fact, Form
-from core.generation.procedural.lexicon import Metric
-from core.generation.procedural.wording import Style, amount, fronted, percent, sentence, trailing
+from core.generation.procedural.wording import Style, amount, fresh, fronted, percent, sentence, trailing
 from core.generation.procedural.worlds import Scenario, World
 
 _ROSE = ("rose", "went up", "climbed", "increased", "grew")
@@ -34,6 +34,7 @@ _WITH = (
 )
 _WITHOUT = (
     "{F}the {m} averaged {o} without the {i}",
+    "{F}the {m} stood at {o} in the control group, which did without the {i}",
     "Before the {i}, the {m}{t} came to {o}",
     "The {m}{t} stood at {o} in the control group, which went without the {i}",
     "{F}the {m} had settled at {o} before the {i} went live",
@@ -95,40 +96,49 @@ _SHARE = (
 )
 
 
+# Told of a time after the start, a figure from before it makes no sense.
+_EARLIER = ("before", "went from", "took", "from {o}")
+
+
+def _forms(world: World, fact: Fact) -> list[str]:
+    """The sentence forms that fit `fact`."""
+    forms = {Form.BOTH: _BOTH, Form.WITH: _WITH, Form.WITHOUT: _WITHOUT, Form.SAID: _SAID, Form.OPEN: _OPEN}[fact.form]
+    fits = [form for form in forms if fact.finding.state or "{v} from" not in form]
+    if world.scenario == Scenario.FOLLOW_UP and fact.form in (Form.BOTH, Form.WITHOUT):
+        fits = [form for form in fits if not any(cue in form.lower() for cue in _EARLIER)]
+    return fits
+
+
 def words_for(state: int, rng: Random) -> str:
     """A verb in the past tense for a direction."""
     return rng.choice(_ROSE if state > 0 else _FELL if state < 0 else _STAYED)
 
 
-def state_fact(world: World, fact: Fact, look: Style, rng: Random) -> str:
-    """`fact` as one sentence."""
+def state_fact(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
+    """`fact` as one sentence, in a form that is not in `used` yet where there is one."""
     if world.scenario == Scenario.BREAK_EVEN:
-        return _money(world, fact, look, rng)
+        return _money(world, fact, look, used, rng)
     if world.scenario == Scenario.DRIVERS and fact.part == 1:
-        return _share(world, fact, look, rng)
+        return _share(world, fact, look, used, rng)
     metric, context = world.metrics[fact.part], world.contexts[fact.part]
     finding = fact.finding
     driver = world.drivers[fact.part]
     verb = words_for(finding.state, rng)
     if fact.form == Form.MOVE:
-        template = rng.choice(_MOVED if finding.moved else _STILL)
+        template = fresh(_MOVED if finding.moved else _STILL, used, rng)
         verb = words_for(finding.moved, rng)
     elif fact.form == Form.LINK:
-        template = rng.choice({1: _STEP, -1: _COUNTER, 0: _APART}[finding.linked])
+        template = fresh({1: _STEP, -1: _COUNTER, 0: _APART}[finding.linked], used, rng)
     else:
-        template = rng.choice(
-            {Form.BOTH: _BOTH, Form.WITH: _WITH, Form.WITHOUT: _WITHOUT, Form.SAID: _SAID, Form.OPEN: _OPEN}[fact.form]
-        )
-        if "{v} from" in template and not finding.state:
-            template = _BOTH[0]
+        template = fresh(_forms(world, fact), used, rng)
     return sentence(
         template.format(
             F=fronted(context),
             t=trailing(context),
             m=metric.name,
             i=world.intervention,
-            w=_value(world, metric, finding.with_value, look),
-            o=_value(world, metric, finding.without_value, look),
+            w=amount(metric, finding.with_value, look),
+            o=amount(metric, finding.without_value, look),
             v=verb,
             d=driver,
             p=percent(finding.moved_percent, look),
@@ -139,11 +149,7 @@ def state_fact(world: World, fact: Fact, look: Style, rng: Random) -> str:
     )
 
 
-def _value(world: World, metric: Metric, value: float, look: Style) -> str:
-    return amount(metric, value, look)
-
-
-def _money(world: World, fact: Fact, look: Style, rng: Random) -> str:
+def _money(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
     finding, context, metric = fact.finding, world.contexts[fact.part], world.metrics[fact.part]
     if fact.form in (Form.SAID, Form.OPEN):
         said = {
@@ -154,7 +160,7 @@ def _money(world: World, fact: Fact, look: Style, rng: Random) -> str:
         text = "whether the {i} saved more than it cost is unclear" if fact.form == Form.OPEN else said
         start = "" if fact.form == Form.OPEN else rng.choice(("people there say that ", "it is said that ", ""))
         return sentence(f"{fronted(context)}{start}{text}".format(i=world.intervention))
-    template = rng.choice({Form.BOTH: _BALANCE, Form.WITH: _SAVING, Form.WITHOUT: _COST}[fact.form])
+    template = fresh({Form.BOTH: _BALANCE, Form.WITH: _SAVING, Form.WITHOUT: _COST}[fact.form], used, rng)
     return sentence(
         template.format(
             F=fronted(context),
@@ -166,20 +172,23 @@ def _money(world: World, fact: Fact, look: Style, rng: Random) -> str:
     )
 
 
-def _share(world: World, fact: Fact, look: Style, rng: Random) -> str:
+def _share(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
     metric, finding = world.metrics[0], fact.finding
     first, second = world.drivers
+    # Shares of a change in a percentage are points of it; in per cent they would read as shares of the change.
+    if metric.unit == "%":
+        metric = replace(metric, unit="percentage points")
     one, two = (
         amount(metric, value, look, metric.decimals + 1) for value in (finding.with_value, finding.without_value)
     )
     if fact.form == Form.OPEN:
         return sentence(f"How much of the change in the {metric.name} came from {first} or {second} is unclear")
     if fact.form == Form.BOTH:
-        template = rng.choice(_SHARES)
+        template = fresh(_SHARES, used, rng)
         if rng.random() < 0.5:
             first, second, one, two = second, first, two, one
     else:
-        template = rng.choice(_SHARE)
+        template = fresh(_SHARE, used, rng)
         if fact.form == Form.WITHOUT:
             first, one = second, two
     text = template.format(m=metric.name, w=one, o=two, d=first, D=first, e=second, i=world.intervention)

@@ -7,7 +7,7 @@ from random import Random
 from core.generation.procedural.wording import capital, sentence
 from core.generation.procedural.worlds import Scenario, World
 
-_RISE = ("raises", "increases", "lifts", "pushes up", "drives up", "boosts")
+_RISE = ("raises", "increases", "lifts", "pushes up", "drives up")
 _FALL = ("lowers", "reduces", "cuts", "brings down", "decreases", "pushes down")
 _SUBJECTS = (
     "the {i}",
@@ -44,9 +44,7 @@ def hypothesis(world: World, position: int, rng: Random) -> str:
 
 def _plain(state: int, rng: Random) -> str:
     """A verb that can stand before a pronoun."""
-    return rng.choice(
-        ("raises", "increases", "lifts", "boosts") if state > 0 else ("lowers", "reduces", "cuts", "decreases")
-    )
+    return rng.choice(("raises", "increases", "lifts") if state > 0 else ("lowers", "reduces", "cuts", "decreases"))
 
 
 def _verb(state: int, rng: Random) -> str:
@@ -58,7 +56,7 @@ def _sized(subject: str, metric: str, direction: int, band: tuple[int, int], rng
     low, high = band
     form = rng.choice(("by {l} to {h} %", "by between {l} and {h} %", "by {l}–{h} %", "by {l} to {h} per cent"))
     size = form.format(l=low, h=high)
-    return rng.choice((f"{subject} {verb} {metric} {size}", f"{subject} {verb} {metric}, namely {size}"))
+    return f"{subject} {verb} {metric} {size}"
 
 
 def _driven(subject: str, metric: str, direction: int, first: str, second: str, rng: Random) -> str:

@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 
-from core.generation.procedural.lexicon import Lexicon, Metric
+from core.generation.procedural.lexicon import Lexicon, Metric, lexicons
 
 VALIDATED, REJECTED, REFINED = "VALIDATED", "REJECTED", "REFINED"
 DECISIONS = (VALIDATED, REJECTED, REFINED)
+
+# Which bodies the examples of a decision are about, in turn. Body 0 comes under every decision at once, and so does
+# hypothesis 1: over body 1 VALIDATED, over body 0 REFINED, over body 3 REJECTED.
+BODIES = {VALIDATED: (0, 1, 3), REJECTED: (0, 3, 1), REFINED: (0, 3, 1)}
 
 
 class Scenario(StrEnum):
@@ -66,7 +70,6 @@ class World:
     states: tuple[tuple[int, int], ...]
     refined: tuple[int, ...]
     rejected: tuple[int, ...]
-    order: tuple[int, ...]
 
     def partner(self, position: int, decision: str) -> int:
         """The hypothesis that has `decision` over the body of `position`."""
@@ -87,19 +90,17 @@ def family_of(seed: int, domain: str, level: int, number: int, idea: int) -> str
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def build(family: str, words: Lexicon) -> World:
-    """The world of `family`."""
+def build(family: str, domain: str) -> World:
+    """The world of `family` in `domain`; raises UnknownDomainError for a domain with no vocabulary."""
     rng = stream(family, "world")
+    words = rng.choice(lexicons(domain))
     scenario = rng.choice(tuple(Scenario))
     metrics = _metrics(scenario, words, rng)
     first, second = rng.sample(range(len(BANDS) // 2), 2)
     offset = rng.randrange(2)
-    if scenario in (Scenario.SIZE, Scenario.DRIVERS):
-        states = _directions(rng)
-    else:
-        states = _ring(rng)
+    directed = scenario in (Scenario.SIZE, Scenario.DRIVERS)
+    states = _directions(rng) if directed else _ring(rng)
     refined, rejected = (1, 0, 3, 2), (2, 3, 0, 1)
-    order = (0, 1, 2) if rng.random() < 0.5 else (0, 2, 1)
     drivers = rng.sample(words.drivers, 2)
     return World(
         family=family,
@@ -113,7 +114,6 @@ def build(family: str, words: Lexicon) -> World:
         states=states,
         refined=refined,
         rejected=rejected,
-        order=order,
     )
 
 
@@ -141,7 +141,7 @@ def _contexts(scenario: Scenario, words: Lexicon, rng: Random) -> tuple[str, str
         pair = (f"where {first}", f"where {second}")
     elif scenario == Scenario.LOADS:
         first, second = rng.choice(words.loads)
-        pair = (f"at {first}", f"at {second}")
+        pair = (first, second)
     elif scenario == Scenario.FOLLOW_UP:
         return rng.choice(PERIODS)
     else:

@@ -1,0 +1,70 @@
+"""The matrix of rejections, the scorecard, and their statistics."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.qa.matrix import matrix
+from core.qa.scorecard import scorecard
+from core.statistics import holm, wilson
+from storage.attempts import FlawRecord, ReasonCount
+from storage.schema import Flaw, Result
+
+
+def counts(domain: str, level: int, attempts: int, rejected: int) -> list[ReasonCount]:
+    return [
+        ReasonCount(domain, level, "VALIDATED", Result.PASSED, "", attempts - rejected),
+        ReasonCount(domain, level, "VALIDATED", Result.REJECTED, "ambiguous", rejected),
+    ]
+
+
+def test_the_risk_domain_of_the_story_is_flagged() -> None:
+    rows = [row for domain in ("market", "technical") for level in (1, 2) for row in counts(domain, level, 15, 1)]
+    found = matrix([*rows, *counts("risk", 1, 20, 17)])
+    assert [(one.domain, one.level) for one in found.flagged] == [("risk", 1)]
+    assert "17/20 (64%-95%)" in found.flagged[0].sentence
+
+
+def test_even_rejections_flag_nothing() -> None:
+    rows = [row for domain in "abcdefgh" for level in (1, 2, 3) for row in counts(domain, level, 20, 4)]
+    assert matrix(rows).flagged == []
+
+
+def test_one_decision_alone() -> None:
+    rows = [ReasonCount("a", 1, "X", Result.REJECTED, "r", 3), ReasonCount("a", 1, "Y", Result.PASSED, "", 7)]
+    assert [(cell.attempts, cell.rejected) for cell in matrix(rows, decision="X").cells] == [(3, 3)]
+    assert [(cell.attempts, cell.rejected) for cell in matrix(rows).cells] == [(10, 3)]
+
+
+def test_wilson_against_published_figures() -> None:
+    # Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.
+    for successes, trials, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)):
+        assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
+    assert wilson(0, 0) == (0.0, 1.0)
+
+
+def test_holm_against_a_worked_example() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(st.lists(st.floats(0, 1), max_size=20))
+def test_holm_never_lowers_a_p_value_and_keeps_the_order(p_values: list[float]) -> None:
+    adjusted = holm(p_values)
+    assert all(p <= a <= 1 for p, a in zip(p_values, adjusted, strict=True))
+    order = sorted(range(len(p_values)), key=lambda i: p_values[i])
+    assert [adjusted[i] for i in order] == sorted(adjusted)
+
+
+def test_the_scorecard_counts_what_was_caught_and_what_was_refused() -> None:
+    card = scorecard(
+        [
+            FlawRecord(Flaw.AMBIGUOUS, Result.REJECTED, "hedged", 3),
+            FlawRecord(Flaw.AMBIGUOUS, Result.PASSED, "", 1),
+            FlawRecord(None, Result.PASSED, "", 90),
+            FlawRecord(None, Result.REJECTED, "near_duplicate", 10),
+        ]
+    )
+    assert (card.planted, card.caught, card.missed, card.good, card.refused) == (4, 3, 1, 100, 10)
+    assert card.by_flaw[0].reasons == {"hedged": 3}

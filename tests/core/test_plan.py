@@ -1,0 +1,78 @@
+"""Apportionment and the plan."""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.curriculum.plan import apportion, plan, wanted
+from core.project import parse, template
+from storage.examples import CellCount
+
+TASK = parse(template())
+
+_WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=60)
+
+
+@given(st.integers(0, 5000), _WEIGHTS)
+def test_shares_sum_exactly_and_differ_from_the_proportion_by_less_than_one(total: int, weights: list[float]) -> None:
+    shares = apportion(total, weights)
+    whole = sum(map(Fraction, weights))
+    assert sum(shares) == total
+    assert all(abs(share - total * Fraction(w) / whole) < 1 for share, w in zip(shares, weights, strict=True))
+
+
+def test_a_worked_example_of_largest_remainders() -> None:
+    # 100 seats over 53 : 24 : 23 parts of 1000, 21 of them: 11.13, 5.04, 4.83.
+    assert apportion(21, [530, 240, 230]) == [11, 5, 5]
+
+
+def test_every_decision_gets_its_aim_and_places_are_even() -> None:
+    want = wanted(TASK)
+    by_decision, by_domain, by_level = Counter[str](), Counter[str](), Counter[int]()
+    for (domain, level, decision), count in want.items():
+        by_decision[decision] += count
+        by_domain[domain] += count
+        by_level[level] += count
+    assert by_decision == {"VALIDATED": 175, "REJECTED": 125, "REFINED": 75}
+    assert max(by_domain.values()) - min(by_domain.values()) <= 3
+    assert max(by_level.values()) - min(by_level.values()) <= 3
+
+
+_STOCK = st.dictionaries(
+    st.tuples(
+        st.sampled_from([d.name for d in TASK.domains] + ["gone"]),
+        st.integers(1, 6),
+        st.sampled_from(TASK.labels),
+        st.sampled_from(["pending", "accepted", "rejected"]),
+    ),
+    st.integers(0, 80),
+)
+
+
+@given(_STOCK)
+def test_filling_what_is_missing_never_exceeds_a_maximum(stock: dict[tuple[str, int, str, str], int]) -> None:
+    counts = [CellCount(d, v, label, status, False, n) for (d, v, label, status), n in stock.items()]
+    found = plan(TASK, counts)
+    missing = Counter[str]()
+    for cell in found.cells:
+        missing[cell.decision] += cell.missing
+    for name, quota in found.quotas.items():
+        assert quota.have + missing[name] <= max(quota.have, quota.max)
+        assert quota.have + missing[name] >= quota.min or any(c.have > c.want for c in found.cells)
+    assert found.missing == sum(missing.values())
+
+
+def test_rejected_by_hand_opens_the_slot_again() -> None:
+    want = wanted(TASK)
+    full = [CellCount(d, v, label, "accepted", False, n) for (d, v, label), n in want.items()]
+    assert plan(TASK, full).missing == 0
+    one = full[0]
+    opened = [CellCount(one.domain, one.level, one.decision, "accepted", False, one.examples - 1), *full[1:]]
+    opened.append(CellCount(one.domain, one.level, one.decision, "rejected", False, 1))
+    found = plan(TASK, opened)
+    assert found.missing == 1
+    assert [c.missing for c in found.cells if (c.domain, c.level, c.decision) == (one.domain, one.level, one.decision)] == [1]

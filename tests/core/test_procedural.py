@@ -1,0 +1,302 @@
+"""The procedural source: what holds for every example it writes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.generation.procedural.bodies import Role, plan
+from core.generation.procedural.lexicon import UnknownDomainError, known_domains
+from core.generation.procedural.source import ProceduralSource, UnsuitableTaskError, draw, members
+from core.generation.procedural.worlds import (
+    BODIES,
+    DECISIONS,
+    REFINED,
+    REJECTED,
+    VALIDATED,
+    Scenario,
+    build,
+    family_of,
+    stream,
+)
+from core.generation.source import Cell, Request, Written
+from core.project import parse, template
+from core.qa.duplicates import of_candidate
+from core.qa.rules import check
+from core.task import Level, Task
+from storage.schema import Candidate, Flaw
+from tests.bench.near_duplicates import duplicated, lettered, sample
+from tests.bench.shortcuts import majority, measure, rows
+
+
+@cache
+def the_task() -> Task:
+    return parse(template())
+
+
+def candidate_of(written: Written) -> Candidate:
+    assert written.candidate is not None
+    return written.candidate
+
+
+def example(cell: Cell, slot: int = 0, seed: int = 1, idea: int = 0, flaw_rate: float = 0.0) -> Written:
+    return draw(the_task(), Request(cell, slot, idea, 0, seed), flaw_rate)
+
+
+cells = st.builds(
+    Cell,
+    st.sampled_from([domain.name for domain in the_task().domains]),
+    st.sampled_from([level.level for level in the_task().levels]),
+    st.sampled_from(DECISIONS),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(cells, st.integers(0, 40), st.integers(0, 3), st.integers(0, 2**63))
+def test_any_example_keeps_the_rules_of_its_cell(cell: Cell, slot: int, idea: int, seed: int) -> None:
+    written = example(cell, slot, seed, idea)
+    found = candidate_of(written)
+    assert check(the_task(), cell, found) == []
+    assert found.decision == cell.decision
+    assert written.flaw is None
+    text = " ".join([found.hypothesis, found.reasoning, *(f"{p.source}. {p.content}" for p in found.evidence)])
+    assert not re.search(r"[{}]|  |\.\.|\s[.,;]|\bNone\b", text)
+    assert found.hypothesis[0].isupper()
+    assert cell.decision in found.reasoning
+
+
+@st.composite
+def levels(draw_: st.DrawFn) -> Level:
+    irrelevant = sorted(draw_(st.tuples(st.integers(0, 2), st.integers(0, 2))))
+    contrary = sorted(draw_(st.tuples(st.integers(0, 2), st.integers(0, 2))))
+    least = irrelevant[1] + contrary[1] + draw_(st.integers(1, 2))
+    low = draw_(st.integers(35, 80))
+    return Level(
+        level=1,
+        name="any",
+        meaning="any",
+        evidence=(least, least + draw_(st.integers(0, 3))),
+        irrelevant=(irrelevant[0], irrelevant[1]),
+        contradicting=(contrary[0], contrary[1]),
+        reliability=draw_(st.sampled_from(["high", "mixed", "low"])),
+        steps=draw_(st.integers(1, 5)),
+        hedging=draw_(st.sampled_from(["none", "some", "much"])),
+        relevance=(low / 100, draw_(st.integers(low + 2, 100)) / 100),
+        irrelevant_relevance=(0.0, 0.3),
+        confidence=dict.fromkeys(DECISIONS, (0.6, 0.8)),
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(levels(), cells, st.integers(0, 20), st.integers(0, 2**32))
+def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed: int) -> None:
+    task = the_task().model_copy(update={"levels": [level]})
+    here = Cell(cell.domain, 1, cell.decision)
+    found = candidate_of(draw(task, Request(here, slot, 0, 0, seed)))
+    assert check(task, here, found) == []
+    world = build(f"{seed}-{slot}", cell.domain)
+    body = plan(world, slot % 4, level, stream(seed))
+    roles = Counter(piece.role for piece in body.pieces)
+    assert level.evidence[0] <= len(body.pieces) <= level.evidence[1]
+    assert level.irrelevant[0] <= roles[Role.IRRELEVANT] <= level.irrelevant[1]
+    assert level.contradicting[0] <= roles[Role.CONTRARY] <= level.contradicting[1]
+    assert roles[Role.SUPPORT] >= 1
+
+
+def test_the_same_request_gives_the_same_bytes_in_another_process() -> None:
+    code = (
+        "from core.project import parse, template\n"
+        "from core.generation.procedural.source import draw\n"
+        "from core.generation.source import Cell, Request\n"
+        "task = parse(template())\n"
+        "for level in task.levels:\n"
+        "    for slot in range(6):\n"
+        "        written = draw(task, Request(Cell('risk', level.level, 'REFINED'), slot, 0, 0, 7), 0.5)\n"
+        "        print(written.family, written.flaw, written.candidate.model_dump_json())\n"
+    )
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": salt}, capture_output=True, check=True
+        ).stdout
+        for salt in ("1", "2")
+    ]
+    assert outputs[0] == outputs[1]
+    assert len(outputs[0]) > 10_000
+
+
+def test_seeds_slots_and_ideas_give_different_examples() -> None:
+    cell = Cell("market", 2, VALIDATED)
+    texts = {
+        candidate_of(example(cell, slot, seed, idea)).model_dump_json()
+        for slot in range(6)
+        for seed in range(5)
+        for idea in range(3)
+    }
+    assert len(texts) == 90
+
+
+@pytest.mark.parametrize("level", [1, 3, 5])
+def test_families_are_contrastive_both_ways_within_the_quota_of_a_cell(level: int) -> None:
+    quotas = {VALIDATED: 6, REJECTED: 4, REFINED: 2}
+    by_evidence: dict[str, set[str]] = {}
+    by_hypothesis: dict[str, set[str]] = {}
+    for decision, count in quotas.items():
+        for slot in range(count):
+            found = candidate_of(example(Cell("financial", level, decision), slot))
+            body = repr([(piece.source, piece.content, piece.relevance) for piece in found.evidence])
+            by_evidence.setdefault(body, set()).add(decision)
+            by_hypothesis.setdefault(found.hypothesis, set()).add(decision)
+    assert max(map(len, by_evidence.values())) == 3
+    assert max(map(len, by_hypothesis.values())) == 3
+
+
+def test_a_full_family_shows_a_hypothesis_under_all_three_decisions() -> None:
+    for seed in range(20):
+        seen: dict[str, set[str]] = {}
+        for decision in DECISIONS:
+            for slot in range(members(the_task(), decision)):
+                written = example(Cell("customer", 2, decision), slot, seed)
+                seen.setdefault(candidate_of(written).hypothesis, set()).add(decision)
+        assert set(DECISIONS) in seen.values()
+
+
+def test_claims_and_truths_are_spread_alike_over_the_decisions() -> None:
+    counts: dict[str, Counter[tuple[Scenario, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
+    truths: dict[str, Counter[tuple[Scenario, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
+    total = 9000
+    for number in range(total):
+        world = build(f"family-{number}", "risk")
+        for decision in DECISIONS:
+            body = BODIES[decision][number % 3]
+            counts[decision][world.scenario, world.states[world.partner(body, decision)]] += 1
+            truths[decision][world.scenario, world.states[body]] += 1
+    for table in (counts, truths):
+        for key in table[VALIDATED]:
+            shares = [table[name][key] / total for name in DECISIONS]
+            assert max(shares) - min(shares) < 0.012, key
+
+
+def test_a_family_has_the_decisions_in_the_proportion_of_the_whole() -> None:
+    assert [members(the_task(), name) for name in (VALIDATED, REJECTED, REFINED)] == [3, 2, 1]
+    families: dict[str, Counter[str]] = {}
+    for decision, count in {VALIDATED: 6, REJECTED: 4, REFINED: 2}.items():
+        for slot in range(count):
+            families.setdefault(example(Cell("risk", 4, decision), slot).family, Counter())[decision] += 1
+    assert list(families.values()) == [Counter({VALIDATED: 3, REJECTED: 2, REFINED: 1})] * 2
+
+
+def test_there_are_at_least_six_scenarios_in_every_domain() -> None:
+    for domain in known_domains():
+        seen = {build(family_of(1, domain, 1, n, 0), domain).scenario for n in range(150)}
+        assert seen == set(Scenario)
+
+
+def test_an_unknown_domain_and_other_decisions_are_named() -> None:
+    task = the_task()
+    strange = task.domains[0].model_copy(update={"name": "astrology"})
+    with pytest.raises(UnknownDomainError, match=r"astrology.*market"):
+        ProceduralSource(task.model_copy(update={"domains": [strange]}))
+    odd = task.decisions[0].model_copy(update={"name": "MAYBE"})
+    with pytest.raises(UnsuitableTaskError, match=r"MAYBE.*VALIDATED is missing"):
+        ProceduralSource(task.model_copy(update={"decisions": [odd, *task.decisions[1:]]}))
+    with pytest.raises(UnsuitableTaskError, match="REFINED is missing"):
+        ProceduralSource(task.model_copy(update={"decisions": task.decisions[:2]}))
+    with pytest.raises(ValueError, match="flaw_rate"):
+        ProceduralSource(task, 1.5)
+
+
+def planted(flaw: Flaw, level: int) -> list[tuple[Request, Written]]:
+    found = []
+    for seed in range(60):
+        for slot in (1, 2, 3):
+            request = Request(Cell("technical", level, DECISIONS[seed % 3]), slot, 0, 0, seed)
+            written = draw(the_task(), request, 0.6)
+            if written.flaw == flaw:
+                found.append((request, written))
+    assert len(found) >= 5
+    return found
+
+
+def test_flaws_come_at_their_rate_and_only_in_first_attempts() -> None:
+    flawed = [example(Cell("market", 1, VALIDATED), 2, seed, flaw_rate=0.3).flaw for seed in range(1500)]
+    assert abs(sum(flaw is not None for flaw in flawed) / 1500 - 0.3) < 0.04
+    assert {flaw for flaw in flawed if flaw} == set(Flaw)
+    assert example(Cell("market", 1, VALIDATED), 0, flaw_rate=0.0).flaw is None
+    for request, written in planted(Flaw.WRONG_DECISION, 1):
+        mended = draw(
+            the_task(),
+            Request(request.cell, request.slot, 0, 1, request.seed, draft=written.candidate, critique="no"),
+            1.0,
+        )
+        assert mended.flaw is None
+
+
+@pytest.mark.parametrize("flaw", [Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE, Flaw.AMBIGUOUS, Flaw.WRONG_DECISION])
+def test_a_flaw_changes_the_case_but_not_what_counts_can_show(flaw: Flaw) -> None:
+    for request, written in planted(flaw, 1):
+        found, sound = candidate_of(written), candidate_of(draw(the_task(), request, 0.0))
+        assert (found.hypothesis, found.evidence) != (sound.hypothesis, sound.evidence)
+        problems = {problem.reason for problem in check(the_task(), request.cell, found)}
+        assert problems <= ({"hedged"} if flaw == Flaw.AMBIGUOUS else set())
+
+
+@pytest.mark.parametrize(
+    ("flaw", "reason"),
+    [(Flaw.RELEVANCE_OUT_OF_BAND, "relevance_band"), (Flaw.CONFIDENCE_OUT_OF_BAND, "confidence_band")],
+)
+@pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
+def test_a_band_that_is_left_breaks_its_rule(flaw: Flaw, reason: str, level: int) -> None:
+    for request, written in planted(flaw, level):
+        problems = [problem.reason for problem in check(the_task(), request.cell, candidate_of(written))]
+        assert problems == [reason]
+
+
+def test_a_planted_near_duplicate_is_one() -> None:
+    for request, written in planted(Flaw.NEAR_DUPLICATE, 2):
+        copies = []
+        for slot in range(request.slot):
+            earlier = draw(the_task(), Request(request.cell, slot, 0, 0, request.seed), 0.6)
+            pair = lettered([of_candidate(candidate_of(written)), of_candidate(candidate_of(earlier))])
+            copies.append(duplicated(pair, the_task().limits.near_duplicate)[0] > 0)
+        assert any(copies)
+
+
+def test_a_rewrite_mends_the_flaw_in_other_words_and_keeps_the_family() -> None:
+    for request, written in planted(Flaw.MISSING_EVIDENCE, 3):
+        again = Request(request.cell, request.slot, 0, 1, request.seed, draft=written.candidate, critique="mend it")
+        mended, sound = draw(the_task(), again, 0.6), draw(the_task(), request, 0.0)
+        assert mended.family == written.family
+        assert candidate_of(mended) not in (candidate_of(written), candidate_of(sound))
+        assert check(the_task(), request.cell, candidate_of(mended)) == []
+
+
+def test_writing_gives_what_drawing_gives() -> None:
+    source = ProceduralSource(the_task(), 0.2)
+    request = Request(Cell("risk", 1, REJECTED), 3, 0, 0, 11)
+    written = asyncio.run(source.write(request))
+    assert written.candidate == draw(the_task(), request, 0.2).candidate
+    asyncio.run(source.close())
+    assert written.usage.cost == 0.0
+
+
+def test_independent_draws_are_not_near_duplicates() -> None:
+    texts = lettered([words for decision, words in sample(the_task(), 2000, 5) if decision == REFINED])
+    count, _ = duplicated(texts, the_task().limits.near_duplicate)
+    assert len(texts) > 600
+    assert count <= 6
+
+
+@pytest.mark.slow
+def test_neither_side_alone_tells_the_decision() -> None:
+    data = rows(420, 3)
+    for name, accuracy in measure(data).items():
+        assert max(accuracy) <= majority(data) + 0.05, name

@@ -1,0 +1,84 @@
+"""The project file: what is right passes, what is wrong is named by line and field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.project import ProjectError, create, locate, open_project, parse, template
+
+
+def mistakes(text: str) -> list[tuple[int, str]]:
+    with pytest.raises(ProjectError) as caught:
+        parse(text)
+    return [(mistake.line, mistake.field) for mistake in caught.value.mistakes]
+
+
+def line_of(text: str, start: str) -> int:
+    return next(i for i, line in enumerate(text.splitlines(), start=1) if line.startswith(start))
+
+
+def test_the_template_is_the_task_of_the_story() -> None:
+    task = parse(template())
+    assert {d.name: (d.min, d.max) for d in task.decisions} == {
+        "VALIDATED": (150, 200),
+        "REJECTED": (100, 150),
+        "REFINED": (50, 100),
+    }
+    assert len(task.domains) >= 6
+    assert "risk" in [domain.name for domain in task.domains]
+    assert [level.level for level in task.levels] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "field"),
+    [
+        ("min = 150", "min = 1500", "[[decisions]]", "decisions[1]"),
+        ('hedging = "much"', 'hedging = "lots"', 'hedging = "lots"', "levels[5].hedging"),
+        ("steps = 3", "stpes = 3", "stpes", "levels[5].stpes"),
+        ('judge = "solver"', 'judge = "qwq"', 'judge = "qwq"', "roles.judge"),
+        ("max_attempts = 3", "max_attempts = 0", "max_attempts", "limits.max_attempts"),
+        ('question = "', 'unknown = 1\nquestion = "', "unknown", "unknown"),
+        ("relevance = [0.85, 1.0]", "relevance = [1.0, 0.85]", "relevance = [1.0", "levels[1].relevance"),
+        ("irrelevant = [0, 1]", "irrelevant = [0, 3]", "irrelevant = [0, 3]", "levels[2].irrelevant"),
+    ],
+)
+def test_a_mistake_is_named_by_line_and_field(old: str, new: str, line: str, field: str) -> None:
+    text = template().replace(old, new, 1)
+    assert (line_of(text, line), field) in mistakes(text)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    text = template().replace("steps = 3", "stpes = 3").replace('hedging = "much"', 'hedging = "lots"')
+    assert len(mistakes(text)) == 2
+
+
+def test_broken_toml_is_named_by_line() -> None:
+    assert mistakes('name = "x"\nquestion = \n') == [(2, "")]
+
+
+def test_a_missing_project_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(ProjectError, match="sidequest init"):
+        open_project(tmp_path)
+
+
+def test_a_project_is_never_overwritten(tmp_path: Path) -> None:
+    create(tmp_path)
+    with pytest.raises(ProjectError, match="there already"):
+        create(tmp_path)
+
+
+def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    (tmp_path / "sidequest.toml").write_bytes(b'name = "\xff"')
+    with pytest.raises(ProjectError, match="UTF-8"):
+        open_project(tmp_path)
+
+
+def test_lines_of_nested_tables_and_quoted_keys() -> None:
+    text = '[models.a]\nmodel = "x"\n[[levels]]\nlevel = 1\n[[levels]]\nlevel = 2\n[levels.confidence]\nA = [0, 1]\n[prices."o1.x"]\ninput = 1'
+    found = locate(text)
+    assert found["models", "a", "model"] == 2
+    assert found["levels", 1, "level"] == 6
+    assert found["levels", 1, "confidence", "A"] == 8
+    assert found["prices", "o1.x", "input"] == 10

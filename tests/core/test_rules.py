@@ -1,0 +1,93 @@
+"""Rules, near-duplicates and the verdict that follows from a judgement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from core.generation.source import Cell
+from core.project import parse, template
+from core.qa import duplicates
+from core.qa.judging import CRITERIA, Judgement
+from core.qa.rules import check
+from core.qa.verdicts import verdict
+from storage.schema import Evidence, Outcome, Result
+from tests.conftest import candidate
+
+TASK = parse(template())
+CELL = Cell("market", 1, "VALIDATED")
+
+
+def pieces(*relevances: float, content: str = "Sales rose by 12 % in store") -> list[Evidence]:
+    return [Evidence(source="Report", content=f"{content} {i}.", relevance=r) for i, r in enumerate(relevances)]
+
+
+def test_a_good_candidate_breaks_no_rule() -> None:
+    assert check(TASK, CELL, candidate()) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"decision": "PERHAPS"}, "unknown_decision"),
+        ({"decision": "REJECTED"}, "wrong_cell"),
+        ({"evidence": pieces(0.9)}, "evidence_count"),
+        ({"evidence": pieces(0.9, 0.9, 0.9, 0.9)}, "evidence_count"),
+        ({"evidence": [pieces(0.9)[0]] * 2}, "repeated_evidence"),
+        ({"evidence": pieces(0.9, 0.5)}, "relevance_band"),
+        ({"evidence": pieces(0.9, 0.1)}, "relevance_band"),
+        ({"confidence": 0.5}, "confidence_band"),
+        ({"evidence": pieces(0.9, 0.9, content="Sales may have risen in store")}, "hedged"),
+        ({"evidence": pieces(0.9, 0.9, content="This supports the hypothesis, as in store")}, "not_self_contained"),
+    ],
+)
+def test_a_broken_rule_is_named(change: dict[str, Any], reason: str) -> None:
+    assert reason in [problem.reason for problem in check(TASK, CELL, candidate(**change))]
+
+
+def test_pieces_beside_the_point_are_counted_where_the_level_has_them() -> None:
+    cell = Cell("market", 3, "VALIDATED")
+    good = candidate(evidence=pieces(0.8, 0.7, 0.2), confidence=0.8)
+    none = candidate(evidence=pieces(0.8, 0.7, 0.6), confidence=0.8)
+    assert check(TASK, cell, good) == []
+    assert [problem.reason for problem in check(TASK, cell, none)] == ["irrelevant_count"]
+
+
+def test_a_month_is_no_hedge() -> None:
+    assert check(TASK, CELL, candidate(evidence=pieces(0.9, 0.9, content="On May 12 sales rose in store"))) == []
+
+
+def test_near_duplicates_are_found_in_their_group_only() -> None:
+    corpus = duplicates.Corpus(0.85)
+    words = duplicates.of_candidate(candidate())
+    corpus.add("one", words, ["cell"])
+    assert corpus.nearest([*words, "indeed"], ["cell"]) is not None
+    assert corpus.nearest(words, ["another cell"]) is None
+    assert corpus.nearest(words[: len(words) // 2], ["cell"]) is None
+
+
+def judged(**change: Any) -> Judgement:
+    plain: dict[str, Any] = {
+        "outcome": Outcome.WRITTEN,
+        "decision": "VALIDATED",
+        "confidence": 0.9,
+        "rubric": dict.fromkeys(CRITERIA, 1.0),
+    }
+    return Judgement(**(plain | change))
+
+
+@pytest.mark.parametrize(
+    ("judgement", "result", "reason"),
+    [
+        (judged(), Result.PASSED, ""),
+        (judged(decision="REJECTED"), Result.REJECTED, "blind_disagreement"),
+        (judged(rubric=dict.fromkeys(CRITERIA, 1.0) | {"difficulty_fits": 0.2}), Result.REJECTED, "difficulty_fits"),
+        (judged(rubric={}), Result.REJECTED, next(iter(CRITERIA))),
+        (judged(outcome=Outcome.INVALID_JSON, rubric={}), Result.FAILED, "invalid_json"),
+        (judged(outcome=Outcome.TIMEOUT, decision="REJECTED"), Result.FAILED, "timeout"),
+    ],
+)
+def test_what_follows_from_a_judgement(judgement: Judgement, result: Result, reason: str) -> None:
+    found = verdict(TASK, "a", candidate(), judgement)
+    assert (found.result, found.reason) == (result, reason)

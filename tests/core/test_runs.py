@@ -1,0 +1,210 @@
+"""Runs as processes: to the end, stopped, paused, killed at any moment, resumed; while others read."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.curriculum.plan import plan
+from core.generation.start import GenerateParams, start
+from core.overview import overview
+from core.project import FILE, Project, open_project
+from core.runs import control, launch
+from core.runs.control import RunError
+from storage import runs
+from storage.database import connect
+from storage.examples import cell_counts
+from storage.schema import Run, RunState, now
+
+
+@pytest.fixture(autouse=True)
+def no_worker_left(project: Project, db: sqlite3.Connection) -> Iterator[None]:
+    yield
+    for run in runs.newest(db):
+        if control.alive(run) and run.pid:
+            os.kill(run.pid, signal.SIGKILL)
+
+
+def go(project: Project, db: sqlite3.Connection, *, pace: float | None = None, n: int | None = None) -> Run:
+    params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": pace, "n": n, "flaws": 0.1})
+    return start(project, db, params)
+
+
+def read(db: sqlite3.Connection, run: Run) -> Run:
+    found = runs.get(db, run.id)
+    assert found is not None
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def attempts_of(db: sqlite3.Connection, run: Run) -> set[str]:
+    return {row["id"] for row in db.execute("SELECT id FROM attempts WHERE run = ?", (run.id,))}
+
+
+def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connection) -> None:
+    run = go(project, db)
+    with pytest.raises(RunError, match="generate run"):
+        go(project, db)
+    until(lambda: read(db, run).state.ended)
+    ended = read(db, run)
+    assert (ended.state, ended.reason) == (RunState.FINISHED, "")
+    assert plan(project.task, cell_counts(db)).missing == 0
+    assert ended.progress["accepted"] == ended.progress["total"] == 375
+    with pytest.raises(RunError, match="nothing is missing"):
+        go(project, db)
+    with pytest.raises(RunError, match="nothing to resume"):
+        launch.resume(project, db, run.id)
+
+
+def test_pause_goes_on_where_it_was_and_stop_can_be_resumed(project: Project, db: sqlite3.Connection) -> None:
+    run = go(project, db, pace=1200, n=40)
+    until(lambda: len(attempts_of(db, run)) >= 3)
+    control.pause(db, run.id)
+    until(lambda: read(db, run).state is RunState.PAUSED)
+    waiting = len(attempts_of(db, run))
+    time.sleep(0.5)
+    assert len(attempts_of(db, run)) == waiting
+    launch.resume(project, db, run.id)
+    until(lambda: len(attempts_of(db, run)) > waiting)
+    assert read(db, run).state is RunState.RUNNING
+    control.stop(db, run.id)
+    until(lambda: read(db, run).state is RunState.STOPPED)
+    with pytest.raises(RunError, match="runs resume"):
+        control.pause(db, run.id)
+    launch.resume(project, db, run.id)
+    until(lambda: read(db, run).state.ended)
+    assert read(db, run).state is RunState.FINISHED
+    assert sum(row.examples for row in cell_counts(db)) == 40
+
+
+def test_a_second_stop_kills(project: Project, db: sqlite3.Connection) -> None:
+    run = go(project, db, pace=60)
+    until(lambda: len(attempts_of(db, run)) >= 1)
+    os.kill(read(db, run).pid or 0, signal.SIGSTOP)  # a worker that hears nothing
+    control.stop(db, run.id)
+    assert "killed" in control.stop(db, run.id)
+    found = read(db, run)
+    assert found.state is RunState.STOPPED
+    until(lambda: not control.alive(found))
+
+
+def test_sigterm_is_a_stop(project: Project, db: sqlite3.Connection) -> None:
+    run = go(project, db, pace=600)
+    until(lambda: len(attempts_of(db, run)) >= 1)
+    os.kill(read(db, run).pid or 0, signal.SIGTERM)
+    until(lambda: read(db, run).state is RunState.STOPPED)
+
+
+def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> None:
+    rng = random.Random(kills)
+    run = go(project, db, pace=375 * 60 / (0.4 * kills))
+    seen: set[str] = set()
+    verdicts: set[str] = set()
+    for _ in range(kills):
+        begun = len(attempts_of(db, run))
+        until(lambda begun=begun: len(attempts_of(db, run)) > begun)
+        time.sleep(rng.uniform(0, 0.15))
+        current = read(db, run)
+        assert current.state is RunState.RUNNING, "it was over before it could be killed so often"
+        os.kill(current.pid or 0, signal.SIGKILL)
+        seen |= attempts_of(db, run)
+        verdicts |= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
+        until(lambda: control.seen(read(db, run)) is RunState.LOST)
+        launch.resume(project, db, run.id)
+    until(lambda: read(db, run).state.ended)
+    assert read(db, run).state is RunState.FINISHED, read(db, run).reason
+    assert seen <= attempts_of(db, run)
+    assert verdicts <= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
+    found = plan(project.task, cell_counts(db))
+    assert [(cell.have, cell.missing) for cell in found.cells] == [(cell.want, 0) for cell in found.cells]
+    twice = "SELECT count(*) FROM (SELECT 1 FROM verdicts WHERE result <> 'failed' GROUP BY attempt HAVING count(*) > 1)"
+    assert db.execute(twice).fetchone()[0] == 0
+    orphans = "SELECT count(*) FROM examples WHERE attempt NOT IN (SELECT attempt FROM verdicts WHERE result = 'passed')"
+    assert db.execute(orphans).fetchone()[0] == 0
+    figures = read(db, run).progress
+    assert figures["attempts"] == len(attempts_of(db, run))
+    assert figures["accepted"] == 375
+
+
+def test_killed_and_resumed(project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "STALE_S", 0.0)
+    kill_and_resume(project, db, 4)
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_twenty_times_while_the_app_reads(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "STALE_S", 0.0)
+    over, errors, reads = threading.Event(), list[Exception](), [0]
+
+    def watch() -> None:
+        reader = connect(project.database)
+        while not over.wait(0.02):
+            try:
+                overview(project, reader)
+                reads[0] += 1
+            except Exception as error:
+                errors.append(error)
+        reader.close()
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        kill_and_resume(project, db, 20)
+    finally:
+        over.set()
+        watcher.join()
+    assert errors == []
+    assert reads[0] > 20
+
+
+def test_a_pid_that_another_process_has_is_not_the_worker(project: Project, db: sqlite3.Connection) -> None:
+    other = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=1.0, heartbeat=now())
+    assert not control.alive(other)
+    stale = other.model_copy(update={"heartbeat": now().replace(year=2020)})
+    assert control.seen(stale) is RunState.LOST
+    assert control.seen(other) is RunState.RUNNING  # its heartbeat is fresh: nothing is concluded yet
+
+
+def test_a_mistake_in_the_file_fails_the_run_with_its_line(project: Project, db: sqlite3.Connection) -> None:
+    run = go(project, db, pace=600)
+    until(lambda: len(attempts_of(db, run)) >= 1)
+    control.stop(db, run.id)
+    until(lambda: read(db, run).state.ended)
+    path: Path = project.folder / FILE
+    path.write_text(path.read_text().replace("steps = 3", "steps = 99"))
+    launch.resume(project, db, run.id)
+    until(lambda: read(db, run).state.ended)
+    assert read(db, run).state is RunState.FAILED
+    assert "levels[5].steps" in read(db, run).reason
+    path.write_text(path.read_text().replace("steps = 99", "steps = 3"))
+    launch.resume(open_project(project.folder), db, run.id)
+    until(lambda: read(db, run).state is RunState.RUNNING)
+
+
+def test_nothing_is_spent_on_a_wrong_request(project: Project, db: sqlite3.Connection) -> None:
+    params = GenerateParams.of(project.task)
+    for change, message in (
+        ({"source": "o1"}, "no generator"),
+        ({"domains": ["sports"]}, "no domain sports"),
+        ({"levels": [9]}, "no level 9"),
+        ({"decisions": ["MAYBE"]}, "no decision MAYBE"),
+    ):
+        with pytest.raises(RunError, match=message):
+            start(project, db, params.model_copy(update=change))
+    assert runs.newest(db) == []

@@ -1,0 +1,122 @@
+"""What comes next at a slot, decided from its stored history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from core.curriculum.plan import CellPlan
+from core.generation.slots import Assess, CellSlots, Done, GiveUp, Slot, Step, Write, choose, next_step, unfilled
+from core.generation.source import Cell
+from core.task import Limits
+from storage.attempts import Judged
+from storage.schema import Attempt, Outcome, Result, Verdict
+from tests.conftest import candidate
+
+LIMITS = Limits(max_attempts=2, max_ideas=2)
+CELL = Cell("market", 1, "VALIDATED")
+Play = Callable[[Write], Judged]
+
+
+def attempt(write: Write, outcome: Outcome = Outcome.WRITTEN) -> Attempt:
+    return Attempt(
+        run="r",
+        domain="market",
+        level=1,
+        decision="VALIDATED",
+        slot=0,
+        number=write.number,
+        idea=write.idea,
+        parent=write.parent,
+        outcome=outcome,
+        candidate=candidate() if outcome is Outcome.WRITTEN else None,
+        family="f",
+        source="s",
+        seed=0,
+    )
+
+
+def judged(result: Result, reason: str = "r") -> Play:
+    def play(write: Write) -> Judged:
+        made = attempt(write)
+        return Judged(made, (Verdict(attempt=made.id, result=result, stage="judge", reason=reason, critique="mend"),))
+
+    return play
+
+
+def failed(outcome: Outcome) -> Play:
+    return lambda write: Judged(attempt(write, outcome), ())
+
+
+def play(*answers: Play) -> tuple[list[Judged], Step]:
+    """The history that these answers make, and the step after it."""
+    history: list[Judged] = []
+    for answer in answers:
+        step = next_step(history, LIMITS)
+        assert isinstance(step, Write), step
+        history.append(answer(step))
+    return history, next_step(history, LIMITS)
+
+
+def test_a_rejected_attempt_is_rewritten_with_its_critique() -> None:
+    history, step = play(judged(Result.REJECTED))
+    assert step == Write(0, 1, history[0].attempt.id, history[0].attempt.candidate, "mend")
+
+
+def test_a_slot_goes_through_its_ideas_and_is_given_up() -> None:
+    reject = judged(Result.REJECTED)
+    history, step = play(reject, reject, reject, reject)
+    assert [one.attempt.idea for one in history] == [0, 0, 1, 1]
+    assert step == GiveUp()
+
+
+def test_a_passed_attempt_fills_the_slot() -> None:
+    assert play(judged(Result.REJECTED), judged(Result.PASSED))[1] == Done()
+
+
+@pytest.mark.parametrize(
+    "answer", [failed(Outcome.REFUSED), failed(Outcome.TRUNCATED), judged(Result.REJECTED, "near_duplicate")]
+)
+def test_what_no_rewrite_can_mend_takes_a_new_idea(answer: Play) -> None:
+    assert play(answer)[1] == Write(idea=1, number=1)
+
+
+def test_faults_of_the_endpoint_use_up_no_idea_but_end_at_last() -> None:
+    fault = failed(Outcome.TIMEOUT)
+    assert play(fault, fault, fault)[1] == Write(idea=0, number=3)
+    assert play(*[fault] * 5)[1] == GiveUp()
+
+
+def test_a_fault_during_a_rewrite_keeps_the_draft() -> None:
+    history, step = play(judged(Result.REJECTED), failed(Outcome.CONNECTION))
+    assert step == Write(0, 2, history[0].attempt.id, history[0].attempt.candidate, "mend")
+
+
+@pytest.mark.parametrize("verdicts", [0, 1, 3])
+def test_a_candidate_without_a_verdict_is_assessed_not_written_again(verdicts: int) -> None:
+    made = attempt(Write(0, 0))
+    fault = Verdict(attempt=made.id, result=Result.FAILED, stage="judge")
+    history = [Judged(made, (fault,) * verdicts)]
+    assert next_step(history, LIMITS) == Assess(history[0])
+
+
+def plans(*missing: int) -> list[CellPlan]:
+    return [CellPlan("market", level, "VALIDATED", 9, 9 - m, m) for level, m in enumerate(missing, start=1)]
+
+
+def test_n_of_the_missing_are_chosen_in_proportion_after_the_used_indexes() -> None:
+    chosen = choose(plans(6, 0, 3), 3, {CELL: 4})
+    assert chosen == [CellSlots(CELL, 4, 2), CellSlots(Cell("market", 3, "VALIDATED"), 0, 1)]
+    assert sum(one.count for one in choose(plans(6, 0, 3), None, {})) == 9
+    assert choose(plans(0, 0), None, {}) == []
+
+
+def test_a_resumed_run_fills_no_more_than_is_missing_by_now() -> None:
+    done = [judged(Result.PASSED)(Write(0, 0))]
+    begun = [judged(Result.REJECTED)(Write(0, 0))]
+    history = {Slot(CELL, 0): done, Slot(CELL, 3): begun}
+    chosen = [CellSlots(CELL, 0, 5)]
+    assert unfilled(chosen, history, {CELL: 2}) == [Slot(CELL, 3), Slot(CELL, 1)]
+    assert unfilled(chosen, history, {CELL: 0}) == []
+    assert unfilled(chosen, history, {}) == []

@@ -1,0 +1,213 @@
+"""The solver: reads text only, weighs it, and objects to what is wrong with a candidate."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.generation.procedural.source import draw
+from core.generation.source import Cell, Request
+from core.project import parse, template
+from core.qa.judging import CRITERIA
+from core.qa.solver import Solver, assess, blind
+from core.qa.weighing import Piece, decide
+from core.task import Task
+from storage.schema import Candidate, Evidence, Flaw
+from tests.bench.solver import agreement, cell_of
+
+
+@cache
+def the_task() -> Task:
+    return parse(template())
+
+
+def sound(number: int, level: int) -> tuple[Cell, Candidate]:
+    cell = cell_of(the_task(), number, level)
+    candidate = draw(the_task(), Request(cell, number % 3, 0, 0, number)).candidate
+    assert candidate is not None
+    return cell, candidate
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_agrees_with_every_label_where_evidence_is_clear(level: int) -> None:
+    assert agreement(the_task(), 600, level) == (600, 600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("level", [1, 2])
+def test_agrees_with_every_label_on_ten_thousand_seeds(level: int) -> None:
+    assert agreement(the_task(), 10_000, level)[0] == 10_000
+
+
+@pytest.mark.parametrize("level", [3, 4, 5])
+def test_agrees_with_nearly_all_labels_where_evidence_has_to_be_weighed(level: int) -> None:
+    agreed, passed = agreement(the_task(), 400, level)
+    assert agreed >= 0.97 * 400
+    assert passed >= 0.97 * 400
+
+
+def test_loads_nothing_of_the_source_that_it_judges() -> None:
+    code = "import sys, core.qa.solver; print([m for m in sys.modules if m.startswith('core.generation.procedural')])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1, 2, 3, 4, 5]), st.randoms(use_true_random=False))
+def test_looks_at_text_only_and_at_no_order(number: int, level: int, rng: object) -> None:
+    _, candidate = sound(number, level)
+    pieces = [piece.model_copy(update={"relevance": 0.5}) for piece in reversed(candidate.evidence)]
+    other = candidate.model_copy(
+        update={"evidence": pieces, "decision": "MAYBE", "reasoning": "None.", "confidence": 0.01}
+    )
+    one, two = blind(candidate), blind(other)
+    assert (one.decision, one.confidence) == (two.decision, two.confidence)
+
+
+CLAIM = "The night bus raises the ticket revenue among students but leaves it unchanged among commuters."
+
+
+def pieces(*contents: str, source: str = "Randomised trial, May 2024") -> list[Piece]:
+    return [Piece(source, content) for content in contents]
+
+
+@pytest.mark.parametrize(
+    ("students", "commuters", "decision"),
+    [
+        ("41.0 to 48.2", "60.1 to 60.2", "VALIDATED"),
+        ("41.0 to 48.2", "60.1 to 75.0", "REFINED"),
+        ("41.0 to 35.2", "60.1 to 75.0", "REJECTED"),
+        ("41.0 to 41.1", "60.1 to 49.0", "REJECTED"),
+    ],
+)
+def test_decides_on_prose_written_by_hand(students: str, commuters: str, decision: str) -> None:
+    opinion = decide(
+        CLAIM,
+        pieces(
+            f"Among students, the ticket revenue went from {students} thousand euros once the night bus ran.",
+            f"Among commuters, the ticket revenue moved from {commuters} thousand euros with the night bus.",
+        ),
+    )
+    assert opinion.decision == decision
+    assert opinion.confidence > 0.9
+    assert opinion.unsettled == 0
+
+
+def test_trusts_a_trial_over_hearsay_and_says_so_in_its_confidence() -> None:
+    trial = pieces(
+        "Among students, the ticket revenue went from 41.0 to 48.2 thousand euros with the night bus.",
+        "Among commuters, the ticket revenue went from 60.1 to 60.2 thousand euros with the night bus.",
+    )
+    gossip = [Piece("Online forum thread", "Among students, the ticket revenue fell after the night bus came.")]
+    calm, torn = decide(CLAIM, trial), decide(CLAIM, trial + gossip)
+    assert calm.decision == torn.decision == "VALIDATED"
+    assert torn.confidence < calm.confidence
+    assert torn.against == 1
+    equal = pieces("Among students, the ticket revenue went from 41.0 to 33.2 thousand euros with the night bus.")
+    assert decide(CLAIM, trial + equal).torn
+
+
+def test_puts_two_facts_together() -> None:
+    claim = "The night bus lowers the noise level among residents and raises it among visitors."
+    split = pieces(
+        "Among residents, the noise level came to 50.0 points with the night bus.",
+        "Without the night bus, the noise level among residents averaged 61.0 points.",
+        "Among visitors, foot traffic rose by 20% once the night bus was in place.",
+        "Among visitors, the noise level has moved in step with foot traffic for six quarters.",
+    )
+    assert decide(claim, split).decision == "VALIDATED"
+    assert decide(claim, split[:3]).unsettled == 1
+    assert decide(claim, [split[0], split[2]]).unsettled == 2
+
+
+def test_hearsay_alone_settles_nothing() -> None:
+    opinion = decide(
+        CLAIM,
+        [Piece("Hallway survey", "Among students, the ticket revenue rose after the night bus came.")],
+    )
+    assert opinion.unsettled == 2
+    assert opinion.confidence < 0.5
+
+
+def test_a_claim_that_it_cannot_read_gets_no_confidence() -> None:
+    opinion = decide("Purple is nicer than green.", pieces("Green was seen twice."))
+    assert opinion.confidence < 0.4
+    assert opinion.unsettled
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=300), st.lists(st.text(max_size=300), max_size=4))
+def test_no_text_breaks_it(hypothesis: str, contents: list[str]) -> None:
+    opinion = decide(hypothesis, [Piece(content, content) for content in contents])
+    assert opinion.decision in {"VALIDATED", "REJECTED", "REFINED"}
+    assert 0 <= opinion.confidence <= 1
+
+
+def test_long_text_costs_no_long_time() -> None:
+    decide("the " * 200_000 + "raises the x", pieces("x " * 400_000))
+    decide(CLAIM, pieces("the night bus " * 100_000, "leaves " * 100_000, "and ⟨m0⟩ have " * 50_000))
+
+
+@pytest.mark.parametrize(
+    ("flaw", "criteria"),
+    [
+        (Flaw.WRONG_DECISION, {"decision_follows"}),
+        (Flaw.MISSING_EVIDENCE, {"decision_follows", "difficulty_fits"}),
+        (Flaw.FOREIGN_EVIDENCE, {"evidence_realistic"}),
+        (Flaw.CONFIDENCE_OUT_OF_BAND, {"confidence_apt"}),
+        (Flaw.AMBIGUOUS, {"difficulty_fits"}),
+    ],
+)
+def test_each_planted_flaw_lowers_its_criterion(flaw: Flaw, criteria: set[str]) -> None:
+    seen = 0
+    for number in range(400):
+        cell = cell_of(the_task(), number, 1 + number % 5)
+        written = draw(the_task(), Request(cell, 1 + number % 3, 0, 0, number), 0.8)
+        if written.flaw != flaw or written.candidate is None:
+            continue
+        seen += 1
+        judgement = assess(the_task(), written.candidate, cell)
+        low = {name for name, score in judgement.rubric.items() if score < the_task().limits.rubric_pass}
+        assert low & criteria or judgement.decision != written.candidate.decision, written.candidate
+        assert judgement.critique
+    assert seen >= 5
+
+
+def test_words_against_figures_are_noticed() -> None:
+    cell, candidate = sound(0, 1)
+    claim = candidate.model_copy(
+        update={
+            "hypothesis": CLAIM,
+            "evidence": [
+                Evidence(
+                    source="Randomised trial",
+                    content="Among students, the ticket revenue rose from 48.2 to 41.0 points with the night bus.",
+                    relevance=0.9,
+                )
+            ],
+        }
+    )
+    assert assess(the_task(), claim, cell).rubric["evidence_realistic"] < 0.5
+
+
+def test_judging_gives_all_criteria_and_costs_nothing() -> None:
+    cell, candidate = sound(3, 1)
+    judge = Solver(the_task())
+    judgement = asyncio.run(judge.judge(candidate, cell))
+    asyncio.run(judge.close())
+    assert list(judgement.rubric) == list(CRITERIA)
+    assert min(judgement.rubric.values()) >= 0.5
+    assert judgement.critique == ""
+    assert judgement.usage.cost == 0.0
+
+
+def test_reasoning_for_another_decision_does_not_follow() -> None:
+    cell, candidate = sound(0, 1)
+    other = next(label for label in the_task().labels if label != candidate.decision)
+    swapped = candidate.model_copy(update={"reasoning": f"All of it points one way: {other}."})
+    assert assess(the_task(), swapped, cell).rubric["decision_follows"] < 0.5

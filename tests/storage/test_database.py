@@ -1,0 +1,110 @@
+"""Opening, migrating and refusing database files."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from sqlite_utils import Database
+
+from storage import database, migrations
+from storage.database import DatabaseError, connect, connect_durably, schema_version, transaction
+
+
+def test_version_is_the_number_of_migrations(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "x.db")
+    assert len(migrations.migrations.applied(Database(connection))) == database.VERSION
+    assert schema_version(connection) == database.VERSION
+
+
+def test_a_new_file_is_in_wal_mode_and_durable_where_asked(tmp_path: Path) -> None:
+    connection = connect_durably(tmp_path / "x.db")
+    assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
+
+
+def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    connection = connect(path)
+    connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
+    connection.close()
+    before = path.read_bytes()
+    with pytest.raises(DatabaseError, match="newer Sidequest"):
+        connect(path)
+    assert path.read_bytes() == before
+
+
+def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.db"
+    connect(path).close()
+    newer = migrations.Migrations("sidequest")
+    for step in migrations.migrations._migrations:
+        newer(name=step.name)(step.fn)
+
+    @newer()
+    def second(db: Database) -> None:
+        db.conn.execute("CREATE TABLE extra (x INTEGER) STRICT")
+
+    monkeypatch.setattr(migrations, "migrations", newer)
+    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    connection = connect(path)
+    assert connection.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
+    backup = sqlite3.connect(tmp_path / f"x.db.v{database.VERSION - 1}.bak")
+    assert backup.execute("PRAGMA user_version").fetchone()[0] == database.VERSION - 1
+    assert backup.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
+
+
+def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.db"
+    connect(path).close()
+    broken = migrations.Migrations("sidequest")
+    for step in migrations.migrations._migrations:
+        broken(name=step.name)(step.fn)
+
+    @broken()
+    def second(db: Database) -> None:
+        db.conn.execute("CREATE TABLE extra (x INTEGER) STRICT")
+        db.conn.execute("this is no SQL")
+
+    monkeypatch.setattr(migrations, "migrations", broken)
+    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    with pytest.raises(DatabaseError):
+        connect(path)
+    left = sqlite3.connect(path)
+    assert left.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
+    assert left.execute("PRAGMA user_version").fetchone()[0] == database.VERSION - 1
+
+
+def test_what_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(DatabaseError, match=r"x\.db"):
+        connect(path)
+
+
+def test_many_open_a_new_file_at_once(tmp_path: Path) -> None:
+    path, errors = tmp_path / "x.db", list[Exception]()
+
+    def open_it() -> None:
+        try:
+            connect(path).close()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=open_it) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert schema_version(connect(path)) == database.VERSION
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    connection = connect(tmp_path / "x.db")
+    with pytest.raises(RuntimeError), transaction(connection):
+        connection.execute("INSERT INTO capabilities VALUES ('u', 'm', '{}', 'now')")
+        raise RuntimeError
+    assert connection.execute("SELECT count(*) FROM capabilities").fetchone()[0] == 0

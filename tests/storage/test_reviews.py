@@ -1,0 +1,127 @@
+"""The log of human decisions, and what derives from it."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.project import Project
+from storage import examples, reviews
+from storage.database import connect, transaction
+from storage.reviews import ReviewError, Standing, derive
+from storage.schema import Action, Example, Status
+from tests.conftest import example
+
+
+def put(db: sqlite3.Connection) -> Example:
+    one = example()
+    with transaction(db):
+        examples.add(db, one)
+    return one
+
+
+def test_undo_goes_back_through_everything_after_a_restart(project: Project, db: sqlite3.Connection) -> None:
+    one = put(db)
+    reviews.decide(db, one.id, Action.ACCEPT)
+    edited = reviews.edit(db, one.model_copy(update={"hypothesis": "Another claim.", "level": 2}))
+    reviews.decide(db, one.id, Action.REJECT, reason="ambiguous")
+    assert (edited.version, edited.level) == (2, 2)
+    db.close()
+    again = connect(project.database)
+    undone = [reviews.undo(again) for _ in range(4)]
+    assert [u[0].action for u in undone if u] == [Action.REJECT, Action.EDIT, Action.ACCEPT]
+    assert undone[3] is None
+    found = examples.get(again, one.id)
+    assert found == one
+    assert len(reviews.log(again, one.id)) == 6
+
+
+def test_an_edit_after_an_undone_edit_keeps_all_versions(db: sqlite3.Connection) -> None:
+    one = put(db)
+    reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+    reviews.undo(db)
+    third = reviews.edit(db, one.model_copy(update={"hypothesis": "Third."}))
+    assert (third.version, third.hypothesis) == (3, "Third.")
+    kept = db.execute("SELECT version FROM versions WHERE example = ? ORDER BY version", (one.id,)).fetchall()
+    assert [row["version"] for row in kept] == [1, 2, 3]
+    assert examples.count(db, examples.Filter(text="third")) == 1
+    assert examples.count(db, examples.Filter(text="second")) == 0
+
+
+def test_an_edit_of_an_old_version_is_refused(db: sqlite3.Connection) -> None:
+    one = put(db)
+    reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+    with pytest.raises(ReviewError, match="edited elsewhere"):
+        reviews.edit(db, one.model_copy(update={"hypothesis": "Lost update."}))
+
+
+def test_the_log_cannot_be_changed(db: sqlite3.Connection) -> None:
+    one = put(db)
+    reviews.decide(db, one.id, Action.ACCEPT)
+    for sql in ("UPDATE reviews SET action = 'reject'", "DELETE FROM reviews"):
+        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            db.execute(sql)
+
+
+def test_what_is_not_there_cannot_be_decided(db: sqlite3.Connection) -> None:
+    with pytest.raises(ReviewError, match="no example"):
+        reviews.decide(db, "01AAAAAAAAAAAAAAAAAAAAAAAA", Action.ACCEPT)
+    assert reviews.undo(db) is None
+
+
+def test_undo_of_one_person_leaves_the_others_alone(db: sqlite3.Connection) -> None:
+    first, second = put(db), put(db)
+    reviews.decide(db, first.id, Action.ACCEPT, reviewer="ann")
+    reviews.decide(db, second.id, Action.ACCEPT, reviewer="ben")
+    done = reviews.undo(db, reviewer="ann")
+    assert done is not None
+    assert done[1].id == first.id
+    found = examples.get(db, second.id)
+    assert found is not None
+    assert found.status is Status.ACCEPTED
+
+
+_ACTIONS = st.lists(st.sampled_from(["accept", "reject", "flag", "unflag", "edit", "undo"]), max_size=25)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_ACTIONS)
+def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str]) -> None:
+    """Against a plain model: a stack of states, undo pops it."""
+    db = connect(tmp_path / "one.db")
+    one = put(db)
+    stack = [Standing()]
+    newest = 1
+    for action in actions:
+        top = stack[-1]
+        match action:
+            case "undo":
+                reviews_left = reviews.undo(db) if len(stack) > 1 else None
+                if reviews_left is not None:
+                    stack.pop()
+                continue
+            case "edit":
+                current = examples.get(db, one.id)
+                assert current is not None
+                newest += 1
+                reviews.edit(db, current.model_copy(update={"hypothesis": f"Claim {newest}."}))
+                top = Standing(top.status, top.flagged, newest)
+            case _:
+                reviews.decide(db, one.id, Action(action))
+                top = Standing(
+                    {"accept": Status.ACCEPTED, "reject": Status.REJECTED}.get(action, top.status),
+                    {"flag": True, "unflag": False}.get(action, top.flagged),
+                    top.version,
+                )
+        stack.append(top)
+    found = examples.get(db, one.id)
+    assert found is not None
+    assert Standing(found.status, found.flagged, found.version) == stack[-1] == derive(reviews.log(db, one.id))
+    assert found.hypothesis == (one.hypothesis if found.version == 1 else f"Claim {found.version}.")
+    while reviews.undo(db):
+        pass
+    db.close()
