@@ -99,4 +99,3 @@ def _no_constant(name: str) -> NoReturn:
 
 def _joined(*parts: str) -> str:
     return "\n".join(part.strip() for part in parts if part.strip())
-

@@ -126,7 +126,7 @@ _STILL = re.compile(r"\b(?:stayed level|did not move|remained the same|held stea
 _OPEN = re.compile(r"\b(?:inconclusive|unclear)\b")
 _NUMBER = re.compile(r"(?<![\w.,])€?(\d[\d,]*(?:\.\d+)?)")
 _MOVED_BY = re.compile(
-    rf"(?:once|with|after) the .*(?:{_ROSE.pattern}|{_STILL.pattern})|{_STILL.pattern}.*(?:once|after) the"
+    rf"(?:once|with|after) the [^.]*(?:{_ROSE.pattern}|{_STILL.pattern})|{_STILL.pattern}[^.]*(?:once|after) the"
 )
 _PER = re.compile(r"per [\d,]+ ")
 _AFTER_WITH = re.compile(r"^\W*(?:\w+\W+){0,4}?(?:with|under|once|after|afterwards)\b")

@@ -57,6 +57,7 @@ def duplicated(texts: list[str], threshold: float) -> tuple[int, float]:
             scorer=Indel.normalized_similarity,
             score_cutoff=threshold,
             dtype=np.float32,
+            workers=-1,
         )
         rows = np.arange(block.shape[0])
         block[rows, rows + start] = 0
@@ -101,7 +102,9 @@ def main() -> None:
     if options.json:
         print(json.dumps({"draws": len(drawn), "near_duplicates": count, "share": share, "within": round(within, 4)}))
         return
-    print(f"{count} of {len(drawn)} draws ({share:.2%}) have another at {threshold} or above (highest {highest:.3f})")
+    print(f"{count} of {len(drawn)} draws ({share:.2%}) have another at {threshold} or above")
+    if count:
+        print(f"highest similarity {highest:.3f}")
     print(f"highest similarity within 1,000 families, same decision: {within:.3f}")
 
 

@@ -75,4 +75,6 @@ def test_rejected_by_hand_opens_the_slot_again() -> None:
     opened.append(CellCount(one.domain, one.level, one.decision, "rejected", False, 1))
     found = plan(TASK, opened)
     assert found.missing == 1
-    assert [c.missing for c in found.cells if (c.domain, c.level, c.decision) == (one.domain, one.level, one.decision)] == [1]
+    assert [
+        c.missing for c in found.cells if (c.domain, c.level, c.decision) == (one.domain, one.level, one.decision)
+    ] == [1]

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -70,6 +71,7 @@ def test_any_example_keeps_the_rules_of_its_cell(cell: Cell, slot: int, idea: in
     assert written.flaw is None
     text = " ".join([found.hypothesis, found.reasoning, *(f"{p.source}. {p.content}" for p in found.evidence)])
     assert not re.search(r"[{}]|  |\.\.|\s[.,;]|\bNone\b", text)
+    assert not re.search(r"\b[Aa] (?:[aeio]|u(?!ni|se)|hour)|\b[Aa]n (?!hour)[^aeiou]", text)
     assert found.hypothesis[0].isupper()
     assert cell.decision in found.reasoning
 
@@ -268,6 +270,14 @@ def test_a_planted_near_duplicate_is_one() -> None:
             pair = lettered([of_candidate(candidate_of(written)), of_candidate(candidate_of(earlier))])
             copies.append(duplicated(pair, the_task().limits.near_duplicate)[0] > 0)
         assert any(copies)
+
+
+def test_an_example_that_the_cell_does_not_have_is_not_repeated() -> None:
+    for request, written in planted(Flaw.NEAR_DUPLICATE, 2):
+        known = replace(request, siblings=(candidate_of(written).hypothesis,))
+        assert draw(the_task(), known, 0.6).flaw == Flaw.NEAR_DUPLICATE
+        other = replace(request, siblings=("Something that another run wrote.",))
+        assert draw(the_task(), other, 0.6).flaw not in (None, Flaw.NEAR_DUPLICATE)
 
 
 def test_a_rewrite_mends_the_flaw_in_other_words_and_keeps_the_family() -> None:

@@ -76,7 +76,20 @@ def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
 
 
 def test_lines_of_nested_tables_and_quoted_keys() -> None:
-    text = '[models.a]\nmodel = "x"\n[[levels]]\nlevel = 1\n[[levels]]\nlevel = 2\n[levels.confidence]\nA = [0, 1]\n[prices."o1.x"]\ninput = 1'
+    text = "\n".join(
+        [
+            "[models.a]",
+            'model = "x"',
+            "[[levels]]",
+            "level = 1",
+            "[[levels]]",
+            "level = 2",
+            "[levels.confidence]",
+            "A = [0, 1]",
+            '[prices."o1.x"]',
+            "input = 1",
+        ]
+    )
     found = locate(text)
     assert found["models", "a", "model"] == 2
     assert found["levels", 1, "level"] == 6

@@ -131,9 +131,13 @@ def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> Non
     assert verdicts <= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
     found = plan(project.task, cell_counts(db))
     assert [(cell.have, cell.missing) for cell in found.cells] == [(cell.want, 0) for cell in found.cells]
-    twice = "SELECT count(*) FROM (SELECT 1 FROM verdicts WHERE result <> 'failed' GROUP BY attempt HAVING count(*) > 1)"
+    twice = (
+        "SELECT count(*) FROM (SELECT 1 FROM verdicts WHERE result <> 'failed' GROUP BY attempt HAVING count(*) > 1)"
+    )
     assert db.execute(twice).fetchone()[0] == 0
-    orphans = "SELECT count(*) FROM examples WHERE attempt NOT IN (SELECT attempt FROM verdicts WHERE result = 'passed')"
+    orphans = (
+        "SELECT count(*) FROM examples WHERE attempt NOT IN (SELECT attempt FROM verdicts WHERE result = 'passed')"
+    )
     assert db.execute(orphans).fetchone()[0] == 0
     figures = read(db, run).progress
     assert figures["attempts"] == len(attempts_of(db, run))

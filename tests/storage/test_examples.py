@@ -74,9 +74,7 @@ def test_counts_follow_every_change(db: sqlite3.Connection) -> None:
     reviews.decide(db, several[1].id, Action.FLAG)
     reviews.edit(db, several[2].model_copy(update={"level": 5}))
     rows = db.execute("SELECT domain, level, decision, status, flagged FROM examples").fetchall()
-    kept = {
-        (c.domain, c.level, c.decision, c.status, int(c.flagged)): c.examples for c in examples.cell_counts(db)
-    }
+    kept = {(c.domain, c.level, c.decision, c.status, int(c.flagged)): c.examples for c in examples.cell_counts(db)}
     assert kept == Counter(tuple(row) for row in rows)
     assert examples.count(db, Filter(flagged=True)) == 1
     assert examples.count(db, Filter(status=["accepted"])) == 1

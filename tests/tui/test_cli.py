@@ -186,7 +186,9 @@ def test_no_hostile_text_reaches_the_terminal_raw(project: Project, db: sqlite3.
     several = []
     for text in [*HOSTILE, "x" * 1_000_000]:
         piece = Evidence(source=text, content=text, relevance=0.9)
-        several.append(example(hypothesis=text, reasoning=text, model=text, domain=text, decision=text, evidence=[piece]))
+        several.append(
+            example(hypothesis=text, reasoning=text, model=text, domain=text, decision=text, evidence=[piece])
+        )
     with transaction(db):
         for one in several:
             examples.add(db, one)

@@ -37,7 +37,7 @@ class Context:
         return project, connect_durably(project.database)
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request is wrong; the message says what to do."""
 
 
@@ -48,14 +48,14 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (ProjectError, RunError, ReviewError, DatabaseError, Refused) as error:
+        except (ProjectError, RunError, ReviewError, DatabaseError, RefusedError) as error:
             say(f"sidequest: {error}")
             raise SystemExit(2) from None
 
     return wrapped
 
 
-pass_context = click.make_pass_decorator(Context)
+pass_context: Callable[[Any], Any] = click.make_pass_decorator(Context)
 
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document on stdout, and nothing else there."

@@ -49,7 +49,7 @@ def demo(folder: Path) -> None:
     connection = connect(project.database)
     if plan(project.task, cell_counts(connection)).missing:
         params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": None})
-        run = wait(project, connection, start(project, connection, params), quiet=False)
+        run = wait(connection, start(project, connection, params), quiet=False)
         if look(run).state is not RunState.FINISHED:
             say(f"sidequest: the run is {look(run).state}: {run.reason}")
             raise SystemExit(1)
@@ -70,7 +70,8 @@ def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
         ],
     )
     card = scorecard(attempts.flaw_records(connection))
-    show(f"\nplanted flaws: QA caught {card.caught} of {card.planted}, and refused {card.refused} of {card.good} good ones\n")
+    caught = f"QA caught {card.caught} of {card.planted}, and refused {card.refused} of {card.good} good ones"
+    show(f"\nplanted flaws: {caught}\n")
     table(
         ["flaw", "planted", "caught", "95 %"],
         [(score.flaw, score.planted, score.caught, f"{score.low:.0%}-{score.high:.0%}") for score in card.by_flaw],

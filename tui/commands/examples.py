@@ -8,11 +8,10 @@ from typing import Any
 
 import click
 
-from storage import attempts
+from storage import attempts, reviews
 from storage import examples as stored
-from storage import reviews
 from storage.schema import Example, Status
-from tui.commands.context import Context, Refused, json_option, pass_context, verb
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
 
 
@@ -22,13 +21,13 @@ def examples() -> None:
 
 
 def which(connection: sqlite3.Connection, prefix: str) -> Example:
-    """The one example whose id starts with `prefix`; raises Refused."""
+    """The one example whose id starts with `prefix`; raises RefusedError."""
     found = stored.resolve(connection, prefix)
     if len(found) > 1:
-        raise Refused(f"{prefix} stands for several examples: write more of the id")
+        raise RefusedError(f"{prefix} stands for several examples: write more of the id")
     example = stored.get(connection, found[0]) if found else None
     if example is None:
-        raise Refused(f"no example {prefix}: `sidequest examples list` shows those there are")
+        raise RefusedError(f"no example {prefix}: `sidequest examples list` shows those there are")
     return example
 
 

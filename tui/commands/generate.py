@@ -12,11 +12,10 @@ from typing import Any
 import click
 
 from core.generation.start import GenerateParams, start
-from core.project import Project
 from core.runs.control import look, stop
 from storage import runs
 from storage.schema import Run, RunState
-from tui.commands.context import Context, Refused, json_option, pass_context, verb
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say
 
 POLL_S = 0.25
@@ -40,7 +39,7 @@ POLL_S = 0.25
 def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json: bool, **asked: Any) -> None:
     """Fill the cells of the curriculum with examples that pass QA."""
     if fill == (n is not None):
-        raise Refused("say --fill for everything that is missing, or -n N for some of it")
+        raise RefusedError("say --fill for everything that is missing, or -n N for some of it")
     project, connection = context.open()
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
     update = {name: value for name, value in given.items() if value is not None and value != []}
@@ -52,7 +51,7 @@ def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json:
         else:
             say(f"run {run.id} goes on by itself: `sidequest runs show {run.id[-6:]}`")
         return
-    ended = wait(project, connection, run, quiet=as_json)
+    ended = wait(connection, run, quiet=as_json)
     state = look(ended).state
     if as_json:
         print_json(summary(ended))
@@ -68,7 +67,7 @@ def summary(run: Run) -> dict[str, Any]:
     return {"run": run.id, "state": look(run).state.value, "reason": run.reason, **figures}
 
 
-def wait(project: Project, connection: sqlite3.Connection, run: Run, *, quiet: bool) -> Run:
+def wait(connection: sqlite3.Connection, run: Run, *, quiet: bool) -> Run:
     """Wait for a run to end, with progress on stderr; Ctrl-C asks it to stop, and waits for that."""
     if quiet:
         return _poll(connection, run.id, lambda _: None)
@@ -106,7 +105,7 @@ def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], Non
         try:
             run = runs.get(connection, run_id)
             if run is None:
-                raise Refused(f"run {run_id} is gone from the database")
+                raise RefusedError(f"run {run_id} is gone from the database")
             draw(run)
             if look(run).state.ended:
                 return run
@@ -117,12 +116,10 @@ def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], Non
 
 def _progress_line(run: Run) -> str:
     figures = run.progress
-    eta = figures.get("eta_s")
-    rate = figures.get("per_minute")
-    return (
-        f"{figures['done']}/{figures['total']} · {figures['rejected']} rejected · "
-        f"{'rate unknown' if rate is None else f'{rate:.0f}/min'} · {'eta unknown' if eta is None else f'eta {eta:.0f} s'}"
-    )
+    eta, rate = figures.get("eta_s"), figures.get("per_minute")
+    pace = "rate unknown" if rate is None else f"{rate:.0f}/min"
+    left = "eta unknown" if eta is None else f"eta {eta:.0f} s"
+    return f"{figures['done']}/{figures['total']} · {figures['rejected']} rejected · {pace} · {left}"
 
 
 def _closing(run: Run, state: RunState) -> str:

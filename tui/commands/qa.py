@@ -8,7 +8,7 @@ from core.qa.matrix import matrix as matrix_of
 from core.qa.scorecard import scorecard as scorecard_of
 from storage import attempts
 from storage.schema import Result
-from tui.commands.context import Context, Refused, json_option, pass_context, verb
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, show, table
 
 
@@ -26,7 +26,7 @@ def matrix(context: Context, decision: str | None, as_json: bool) -> None:
     """Rejections by domain and level, with 95 % Wilson intervals; cells worse than the rest are flagged."""
     project, connection = context.open()
     if decision is not None and decision not in project.task.labels:
-        raise Refused(f"no decision {decision!r}: there are {', '.join(project.task.labels)}")
+        raise RefusedError(f"no decision {decision!r}: there are {', '.join(project.task.labels)}")
     found = matrix_of(attempts.reason_counts(connection), decision=decision)
     if as_json:
         print_json(found)
@@ -133,12 +133,14 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
     row = connection.execute("SELECT attempt FROM examples WHERE id = ?", (attempt.upper(),)).fetchone()
     found = attempts.chain(connection, row["attempt"] if row and row["attempt"] else attempt.upper())
     if not found:
-        raise Refused(f"no attempt {attempt}: `sidequest qa attempts` shows the newest")
+        raise RefusedError(f"no attempt {attempt}: `sidequest qa attempts` shows the newest")
     if as_json:
         print_json(found)
         return
     for one in found:
-        show(f"attempt {one.attempt.number} (idea {one.attempt.idea}) · {one.attempt.outcome.value} {one.attempt.detail}")
+        show(
+            f"attempt {one.attempt.number} (idea {one.attempt.idea}) · {one.attempt.outcome.value} {one.attempt.detail}"
+        )
         if one.attempt.candidate:
             show(f"  {one.attempt.candidate.hypothesis}")
         for verdict in one.verdicts:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from storage import examples, reviews
 from storage.schema import Action, Example, Review
-from tui.commands.context import Context, Refused, json_option, pass_context, verb
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.examples import which
 from tui.commands.output import print_json, show, table
 
@@ -82,7 +82,7 @@ def reject(context: Context, example: str, reason: str, note: str, reviewer: str
     """Reject an example; its slot opens again."""
     known = context.project().task.review.reasons
     if reason and reason not in known:
-        raise Refused(f"no reason {reason!r}: the project has {', '.join(known)}")
+        raise RefusedError(f"no reason {reason!r}: the project has {', '.join(known)}")
     _decide(context, example, Action.REJECT, as_json, reason=reason, note=note, reviewer=reviewer)
 
 
@@ -113,18 +113,18 @@ def edit(context: Context, example: str, content: TextIO, reviewer: str, as_json
     try:
         change = json.load(content)
     except json.JSONDecodeError as error:
-        raise Refused(f"{content.name}:{error.lineno}: not JSON: {error.msg}") from None
+        raise RefusedError(f"{content.name}:{error.lineno}: not JSON: {error.msg}") from None
     if not isinstance(change, dict) or not set(change) <= examples.CONTENT:
-        raise Refused(f"{content.name}: give an object with some of: {', '.join(sorted(examples.CONTENT))}")
+        raise RefusedError(f"{content.name}: give an object with some of: {', '.join(sorted(examples.CONTENT))}")
     try:
         edited = Example.model_validate(current.model_dump() | change)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise Refused(f"{content.name}: {place}: {first['msg']}") from None
+        raise RefusedError(f"{content.name}: {place}: {first['msg']}") from None
     problems = project.task.misplaced(edited.domain, edited.level, edited.decision)
     if problems:
-        raise Refused(f"{content.name}: {'; '.join(problems)}")
+        raise RefusedError(f"{content.name}: {'; '.join(problems)}")
     _report(reviews.edit(connection, edited, reviewer=reviewer), as_json)
 
 
@@ -138,5 +138,5 @@ def undo(context: Context, reviewer: str | None, as_json: bool) -> None:
     _, connection = context.open()
     done = reviews.undo(connection, reviewer=reviewer)
     if done is None:
-        raise Refused("there is nothing left to undo")
+        raise RefusedError("there is nothing left to undo")
     _report(done[1], as_json, done[0])

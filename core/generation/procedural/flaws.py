@@ -116,7 +116,12 @@ def off_confidence(candidate: Candidate, level: Level) -> Candidate:
     return candidate if value is None else candidate.model_copy(update={"confidence": value})
 
 
-_SYNONYMS = ((" the figure ", " the number "), ("came to", "reached"), ("stood at", "was at"), ("all ", "all the "))
+_SYNONYMS = (
+    (" the figure ", " the number "),
+    ("came to", "reached"),
+    ("stood at", "was at"),
+    ("averaged", "came on average to"),
+)
 
 
 def nearly_same(candidate: Candidate, rng: Random) -> Candidate:

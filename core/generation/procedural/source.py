@@ -76,10 +76,9 @@ def members(task: Task, decision: str) -> int:
 def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
     """The example for `request`, as a pure function. KeyError for a level, ValueError for a cell that is not there."""
     started = time.perf_counter()
-    level = task.level(request.cell.level)
     if request.cell.decision not in DECISIONS:
         raise UnsuitableTaskError(f"the procedural source does not know the decision {request.cell.decision!r}")
-    flaw = _flaw(level, request, flaw_rate)
+    flaw = _flaw(task, request, flaw_rate)
     if flaw == Flaw.NEAR_DUPLICATE:
         family, candidate = _repeat(task, request, flaw_rate)
     else:
@@ -107,14 +106,22 @@ def _chance(request: Request) -> tuple[object, ...]:
     return (request.seed, cell.domain, cell.level, cell.decision, request.slot, request.idea, "flaw")
 
 
-def _flaw(level: Level, request: Request, rate: float) -> Flaw | None:
+def _flaw(task: Task, request: Request, rate: float) -> Flaw | None:
     if request.draft is not None or rate <= 0:
         return None
     rng = stream(*_chance(request))
     if rng.random() >= rate:
         return None
-    repeats = request.idea == 0 and _earlier(request, rate) is not None
-    return rng.choice(flaws.applicable(level, request.cell.decision, repeats))
+    level = task.level(request.cell.level)
+    return rng.choice(flaws.applicable(level, request.cell.decision, _repeatable(task, request, rate)))
+
+
+def _repeatable(task: Task, request: Request, rate: float) -> bool:
+    """Whether the cell has an earlier example to repeat. Earlier slots may stem from a run with another seed."""
+    earlier = _earlier(request, rate) if request.idea == 0 else None
+    if earlier is None or not request.siblings:
+        return earlier is not None
+    return _candidate(task, _world(task, earlier), earlier, None).hypothesis in request.siblings
 
 
 def _earlier(request: Request, rate: float) -> Request | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from core.generation.procedural.bodies import Fact, Form
-from core.generation.procedural.wording import Style, amount, fresh, fronted, percent, sentence, trailing
+from core.generation.procedural.wording import Style, amount, fresh, fronted, percent, sentence, trailing, with_article
 from core.generation.procedural.worlds import Scenario, World
 
 _ROSE = ("rose", "went up", "climbed", "increased", "grew")
@@ -18,7 +18,7 @@ _BOTH = (
     "The {m}{t} stood at {o} before the {i} and at {w} afterwards",
     "{F}the {m} went from {o} to {w} once the {i} was in place",
     "With the {i}, the {m}{t} came to {w}, against {o} in the comparison group",
-    "{F}the comparison group recorded a {m} of {o}, and the group with the {i} recorded {w}",
+    "{F}the comparison group recorded {am} of {o}, and the group with the {i} recorded {w}",
     "The {m}{t} {v}: {o} without the {i}, {w} with it",
     "The {i} took the {m}{t} from {o} to {w}",
     "Measured{t}, the {m} ended at {w} under the {i}; the control figure was {o}",
@@ -104,6 +104,8 @@ def _forms(world: World, fact: Fact) -> list[str]:
     """The sentence forms that fit `fact`."""
     forms = {Form.BOTH: _BOTH, Form.WITH: _WITH, Form.WITHOUT: _WITHOUT, Form.SAID: _SAID, Form.OPEN: _OPEN}[fact.form]
     fits = [form for form in forms if fact.finding.state or "{v} from" not in form]
+    if not world.contexts[fact.part]:
+        fits = [form for form in fits if not form.startswith("Measured")]
     if world.scenario == Scenario.FOLLOW_UP and fact.form in (Form.BOTH, Form.WITHOUT):
         fits = [form for form in fits if not any(cue in form.lower() for cue in _EARLIER)]
     return fits
@@ -136,6 +138,7 @@ def state_fact(world: World, fact: Fact, look: Style, used: set[object], rng: Ra
             F=fronted(context),
             t=trailing(context),
             m=metric.name,
+            am=with_article(metric.name),
             i=world.intervention,
             w=amount(metric, finding.with_value, look),
             o=amount(metric, finding.without_value, look),

@@ -58,6 +58,20 @@ _WHEN = (
     "second half of 2023",
     "January 2025",
     "May 2025",
+    "February 2024",
+    "April 2025",
+    "July 2023",
+    "August 2024",
+    "September 2023",
+    "November 2024",
+    "December 2023",
+    "spring 2024",
+    "summer 2024",
+    "autumn 2024",
+    "first half of 2023",
+    "second half of 2024",
+    "weeks 3 to 18",
+    "weeks 22 to 40",
 )
 _SMALL = ("Four", "Five", "Six", "Seven", "Eight", "Nine", "Eleven")
 _CAVEATS = (
@@ -69,6 +83,14 @@ _CAVEATS = (
     "The team calls the result likely to hold, but would like another round",
     "A slight drift in how cases are coded is possible",
     "The wording of the report suggests some caution",
+    "Two of the sites may have counted in their own way for a week",
+    "The authors think it likely that a repeat would come out close to this, not that it would match",
+    "A handful of entries seem to have been made by hand",
+    "Whether the period was typical is open to some doubt, and it might not have been",
+    "Part of the gap could possibly be a matter of who was counted",
+    "The report calls its own precision fair, perhaps a little less",
+    "It seems that one team started a few days late",
+    "Figures from the last week may still be revised",
 )
 _PRECISE = (
     "Missing values affected fewer than one record in a hundred",
@@ -77,6 +99,13 @@ _PRECISE = (
     "The method and the raw data are on file",
     "Dropping the most extreme cases left the result as it was",
     "No site withdrew before the end",
+    "The same definition was used throughout",
+    "The count was checked against the accounting system and agreed",
+    "The people who did the counting did not know which group was which",
+    "The share of incomplete records was below half a percentage point",
+    "The calculation is documented line by line",
+    "A look at single weeks gave the same picture",
+    "The result did not depend on any one site",
 )
 _ABOUT_INTERVENTION = (
     "The {i} was set up in {n} weeks and stayed within its budget",
@@ -85,17 +114,35 @@ _ABOUT_INTERVENTION = (
     "The contract for the {i} runs for two years and can be ended with three months' notice",
     "The name of the {i} was changed once before its launch, after a vote",
     "Documentation for the {i} runs to forty pages and is kept on the intranet",
+    "The {i} has an owner on the management board and a deputy who stands in",
+    "Questions on the {i} go to a shared mailbox that is read twice a day",
+    "The launch of the {i} was moved by a week because of a public holiday",
+    "The supplier of the {i} has its seat in a neighbouring country",
+    "A short film on how the {i} came about was shown at the summer party",
+    "The tender for the {i} drew {n} offers, and the second cheapest was taken",
+    "A trade magazine printed an interview about how the {i} was chosen",
+    "The logo of the {i} was drawn by a trainee and has been kept",
 )
 _ABOUT_METRIC = (
     "The definition of the {m} was last revised in 2019 and has been stable since",
     "Managers see the {m} on a monthly sheet, next to two dozen other measures",
     "The {m} is computed by a script that two people maintain",
     "A neighbouring department copied the way the {m} is reported",
+    "A handbook of two pages explains how the {m} is worked out",
+    "The {m} is shown on a screen by the entrance, next to the weather",
+    "New managers are told what the {m} means as part of their induction",
+    "The auditors looked at how the {m} is recorded and had no remarks",
+    "The {m} was taken up into the annual report some years ago at the wish of the board",
 )
 _OTHER_METRIC = (
     "The {x} was reported on the same sheet and is collected by another team",
     "A long-running project on the {x} ended on schedule",
     "The annual plan also names the {x} as something to watch",
+    "A student wrote a thesis on the {x} and was hired afterwards",
+    "The {x} has a chapter of its own, as it did the year before",
+    "The team in charge of the {x} has moved to another floor",
+    "For the {x}, a new chart was designed with larger type",
+    "The working group on the {x} has a new chair",
 )
 
 
@@ -130,7 +177,16 @@ def remark(hedging: Literal["none", "some", "much"], used: set[object], rng: Ran
 
 def aside(world: World, used: set[object], rng: Random) -> tuple[str, str]:
     """The source and content of a piece that does not bear on any claim of `world`."""
-    kinds = ("Project newsletter", "Minutes of the steering group", "Annual report", "Intranet page", "Staff bulletin")
+    kinds = (
+        "Notes from the town hall",
+        "Onboarding booklet",
+        "Departmental blog",
+        "Project newsletter",
+        "Minutes of the steering group",
+        "Annual report",
+        "Intranet page",
+        "Staff bulletin",
+    )
     named = {metric.name for metric in world.metrics}
     other = rng.choice([metric for metric in world.lexicon.metrics if metric.name not in named])
     pool = [_ABOUT_INTERVENTION, _ABOUT_METRIC, _OTHER_METRIC]

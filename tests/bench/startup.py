@@ -1,0 +1,116 @@
+"""Time from start to the first painted screen, in a pseudo-terminal of 80x24, next to an empty Textual app.
+
+`python -m tests.bench.startup [--json] [--rounds N]`: the medians of N rounds, in which the three take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pty
+import select
+import signal
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from core.project import create
+from storage import examples
+from storage.database import connect, transaction
+from storage.schema import Evidence, Example
+
+EMPTY = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    def compose(self):
+        yield Static("first screen")
+Empty().run()
+"""
+
+
+def fill(folder: Path, count: int) -> None:
+    """A project with `count` pending examples."""
+    create(folder)
+    connection = connect(folder / "sidequest.db")
+    with transaction(connection):
+        for i in range(count):
+            pieces = [Evidence(source=f"Report {i}", content=f"In period {i} sales rose.", relevance=0.9)] * 2
+            example = Example(
+                hypothesis=f"Claim number {i} about sales.",
+                evidence=pieces,
+                reasoning="They rose.",
+                decision=("VALIDATED", "REJECTED", "REFINED")[i % 3],
+                confidence=0.9,
+                family=f"f{i // 9}",
+                domain=("market", "risk", "technical")[i % 3],
+                level=1 + i % 5,
+                source="import",
+            )
+            examples.add(connection, example)
+    connection.close()
+
+
+def first_paint(command: list[str], cwd: Path, marker: str) -> float:
+    """Seconds from the start of `command` until `marker` is on its terminal; it is killed then."""
+    started = time.perf_counter()
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
+        os.execv(command[0], command)  # noqa: S606
+    seen = b""
+    try:
+        while marker.encode() not in seen:
+            if time.perf_counter() - started > 30:
+                raise TimeoutError(f"{command} did not paint {marker!r}: {seen[-2000:]!r}")
+            if select.select([terminal], [], [], 1.0)[0]:
+                seen += os.read(terminal, 65536)
+        return time.perf_counter() - started
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        os.close(terminal)
+
+
+def measure(rounds: int) -> dict[str, float]:
+    """Medians in seconds: an empty Textual app, ours with an empty project, ours with 10,000 examples."""
+    command = str(Path(sys.executable).with_name("sidequest"))
+    taken: dict[str, list[float]] = {"empty_textual_s": [], "app_empty_s": [], "app_10k_s": []}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder / "empty", 0)
+        fill(folder / "full", 10_000)
+        script = folder / "empty.py"
+        script.write_text(EMPTY, encoding="utf-8")
+        for turn in range(rounds + 1):
+            once = {
+                "empty_textual_s": first_paint([sys.executable, str(script)], folder, "first screen"),
+                "app_empty_s": first_paint([command], folder / "empty", "VALIDATED"),
+                "app_10k_s": first_paint([command], folder / "full", "VALIDATED"),
+            }
+            if turn:  # the first warms the disk's cache
+                for key, seconds in once.items():
+                    taken[key].append(seconds)
+    return {key: round(statistics.median(values), 4) for key, values in taken.items()}
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=9)
+    asked = parser.parse_args()
+    found = measure(asked.rounds)
+    if asked.json:
+        print(json.dumps(found))
+    else:
+        for key, seconds in found.items():
+            print(f"{key:<16} {seconds * 1000:6.0f} ms  {seconds / found['empty_textual_s']:.2f}x")
+
+
+if __name__ == "__main__":
+    main()
