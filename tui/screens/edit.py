@@ -1,0 +1,187 @@
+"""Edit: an example as a form; saved only if every field is right."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Input, Label, Select, Static, TextArea
+
+from core.task import Task
+from storage.examples import CONTENT
+from storage.schema import Evidence, Example
+from tui.actions import EDIT, bindings
+from tui.text import clean
+
+
+class Piece(Vertical):
+    """The fields of one piece of evidence."""
+
+    def __init__(self, piece: Evidence) -> None:
+        super().__init__(classes="panel")
+        self.border_title = "evidence"
+        self._piece = piece
+
+    def compose(self) -> ComposeResult:
+        yield Input(self._piece.source, placeholder="source", classes="source")
+        yield Input(f"{self._piece.relevance:g}", placeholder="relevance, 0 to 1", classes="relevance")
+        yield TextArea(self._piece.content, classes="content", tab_behavior="focus")
+
+    def values(self) -> dict[str, Any]:
+        """What the fields say."""
+        return {
+            "source": self.query_one(".source", Input).value,
+            "relevance": self.query_one(".relevance", Input).value,
+            "content": self.query_one(".content", TextArea).text,
+        }
+
+
+class EditScreen(ModalScreen[Example | None]):
+    """A form for the content and place of an example; closes with the edited one, or None."""
+
+    TITLE = "Edit"
+    ACTIONS = EDIT
+    BINDINGS = bindings(EDIT, priority=True)
+
+    def __init__(self, task: Task, example: Example) -> None:
+        super().__init__()
+        self._curriculum = task
+        self._example = example
+
+    def compose(self) -> ComposeResult:
+        one = self._example
+        yield Static(Content.styled(f" Edit · {one.id} · version {one.version}", "bold"), id="bar")
+        yield Static(id="problems")
+        with VerticalScroll(id="fields"):
+            yield Label("hypothesis")
+            yield TextArea(one.hypothesis, id="hypothesis", tab_behavior="focus")
+            with Vertical(id="pieces", classes="row"):
+                for piece in one.evidence:
+                    yield Piece(piece)
+            with Horizontal(classes="row"):
+                yield _choice("decision", self._curriculum.labels, one.decision)
+                yield _choice("domain", [domain.name for domain in self._curriculum.domains], one.domain)
+                yield _choice("level", [str(level.level) for level in self._curriculum.levels], str(one.level))
+            yield Label("confidence, 0 to 1")
+            yield Input(f"{one.confidence:g}", id="confidence")
+            yield Label("reasoning")
+            yield TextArea(one.reasoning, id="reasoning", tab_behavior="focus")
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin with the hypothesis."""
+        self.query_one("#hypothesis").focus()
+
+    def values(self) -> dict[str, Any]:
+        """What the form says, by field."""
+        return {
+            "hypothesis": self.query_one("#hypothesis", TextArea).text,
+            "evidence": [piece.values() for piece in self.query(Piece)],
+            "reasoning": self.query_one("#reasoning", TextArea).text,
+            "confidence": self.query_one("#confidence", Input).value,
+            **{name: self.query_one(f"#{name}", Select).value for name in ("decision", "domain", "level")},
+        }
+
+    def action_save(self) -> None:
+        """Close with the edited example, if every field is right."""
+        edited, problems = checked(self._curriculum, self._example, self.values())
+        if edited is None:
+            self._complain(problems)
+        elif edited == self._example:
+            self.dismiss(None)
+        else:
+            self.dismiss(edited)
+
+    def action_cancel(self) -> None:
+        """Close without a change."""
+        self.dismiss(None)
+
+    def action_add(self) -> None:
+        """Add an empty piece of evidence."""
+        piece = Piece(Evidence.model_construct(source="", content="", relevance=0.5))
+        self.query_one("#pieces").mount(piece)
+        self.call_after_refresh(lambda: piece.query_one(".source").focus())
+
+    def action_remove(self) -> None:
+        """Remove the piece of evidence that the cursor is in."""
+        inside = self.focused
+        while inside is not None and not isinstance(inside, Piece):
+            inside = inside.parent if not isinstance(inside.parent, EditScreen) else None  # type: ignore[assignment]
+        if isinstance(inside, Piece):
+            inside.remove()
+        else:
+            self._complain(["put the cursor into the piece of evidence that is to go"])
+
+    def action_editor(self) -> None:
+        """Edit the example as JSON in the person's own editor."""
+        command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+        before = self._example.model_dump_json(indent=2, include=set(CONTENT))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"{self._example.id}.json"
+            path.write_text(before, encoding="utf-8")
+            try:
+                with self.app.suspend():
+                    subprocess.run([*command, str(path)], check=True)  # noqa: S603  the person's own command
+                text = path.read_text(encoding="utf-8")
+                edited = Example.model_validate_json(_merged(self._example, text))
+            except (OSError, subprocess.CalledProcessError, UnicodeDecodeError) as error:
+                self._complain([f"{command[0]}: {error}"])
+                return
+            except ValidationError as error:
+                self._complain(_sentences(error))
+                return
+            except ValueError as error:
+                self._complain([f"not JSON: {error}"])
+                return
+        problems = self._curriculum.misplaced(edited.domain, edited.level, edited.decision)
+        if problems:
+            self._complain(problems)
+        else:
+            self.dismiss(edited if edited != self._example else None)
+
+    def _complain(self, problems: list[str]) -> None:
+        shown = self.query_one("#problems", Static)
+        shown.add_class("open")
+        shown.update(Content(clean("\n".join(problems), limit=1000)))
+
+
+def checked(task: Task, example: Example, values: dict[str, Any]) -> tuple[Example | None, list[str]]:
+    """The example with `values`, or None and what is wrong with them, a sentence a field."""
+    try:
+        edited = Example.model_validate(example.model_dump() | values)
+    except ValidationError as error:
+        return None, _sentences(error)
+    problems = task.misplaced(edited.domain, edited.level, edited.decision)
+    return (None, problems) if problems else (edited, [])
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    found = []
+    for detail in error.errors():
+        place = " ".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
+        found.append(f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+    return found
+
+
+def _merged(example: Example, text: str) -> str:
+    import json
+
+    change = json.loads(text)
+    if not isinstance(change, dict):
+        raise ValueError("an object is needed")
+    return json.dumps(example.model_dump(mode="json") | {k: v for k, v in change.items() if k in CONTENT})
+
+
+def _choice(name: str, there: list[str], value: str) -> Select[str]:
+    """A choice that also holds a value that the task no longer has."""
+    names = there if value in there else [*there, value]
+    return Select([(Content(clean(one)), one) for one in names], value=value, allow_blank=False, id=name)

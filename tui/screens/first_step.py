@@ -1,0 +1,55 @@
+"""The first step: a folder without a project, or with one that cannot be opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from core.project import FILE
+from tui.actions import Action, bindings
+from tui.text import content
+
+if TYPE_CHECKING:
+    from tui.app import SidequestApp
+
+FIRST_STEP = [Action("i", "app.found", "Make a project here", "Write a commented project file into this folder")]
+
+
+class FirstStepScreen(Screen[None]):
+    """Says what is wrong, and what one key does about it."""
+
+    TITLE = "First step"
+    ACTIONS = FIRST_STEP
+    BINDINGS = bindings(FIRST_STEP)
+
+    def compose(self) -> ComposeResult:
+        app = cast("SidequestApp", self.app)
+        with VerticalScroll(classes="panel"):
+            if (app.folder / FILE).exists():
+                yield Static(
+                    Content.assemble(
+                        ("The project cannot be opened\n\n", "bold $text-error"),
+                        content(app.problem),
+                        "\n\nMend it, then ",
+                        ("ctrl+r", "bold"),
+                        " reads it again.",
+                    )
+                )
+            else:
+                yield Static(
+                    Content.assemble(
+                        ("No project here yet\n\n", "bold"),
+                        content(str(app.folder.resolve())),
+                        "\n\n",
+                        ("i", "bold"),
+                        f" makes one: it writes {FILE}, commented, for the task of judging hypotheses.\n",
+                        ("q", "bold"),
+                        " leaves. `sidequest -C DIR` opens a project elsewhere, `sidequest demo` a sample.",
+                    )
+                )
+        yield Footer(show_command_palette=False)

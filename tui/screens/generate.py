@@ -1,0 +1,284 @@
+"""Generate: the grid of cells, what to ask for, and the run as it goes."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from pydantic import ValidationError
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Grid, VerticalScroll
+from textual.content import Content
+from textual.widgets import DataTable, Input, Label, Select, Static
+
+from core.curriculum.plan import CellPlan, plan
+from core.generation.start import GenerateParams, start
+from core.runs.control import RunError, Seen, look
+from core.task import EMBEDDED
+from storage import attempts, examples, runs
+from storage.attempts import Judged
+from storage.schema import RunState
+from storage.search import QueryError, parse_query
+from tui.actions import GENERATE, bindings
+from tui.screens.live import LiveScreen
+from tui.screens.runs import stop_question
+from tui.text import clean, content, line
+from tui.widgets.bars import bar, duration
+from tui.widgets.modals import Confirm
+
+NEWEST = 12
+
+
+class GenerateScreen(LiveScreen):
+    """A form and a grid while nothing is generated; the run with its newest attempts while it is."""
+
+    TITLE = "Generate"
+    ACTIONS = GENERATE
+    BINDINGS = bindings(GENERATE)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: Seen | None = None
+        self._cells: list[CellPlan] = []
+
+    def parts(self) -> ComposeResult:
+        task = self.project.task
+        given = GenerateParams.of(task)
+        with VerticalScroll(id="body"):
+            yield DataTable(id="grid", cursor_type="cell", classes="panel")
+            with Grid(id="form", classes="panel"):
+                yield Label("source")
+                yield _choice("source", [*EMBEDDED["generator"], *task.models], given.source)
+                yield Label("judge")
+                yield _choice("judge", [*EMBEDDED["judge"], *task.models], given.judge)
+                yield Label("cells")
+                yield Input("", id="cells", placeholder="all, or domain:risk level:1-2")
+                yield Label("how many")
+                yield Input("", id="n", placeholder="all that is missing")
+                yield Label("seed")
+                yield Input("0", id="seed")
+                yield Label("budget")
+                yield Input("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
+                yield Label("flaws")
+                yield Input(f"{given.flaws:g}", id="flaws", placeholder="share planted, 0 to 1")
+                yield Label("pace")
+                pace = "" if given.attempts_per_minute is None else f"{given.attempts_per_minute:g}"
+                yield Input(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
+            yield Static(id="live", classes="panel")
+            yield Static(id="newest", classes="panel")
+
+    def on_mount(self) -> None:
+        """Make the grid; begin there."""
+        super().on_mount()
+        grid = self._grid
+        grid.border_title = "Cells: have/want"
+        grid.add_column(Text("domain"), width=14, key="domain")
+        for level in self.project.task.levels:
+            grid.add_column(Text(f"L{level.level}"), width=7, key=f"L{level.level}")
+        for domain in self.project.task.domains:
+            name = Text(line(domain.name, 14))
+            grid.add_row(name, *(Text("") for _ in self.project.task.levels), key=domain.name)
+        for name, title in (("form", "What to make · g starts"), ("live", "Run"), ("newest", "Newest attempts")):
+            self.query_one(f"#{name}").border_title = title
+        grid.focus()
+
+    def ticking(self) -> bool:
+        """A run's figures change by themselves."""
+        return self._seen is not None and not self._seen.state.ended
+
+    @property
+    def _grid(self) -> DataTable[Text]:
+        return self.query_one("#grid", DataTable)
+
+    # ------------------------------------------------------------ drawing
+
+    def draw(self) -> None:
+        """Read the plan and the newest run, and show them."""
+        self._draw_grid()
+        found = next((run for run in runs.newest(self.db, 20) if run.kind == "generate"), None)
+        self._seen = look(found) if found is not None else None
+        going = self.ticking()
+        self.sidequest.running = sum(not look(run).state.ended for run in runs.newest(self.db, 20))
+        self.query_one("#form").display = not going
+        self.query_one("#live").display = self._seen is not None
+        self.query_one("#newest").display = self._seen is not None
+        if self._seen is not None:
+            width = self.size.width - 4
+            self.show("#live", live(self._seen, width))
+            rows = [newest(one, width) for one in attempts.newest(self.db, run=self._seen.run.id, limit=NEWEST)]
+            self.show("#newest", Content("\n").join(rows) if rows else Content("none yet"))
+
+    def _draw_grid(self) -> None:
+        self._cells = plan(self.project.task, examples.cell_counts(self.db)).cells
+        places: dict[tuple[str, int], list[CellPlan]] = {}
+        for cell in self._cells:
+            places.setdefault((cell.domain, cell.level), []).append(cell)
+        grid = self._grid
+        for (domain, level), cells in places.items():
+            have, want = sum(cell.have for cell in cells), sum(cell.want for cell in cells)
+            drawn = Text(f"{have}/{want}", style="green" if not sum(cell.missing for cell in cells) else "")
+            if grid.get_cell(domain, f"L{level}") != drawn:
+                grid.update_cell(domain, f"L{level}", drawn)
+        grid.border_subtitle = self._under_cursor()
+
+    def _under_cursor(self) -> str:
+        place = self._place()
+        if place is None:
+            return ""
+        cells = [cell for cell in self._cells if (cell.domain, cell.level) == place]
+        return clean("  ".join(f"{line(cell.decision, 12)} {cell.have}/{cell.want}" for cell in cells))
+
+    def _place(self) -> tuple[str, int] | None:
+        at = self._grid.cursor_coordinate
+        task = self.project.task
+        if at.row >= len(task.domains) or not 1 <= at.column <= len(task.levels):
+            return None
+        return task.domains[at.row].name, task.levels[at.column - 1].level
+
+    def on_data_table_cell_highlighted(self, _: DataTable.CellHighlighted) -> None:
+        """Say what the cell under the cursor holds."""
+        self._grid.border_subtitle = self._under_cursor()
+
+    # ------------------------------------------------------------ actions
+
+    def on_data_table_cell_selected(self, _: DataTable.CellSelected) -> None:
+        """Enter on a cell chooses it."""
+        self.action_choose()
+
+    def action_choose(self) -> None:
+        """Only the cell under the cursor; again: all cells."""
+        place = self._place()
+        field = self.query_one("#cells", Input)
+        wanted = f"domain:{place[0]} level:{place[1]}" if place else ""
+        field.value = "" if field.value == wanted else wanted
+        self.tell(f"cells: {field.value or 'all'}")
+
+    def on_input_submitted(self, _: Input.Submitted) -> None:
+        """Enter in a field starts, as g does."""
+        self.action_start()
+
+    def action_leave_field(self) -> None:
+        """Back to the grid, so that keys are keys again."""
+        self._grid.focus()
+
+    def action_start(self) -> None:
+        """Start a run with what the form says."""
+        if self.ticking():
+            self.tell("a run is going on already: p pauses it, x stops it")
+            return
+        try:
+            run = start(self.project, self.db, self._params())
+        except ValidationError as error:
+            first = error.errors()[0]
+            self.tell(f"{first['loc'][0]}: {first['msg']}", error=True)
+        except (RunError, QueryError, ValueError, ArithmeticError) as error:
+            self.tell(str(error), error=True)
+        else:
+            self._grid.focus()
+            self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
+            self.redraw()
+
+    def _params(self) -> GenerateParams:
+        values: dict[str, Any] = {name: self.query_one(f"#{name}", Select).value for name in ("source", "judge")}
+        for name, kind in (("n", int), ("seed", int), ("budget", Decimal), ("flaws", float)):
+            text = self.query_one(f"#{name}", Input).value.strip()
+            if text:
+                values[name] = _number(name, text, kind)
+        pace = self.query_one("#attempts_per_minute", Input).value.strip()
+        values["attempts_per_minute"] = _number("pace", pace, float) if pace else None
+        cells = parse_query(self.query_one("#cells", Input).value)
+        if cells.text:
+            raise QueryError(f"cells: {cells.text} is no cell: write domain:risk, level:1-2 or decision:REFINED")
+        chosen = {"domains": list(cells.domain), "levels": list(cells.level), "decisions": list(cells.decision)}
+        return GenerateParams.model_validate(values | chosen)
+
+    def action_pause(self) -> None:
+        """Pause the run, or let it go on, or resume one that stopped."""
+        if self._seen is None:
+            self.tell("there is no run to pause")
+        elif self._seen.state is RunState.RUNNING:
+            self.attempt("pause", self._seen.run.id)
+        else:
+            self.attempt("resume", self._seen.run.id)
+
+    def action_stop(self) -> None:
+        """Stop the run, if the person confirms it."""
+        seen = self._seen
+        if seen is None or seen.state.ended:
+            self.tell("there is no run to stop")
+            return
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self.attempt("stop", seen.run.id)
+
+        self.app.push_screen(Confirm(stop_question(seen)), confirmed)
+
+
+def _number(name: str, text: str, kind: type) -> Any:
+    try:
+        return kind(text)
+    except (ValueError, ArithmeticError):
+        raise ValueError(f"{name}: {line(text, 20)} is no number") from None
+
+
+def live(seen: Seen, width: int) -> Content:
+    """A generating run in a few lines."""
+    figures = seen.run.progress
+    head = f"{seen.run.id[-6:]} {seen.state}"
+    if seen.run.reason:
+        head += f": {line(seen.run.reason, max(20, width - len(head) - 2))}"
+    if figures.get("total") is None:
+        return Content(f"{head} · no figures yet")
+    share = figures["done"] / figures["total"] if figures["total"] else 1.0
+    rate = figures.get("per_minute")
+    counts = [
+        f"{figures['attempts']} attempts",
+        f"{figures['accepted']} passed QA",
+        f"{figures['rejected']} rejected",
+        f"{figures['in_flight']} in flight",
+    ]
+    counts += [f"{figures[name]} {label}" for name, label in _RARE if figures.get(name)]
+    lines: list[Content | tuple[str, str] | str] = [
+        (head + "\n", "bold"),
+        (bar(share, max(10, min(50, width - 16))), "$text-success"),
+        f" {figures['done']}/{figures['total']}\n",
+        " · ".join(counts) + "\n",
+        "rate unknown" if rate is None else f"{rate:.0f}/min",
+    ]
+    if not seen.state.ended:
+        basis = f" (by {figures['eta_basis']})" if figures.get("eta_basis") else ""
+        lines.append(f" · eta {duration(figures.get('eta_s'))}{basis}")
+    if figures.get("cost"):
+        budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
+        per = figures.get("cost_per_accepted")
+        lines.append(f" · cost {figures['cost']:.4f}{budget}" + ("" if per is None else f", {per:.4f} per accepted"))
+    if figures.get("reasons"):
+        reasons = ", ".join(f"{name} {count}" for name, count in figures["reasons"].items())
+        lines.append(("\nrejected: " + line(reasons, width - 10), "$text-muted"))
+    return Content.assemble(*lines)
+
+
+_RARE = (("given_up", "given up"), ("unjudged", "unjudged"))
+_RESULTS = {"passed": ("✓", "$text-success"), "rejected": ("✗", "$text-error"), "failed": ("?", "$text-warning")}
+
+
+def newest(one: Judged, width: int) -> Content:
+    """An attempt with its newest verdict in one line."""
+    attempt = one.attempt
+    verdict = one.verdicts[-1] if one.verdicts else None
+    mark, style = _RESULTS[verdict.result.value] if verdict else ("…", "$text-muted")
+    why = ""
+    if attempt.candidate is None:
+        mark, style, why = "✗", "$text-error", attempt.outcome.value
+    elif verdict is not None and verdict.reason:
+        why = verdict.reason
+    place = f"{attempt.domain} {attempt.level} {attempt.decision}"
+    said = attempt.candidate.hypothesis if attempt.candidate else attempt.detail
+    head = f"{line(place, 28):<28} {line(why, 20):<20} " if why else f"{line(place, 28):<28} "
+    return Content.assemble((f"{mark} ", style), head, content(line(said, max(10, width - len(head) - 2))))
+
+
+def _choice(name: str, names: list[str], value: str) -> Select[str]:
+    return Select([(Content(clean(one)), one) for one in names], value=value, allow_blank=False, id=name)

@@ -1,0 +1,113 @@
+"""Home: where the project stands, what is running, what to do next."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from core.overview import Overview, Step, overview
+from core.runs.control import Seen
+from storage.schema import RunState
+from tui.actions import HOME, bindings
+from tui.screens.live import LiveScreen
+from tui.text import content, line
+from tui.widgets.bars import duration, quotas
+
+MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
+
+
+class HomeScreen(LiveScreen):
+    """The first screen."""
+
+    TITLE = "Home"
+    ACTIONS = HOME
+    BINDINGS = bindings(HOME)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._overview: Overview | None = None
+        self._steps: list[Step] = []
+
+    def parts(self) -> ComposeResult:
+        with VerticalScroll():
+            yield Static(id="pipeline", classes="panel")
+            yield Static(id="running", classes="panel")
+            yield OptionList(id="next", classes="panel", markup=False)
+
+    def on_mount(self) -> None:
+        """Title the panels and begin at what is next."""
+        super().on_mount()
+        for name, title in (("pipeline", "Pipeline"), ("running", "Running"), ("next", "Next")):
+            self.query_one(f"#{name}").border_title = title
+        self.query_one("#next").focus()
+
+    def ticking(self) -> bool:
+        """Ages of runs pass by themselves."""
+        return bool(self._overview and self._overview.runs)
+
+    def draw(self) -> None:
+        """Read the overview and show it."""
+        found = self._overview = overview(self.project, self.db)
+        self.sidequest.running = sum(not seen.state.ended for seen in found.runs)
+        width = self.size.width - 4
+        self.show("#pipeline", Content("\n").join([pipeline(found), quotas(found.plan.quotas, width)]))
+        rows = [running(seen, width) for seen in found.runs[:6]]
+        if len(found.runs) > 6:
+            rows.append(Content(f"and {len(found.runs) - 6} more: key 8"))
+        self.show("#running", Content("\n").join(rows) if rows else Content.styled("nothing", "$text-muted"))
+        if found.next != self._steps:
+            self._steps = found.next
+            steps = self.query_one("#next", OptionList)
+            at = steps.highlighted
+            steps.clear_options()
+            steps.add_options([Option(Content.assemble("▸ ", content(step.text, limit=300))) for step in found.next])
+            if not found.next:
+                steps.add_option(Option(Content("every cell is filled and every example is reviewed"), disabled=True))
+            elif found.next:
+                steps.highlighted = min(at or 0, len(found.next) - 1)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Go where the step leads."""
+        self.sidequest.action_go(self._steps[event.option_index].action)
+
+    def action_follow(self) -> None:
+        """Go where the chosen step leads."""
+        self.query_one("#next", OptionList).action_select()
+
+
+def pipeline(found: Overview) -> Content:
+    """The counts along the pipeline, in one line."""
+    steps = [
+        ("Curriculum", found.plan.want),
+        ("Generated", found.generated),
+        ("QA passed", found.passed),
+        ("Reviewed", found.reviewed),
+        ("Accepted", found.accepted),
+    ]
+    parts: list[tuple[str, str]] = []
+    for position, (name, count) in enumerate(steps):
+        parts += [(" ▸ " if position else "", "$text-muted"), (f"{name} ", ""), (f"{count:,}", "bold")]
+    return Content.assemble(*parts)
+
+
+def running(seen: Seen, width: int) -> Content:
+    """One run in one line."""
+    figures = seen.run.progress
+    parts = [f"{seen.run.kind:<9}", f"{seen.run.id[-6:]}"]
+    if seen.state is not RunState.RUNNING:
+        parts.append(str(seen.state))
+    if figures.get("total") is not None:
+        parts += [f"{figures['done']}/{figures['total']}", f"{figures['rejected']} rejected"]
+    if figures.get("cost"):
+        budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
+        parts.append(f"{figures['cost']:.2f}{budget}")
+    if seen.state is RunState.RUNNING and figures.get("total") is not None:
+        parts.append(f"eta {duration(figures.get('eta_s'))}")
+    elif seen.age_s is not None:
+        parts.append(f"last sign of life {duration(seen.age_s)} ago")
+    style = "$text-error" if seen.state is RunState.LOST else "$text-success"
+    mark = MARKS.get(seen.state, "●")
+    return Content.assemble((f"{mark} ", style), line("  ".join(parts), max(10, width - 2)))

@@ -1,0 +1,125 @@
+"""What all screens of a project share: the bar on top, and reading again when the database has changed."""
+
+from __future__ import annotations
+
+import sqlite3
+from abc import abstractmethod
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from core.project import Project
+from core.runs.control import RunError
+from storage.database import data_version
+from storage.reviews import ReviewError
+from tui.actions import Action
+from tui.text import clean, line
+
+if TYPE_CHECKING:
+    from tui.app import SidequestApp
+
+POLL_S = 1.0
+
+
+class LiveScreen(Screen[None]):
+    """A screen on the project's database. `draw` reads and draws; it is called when something may have changed."""
+
+    TITLE = ""
+    ACTIONS: ClassVar[list[Action]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen_version = -1
+        self._drawn: dict[str, Content] = {}
+
+    def compose(self) -> ComposeResult:
+        yield Static(id="bar")
+        yield from self.parts()
+        yield Footer(show_command_palette=False)
+
+    @abstractmethod
+    def parts(self) -> ComposeResult:
+        """The widgets between the bar and the footer."""
+
+    @abstractmethod
+    def draw(self) -> None:
+        """Read what is to be shown, and show it."""
+
+    def on_mount(self) -> None:
+        """Draw, and look for changes from then on."""
+        self.set_interval(POLL_S, self._poll)
+
+    def on_screen_resume(self) -> None:
+        """Draw what changed while another screen was in front."""
+        self.redraw()
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        if self._seen_version >= 0:
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Draw now."""
+        self._seen_version = data_version(self.db)
+        self.draw()
+        self._draw_bar()
+
+    @property
+    def sidequest(self) -> SidequestApp:
+        """The app."""
+        return cast("SidequestApp", self.app)
+
+    @property
+    def project(self) -> Project:
+        """The project that the app is open on."""
+        return self.sidequest.project
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The app's connection."""
+        return self.sidequest.db
+
+    def show(self, selector: str, drawn: Content) -> None:
+        """Update a Static, if what it shows is another."""
+        if self._drawn.get(selector) != drawn:
+            self._drawn[selector] = drawn
+            self.query_one(selector, Static).update(drawn)
+
+    def tell(self, message: str, *, error: bool = False) -> None:
+        """A short message for the person."""
+        self.notify(clean(message, limit=500), markup=False, severity="error" if error else "information")
+
+    def attempt(self, verb: str, *arguments: object) -> None:
+        """Do what an action asks of runs or reviews, and tell what came of it."""
+        from core.runs import control, launch
+
+        try:
+            if verb == "resume":
+                message = launch.resume(self.project, self.db, str(arguments[0]))
+            else:
+                message = getattr(control, verb)(self.db, *arguments)
+        except (RunError, ReviewError, sqlite3.Error) as error:
+            self.tell(str(error), error=True)
+        else:
+            self.tell(message)
+        self.redraw()
+
+    def _poll(self) -> None:
+        if self.app.screen is self and (data_version(self.db) != self._seen_version or self.ticking()):
+            self.redraw()
+
+    def ticking(self) -> bool:
+        """Whether something on the screen changes by itself, such as the age of a run."""
+        return False
+
+    def _draw_bar(self) -> None:
+        running = self.sidequest.running
+        runs = "no run" if not running else f"{running} run{'s' if running > 1 else ''}"
+        left = f"Sidequest · {line(self.project.task.name, 30)} · {self.TITLE}"
+        right = f"{runs} · {datetime.now():%H:%M}"
+        gap = max(2, self.size.width - 2 - len(left) - len(right))
+        self.show("#bar", Content.assemble((left, "bold"), " " * gap, right))

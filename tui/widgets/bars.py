@@ -1,0 +1,49 @@
+"""Bars and figures made of text."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from core.curriculum.plan import Quota
+from tui.text import line
+
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def bar(share: float, width: int) -> str:
+    """A bar of `width` cells, filled to `share` (0 to 1, held to that) by eighths of a cell."""
+    eighths = round(max(0.0, min(1.0, share)) * width * 8)
+    whole, rest = divmod(eighths, 8)
+    drawn = "█" * whole + (_EIGHTHS[rest] if rest else "")
+    return drawn + "░" * (width - len(drawn))
+
+
+def relevance(value: float) -> str:
+    """Five cells for a relevance from 0 to 1."""
+    full = round(value * 5)
+    return "▮" * full + "▯" * (5 - full)
+
+
+def quotas(found: dict[str, Quota], width: int) -> Content:
+    """A bar for each decision, with its count and its range."""
+    label = min(16, max((len(name) for name in found), default=0))
+    size = max(8, min(60, width - label - 24))
+    rows: list[tuple[str, str]] = []
+    for name, quota in found.items():
+        style = "$text-success" if quota.have >= quota.min else "$text-accent"
+        rows.append((f"{line(name, label):<{label}} ", ""))
+        rows.append((bar(quota.have / quota.max, size), style))
+        rows.append((f" {quota.have:>4} of {quota.min}–{quota.max}\n", ""))
+    return Content.assemble(*rows).rstrip("\n")
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for a person; unknown stays unknown."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} m"
+    hours, rest = divmod(round(seconds / 60), 60)
+    return f"{hours} h {rest:02d} m"

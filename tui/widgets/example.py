@@ -1,0 +1,51 @@
+"""An example drawn for reading."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from storage.schema import Example
+from tui.text import clean, content, line
+from tui.widgets.bars import relevance
+
+STATUS_STYLES = {"accepted": "$text-success", "rejected": "$text-error", "pending": "$text-muted"}
+
+
+def place(example: Example, width: int) -> Content:
+    """Where the example belongs and where it came from, in one line."""
+    parts = [line(example.domain, 24), f"level {example.level}", line(example.source, 16)]
+    if example.model:
+        parts.append(line(example.model, 20))
+    if example.version > 1:
+        parts.append(f"version {example.version}")
+    text = " · ".join(parts)
+    state = f"{'⚑ flagged · ' if example.flagged else ''}{example.status}"
+    room = max(2, width - len(text) - len(state))
+    return Content.assemble((text, "$text-muted"), " " * room, (state, STATUS_STYLES[example.status]))
+
+
+def body(example: Example, *, verdict: str = "") -> Content:
+    """The whole example: hypothesis, evidence with its relevance as bars, decision and reasoning."""
+    parts: list[Content | str | tuple[str, str]] = [
+        ("HYPOTHESIS\n", "bold $text-accent"),
+        content(example.hypothesis, style="bold"),
+        ("\n\nEVIDENCE\n", "bold $text-accent"),
+    ]
+    for piece in example.evidence:
+        parts += [
+            (relevance(piece.relevance), "$text-warning"),
+            f" {piece.relevance:.2f}  ",
+            (clean(piece.source, limit=500), "italic"),
+            "\n",
+            content(piece.content),
+            "\n\n",
+        ]
+    parts += [
+        ("DECISION  ", "bold $text-accent"),
+        (clean(example.decision, limit=200), "bold"),
+        f"  confidence {example.confidence:.2f}\n",
+        content(example.reasoning, style="$text-muted"),
+    ]
+    if verdict:
+        parts += [("\n\nJUDGE  ", "bold $text-accent"), content(verdict, style="$text-muted", limit=2000)]
+    return Content.assemble(*parts)

@@ -1,0 +1,70 @@
+"""Questions and explanations that lie over a screen."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.actions import Action
+from tui.text import content
+
+
+class Modal(ModalScreen[bool]):
+    """What lies over a screen."""
+
+
+class Confirm(Modal):
+    """A question that `y` or Enter answers with yes, `n` or Escape with no."""
+
+    BINDINGS: ClassVar = [("y,enter", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
+
+    def __init__(self, question: str) -> None:
+        super().__init__()
+        self._question = question
+
+    def compose(self) -> ComposeResult:
+        yield Static(
+            Content.assemble(content(self._question), "\n\n", ("y", "bold"), " yes   ", ("n", "bold"), " no"), id="box"
+        )
+
+    def action_answer(self, answer: bool) -> None:
+        """Close with the answer."""
+        self.dismiss(answer)
+
+
+class Help(Modal):
+    """What the keys do."""
+
+    BINDINGS: ClassVar = [("escape,question_mark,q,enter", "close", "Close")]
+
+    def __init__(self, title: str, groups: list[tuple[str, list[Action]]]) -> None:
+        super().__init__()
+        self._title = title
+        self._groups = groups
+
+    def compose(self) -> ComposeResult:
+        parts: list[Content | str | tuple[str, str]] = [(f"{self._title}\n", "bold")]
+        for heading, actions in self._groups:
+            parts.append((f"\n{heading}\n", "bold $text-accent"))
+            for action in actions:
+                parts += [(f"{spoken(action.keys):>14}  ", "bold"), f"{action.help}\n"]
+        parts.append(("\nctrl+p finds every action by name; escape closes this", "$text-muted"))
+        with VerticalScroll(id="box"):
+            yield Static(Content.assemble(*parts))
+
+    def action_close(self) -> None:
+        """Close the help."""
+        self.dismiss(False)
+
+
+_SPOKEN = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "pagedown": "page down", "pageup": "page up"}
+
+
+def spoken(keys: str) -> str:
+    """Keys as a person calls them."""
+    return " ".join(_SPOKEN.get(key, key) for key in keys.split(","))
