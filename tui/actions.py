@@ -18,19 +18,19 @@ class Action:
 
 
 EVERYWHERE = [
-    Action("1", "go('home')", "Home", "Where the project stands, what is running, what is next"),
-    Action("2", "go('generate')", "Generate", "Fill cells, and watch the examples come in"),
-    Action("3", "go('review')", "Review", "Accept and reject examples by hand"),
-    Action("8", "go('runs')", "Runs", "All runs with their logs"),
+    Action("1", "go('home')", "", "Where the project stands, what is running, what is next"),
+    Action("2", "go('generate')", "", "Fill cells, and watch the examples come in"),
+    Action("3", "go('review')", "", "Accept and reject examples by hand"),
+    Action("8", "go('runs')", "", "All runs with their logs"),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "", "Read the project file again"),
     Action("q", "leave", "Quit", "Leave the app; runs go on without it"),
 ]
 
 HOME = [
-    Action("enter", "follow", "", "Go where the chosen line of Next leads"),
-    Action("g", "app.go('generate')", "", "Generate examples"),
-    Action("r", "app.go('review')", "", "Review examples"),
+    Action("enter", "follow", "Go there", "Go where the chosen line of Next leads"),
+    Action("g", "app.go('generate')", "Generate", "Generate examples"),
+    Action("r", "app.go('review')", "Review", "Review examples"),
 ]
 
 GENERATE = [

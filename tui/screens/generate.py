@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.containers import Grid, VerticalScroll
+from textual.containers import Container, Grid, VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Input, Label, Select, Static
 
@@ -27,7 +27,9 @@ from tui.text import clean, content, line
 from tui.widgets.bars import bar, duration
 from tui.widgets.modals import Confirm
 
-NEWEST = 12
+# From so many columns on, the run stands beside the grid.
+WIDE = 130
+GRID_WIDTH = 66
 
 
 class GenerateScreen(LiveScreen):
@@ -46,27 +48,33 @@ class GenerateScreen(LiveScreen):
         task = self.project.task
         given = GenerateParams.of(task)
         with VerticalScroll(id="body"):
-            yield DataTable(id="grid", cursor_type="cell", classes="panel")
-            with Grid(id="form", classes="panel"):
-                yield Label("source")
-                yield _choice("source", [*EMBEDDED["generator"], *task.models], given.source)
-                yield Label("judge")
-                yield _choice("judge", [*EMBEDDED["judge"], *task.models], given.judge)
-                yield Label("cells")
-                yield Input("", id="cells", placeholder="all, or domain:risk level:1-2")
-                yield Label("how many")
-                yield Input("", id="n", placeholder="all that is missing")
-                yield Label("seed")
-                yield Input("0", id="seed")
-                yield Label("budget")
-                yield Input("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
-                yield Label("flaws")
-                yield Input(f"{given.flaws:g}", id="flaws", placeholder="share planted, 0 to 1")
-                yield Label("pace")
-                pace = "" if given.attempts_per_minute is None else f"{given.attempts_per_minute:g}"
-                yield Input(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
-            yield Static(id="live", classes="panel")
+            with Container(id="top"):
+                yield DataTable(id="grid", cursor_type="cell", classes="panel")
+                with VerticalGroup(id="ask"):
+                    yield from self._form(given)
+                    yield Static(id="live", classes="panel")
             yield Static(id="newest", classes="panel")
+
+    def _form(self, given: GenerateParams) -> ComposeResult:
+        task = self.project.task
+        with Grid(id="form", classes="panel"):
+            yield Label("source")
+            yield _choice("source", [*EMBEDDED["generator"], *task.models], given.source)
+            yield Label("judge")
+            yield _choice("judge", [*EMBEDDED["judge"], *task.models], given.judge)
+            yield Label("cells")
+            yield Input("", id="cells", placeholder="all, or domain:risk level:1-2")
+            yield Label("how many")
+            yield Input("", id="n", placeholder="all that is missing")
+            yield Label("seed")
+            yield Input("0", id="seed")
+            yield Label("budget")
+            yield Input("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
+            yield Label("flaws")
+            yield Input(f"{given.flaws:g}", id="flaws", placeholder="share planted, 0 to 1")
+            yield Label("pace")
+            pace = "" if given.attempts_per_minute is None else f"{given.attempts_per_minute:g}"
+            yield Input(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
 
     def on_mount(self) -> None:
         """Make the grid; begin there."""
@@ -77,8 +85,8 @@ class GenerateScreen(LiveScreen):
         for level in self.project.task.levels:
             grid.add_column(Text(f"L{level.level}"), width=7, key=f"L{level.level}")
         for domain in self.project.task.domains:
-            name = Text(line(domain.name, 14))
-            grid.add_row(name, *(Text("") for _ in self.project.task.levels), key=domain.name)
+            label = Text(line(domain.name, 14))
+            grid.add_row(label, *(Text("") for _ in self.project.task.levels), key=domain.name)
         for name, title in (("form", "What to make · g starts"), ("live", "Run"), ("newest", "Newest attempts")):
             self.query_one(f"#{name}").border_title = title
         grid.focus()
@@ -96,6 +104,7 @@ class GenerateScreen(LiveScreen):
     def draw(self) -> None:
         """Read the plan and the newest run, and show them."""
         self._draw_grid()
+        self.query_one("#top").set_class(self.size.width >= WIDE, "wide")
         found = next((run for run in runs.newest(self.db, 20) if run.kind == "generate"), None)
         self._seen = look(found) if found is not None else None
         going = self.ticking()
@@ -104,9 +113,11 @@ class GenerateScreen(LiveScreen):
         self.query_one("#live").display = self._seen is not None
         self.query_one("#newest").display = self._seen is not None
         if self._seen is not None:
-            width = self.size.width - 4
-            self.show("#live", live(self._seen, width))
-            rows = [newest(one, width) for one in attempts.newest(self.db, run=self._seen.run.id, limit=NEWEST)]
+            wide = self.size.width >= WIDE
+            self.show("#live", live(self._seen, self.size.width - (GRID_WIDTH if wide else 0) - 6))
+            room = max(3, self.size.height - (15 if wide else 2 + 10 + 8) - 2)
+            found_attempts = attempts.newest(self.db, run=self._seen.run.id, limit=room)
+            rows = [newest(one, self.size.width - 6) for one in found_attempts]
             self.show("#newest", Content("\n").join(rows) if rows else Content("none yet"))
 
     def _draw_grid(self) -> None:

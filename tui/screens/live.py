@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
+from textual.style import Style
 from textual.widgets import Footer, Static
 
 from core.project import Project
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from tui.app import SidequestApp
 
 POLL_S = 1.0
+
+PLACES = (("1", "home", "Home"), ("2", "generate", "Generate"), ("3", "review", "Review"), ("8", "runs", "Runs"))
 
 
 class LiveScreen(Screen[None]):
@@ -118,8 +121,18 @@ class LiveScreen(Screen[None]):
 
     def _draw_bar(self) -> None:
         running = self.sidequest.running
-        runs = "no run" if not running else f"{running} run{'s' if running > 1 else ''}"
-        left = f"Sidequest · {line(self.project.task.name, 30)} · {self.TITLE}"
-        right = f"{runs} · {datetime.now():%H:%M}"
-        gap = max(2, self.size.width - 2 - len(left) - len(right))
-        self.show("#bar", Content.assemble((left, "bold"), " " * gap, right))
+        runs = "" if not running else f"{running} run{'s' if running > 1 else ''} · "
+        right = f"{runs}{datetime.now():%H:%M}"
+        name = f"Sidequest · {line(self.project.task.name, 30)}" if self.size.width >= 100 else "Sidequest"
+        parts: list[tuple[str, str | Style]] = [(f"{name}  ", "bold")]
+        for key, place, label in PLACES:
+            parts.append((f" {key} {label} ", "reverse" if label == self.TITLE else _link(f"app.go('{place}')")))
+        left = Content.assemble(*parts)
+        self.show(
+            "#bar", Content.assemble(left, " " * max(1, self.size.width - 2 - left.cell_length - len(right)), right)
+        )
+
+
+def _link(action: str) -> Style:
+    """What a click on a part of the bar does."""
+    return Style.from_meta({"@click": action})

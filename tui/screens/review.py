@@ -131,18 +131,10 @@ class ReviewScreen(LiveScreen):
             self._decided.popleft()
         span = now - self._decided[0] if len(self._decided) > 1 else 0.0
         pace = f" · {(len(self._decided) - 1) / span * 60:.1f}/min" if span > 1 else ""
-        quotas = "  ".join(
-            f"{line(name, 12)} {accepted[name]}/{quota.min}–{quota.max}" for name, quota in found.quotas.items()
-        )
-        self.show(
-            "#progress",
-            Content.assemble(
-                (f" {left:,} ", "bold"),
-                (line(self._query, 30) or "all", "$text-accent"),
-                f"{pace}   ",
-                (f"accepted  {quotas}", "$text-muted"),
-            ),
-        )
+        quotas = "  ".join(f"{line(name, 12)} {accepted[name]}/{quota.min}" for name, quota in found.quotas.items())
+        what = "wait" if self._query == DEFAULT_QUERY else f"match {line(self._query, 30)}"
+        parts = [(f" {left:,} ", "bold"), (what, ""), (pace, ""), ("  accepted ", "$text-muted"), (quotas, "")]
+        self.show("#progress", Content.assemble(*parts))
 
     # ------------------------------------------------------------ decisions
 
