@@ -51,7 +51,10 @@ async def generate(session: Session) -> Ending:
     raw = dict(session.run.params)
     chosen = [CellSlots(Cell(*slot[:3]), slot[3], slot[4]) for slot in raw.pop("slots")]
     params = GenerateParams.model_validate(raw)
-    filling = _Filling(session, params, chosen)
+    try:
+        filling = _Filling(session, params, chosen)
+    except ValueError as error:  # a task, a prompt or a price that the source or the judge cannot work with
+        return Ending(RunState.FAILED, str(error))
     try:
         return await filling.run()
     finally:

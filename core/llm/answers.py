@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 _OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _CLOSE = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_PAIR = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
 # Text that is full of braces costs time at each: past so many the answer counts as unreadable.
 _STARTS = 500
@@ -33,14 +34,15 @@ def spoken(content: str, reasoning: str = "") -> Spoken:
     if isinstance(_decoded(content.strip()), dict):
         # A tag inside a string of the answer is part of the answer.
         return Spoken(content.strip(), reasoning.strip())
-    closing = _CLOSE.search(content)
-    opening = _OPEN.match(content.lstrip())
-    if closing is not None:
-        thought = _OPEN.sub("", content[: closing.start()], count=1).strip()
-        return Spoken(content[closing.end() :].strip(), _joined(reasoning, thought))
-    if opening is not None:
-        return Spoken("", _joined(reasoning, content.lstrip()[opening.end() :].strip()), cut=True)
-    return Spoken(content.strip(), reasoning.strip(), cut=not content.strip() and bool(reasoning.strip()))
+    thoughts = [reasoning, *(pair.group(1) for pair in _PAIR.finditer(content))]
+    rest = _PAIR.sub("", content).strip()
+    if isinstance(_decoded(rest), dict):
+        return Spoken(rest, _joined(*thoughts))
+    *before, rest = _CLOSE.split(rest)
+    rest, *after = _OPEN.split(rest, maxsplit=1)
+    thinking = _joined(*thoughts, *before, *after)
+    unanswered = bool(after) and "{" not in rest
+    return Spoken(rest.strip(), thinking, cut=unanswered or (not rest.strip() and bool(thinking)))
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:

@@ -20,9 +20,8 @@ _WORDED = {
     "maxLength": "at most {} characters",
     "minItems": "at least {} items",
     "maxItems": "at most {} items",
-    "pattern": "matches the pattern {}",
 }
-_DROPPED = {"title", "default", "examples", "$defs"}
+_DROPPED = {"title", "default", "examples", "pattern", "$defs"}
 _SHOWN_PROBLEMS = 3
 
 
@@ -78,7 +77,8 @@ def _strict(node: Any, definitions: dict[str, Any]) -> Any:
     notes: list[str] = []
     for key, value in node.items():
         if key in _WORDED:
-            notes.append(_WORDED[key].format(f"{value:g}" if isinstance(value, float) else value))
+            some = key in {"minLength", "minItems"} and value == 1
+            notes.append("not empty" if some else _WORDED[key].format(f"{value:g}"))
         elif key == "properties":
             strict[key] = {name: _strict(child, definitions) for name, child in value.items()}
         elif key not in _DROPPED:

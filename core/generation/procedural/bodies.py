@@ -98,12 +98,14 @@ def find(world: World, position: int, rng: Random) -> tuple[Finding, ...]:
 
 def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random) -> Finding:
     margin = (size[1] - size[0]) * 0.1
-    for _ in range(400):
+    for attempt in range(400):
         base = round(rng.uniform(metric.low, metric.high), metric.decimals)
         change = state * rng.uniform(*size) if state else rng.uniform(-0.008, 0.008)
         value = round(base * (1 + change), metric.decimals)
         seen = abs(value / base - 1)
-        if (state and size[0] + margin <= seen <= size[1] - margin) or (not state and seen <= 0.015):
+        if (state and size[0] + margin <= seen <= size[1] - margin) or (
+            not state and seen <= 0.015 and (seen or attempt > 20)
+        ):
             break
     # A state of zero is either a driver that stood still or a metric that does not follow it.
     moved = rng.choice((1, -1))
@@ -130,7 +132,7 @@ def plan(world: World, position: int, level: Level, rng: Random) -> Body:
     strength = {"high": (2, 2), "mixed": (1, 2), "low": (1, 1)}[level.reliability]
     pieces = [
         Piece(Role.SUPPORT, group, rng.randint(*strength), inside(level.relevance, rng, 0.25), world)
-        for group in share_out(facts, support, rng)
+        for group in share_out(facts, support, rng, exact=world.scenario == Scenario.SIZE)
     ]
     pieces += [
         Piece(Role.CONTRARY, (denial(world, findings, rng),), 0, inside(level.relevance, rng, 0.0, 0.5), world)
@@ -170,7 +172,7 @@ def _facts(world: World, findings: tuple[Finding, ...], steps: int, rng: Random)
     return facts
 
 
-def share_out(facts: list[Fact], count: int, rng: Random) -> list[tuple[Fact, ...]]:
+def share_out(facts: list[Fact], count: int, rng: Random, exact: bool = False) -> list[tuple[Fact, ...]]:
     """`facts` over `count` pieces. Two facts that conclude only together go to different pieces where there are two."""
     firsts = [fact for fact in facts if fact.form not in (Form.WITHOUT, Form.LINK)]
     seconds = [fact for fact in facts if fact.form in (Form.WITHOUT, Form.LINK)]
@@ -191,27 +193,29 @@ def share_out(facts: list[Fact], count: int, rng: Random) -> list[tuple[Fact, ..
     seen: set[tuple[Form, int]] = set()
     result = []
     for group in groups:
-        result.append(tuple(_again(fact, rng) if (fact.form, fact.part) in seen else fact for fact in group))
+        result.append(tuple(_again(fact, exact, rng) if (fact.form, fact.part) in seen else fact for fact in group))
         seen |= {(fact.form, fact.part) for fact in group}
     return result
 
 
-def _again(fact: Fact, rng: Random) -> Fact:
-    """The same fact as a second study finds it: another baseline, the same change."""
+def _again(fact: Fact, exact: bool, rng: Random) -> Fact:
+    """The same fact as a second study finds it; `exact` keeps the relative change to a third of a per cent."""
     finding = fact.finding
-    if fact.form != Form.BOTH:
-        return fact
-    scale = rng.uniform(0.93, 1.07)
-    digits = [len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in (finding.without_value, finding.with_value)]
-    without, with_value = (round(v * scale, max(digits)) for v in (finding.without_value, finding.with_value))
-    if finding.without_value >= 10_000:
-        without, with_value = round(without, -3), round(with_value, -3)
-    before, after = finding.with_value / finding.without_value, with_value / without
-    return (
-        replace(fact, finding=replace(finding, without_value=without, with_value=with_value))
-        if (abs(before - after) < 0.003)
-        else fact
-    )
+    if fact.form == Form.MOVE:
+        return replace(fact, finding=replace(finding, moved_percent=finding.moved_percent + rng.choice((-2, -1, 1, 2))))
+    old = (finding.without_value, finding.with_value)
+    whole = max(old) >= 10_000
+    digits = -3 if whole else max(len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in old)
+    for _ in range(12):
+        if fact.form == Form.BOTH:
+            scale = rng.uniform(0.92, 1.05)
+            without, with_value = (round(value * scale, digits) for value in old)
+        else:
+            without, with_value = (round(value * (1 + rng.uniform(-0.003, 0.003)), digits) for value in old)
+        drift = abs(with_value / without - old[1] / old[0]) if without else 1.0
+        if drift < (0.0035 if exact else 0.012) and (without, with_value) != old:
+            return replace(fact, finding=replace(finding, without_value=without, with_value=with_value))
+    return fact
 
 
 def denial(world: World, findings: tuple[Finding, ...], rng: Random) -> Fact:

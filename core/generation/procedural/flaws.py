@@ -73,7 +73,7 @@ def _distinct(facts: list[Fact]) -> list[Fact]:
 
 def _regrouped(body: Body, facts: list[Fact], rng: Random) -> Body:
     support: list[Piece] = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
-    groups = iter(share_out(_distinct(facts), len(support), rng))
+    groups = iter(share_out(_distinct(facts), len(support), rng, exact=body.world.scenario == Scenario.SIZE))
     return replace(
         body,
         pieces=tuple(

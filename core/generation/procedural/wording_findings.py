@@ -106,6 +106,10 @@ def _forms(world: World, fact: Fact) -> list[str]:
     fits = [form for form in forms if fact.finding.state or "{v} from" not in form]
     if not world.contexts[fact.part]:
         fits = [form for form in fits if not form.startswith("Measured")]
+    name = world.metrics[fact.part].name
+    for echo in ("average", "recorded"):
+        if echo in name:
+            fits = [form for form in fits if echo not in form]
     if world.scenario == Scenario.FOLLOW_UP and fact.form in (Form.BOTH, Form.WITHOUT):
         fits = [form for form in fits if not any(cue in form.lower() for cue in _EARLIER)]
     return fits

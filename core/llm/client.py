@@ -1,0 +1,300 @@
+"""One model at one OpenAI-compatible endpoint: asks for answers of a shape, and names how each request ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Generic
+from weakref import WeakKeyDictionary
+
+from core.llm import prices
+from core.llm.capabilities import Capabilities, CapabilityStore, known, learn, remembered
+from core.llm.limits import Budget, Faltered, Gate, Limited, Pace, Reservation
+from core.llm.schemas import Shape
+from core.llm.wire import Fault, M, Messages, Reading, body, explained, fault, read, redacted, shown_url
+from core.task import Model, Price
+from storage.schema import Outcome, Usage
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+# These may pass; everything else would end the same way again.
+PASSING = frozenset({Outcome.TIMEOUT, Outcome.CONNECTION, Outcome.RATE_LIMITED, Outcome.SERVER_ERROR})
+# So often a request is repeated because a refusal taught what the endpoint does not take.
+_LESSONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[M]):
+    """How one question ended. `value` is there if `outcome` is WRITTEN; `raw` if what came cannot be read."""
+
+    outcome: Outcome
+    value: M | None = None
+    raw: str = ""
+    detail: str = ""
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply(Generic[M]):
+    """An answer with what only the machinery needs."""
+
+    answer: Answer[M]
+    fault: Fault | None = None
+    thinks: bool = False
+
+
+@dataclass
+class Endpoint:
+    """What all clients of one model at one endpoint share in an event loop."""
+
+    gate: Gate
+    capabilities: Capabilities | None = None
+    probing: asyncio.Task[Answer[Any] | None] | None = None
+
+
+_Key = tuple[str, str, int, int | None, int | None]
+_ENDPOINTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Endpoint]] = WeakKeyDictionary()
+
+
+def _endpoint(model: Model, pace: Pace) -> Endpoint:
+    shared = _ENDPOINTS.setdefault(asyncio.get_running_loop(), {})
+    key = (model.base_url, model.model, model.max_in_flight, model.requests_per_minute, model.tokens_per_minute)
+    if key not in shared:
+        shared[key] = Endpoint(Gate(model, pace))
+    return shared[key]
+
+
+class Client:
+    """Asks one model. Safe to call from many tasks of one event loop; close it when done.
+
+    What the endpoint is capable of is looked up in `capabilities`, or probed by the first question. Raises
+    UnpricedError at once if there is a budget and the model has no price.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        *,
+        capabilities: CapabilityStore,
+        price_table: Mapping[str, Price],
+        max_retries: int,
+        budget: Budget | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self.model = model
+        self.url = shown_url(model.base_url)
+        self._store = capabilities
+        self._price = prices.price_of(price_table, model.model, budgeted=budget is not None)
+        self._budget = budget
+        self._max_retries = max_retries
+        self._pace = pace or Pace()
+        self._openai: AsyncOpenAI | None = None
+
+    def __repr__(self) -> str:
+        return f"Client({self.model.model!r} at {self.url})"
+
+    async def ask(self, messages: Messages, shape: Shape[M], *, max_output_tokens: int | None = None) -> Answer[M]:
+        """The answer to `messages` (role and content each) as `shape`; `max_output_tokens` overrides the model's.
+
+        Faults come back as outcomes. Raises BudgetExhausted, before anything is sent, if the request could cost more
+        than is left.
+        """
+        if problem := self._key_problem():
+            return Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
+        failed = await self._ready()
+        if failed is not None:
+            return failed
+        endpoint = _endpoint(self.model, self._pace)
+        most = max_output_tokens or self.model.max_output_tokens
+        for _ in range(_LESSONS):
+            used = endpoint.capabilities or known(self.model.base_url, self.model.model)
+            reply = await self.send(body(self.model, used, messages, shape, most), shape, most)
+            if not self._taught(endpoint, used, reply.fault):
+                break
+        return reply.answer
+
+    async def probe(self) -> Answer[Any]:
+        """Ask what the endpoint is capable of, whatever is remembered; the last answer says how it went."""
+        from core.llm.probe import probe
+
+        if problem := self._key_problem():
+            return Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
+        found, answer = await probe(self)
+        if found is not None:
+            _endpoint(self.model, self._pace).capabilities = found
+            self._store.save(self.model.base_url, self.model.model, found.to_json())
+        return answer
+
+    @property
+    def capabilities(self) -> Capabilities | None:
+        """What is known so far; None before the first question."""
+        return _endpoint(self.model, self._pace).capabilities
+
+    async def close(self) -> None:
+        """Close the connections; safe to call twice."""
+        if self._openai is not None:
+            client, self._openai = self._openai, None
+            await client.close()
+
+    async def send(self, sent: dict[str, Any], shape: Shape[M], most: int) -> Reply[M]:
+        """Send a body, and again after faults that may pass, until `max_retries` are used up."""
+        for tried in range(self._max_retries + 1):
+            reply = await self._once(sent, shape, most)
+            if reply.answer.outcome not in PASSING or tried == self._max_retries:
+                break
+            asked = (reply.fault.retry_after if reply.fault else None) or 0.0
+            if asked > self._pace.patience_s:
+                detail = f"{reply.answer.detail} It asks to wait {asked:.0f} s: resume later."
+                return replace(reply, answer=replace(reply.answer, detail=detail))
+            # After a 429 the gate holds everybody back; here each waits for itself.
+            wait = asked if reply.answer.outcome is Outcome.SERVER_ERROR else 0.0
+            await asyncio.sleep(max(wait, backoff(tried, self._pace, random.random())))
+        return reply
+
+    async def _ready(self) -> Answer[Any] | None:
+        """Make sure that the capabilities are known; an answer that says why not if they cannot be."""
+        endpoint = _endpoint(self.model, self._pace)
+        if endpoint.capabilities is None:
+            endpoint.capabilities = remembered(self._store.load(self.model.base_url, self.model.model))
+        if endpoint.capabilities is not None:
+            return None
+        if endpoint.probing is None:
+            endpoint.probing = asyncio.create_task(self._first_probe(endpoint))
+        # Whoever is cancelled while waiting must not take the probe away from the others.
+        return await asyncio.shield(endpoint.probing)
+
+    async def _first_probe(self, endpoint: Endpoint) -> Answer[Any] | None:
+        try:
+            answer = await self.probe()
+        finally:
+            endpoint.probing = None
+        return None if endpoint.capabilities is not None else answer
+
+    def _taught(self, endpoint: Endpoint, used: Capabilities, found: Fault | None) -> bool:
+        """Whether a refusal taught something, so that the question is worth repeating; it is remembered."""
+        if found is None or found.outcome is not Outcome.BAD_REQUEST:
+            return False
+        if endpoint.capabilities not in (None, used):
+            return True  # another request has learned meanwhile
+        learned = learn(used, found.message, found.param)
+        if learned is None:
+            return False
+        endpoint.capabilities = learned
+        self._store.save(self.model.base_url, self.model.model, learned.to_json())
+        return True
+
+    async def _once(self, sent: dict[str, Any], shape: Shape[M], most: int) -> Reply[M]:
+        """One request: through the gate, within the budget, and its outcome told to both."""
+        gate = _endpoint(self.model, self._pace).gate
+        size = len(shape.text) + sum(len(message["content"].encode()) for message in sent["messages"])
+        estimate = prices.tokens_in(size) + gate.expected_output(most)
+        async with gate.passage(estimate):
+            reserved = await self._reserve(size, most)
+            started = asyncio.get_running_loop().time()
+            charged = 0.0
+            try:
+                reply = await self._exchange(sent, shape)
+                charged = self._charge(reply, reserved)
+            finally:
+                if reserved is not None:
+                    reserved.settle(charged)
+            usage, outcome = reply.answer.usage, reply.answer.outcome
+            if outcome is Outcome.RATE_LIMITED and reply.fault:
+                now = asyncio.get_running_loop().time()
+                asked = min(reply.fault.retry_after or 0.0, self._pace.patience_s)
+                gate.report(Limited(now, started, asked))
+            elif outcome in PASSING:
+                gate.report(Faltered())
+            elif reply.fault is None:
+                gate.succeeded(estimate, usage.input_tokens, usage.output_tokens)
+        return reply
+
+    async def _reserve(self, size: int, most: int) -> Reservation | None:
+        if self._budget is None or self._price is None:
+            return None
+        return await self._budget.reserve(prices.highest_cost(self._price, size, most))
+
+    def _charge(self, reply: Reply[M], reserved: Reservation | None) -> float:
+        """What a request takes from the budget: its cost, or all that was reserved where the cost is not known."""
+        if reply.answer.usage.cost is not None or reserved is None:
+            return reply.answer.usage.cost or 0.0
+        # A request that timed out here may well have been finished, and billed, over there.
+        unknown = reply.fault is None or reply.answer.outcome is Outcome.TIMEOUT
+        return reserved.amount if unknown else 0.0
+
+    async def _exchange(self, sent: dict[str, Any], shape: Shape[M]) -> Reply[M]:
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        started = time.perf_counter()
+        status = 0
+        try:
+            async with asyncio.timeout(self.model.timeout_s):
+                text = await self._connected().post("/chat/completions", cast_to=str, body=sent)
+        except (TimeoutError, APITimeoutError):
+            found = Fault(Outcome.TIMEOUT, "")
+            detail = f"{self.url} gave no answer within {self.model.timeout_s:g} s (timeout_s)"
+        except APIStatusError as error:
+            status = error.status_code
+            found = fault(status, error.body, error.response.headers, datetime.now(UTC))
+            detail = explained(found, status, self.url, self.model.model, self.model.key_env)
+        except APIConnectionError as error:
+            found = Fault(Outcome.CONNECTION, "")
+            cause = str(error.__cause__ or error) or type(error.__cause__).__name__
+            detail = f"no connection to {self.url}: {cause}"
+        else:
+            return self._answered(read(text, shape), time.perf_counter() - started)
+        detail = redacted(detail, self._key())
+        usage = Usage(seconds=time.perf_counter() - started)
+        return Reply(Answer(found.outcome, detail=detail, usage=usage, model=self.model.model), found)
+
+    def _answered(self, reading: Reading[M], seconds: float) -> Reply[M]:
+        usage = Usage(
+            input_tokens=reading.input_tokens,
+            output_tokens=reading.output_tokens,
+            cost=prices.cost(self._price, reading.input_tokens, reading.output_tokens),
+            seconds=seconds,
+        )
+        detail = redacted(reading.detail, self._key())
+        answer = Answer(reading.outcome, reading.value, reading.raw, detail, usage, self.model.model)
+        return Reply(answer, None, reading.thinks)
+
+    def _connected(self) -> AsyncOpenAI:
+        if self._openai is None:
+            from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+            from openai import Timeout as Timeouts
+
+            self._openai = AsyncOpenAI(
+                # The library insists on some key, and would take one from the environment.
+                api_key=self._key() or "none",
+                base_url=self.model.base_url,
+                max_retries=0,
+                http_client=DefaultAsyncHttpxClient(timeout=Timeouts(self.model.timeout_s, connect=30.0)),
+            )
+        return self._openai
+
+    def _key(self) -> str:
+        return os.environ.get(self.model.key_env, "").strip() if self.model.key_env else ""
+
+    def _key_problem(self) -> str:
+        if not self.model.key_env:
+            return ""
+        key = self._key()
+        if not key:
+            return (
+                f"the environment variable {self.model.key_env} is not set: it is to hold the key for {self.url} "
+                '(key_env = "" if none is needed)'
+            )
+        return "" if key.isascii() and key.isprintable() else f"{self.model.key_env} holds characters no key has"
+
+
+def backoff(tried: int, pace: Pace, chance: float) -> float:
+    """Seconds to wait after `tried` earlier tries: exponential, and by `chance` (0 to 1) between half and all of it."""
+    most = min(pace.backoff_max_s, pace.backoff_s * 2.0**tried)
+    return most * (0.5 + chance / 2)

@@ -1,0 +1,79 @@
+"""Asks an endpoint what it is capable of, once for each model: the best structured mode that really works."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.llm.capabilities import Capabilities, Mode, known, learn, lower
+from core.llm.schemas import Shape, shape
+from core.llm.wire import Messages, body
+from storage.schema import Outcome
+
+if TYPE_CHECKING:
+    from core.llm.client import Answer, Client
+
+# Enough for the answer, and little enough that a small model which never ends does not keep the run waiting.
+_TOKENS = 256
+# Modes, and parameters that may be refused in each.
+_QUESTIONS = 12
+_UNREADABLE = frozenset({Outcome.INVALID_JSON, Outcome.SCHEMA_VIOLATION, Outcome.TRUNCATED, Outcome.REFUSED})
+
+
+class _Bird(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    plumage: str
+    share: float = Field(ge=0, le=1)
+
+
+class _Birds(BaseModel):
+    """Fields that the question does not name: nobody answers with them by chance."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    remark: str
+    birds: list[_Bird]
+    decision: str
+
+
+SHAPE: Shape[_Birds] = shape(_Birds, ["HERON", "EGRET"])
+
+
+def question(mode: Mode) -> Messages:
+    """What the probe asks. It says nothing of the fields, so that a server which ignores the schema is found out."""
+    words = "Describe two birds that wade, in a few words" + (
+        ", and decide for the heron or the egret." if mode in {Mode.OBJECT, Mode.PROMPT} else ". Answer in JSON."
+    )
+    return [{"role": "system", "content": "You answer briefly."}, {"role": "user", "content": words}]
+
+
+async def probe(client: Client) -> tuple[Capabilities | None, Answer[Any]]:
+    """What works, and the last answer; None if the endpoint cannot be asked (the answer's outcome says why)."""
+    model = client.model
+    believed = known(model.base_url, model.model)
+    for _ in range(_QUESTIONS):
+        tokens = model.max_output_tokens if believed.thinks else min(_TOKENS, model.max_output_tokens)
+        reply = await client.send(body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
+        answer = reply.answer
+        if answer.outcome in {Outcome.BAD_REQUEST, Outcome.SERVER_ERROR} and reply.fault is not None:
+            # Some servers answer 500 to a format they do not know.
+            learned = learn(believed, reply.fault.message, reply.fault.param)
+            if learned is None:
+                return None, answer
+            believed = learned
+            continue
+        if answer.outcome is not Outcome.WRITTEN and answer.outcome not in _UNREADABLE:
+            return None, answer
+        if reply.thinks and not believed.thinks:
+            believed = believed.model_copy(update={"thinks": True})
+            if answer.outcome is Outcome.TRUNCATED:
+                continue
+        below = lower(believed.mode)
+        if answer.outcome is Outcome.WRITTEN or below is None:
+            # The last mode asks for nothing that could fail: what it brings is judged answer by answer.
+            usage = answer.usage.input_tokens is not None and answer.usage.output_tokens is not None
+            return believed.model_copy(update={"reports_usage": usage, "probed": True}), answer
+        believed = believed.model_copy(update={"mode": below})
+    return None, answer

@@ -1,0 +1,72 @@
+"""Prompt templates: the built-in ones, a project's own in their place, and the version that says which was used."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, meta
+from jinja2.environment import Template
+from jinja2.sandbox import SandboxedEnvironment
+
+from core.llm.wire import Messages
+
+# Prompts are plain text for a model: nothing is escaped but what `tojson` writes, which cannot hold a tag.
+_ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
+_ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
+
+
+class PromptError(ValueError):
+    """A prompt template cannot be used; the message says which, where and why."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A template, and its version: name, revision and hash for a built-in one, 'custom-' and hash for a project's."""
+
+    path: Path
+    version: str
+    template: Template
+
+    def messages(self, **values: Any) -> Messages:
+        """The messages to send. A template with the blocks `system` and `user` makes one of each, else all is user.
+
+        Raises PromptError if the template fails on these values.
+        """
+        try:
+            context = self.template.new_context(values)
+            parts = {
+                role: "".join(self.template.blocks[role](context)).strip()
+                for role in ("system", "user")
+                if role in self.template.blocks
+            }
+            if "user" not in parts:
+                parts = {"user": self.template.render(values).strip()}
+        except TemplateError as error:
+            raise PromptError(f"{self.path}: {error.message}") from error
+        return [{"role": role, "content": text} for role, text in parts.items()]
+
+
+def load(builtin: Path, override: Path | None, project_dir: Path, known: frozenset[str]) -> Prompt:
+    """The project's template at `override` (relative to `project_dir`) if it is given, else the built-in one.
+
+    The built-in version is the name of the file with its revision ('generate-1') and a hash of its text. `known`
+    are the variables that `messages` will be given. Raises PromptError if the file is missing, is no template, or
+    names another variable.
+    """
+    path = builtin if override is None else project_dir / override
+    try:
+        text = path.read_text(encoding="utf-8")
+        unknown = sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(text)) - known)
+        template = _ENVIRONMENT.from_string(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"cannot read the prompt template {path}: {error}") from error
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        raise PromptError(f"{path}{f', line {line}' if line else ''}: {error.message}") from error
+    if unknown:
+        raise PromptError(f"{path}: no variable {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    return Prompt(path, f"custom-{digest}" if override else f"{builtin.stem}-{digest}", template)

@@ -1,0 +1,69 @@
+"""A project with examples, and the app on it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+from textual.widget import Widget
+
+from core.project import Project
+from storage import examples
+from storage.database import transaction
+from storage.schema import Evidence, Example
+from tests.conftest import example
+from tui.app import SidequestApp
+
+# What no rendered line may hold: C0 but newline, DEL, C1, bidi controls, lone surrogates.
+RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\ud800-\udfff]")
+
+
+def put(db: sqlite3.Connection, *several: Example) -> None:
+    """Insert examples."""
+    with transaction(db):
+        for one in several:
+            examples.add(db, one)
+
+
+def several(count: int) -> list[Example]:
+    """So many examples with ids that sort in their order, over decisions, domains and levels."""
+    return [
+        example(
+            id=f"01J{i:023d}",
+            hypothesis=f"Claim number {i} about paid conversion.",
+            decision=("VALIDATED", "REJECTED", "REFINED")[i % 3],
+            domain=("market", "risk", "technical")[i % 3],
+            level=1 + i % 5,
+            created="2026-01-01T00:00:00Z",
+            evidence=[
+                Evidence(source=f"Report {i}", content=f"In period {i} sales rose by {i} %.", relevance=0.9),
+                Evidence(source=f"Survey {i}", content="Customers said that they would pay.", relevance=0.4),
+            ],
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.fixture
+def app(project: Project, db: sqlite3.Connection) -> SidequestApp:
+    """The app on a project with twelve examples."""
+    put(db, *several(12))
+    return SidequestApp(project.folder)
+
+
+@pytest.fixture
+def text() -> Callable[[Widget], str]:
+    """What a widget, or a screen, shows."""
+    return rendered
+
+
+def rendered(widget: Widget) -> str:
+    """The text of all lines that a screen paints."""
+    screen = widget.screen
+    width, height = screen.size
+    lines = screen._compositor.render_strips()
+    assert width
+    assert height
+    return "\n".join("".join(segment.text for segment in strip) for strip in lines)
