@@ -104,14 +104,14 @@ class Example(Candidate):
 
     id: str = Field(default_factory=new_id, description="ULID; sorts by time.")
     version: int = Field(default=1, ge=1, description="1 as it was made; an edit makes the next one.")
-    family: str = Field(description="Shared by the examples that stem from one hypothesis or one latent world.")
+    family: Text = Field(description="Shared by the examples that stem from one hypothesis or one latent world.")
     domain: Text
     level: int = Field(ge=1)
     status: Status = Status.PENDING
     flagged: bool = False
-    source: str = Field(description="What wrote it: 'procedural', 'openai', 'import'.")
+    source: Text = Field(description="What wrote it: 'procedural', 'openai', 'import'.")
     model: Text = Field(default="", description="The model that the source used, if any.")
-    prompt_version: str = Field(default="", description="The version of the prompt template, if any.")
+    prompt_version: Text = Field(default="", description="The version of the prompt template, if any.")
     seed: int | None = None
     run: str | None = None
     attempt: str | None = Field(default=None, description="The attempt that became this example.")
@@ -188,10 +188,10 @@ class Attempt(Kept):
     candidate: Candidate | None = None
     raw: Text = Field(default="", description="The answer as it came, where it could not be read as a candidate.")
     detail: Text = Field(default="", description="What went wrong, for a person.")
-    family: str
-    source: str
+    family: Text
+    source: Text
     model: Text = ""
-    prompt_version: str = ""
+    prompt_version: Text = ""
     seed: int
     usage: Usage = Usage()
     created: datetime = Field(default_factory=now)
@@ -211,14 +211,14 @@ class Verdict(Kept):
     id: str = Field(default_factory=new_id)
     attempt: str
     result: Result
-    stage: str = Field(description="The step that decided: 'rules', 'duplicates' or 'judge'.")
-    reason: str = Field(default="", description="A short name for why, the same for the same cause.")
+    stage: Text = Field(description="The step that decided: 'rules', 'duplicates' or 'judge'.")
+    reason: Text = Field(default="", description="A short name for why, the same for the same cause.")
     critique: Text = Field(default="", description="What to mend, in words that a writer can act on.")
     blind_decision: Text | None = Field(default=None, description="What the judge decided without the label.")
     blind_confidence: Fraction | None = None
     rubric: dict[str, float] = Field(default_factory=dict, description="Scores from 0 to 1 by criterion.")
     model: Text = ""
-    prompt_version: str = ""
+    prompt_version: Text = ""
     outcome: Outcome = Field(default=Outcome.WRITTEN, description="How the judge's own request ended.")
     usage: Usage = Usage()
     created: datetime = Field(default_factory=now)
@@ -262,7 +262,7 @@ class Run(Kept):
     """One piece of long work, done by a process of its own."""
 
     id: str = Field(default_factory=new_id)
-    kind: str = Field(description="'generate', 'qa', 'benchmark', 'train' or 'export'.")
+    kind: Text = Field(description="'generate', 'qa', 'benchmark', 'train' or 'export'.")
     state: RunState = RunState.QUEUED
     params: dict[str, Any] = Field(default_factory=dict, description="What was asked for; enough to resume.")
     progress: dict[str, Any] = Field(default_factory=dict, description="The newest figures from the worker.")
@@ -281,7 +281,7 @@ class Event(Kept):
 
     id: int = 0
     run: str
-    severity: str = Field(default="info", description="'info', 'warning' or 'error'.")
+    severity: Text = Field(default="info", description="'info', 'warning' or 'error'.")
     message: Text
     data: dict[str, Any] = Field(default_factory=dict)
     created: datetime = Field(default_factory=now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterable
@@ -258,8 +259,8 @@ def _case(made: Body) -> str:
 
 def schema_of(body: Body) -> Body:
     """The JSON schema that a request asks for, wherever it stands; empty if nowhere."""
-    wanted = body.get("response_format") or {}
-    schema = wanted.get("json_schema", wanted).get("schema")
+    wanted: Body = body.get("response_format") or {}
+    schema = (wanted.get("json_schema") or wanted).get("schema")
     if schema is not None:
         return dict(schema)
     content = body["messages"][-1]["content"]
@@ -300,10 +301,8 @@ def main() -> None:
         print(server.url, flush=True)  # noqa: T201
         await asyncio.Event().wait()
 
-    try:
+    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve())
-    except KeyboardInterrupt:
-        pass
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from core.llm.capabilities import Capabilities, Mode, known, learn, lower
 from core.llm.schemas import Shape, shape
@@ -25,7 +25,7 @@ class _Bird(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     plumage: str
-    share: float = Field(ge=0, le=1)
+    weight: float
 
 
 class _Birds(BaseModel):
@@ -53,6 +53,7 @@ async def probe(client: Client) -> tuple[Capabilities | None, Answer[Any]]:
     """What works, and the last answer; None if the endpoint cannot be asked (the answer's outcome says why)."""
     model = client.model
     believed = known(model.base_url, model.model)
+    cut_before = False
     for _ in range(_QUESTIONS):
         tokens = model.max_output_tokens if believed.thinks else min(_TOKENS, model.max_output_tokens)
         reply = await client.send(body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
@@ -66,14 +67,26 @@ async def probe(client: Client) -> tuple[Capabilities | None, Answer[Any]]:
             continue
         if answer.outcome is not Outcome.WRITTEN and answer.outcome not in _UNREADABLE:
             return None, answer
-        if reply.thinks and not believed.thinks:
-            believed = believed.model_copy(update={"thinks": True})
-            if answer.outcome is Outcome.TRUNCATED:
-                continue
+        thought, believed = believed.thinks, believed.model_copy(update={"thinks": believed.thinks or reply.thinks})
         below = lower(believed.mode)
-        if answer.outcome is Outcome.WRITTEN or below is None:
-            # The last mode asks for nothing that could fail: what it brings is judged answer by answer.
+        if works(believed.mode, answer.outcome, answer.raw) or below is None:
             usage = answer.usage.input_tokens is not None and answer.usage.output_tokens is not None
             return believed.model_copy(update={"reports_usage": usage, "probed": True}), answer
+        if answer.outcome is Outcome.TRUNCATED and (not cut_before or believed.thinks > thought):
+            # Cut off says little: a small model may have rambled, and one that thinks had too few tokens.
+            cut_before = True
+            continue
+        cut_before = False
         believed = believed.model_copy(update={"mode": below})
     return None, answer
+
+
+def works(mode: Mode, outcome: Outcome, raw: str) -> bool:
+    """Whether an answer shows that the server heeds `mode`.
+
+    Bare JSON is all that json_object promises, and the prompt alone promises nothing: there the answers are judged
+    one by one.
+    """
+    if outcome is Outcome.WRITTEN or mode is Mode.PROMPT:
+        return True
+    return mode is Mode.OBJECT and outcome is Outcome.SCHEMA_VIOLATION and raw.lstrip().startswith("{")

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -110,13 +111,16 @@ def test_sigterm_is_a_stop(project: Project, db: sqlite3.Connection) -> None:
 
 
 def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> None:
+    def more_attempts(than: int) -> bool:
+        return len(attempts_of(db, run)) > than
+
     rng = random.Random(kills)
     run = go(project, db, pace=375 * 60 / (0.4 * kills))
     seen: set[str] = set()
     verdicts: set[str] = set()
     for _ in range(kills):
         begun = len(attempts_of(db, run))
-        until(lambda begun=begun: len(attempts_of(db, run)) > begun)
+        until(partial(more_attempts, begun))
         time.sleep(rng.uniform(0, 0.15))
         current = read(db, run)
         assert current.state is RunState.RUNNING, "it was over before it could be killed so often"

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
+from sqlite_utils import Database, Migrations
 
 from storage import database, migrations
 from storage.database import DatabaseError, connect, connect_durably, schema_version, transaction
@@ -39,7 +39,7 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.db"
     connect(path).close()
-    newer = migrations.Migrations("sidequest")
+    newer = Migrations("sidequest")
     for step in migrations.migrations._migrations:
         newer(name=step.name)(step.fn)
 
@@ -59,7 +59,7 @@ def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: p
 def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.db"
     connect(path).close()
-    broken = migrations.Migrations("sidequest")
+    broken = Migrations("sidequest")
     for step in migrations.migrations._migrations:
         broken(name=step.name)(step.fn)
 

@@ -29,7 +29,7 @@ def list_(context: Context, as_json: bool) -> None:
     project, connection = context.open()
     known = Capabilities(connection)
     roles = {project.task.roles.generator: "generator", project.task.roles.judge: "judge"}
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "name": name,
             "model": model.model,

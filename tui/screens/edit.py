@@ -14,34 +14,50 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Input, Label, Select, Static, TextArea
+from textual.widgets import Footer, Label, Select, Static
 
 from core.task import Task
 from storage.examples import CONTENT
 from storage.schema import Evidence, Example
 from tui.actions import EDIT, bindings
 from tui.text import clean
+from tui.widgets.fields import Area, Field
+
+# More than this in one example, and a form is no place for it.
+FORM_LIMIT = 50_000
+
+
+def fits_form(example: Example) -> bool:
+    """Whether the example is short enough to be edited in a form."""
+    texts = [example.hypothesis, example.reasoning, *(piece.source + piece.content for piece in example.evidence)]
+    return sum(map(len, texts)) <= FORM_LIMIT
 
 
 class Piece(Vertical):
     """The fields of one piece of evidence."""
 
-    def __init__(self, piece: Evidence) -> None:
+    def __init__(self, piece: Evidence, *, new: bool = False) -> None:
         super().__init__(classes="panel")
         self.border_title = "evidence"
         self._piece = piece
+        self._new = new
 
     def compose(self) -> ComposeResult:
-        yield Input(self._piece.source, placeholder="source", classes="source")
-        yield Input(f"{self._piece.relevance:g}", placeholder="relevance, 0 to 1", classes="relevance")
-        yield TextArea(self._piece.content, classes="content", tab_behavior="focus")
+        yield Field(self._piece.source, placeholder="source", classes="source")
+        yield Field(f"{self._piece.relevance:g}", placeholder="relevance, 0 to 1", classes="relevance")
+        yield Area(self._piece.content, classes="content")
+
+    def on_mount(self) -> None:
+        """A new piece wants to be written."""
+        if self._new:
+            self.query_one(".source").focus()
 
     def values(self) -> dict[str, Any]:
         """What the fields say."""
         return {
-            "source": self.query_one(".source", Input).value,
-            "relevance": self.query_one(".relevance", Input).value,
-            "content": self.query_one(".content", TextArea).text,
+            "source": self.query_one(".source", Field).edited,
+            "relevance": self.query_one(".relevance", Field).edited,
+            "content": self.query_one(".content", Area).edited,
         }
 
 
@@ -63,7 +79,7 @@ class EditScreen(ModalScreen[Example | None]):
         yield Static(id="problems")
         with VerticalScroll(id="fields"):
             yield Label("hypothesis")
-            yield TextArea(one.hypothesis, id="hypothesis", tab_behavior="focus")
+            yield Area(one.hypothesis, id="hypothesis")
             with Vertical(id="pieces", classes="row"):
                 for piece in one.evidence:
                     yield Piece(piece)
@@ -72,9 +88,9 @@ class EditScreen(ModalScreen[Example | None]):
                 yield _choice("domain", [domain.name for domain in self._curriculum.domains], one.domain)
                 yield _choice("level", [str(level.level) for level in self._curriculum.levels], str(one.level))
             yield Label("confidence, 0 to 1")
-            yield Input(f"{one.confidence:g}", id="confidence")
+            yield Field(f"{one.confidence:g}", id="confidence")
             yield Label("reasoning")
-            yield TextArea(one.reasoning, id="reasoning", tab_behavior="focus")
+            yield Area(one.reasoning, id="reasoning")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -84,10 +100,10 @@ class EditScreen(ModalScreen[Example | None]):
     def values(self) -> dict[str, Any]:
         """What the form says, by field."""
         return {
-            "hypothesis": self.query_one("#hypothesis", TextArea).text,
+            "hypothesis": self.query_one("#hypothesis", Area).edited,
             "evidence": [piece.values() for piece in self.query(Piece)],
-            "reasoning": self.query_one("#reasoning", TextArea).text,
-            "confidence": self.query_one("#confidence", Input).value,
+            "reasoning": self.query_one("#reasoning", Area).edited,
+            "confidence": self.query_one("#confidence", Field).edited,
             **{name: self.query_one(f"#{name}", Select).value for name in ("decision", "domain", "level")},
         }
 
@@ -107,9 +123,8 @@ class EditScreen(ModalScreen[Example | None]):
 
     def action_add(self) -> None:
         """Add an empty piece of evidence."""
-        piece = Piece(Evidence.model_construct(source="", content="", relevance=0.5))
-        self.query_one("#pieces").mount(piece)
-        self.call_after_refresh(lambda: piece.query_one(".source").focus())
+        blank = Evidence.model_construct(source="", content="", relevance=0.5)
+        self.query_one("#pieces").mount(Piece(blank, new=True))
 
     def action_remove(self) -> None:
         """Remove the piece of evidence that the cursor is in."""

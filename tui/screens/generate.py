@@ -25,6 +25,7 @@ from tui.screens.live import LiveScreen
 from tui.screens.runs import stop_question
 from tui.text import clean, content, line
 from tui.widgets.bars import bar, duration
+from tui.widgets.fields import Field
 from tui.widgets.modals import Confirm
 
 # From so many columns on, the run stands beside the grid.
@@ -63,18 +64,18 @@ class GenerateScreen(LiveScreen):
             yield Label("judge")
             yield _choice("judge", [*EMBEDDED["judge"], *task.models], given.judge)
             yield Label("cells")
-            yield Input("", id="cells", placeholder="all, or domain:risk level:1-2")
+            yield Field("", id="cells", placeholder="all, or domain:risk level:1-2")
             yield Label("how many")
-            yield Input("", id="n", placeholder="all that is missing")
+            yield Field("", id="n", placeholder="all that is missing")
             yield Label("seed")
-            yield Input("0", id="seed")
+            yield Field("0", id="seed")
             yield Label("budget")
-            yield Input("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
+            yield Field("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
             yield Label("flaws")
-            yield Input(f"{given.flaws:g}", id="flaws", placeholder="share planted, 0 to 1")
+            yield Field(f"{given.flaws:g}", id="flaws", placeholder="share planted, 0 to 1")
             yield Label("pace")
             pace = "" if given.attempts_per_minute is None else f"{given.attempts_per_minute:g}"
-            yield Input(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
+            yield Field(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
 
     def on_mount(self) -> None:
         """Make the grid; begin there."""

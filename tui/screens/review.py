@@ -22,6 +22,7 @@ from tui.actions import REVIEW, bindings
 from tui.screens.live import LiveScreen
 from tui.text import clean, line
 from tui.widgets.example import body, place
+from tui.widgets.fields import Field
 
 PAGE = 50
 # Decisions per minute are those of the last five minutes.
@@ -52,7 +53,7 @@ class ReviewScreen(LiveScreen):
         with VerticalScroll(id="example"):
             yield Static(id="body")
         yield Static(id="prompt")
-        yield Input(id="filter", placeholder="words, level:1-2 domain:risk decision:REFINED status:pending flagged")
+        yield Field(id="filter", placeholder="words, level:1-2 domain:risk decision:REFINED status:pending flagged")
 
     def on_mount(self) -> None:
         """Begin with the keys on the screen, not in a field."""
@@ -202,9 +203,13 @@ class ReviewScreen(LiveScreen):
 
     def action_edit(self) -> None:
         """Edit the example."""
-        from tui.screens.edit import EditScreen
+        from tui.screens.edit import EditScreen, fits_form
 
-        if self._current is not None:
+        if self._current is None:
+            self.tell("there is no example in front")
+        elif not fits_form(self._current):
+            self.tell("too long for a form: `sidequest review edit ID FILE` takes changes as JSON", error=True)
+        else:
             self.app.push_screen(EditScreen(self.project.task, self._current), self._edited)
 
     def _edited(self, edited: Example | None) -> None:

@@ -1,0 +1,64 @@
+"""JSON out of what models say."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.llm.answers import Spoken, objects, spoken
+
+
+@pytest.mark.parametrize(
+    ("content", "reasoning", "expected"),
+    [
+        ('{"a": 1}', "", Spoken('{"a": 1}')),
+        ('<think>hm</think>\n{"a": 1}', "", Spoken('{"a": 1}', "hm")),
+        ('  <THINK>hm</THINK>{"a": 1}', "", Spoken('{"a": 1}', "hm")),
+        ('hm\n</think>\n{"a": 1}', "", Spoken('{"a": 1}', "hm")),
+        ('<think>one</think> so <think>two</think> {"a": 1}', "", Spoken('so  {"a": 1}', "one\ntwo")),
+        ("<think>hm, and then", "", Spoken("", "hm, and then", cut=True)),
+        ("Sure. <think>hm", "", Spoken("Sure.", "hm", cut=True)),
+        ('{"a": 1}', "hm", Spoken('{"a": 1}', "hm")),
+        ("", "hm", Spoken("", "hm", cut=True)),
+        ("<think></think>", "", Spoken("")),
+        ("", "", Spoken("")),
+        ('{"a": "a </think> inside"}', "", Spoken('{"a": "a </think> inside"}')),
+        ('<think>x</think>{"a": "<think>"}', "", Spoken('{"a": "<think>"}', "x")),
+    ],
+)
+def test_thinking_is_set_aside(content: str, reasoning: str, expected: Spoken) -> None:
+    assert spoken(content, reasoning) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1}', [{"a": 1}]),
+        ('```json\n{"a": 1}\n```', [{"a": 1}]),
+        ('Here:\n```\n{"a": 1}\n```\nDone.', [{"a": 1}]),
+        ('Of {a, b} I take {"a": {"b": 2}}, as said.', [{"a": {"b": 2}}, {"b": 2}]),
+        ('{"x": 1} or rather {"a": 1}', [{"x": 1}, {"a": 1}]),
+        ('[{"a": 1}]', [{"a": 1}]),
+        ('{"a": 1', []),
+        ('{"a": NaN}', []),
+        ('{"a": Infinity}', []),
+        ("no braces", []),
+        ("", []),
+        ('"a string"', []),
+    ],
+)
+def test_objects_are_found(text: str, expected: list[object]) -> None:
+    found = list(objects(text))
+    assert found[: len(expected)] == expected
+    assert bool(found) is bool(expected)
+
+
+@pytest.mark.parametrize("text", ["{" * 1_000_000, '{"a":' * 200_000, "```json\n" * 100_000, "<think>" * 150_000])
+def test_hostile_text_ends_soon_and_raises_nothing(text: str) -> None:
+    assert list(objects(spoken(text).text)) == []
+
+
+@given(st.text(max_size=200), st.text(max_size=50))
+def test_any_text_is_read_without_an_exception(content: str, reasoning: str) -> None:
+    list(objects(spoken(content, reasoning).text))

@@ -1,0 +1,47 @@
+"""Fields to edit stored text in: they show it with every control visible, and give it back untouched if it is not
+edited."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual import events
+from textual.widgets import Input, TextArea
+
+from tui.text import clean
+
+
+class Field(Input):
+    """One line."""
+
+    def __init__(self, stored: str = "", **options: Any) -> None:
+        self._stored = stored
+        self._shown = clean(stored).replace("\n", "␊").replace("\t", "␉")
+        super().__init__(self._shown, **options)
+
+    @property
+    def edited(self) -> str:
+        """What it says; the stored text itself if nobody has changed it."""
+        return self._stored if self.value == self._shown else self.value
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.text = clean(event.text)
+        super()._on_paste(event)
+
+
+class Area(TextArea):
+    """Several lines."""
+
+    def __init__(self, stored: str, **options: Any) -> None:
+        self._stored = stored
+        self._shown = clean(stored)
+        super().__init__(self._shown, tab_behavior="focus", **options)
+
+    @property
+    def edited(self) -> str:
+        """What it says; the stored text itself if nobody has changed it."""
+        return self._stored if self.text == self._shown else self.text
+
+    async def _on_paste(self, event: events.Paste) -> None:
+        event.text = clean(event.text)
+        await super()._on_paste(event)
