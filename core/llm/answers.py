@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-_OPEN = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
-_CLOSE = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-_PAIR = re.compile(r"<think(?:ing)?>(.*?)</think(?:ing)?>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
 # Text that is full of braces costs time at each: past so many the answer counts as unreadable.
 _STARTS = 500
@@ -34,15 +32,26 @@ def spoken(content: str, reasoning: str = "") -> Spoken:
     if isinstance(_decoded(content.strip()), dict):
         # A tag inside a string of the answer is part of the answer.
         return Spoken(content.strip(), reasoning.strip())
-    thoughts = [reasoning, *(pair.group(1) for pair in _PAIR.finditer(content))]
-    rest = _PAIR.sub("", content).strip()
-    if isinstance(_decoded(rest), dict):
-        return Spoken(rest, _joined(*thoughts))
-    *before, rest = _CLOSE.split(rest)
-    rest, *after = _OPEN.split(rest, maxsplit=1)
-    thinking = _joined(*thoughts, *before, *after)
-    unanswered = bool(after) and "{" not in rest
-    return Spoken(rest.strip(), thinking, cut=unanswered or (not rest.strip() and bool(thinking)))
+    thoughts, said, position, thinking = [reasoning], "", 0, False
+    for tag in _TAG.finditer(content):
+        piece, position = content[position : tag.start()], tag.end()
+        opens = not tag.group().startswith("</")
+        if thinking or not opens:
+            # A closing tag alone: the chat template had opened it, and all before it was thinking.
+            thoughts += [said, piece]
+            said = ""
+        else:
+            said += piece
+        thinking = opens
+        if not opens and isinstance(_decoded(content[position:].strip()), dict):
+            break
+    rest = content[position:]
+    if thinking:
+        thoughts.append(rest)
+    else:
+        said += rest
+    said, thought = said.strip(), _joined(*thoughts)
+    return Spoken(said, thought, cut=(thinking and "{" not in said) or (not said and bool(thought)))
 
 
 def objects(text: str) -> Iterator[dict[str, Any]]:

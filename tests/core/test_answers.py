@@ -16,7 +16,7 @@ from core.llm.answers import Spoken, objects, spoken
         ('<think>hm</think>\n{"a": 1}', "", Spoken('{"a": 1}', "hm")),
         ('  <THINK>hm</THINK>{"a": 1}', "", Spoken('{"a": 1}', "hm")),
         ('hm\n</think>\n{"a": 1}', "", Spoken('{"a": 1}', "hm")),
-        ('<think>one</think> so <think>two</think> {"a": 1}', "", Spoken('so  {"a": 1}', "one\ntwo")),
+        ('<think>one</think> so <think>two</think> {"a": 1}', "", Spoken('{"a": 1}', "one\nso\ntwo")),
         ("<think>hm, and then", "", Spoken("", "hm, and then", cut=True)),
         ("Sure. <think>hm", "", Spoken("Sure.", "hm", cut=True)),
         ('{"a": 1}', "hm", Spoken('{"a": 1}', "hm")),
