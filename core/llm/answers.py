@@ -36,12 +36,14 @@ def spoken(content: str, reasoning: str = "") -> Spoken:
     for tag in _TAG.finditer(content):
         piece, position = content[position : tag.start()], tag.end()
         opens = not tag.group().startswith("</")
-        if thinking or not opens:
+        if thinking:
+            thoughts.append(piece)
+        elif opens:
+            said += piece
+        else:
             # A closing tag alone: the chat template had opened it, and all before it was thinking.
             thoughts += [said, piece]
             said = ""
-        else:
-            said += piece
         thinking = opens
         if not opens and isinstance(_decoded(content[position:].strip()), dict):
             break

@@ -120,22 +120,20 @@ class Client:
                 break
         return reply.answer
 
-    async def probe(self) -> Answer[Any]:
-        """Ask what the endpoint is capable of, whatever is remembered; the last answer says how it went."""
+    async def probe(self) -> tuple[Capabilities | None, Answer[Any]]:
+        """Ask what the endpoint is capable of, whatever is remembered, and remember it; and the last answer.
+
+        None for the capabilities if the endpoint cannot be asked: the answer's outcome says why.
+        """
         from core.llm.probe import probe
 
         if problem := self._key_problem():
-            return Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
+            return None, Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
         found, answer = await probe(self)
         if found is not None:
             _endpoint(self.model, self._pace).capabilities = found
             self._store.save(self.model.base_url, self.model.model, found.to_json())
-        return answer
-
-    @property
-    def capabilities(self) -> Capabilities | None:
-        """What is known so far; None before the first question."""
-        return _endpoint(self.model, self._pace).capabilities
+        return found, answer
 
     async def close(self) -> None:
         """Close the connections; safe to call twice."""
@@ -172,10 +170,10 @@ class Client:
 
     async def _first_probe(self, endpoint: Endpoint) -> Answer[Any] | None:
         try:
-            answer = await self.probe()
+            found, answer = await self.probe()
         finally:
             endpoint.probing = None
-        return None if endpoint.capabilities is not None else answer
+        return answer if found is None else None
 
     def _taught(self, endpoint: Endpoint, used: Capabilities, found: Fault | None) -> bool:
         """Whether a refusal taught something, so that the question is worth repeating; it is remembered."""

@@ -46,7 +46,7 @@ def server(latency_s: float) -> Iterator[str]:
     """A loopback server in a process of its own; yields its base URL."""
     command = [sys.executable, "-m", "tests.loopback", "--port", "0", "--latency", str(latency_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None 
+        assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
         finally:

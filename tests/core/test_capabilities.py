@@ -8,6 +8,7 @@ import pytest
 
 from core.llm.capabilities import Capabilities, Mode, known, learn, lower, remembered
 from core.llm.client import Client
+from core.llm.connect import check
 from core.llm.limits import Pace
 from core.task import Model
 from storage.schema import Outcome
@@ -71,7 +72,7 @@ def test_modes_go_down_to_the_prompt() -> None:
             {"temperature": False},
         ),
         (
-            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+            "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead.",
             "max_tokens",
             {"max_tokens_field": "max_completion_tokens"},
         ),
@@ -117,7 +118,7 @@ async def test_the_probe_finds_the_best_mode_that_works(react: Any, mode: Mode, 
     store = Store()
     async with Loopback(react=react) as server:
         client = client_of(server, store)
-        answer = await client.probe()
+        _, answer = await client.probe()
         await client.close()
         assert len(server.probes) == questions
     assert answer.outcome is Outcome.WRITTEN
@@ -174,8 +175,27 @@ async def test_an_endpoint_that_cannot_be_asked_is_not_remembered(reaction: Reac
     store = Store()
     async with Loopback(react=lambda _: reaction) as server:
         client = client_of(server, store)
-        answer = await client.probe()
+        _, answer = await client.probe()
         await client.close()
         assert len(server.probes) == 1
     assert answer.outcome is outcome
     assert store.saved == {}
+
+
+async def test_a_check_tells_capabilities_speed_and_price() -> None:
+    store = Store()
+    async with Loopback(latency_s=0.01) as server:
+        model = Model(model="m", base_url=server.url, key_env="")
+        checked = await check(model, capabilities=store, prices={})
+    assert (checked.ok, checked.outcome, checked.detail, checked.priced) == (True, Outcome.WRITTEN, "", False)
+    assert checked.capabilities == remembered(store.load(server.url, "m"))
+    assert checked.seconds >= 0.01
+    assert checked.tokens_per_s is not None
+
+
+async def test_a_check_that_fails_says_why() -> None:
+    async with Loopback(react=lambda _: loopback.NO_MODEL) as server:
+        model = Model(model="m", base_url=server.url, key_env="")
+        checked = await check(model, capabilities=Store(), prices={})
+    assert (checked.ok, checked.capabilities) == (False, None)
+    assert "knows no model 'm'" in checked.detail

@@ -104,7 +104,7 @@ def test_backoff_is_bounded_and_never_nothing(tried: int, chance: float) -> None
 
 
 def gate(pace: Pace = PACE, **settings: int) -> Gate:
-    return Gate(Model(model="m", **settings), pace)  # type: ignore[arg-type]
+    return Gate(Model(model="m", **settings), pace)
 
 
 async def test_no_more_pass_than_the_limit_allows() -> None:

@@ -59,7 +59,10 @@ def test_from_an_empty_folder_to_reviewed_examples(tmp_path: Path) -> None:
     assert set(matrix) == {"cells", "flagged"}
     assert {"domain", "level", "attempts", "rejected", "rate", "low", "high", "reasons"} <= set(matrix["cells"][0])
     assert data("qa", "scorecard", cwd=p)["good"] >= 375
+    assert len(data("qa", "attempts", "--result", "passed", "--limit", "7", cwd=p)) == 7
+    assert data("models", "list", cwd=p) == []
     one = listed[0]["id"]
+    assert data("qa", "chain", one, cwd=p)[-1]["attempt"]["candidate"]["hypothesis"] == listed[0]["hypothesis"]
     assert data("review", "accept", one, cwd=p)["example"]["status"] == "accepted"
     assert data("review", "reject", one[:26], "--reason", "ambiguous", cwd=p)["example"]["status"] == "rejected"
     assert data("plan", cwd=p)["missing"] == 1

@@ -68,4 +68,6 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, widths: d
             for position, value in enumerate(row)
         ]
         drawn.add_row(*(Text(cell) for cell in cells))
-    Console(file=sys.stdout, markup=False, highlight=False).print(drawn)
+    # Into a pipe or a file lines are as long as they are; on a terminal they fit it.
+    width = None if sys.stdout.isatty() else 1000
+    Console(file=sys.stdout, width=width, markup=False, highlight=False).print(drawn)

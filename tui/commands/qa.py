@@ -88,7 +88,7 @@ def scorecard(context: Context, as_json: bool) -> None:
         show(f"refused {found.refused} of {found.good} good candidates ({interval})")
 
 
-@qa.command()
+@qa.command("attempts")
 @click.option("--run", "run_id", default="", help="Only attempts of this run.")
 @click.option("--result", type=click.Choice([result.value for result in Result]), help="Only this result.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
@@ -117,9 +117,6 @@ def attempts_(context: Context, run_id: str, result: str | None, limit: int, as_
         ],
         widths={5: 60},
     )
-
-
-attempts_.name = "attempts"
 
 
 @qa.command()

@@ -90,6 +90,7 @@ class GenerateScreen(LiveScreen):
             grid.add_row(label, *(Text("") for _ in self.project.task.levels), key=domain.name)
         for name, title in (("form", "What to make · g starts"), ("live", "Run"), ("newest", "Newest attempts")):
             self.query_one(f"#{name}").border_title = title
+        grid.move_cursor(row=0, column=1)
         grid.focus()
 
     def ticking(self) -> bool:

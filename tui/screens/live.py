@@ -122,7 +122,7 @@ class LiveScreen(Screen[None]):
     def _draw_bar(self) -> None:
         running = self.sidequest.running
         runs = "" if not running else f"{running} run{'s' if running > 1 else ''} · "
-        right = f"{runs}{datetime.now():%H:%M}"
+        right = f"{runs}{clock()}"
         name = f"Sidequest · {line(self.project.task.name, 30)}" if self.size.width >= 100 else "Sidequest"
         parts: list[tuple[str, str | Style]] = [(f"{name}  ", "bold")]
         for key, place, label in PLACES:
@@ -131,6 +131,11 @@ class LiveScreen(Screen[None]):
         self.show(
             "#bar", Content.assemble(left, " " * max(1, self.size.width - 2 - left.cell_length - len(right)), right)
         )
+
+
+def clock() -> str:
+    """The time of day."""
+    return f"{datetime.now():%H:%M}"
 
 
 def _link(action: str) -> Style:

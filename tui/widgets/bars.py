@@ -20,7 +20,7 @@ def bar(share: float, width: int) -> str:
 
 def relevance(value: float) -> str:
     """Five cells for a relevance from 0 to 1."""
-    full = round(value * 5)
+    full = int(value * 5 + 0.5)
     return "▮" * full + "▯" * (5 - full)
 
 

@@ -1,0 +1,45 @@
+"""A few pictures of the app, light and dark. `pytest --snapshot-update` renews them; look before you commit."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from core.project import Project
+from storage import reviews
+from storage.schema import Action
+from tests.tui.conftest import put, several
+from tui.app import SidequestApp
+from tui.screens import live
+
+
+@pytest.fixture
+def pictured(project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> SidequestApp:
+    """The app with fixed examples and a clock that stands still."""
+    put(db, *several(24))
+    for number, action in enumerate([Action.ACCEPT, Action.REJECT, Action.ACCEPT, Action.FLAG]):
+        reviews.decide(db, f"01J{number:023d}", action)
+
+    monkeypatch.setattr(live, "clock", lambda: "14:02")
+    return SidequestApp(project.folder)
+
+
+@pytest.mark.parametrize(
+    ("keys", "size", "theme"),
+    [
+        pytest.param([], (80, 24), "textual-dark", id="home"),
+        pytest.param(["3"], (80, 24), "textual-dark", id="review"),
+        pytest.param(["3"], (160, 45), "textual-light", id="review-light-wide"),
+        pytest.param(["2"], (160, 45), "textual-dark", id="generate-wide"),
+    ],
+)
+def test_picture(pictured: SidequestApp, snap_compare: Any, keys: list[str], size: tuple[int, int], theme: str) -> None:
+    async def prepare(pilot: Pilot[int]) -> None:
+        pilot.app.theme = theme
+        await pilot.press(*keys)
+        await pilot.pause()
+
+    assert snap_compare(pictured, run_before=prepare, terminal_size=size)
