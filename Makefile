@@ -39,10 +39,13 @@ bench: $(DEVELOPED) ## the measurements of the README
 	$(BIN)/python -m tests.bench.solver
 	$(BIN)/python -m tests.bench.near_duplicates
 
+screenshots: $(DEVELOPED) ## let the app export the pictures of the README
+	$(BIN)/python -m tests.screenshots
+
 constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev]'`
 	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
 
 clean: ## remove what make made
 	rm -rf .venv demo
 
-.PHONY: help demo test lint bench constraints clean
+.PHONY: help demo test lint bench screenshots constraints clean

@@ -169,31 +169,32 @@ class Loopback:
         await self.stop()
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self.latency_s
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         try:
-            return await self._react(request, json.loads(await request.read()))
+            reaction, response = self._react(request, json.loads(await request.read()))
+            # What the answer took to write is part of the latency, as it is with a real model.
+            await asyncio.sleep(reaction.hang_s or max(0.0, due - loop.time()))
+            if reaction.reset and request.transport is not None:
+                request.transport.abort()
+            return response
         finally:
             self.in_flight -= 1
 
-    async def _react(self, request: web.Request, body: Body) -> web.StreamResponse:
+    def _react(self, request: web.Request, body: Body) -> tuple[Reaction, web.Response]:
         self.served += 1
         probe = is_probe(body)
         if self._keep:
             (self.probes if probe else self.requests).append(body)
             self.keys.append(request.headers.get("Authorization", ""))
         reaction = self.script.pop(0) if self.script and not probe else self.react(body)
-        await asyncio.sleep(reaction.hang_s or self.latency_s)
-        if reaction.reset:
-            transport = request.transport
-            assert transport is not None
-            transport.abort()
-            return web.Response()
         if reaction.error is not None:
             if isinstance(reaction.error, str):
-                return web.Response(status=reaction.status, text=reaction.error, content_type="text/html")
-            return web.json_response(reaction.error, status=reaction.status, headers=reaction.headers)
-        return web.json_response(self._completion(body, reaction), headers=reaction.headers)
+                return reaction, web.Response(status=reaction.status, text=reaction.error, content_type="text/html")
+            return reaction, web.json_response(reaction.error, status=reaction.status, headers=reaction.headers)
+        return reaction, web.json_response(self._completion(body, reaction), headers=reaction.headers)
 
     def _completion(self, body: Body, reaction: Reaction) -> Body:
         content = reaction.content

@@ -89,6 +89,8 @@ class Figures:
         elif verdict.result is Result.REJECTED:
             self.rejected += 1
             self.reasons[verdict.reason] += 1
+        else:
+            self.reasons[f"judge_{verdict.outcome.value}"] += 1
 
     def _pay(self, cost: float | None) -> None:
         if cost is not None:

@@ -109,7 +109,13 @@ class _Filling:
             return self._ending
         if self._session.stopping:
             return Ending(RunState.STOPPED, "stopped on request; resume continues it")
-        return Ending(RunState.FINISHED, self._shortfall())
+        if self._figures.unjudged:
+            waiting = f"{self._figures.unjudged} candidates wait for a judge that answers: resume asks it again"
+            return Ending(RunState.STOPPED, waiting)
+        if self._figures.given_up:
+            given_up = f"{self._figures.given_up} slots were given up after all their ideas failed"
+            return Ending(RunState.FINISHED, given_up)
+        return Ending(RunState.FINISHED)
 
     async def close(self) -> None:
         await self._source.close()
@@ -133,14 +139,6 @@ class _Filling:
 
     def _publish(self) -> None:
         self._session.progress = self._figures.snapshot()
-
-    def _shortfall(self) -> str:
-        parts = []
-        if self._figures.given_up:
-            parts.append(f"{self._figures.given_up} slots were given up after all their ideas failed")
-        if self._figures.unjudged:
-            parts.append(f"{self._figures.unjudged} candidates wait for a judge that answers")
-        return "; ".join(parts)
 
     async def _line(self, queue: Iterator[Slot]) -> None:
         with self._session.at_work():

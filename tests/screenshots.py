@@ -1,0 +1,60 @@
+"""The pictures of the README: `make screenshots` lets the app itself export them into docs/."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+from core.generation.start import GenerateParams, start
+from core.project import create, open_project
+from core.runs.control import look, stop
+from storage import examples, reviews, runs
+from storage.database import connect
+from storage.examples import Filter
+from storage.schema import Action
+from tui.app import SidequestApp
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+async def picture(folder: Path, name: str, keys: list[str], wait_s: float) -> None:
+    """Export one screen of the project in `folder`."""
+    app = SidequestApp(folder)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await pilot.press(*keys)
+        await pilot.pause(wait_s)
+        app.clear_notifications()
+        await pilot.pause(0.3)
+        (DOCS / f"{name}.svg").write_text(app.export_screenshot(title="Sidequest"), encoding="utf-8")
+
+
+def main() -> None:
+    """A sample project, half made and in part reviewed, then its screens."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "demo"
+        create(folder)
+        project = open_project(folder)
+        db = connect(project.database)
+        params = GenerateParams.of(project.task).model_copy(update={"n": 300, "flaws": 0.12})
+        run = start(project, db, params)
+        while not look(runs.get(db, run.id) or run).state.ended:
+            time.sleep(0.1)
+        for number, one in enumerate(examples.page(db, Filter(), limit=90)):
+            reviews.decide(db, one.id, Action.REJECT if number % 17 == 5 else Action.ACCEPT)
+        slow = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": 240, "flaws": 0.12})
+        start(project, db, slow)
+        DOCS.mkdir(exist_ok=True)
+        asyncio.run(picture(folder, "generate", ["2"], 4.0))
+        asyncio.run(picture(folder, "home", [], 1.5))
+        asyncio.run(picture(folder, "review", ["3"], 0.5))
+        for left in runs.newest(db):
+            if not look(left).state.ended:
+                stop(db, left.id)
+        while any(not look(one).state.ended for one in runs.newest(db)):
+            time.sleep(0.1)
+
+
+if __name__ == "__main__":
+    main()
