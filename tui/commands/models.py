@@ -10,9 +10,8 @@ import click
 
 from core.project import Project
 from storage.runs import Capabilities
-from storage.schema import Outcome
 from tui.commands.context import Context, json_option, pass_context, verb
-from tui.commands.output import print_json, say, table
+from tui.commands.output import plain, print_json, say, table
 
 
 @click.group()
@@ -80,7 +79,8 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
     else:
         for one in found:
             can = one["capabilities"]
-            took = f"{one['seconds']:.1f} s"
+            speed = "" if one["tokens_per_s"] is None else f", {one['tokens_per_s']:.0f} tokens/s"
+            took = f"answered in {one['seconds']:.1f} s{speed}"
             said = f"structured output: {can['mode']}, {took}" if can else f"{one['outcome']}: {one['detail']}"
             say(f"{one['name']}: {said}")
         if not found:
@@ -89,27 +89,9 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
 
 
 async def _check(project: Project, connection: sqlite3.Connection, names: list[str]) -> list[dict[str, Any]]:
-    from core.llm.client import Client
+    from core.llm.connect import check as ask
 
-    async def ask(name: str) -> dict[str, Any]:
-        task = project.task
-        client = Client(
-            task.models[name],
-            capabilities=Capabilities(connection),
-            price_table=task.prices,
-            max_retries=task.limits.max_retries,
-        )
-        try:
-            answer = await client.probe()
-            can = client.capabilities
-        finally:
-            await client.close()
-        return {
-            "name": name,
-            "outcome": answer.outcome.value,
-            "detail": "" if answer.outcome is Outcome.WRITTEN else answer.detail,
-            "seconds": answer.usage.seconds,
-            "capabilities": can.to_json() if can else None,
-        }
-
-    return list(await asyncio.gather(*(ask(name) for name in names)))
+    task = project.task
+    known = Capabilities(connection)
+    answers = await asyncio.gather(*(ask(task.models[name], capabilities=known, prices=task.prices) for name in names))
+    return [{"name": name, **plain(answer)} for name, answer in zip(names, answers, strict=True)]
