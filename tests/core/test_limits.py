@@ -167,7 +167,7 @@ async def test_requests_per_minute() -> None:
         async with one.passage(1):
             pass
     # 10 at once, then one every 0.1 s.
-    assert 0.25 <= asyncio.get_running_loop().time() - started < 0.6
+    assert 0.25 <= asyncio.get_running_loop().time() - started < 2
 
 
 async def test_tokens_per_minute_also_for_a_request_above_a_seconds_worth() -> None:
@@ -175,7 +175,7 @@ async def test_tokens_per_minute_also_for_a_request_above_a_seconds_worth() -> N
     started = asyncio.get_running_loop().time()
     async with one.passage(1300):
         pass
-    assert 0.25 <= asyncio.get_running_loop().time() - started < 0.6
+    assert 0.25 <= asyncio.get_running_loop().time() - started < 2
 
 
 async def test_an_estimate_that_was_too_low_is_made_up_for() -> None:

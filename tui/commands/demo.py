@@ -78,5 +78,5 @@ def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
     )
     for one in matrix(attempts.reason_counts(connection)).flagged:
         show(f"\n! {one.sentence}")
-    show(f"\nnext: sidequest -C {project.folder.name} opens it in a terminal; key 3 reviews")
+    show("\nnext: the same in a terminal opens the app on it; key 3 reviews")
     return not found.missing and all(quota.min <= quota.have <= quota.max for quota in found.quotas.values())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.style import Style
 from textual.widgets import Footer, Static
@@ -94,7 +95,8 @@ class LiveScreen(Screen[None]):
 
     def tell(self, message: str, *, error: bool = False) -> None:
         """A short message for the person."""
-        self.notify(clean(message, limit=500), markup=False, severity="error" if error else "information")
+        severity: SeverityLevel = "error" if error else "information"
+        self.notify(clean(message, limit=500), markup=False, severity=severity, timeout=8 if error else 2.5)
 
     def attempt(self, verb: str, *arguments: object) -> None:
         """Do what an action asks of runs or reviews, and tell what came of it."""
