@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -148,7 +148,7 @@ class SidequestApp(App[int]):
             yield SystemCommand(name, action.help, _runner(self, screen, action.name))
 
 
-def _runner(app: SidequestApp, screen: Screen[object], name: str):  # type: ignore[no-untyped-def]
+def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
         await app.run_action(name, screen if hasattr(screen, f"action_{name.split('(')[0]}") else app)
 

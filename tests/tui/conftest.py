@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable
 
 import pytest
+from textual.pilot import Pilot
 from textual.widget import Widget
 
 from core.project import Project
 from storage import examples
 from storage.database import transaction
-from storage.schema import Evidence, Example
+from storage.schema import Evidence, Example, Status
 from tests.conftest import example
 from tui.app import SidequestApp
 
@@ -53,12 +55,6 @@ def app(project: Project, db: sqlite3.Connection) -> SidequestApp:
     return SidequestApp(project.folder)
 
 
-@pytest.fixture
-def text() -> Callable[[Widget], str]:
-    """What a widget, or a screen, shows."""
-    return rendered
-
-
 def rendered(widget: Widget) -> str:
     """The text of all lines that a screen paints."""
     screen = widget.screen
@@ -67,3 +63,28 @@ def rendered(widget: Widget) -> str:
     assert width
     assert height
     return "\n".join("".join(segment.text for segment in strip) for strip in lines)
+
+
+SIZE = (80, 24)
+
+
+def status(db: sqlite3.Connection, number: int) -> Status:
+    found = examples.get(db, f"01J{number:023d}")
+    assert found is not None
+    return found.status
+
+
+def shown(pilot: Pilot[int]) -> str:
+    return rendered(pilot.app.screen)
+
+
+def told(pilot: Pilot[int]) -> str:
+    """What the app has told the person in notifications."""
+    return "\n".join(notification.message for notification in pilot.app._notifications)
+
+
+async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, shown(pilot)
+        await pilot.pause(0.05)

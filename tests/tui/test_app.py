@@ -1,55 +1,23 @@
-"""The app through its pilot: every action on every screen; empty, full, wrong and hostile."""
+"""The app as a whole through its pilot: opening, Home, hostile text, the terminal it runs in."""
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
-from textual.widgets import DataTable, Input, Select, TextArea
 
 from core.project import FILE, Project
-from core.runs import control
-from storage import examples, reviews, runs
-from storage.examples import Filter
+from storage import reviews, runs
 from storage.schema import Action, Candidate, Evidence, Run, RunState, Status
 from tests.conftest import HOSTILE, example
-from tests.tui.conftest import RAW, put, rendered, several
+from tests.tui.conftest import RAW, SIZE, put, several, shown, status, until
 from tui.app import SidequestApp
-
-SIZE = (80, 24)
-
-
-def status(db: sqlite3.Connection, number: int) -> Status:
-    found = examples.get(db, f"01J{number:023d}")
-    assert found is not None
-    return found.status
-
-
-def shown(pilot: Pilot[int]) -> str:
-    return rendered(pilot.app.screen)
-
-
-def told(pilot: Pilot[int]) -> str:
-    """What the app has told the person in notifications."""
-    return "\n".join(notification.message for notification in pilot.app._notifications)
-
-
-async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, shown(pilot)
-        await pilot.pause(0.05)
-
 
 # ------------------------------------------------------------ opening
 
@@ -135,245 +103,6 @@ async def test_home_names_a_lost_run(app: SidequestApp, db: sqlite3.Connection) 
         await pilot.press("8")
         await pilot.pause()
         assert "lost" in shown(pilot)
-
-
-# ------------------------------------------------------------ review
-
-
-async def test_decisions_are_saved_at_once_and_the_next_is_there(app: SidequestApp, db: sqlite3.Connection) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        assert "Claim number 0" in shown(pilot)
-        await pilot.press("a")
-        assert status(db, 0) is Status.ACCEPTED
-        await pilot.pause()
-        assert "Claim number 1" in shown(pilot)
-        await pilot.press("x")
-        await pilot.pause()
-        assert "1 wrong decision" in shown(pilot)
-        await pilot.press("2")
-        assert status(db, 1) is Status.REJECTED
-        assert reviews.newest(db, 1)[0].reason == "ambiguous"
-        await pilot.press("x", "escape")
-        assert status(db, 2) is Status.PENDING
-        await pilot.press("x", "enter")
-        assert status(db, 2) is Status.REJECTED
-        await pilot.press("s", "f")
-        found = examples.get(db, f"01J{4:023d}")
-        assert found is not None
-        assert found.flagged
-        await pilot.press("exclamation_mark")
-        assert examples.count(db, Filter(flagged=True)) == 0
-        await pilot.press("k")
-        await pilot.pause()
-        assert "Claim number 3" in shown(pilot)
-        await pilot.press("j", "j")
-        await pilot.pause()
-        assert "Claim number 5" in shown(pilot)
-        assert "9 wait" in shown(pilot)
-
-
-async def test_undo_shows_what_it_took_back_even_after_a_restart(project: Project, app: SidequestApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        await pilot.press("a", "a")
-        await pilot.press("u")
-        await pilot.pause()
-        assert "Claim number 1" in shown(pilot)
-    again = SidequestApp(project.folder)
-    async with again.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        await pilot.press("u")
-        await pilot.pause()
-        assert "Claim number 0" in shown(pilot)
-        assert status(again.db, 0) is Status.PENDING
-        await pilot.press("u")
-        await pilot.pause()
-        assert "nothing left to undo" in told(pilot)
-
-
-async def test_the_end_of_the_queue_says_so(app: SidequestApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        await pilot.press(*["a"] * 12)
-        await pilot.pause()
-        assert "That was the last one" in shown(pilot)
-        await pilot.press("a", "x", "f", "e", "y")
-        await pilot.pause()
-        assert "That was the last one" in shown(pilot)
-
-
-async def test_the_filter_chooses_and_names_a_mistake(app: SidequestApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        await pilot.press("slash")
-        pilot.app.screen.query_one("#filter", Input).value = "domain:risk level:2"
-        await pilot.press("enter")
-        await pilot.pause()
-        assert "Claim number 1 " in shown(pilot)
-        await pilot.press("slash")
-        pilot.app.screen.query_one("#filter", Input).value = "colour:red"
-        await pilot.press("enter")
-        await pilot.pause()
-        assert "no field colour" in told(pilot)
-        pilot.app.screen.query_one("#filter", Input).value = "zebra"
-        await pilot.press("enter")
-        await pilot.pause()
-        assert "Nothing matches zebra" in shown(pilot)
-        await pilot.press("slash", "escape")
-        await pilot.pause()
-        assert not pilot.app.screen.query_one("#filter").has_class("open")
-
-
-async def test_an_example_that_does_not_fit_scrolls(app: SidequestApp, db: sqlite3.Connection) -> None:
-    put(db, example(id="01A" + "0" * 23, reasoning="word " * 2000))
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        scroll = pilot.app.screen.query_one("#example")
-        await pilot.press("space")
-        assert scroll.scroll_y > 0
-        await pilot.press("pageup")
-        assert scroll.scroll_y == 0
-        await pilot.press("down", "down", "up")
-        assert scroll.scroll_y == 1
-
-
-async def test_copy_gives_ascii_json(app: SidequestApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        await pilot.press("y")
-        assert json.loads(app.clipboard)["hypothesis"] == "Claim number 0 about paid conversion."
-        assert app.clipboard.isascii()
-
-
-async def test_an_edit_is_checked_field_by_field_and_makes_a_version(app: SidequestApp, db: sqlite3.Connection) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("3")
-        await pilot.pause()
-        await pilot.press("e")
-        await pilot.pause()
-        screen = pilot.app.screen
-        screen.query_one("#confidence", Input).value = "2"
-        screen.query_one("#hypothesis", TextArea).text = "Edited claim."
-        await pilot.press("ctrl+s")
-        await pilot.pause()
-        assert "confidence: input should be less than or equal to 1" in shown(pilot)
-        screen.query_one("#confidence", Input).value = "0.97"
-        screen.query_one("#domain", Select).value = "risk"
-        await pilot.press("ctrl+n")
-        await pilot.pause()
-        piece = screen.query(".panel").last()
-        piece.query_one(".source", Input).value = "Third report"
-        piece.query_one(".content", TextArea).text = "Sales rose again."
-        await pilot.press("ctrl+s")
-        await pilot.pause()
-        found = examples.get(db, f"01J{0:023d}")
-        assert found is not None
-        assert (found.version, found.hypothesis, found.confidence, found.domain) == (2, "Edited claim.", 0.97, "risk")
-        assert [one.source for one in found.evidence] == ["Report 0", "Survey 0", "Third report"]
-        assert "Edited claim." in shown(pilot)
-        await pilot.press("e")
-        await pilot.pause()
-        pilot.app.screen.query(".source").first().focus()
-        await pilot.press("ctrl+d")
-        await pilot.pause()
-        await pilot.press("ctrl+s")
-        await pilot.pause()
-        found = examples.get(db, f"01J{0:023d}")
-        assert found is not None
-        assert len(found.evidence) == 2
-        await pilot.press("e")
-        await pilot.pause()
-        await pilot.press("escape")
-        await pilot.press("u", "u")
-        found = examples.get(db, f"01J{0:023d}")
-        assert found is not None
-        assert found.hypothesis == "Claim number 0 about paid conversion."
-
-
-# ------------------------------------------------------------ generate and runs
-
-
-async def test_a_run_is_started_watched_paused_stopped_and_resumed(project: Project, db: sqlite3.Connection) -> None:
-    app = SidequestApp(project.folder)
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("2")
-        await pilot.pause()
-        screen = pilot.app.screen
-        screen.query_one("#attempts_per_minute", Input).value = "600"
-        screen.query_one("#n", Input).value = "60"
-        await pilot.press("g")
-        await until(pilot, lambda: "running" in shown(pilot) and "passed QA" in shown(pilot))
-        run = runs.newest(db)[0]
-        await pilot.press("p")
-        await until(pilot, lambda: "paused" in shown(pilot))
-        await pilot.press("p")
-        await until(pilot, lambda: " running" in shown(pilot))
-        await pilot.press("x")
-        await pilot.pause()
-        assert "Stop run" in shown(pilot)
-        await pilot.press("n")
-        await pilot.press("x", "y")
-        await until(pilot, lambda: " stopped" in shown(pilot))
-        await pilot.press("8")
-        await until(pilot, lambda: "stopped on request" in shown(pilot))
-        await pilot.press("r")
-        await until(pilot, lambda: "goes on from where it was" in told(pilot))
-        await pilot.press("q")
-    # The app has gone; the run has not.
-    deadline = time.monotonic() + 30
-    while not control.look(found := runs.get(db, run.id) or run).state.ended:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.05)
-    assert found.state is RunState.FINISHED
-    assert examples.count(db) == 60
-
-
-async def test_the_form_names_what_is_wrong_and_starts_nothing(project: Project, db: sqlite3.Connection) -> None:
-    app = SidequestApp(project.folder)
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("2")
-        await pilot.pause()
-        screen = pilot.app.screen
-        for field, text, message in (
-            ("n", "many", "n: many is no number"),
-            ("cells", "domain:sports", "no domain sports"),
-            ("cells", "words", "words is no cell"),
-            ("flaws", "7", "flaws"),
-        ):
-            before = screen.query_one(f"#{field}", Input).value
-            screen.query_one(f"#{field}", Input).value = text
-            screen.query_one("#grid").focus()
-            await pilot.press("g")
-            await pilot.pause()
-            assert message in told(pilot)
-            screen.query_one(f"#{field}", Input).value = before
-            pilot.app.clear_notifications()
-        await pilot.press("p", "x")
-        await pilot.pause()
-        assert runs.newest(db) == []
-
-
-async def test_the_cell_under_the_cursor_can_be_chosen(app: SidequestApp) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("2")
-        await pilot.pause()
-        screen = pilot.app.screen
-        screen.query_one("#grid", DataTable).move_cursor(row=3, column=2)
-        await pilot.press("c")
-        assert screen.query_one("#cells", Input).value == "domain:risk level:2"
-        await pilot.press("enter")
-        assert screen.query_one("#cells", Input).value == ""
-        screen.query_one("#n", Input).focus()
-        await pilot.press("escape")
-        assert screen.query_one("#grid").has_focus
 
 
 # ------------------------------------------------------------ hostile text, the terminal

@@ -128,13 +128,12 @@ class EditScreen(ModalScreen[Example | None]):
 
     def action_remove(self) -> None:
         """Remove the piece of evidence that the cursor is in."""
-        inside = self.focused
-        while inside is not None and not isinstance(inside, Piece):
-            inside = inside.parent if not isinstance(inside.parent, EditScreen) else None  # type: ignore[assignment]
-        if isinstance(inside, Piece):
-            inside.remove()
-        else:
+        around = self.focused.ancestors_with_self if self.focused else []
+        piece = next((node for node in around if isinstance(node, Piece)), None)
+        if piece is None:
             self._complain(["put the cursor into the piece of evidence that is to go"])
+        else:
+            piece.remove()
 
     def action_editor(self) -> None:
         """Edit the example as JSON in the person's own editor."""

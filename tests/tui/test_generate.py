@@ -1,0 +1,91 @@
+"""Generate and Runs through the pilot: a real worker, a form that is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+
+from textual.widgets import DataTable, Input
+
+from core.project import Project
+from core.runs import control
+from storage import examples, runs
+from storage.schema import RunState
+from tests.tui.conftest import SIZE, shown, told, until
+from tui.app import SidequestApp
+
+
+async def test_a_run_is_started_watched_paused_stopped_and_resumed(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        screen = pilot.app.screen
+        screen.query_one("#attempts_per_minute", Input).value = "600"
+        screen.query_one("#n", Input).value = "60"
+        await pilot.press("g")
+        await until(pilot, lambda: "running" in shown(pilot) and "passed QA" in shown(pilot))
+        run = runs.newest(db)[0]
+        await pilot.press("p")
+        await until(pilot, lambda: "paused" in shown(pilot))
+        await pilot.press("p")
+        await until(pilot, lambda: " running" in shown(pilot))
+        await pilot.press("x")
+        await pilot.pause()
+        assert "Stop run" in shown(pilot)
+        await pilot.press("n")
+        await pilot.press("x", "y")
+        await until(pilot, lambda: " stopped" in shown(pilot))
+        await pilot.press("8")
+        await until(pilot, lambda: "stopped on request" in shown(pilot))
+        await pilot.press("r")
+        await until(pilot, lambda: "goes on from where it was" in told(pilot))
+        await pilot.press("q")
+    # The app has gone; the run has not.
+    deadline = time.monotonic() + 30
+    while not control.look(found := runs.get(db, run.id) or run).state.ended:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    assert found.state is RunState.FINISHED
+    assert examples.count(db) == 60
+
+
+async def test_the_form_names_what_is_wrong_and_starts_nothing(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        screen = pilot.app.screen
+        for field, text, message in (
+            ("n", "many", "n: many is no number"),
+            ("cells", "domain:sports", "no domain sports"),
+            ("cells", "words", "words is no cell"),
+            ("flaws", "7", "flaws"),
+        ):
+            before = screen.query_one(f"#{field}", Input).value
+            screen.query_one(f"#{field}", Input).value = text
+            screen.query_one("#grid").focus()
+            await pilot.press("g")
+            await pilot.pause()
+            assert message in told(pilot)
+            screen.query_one(f"#{field}", Input).value = before
+            pilot.app.clear_notifications()
+        await pilot.press("p", "x")
+        await pilot.pause()
+        assert runs.newest(db) == []
+
+
+async def test_the_cell_under_the_cursor_can_be_chosen(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        screen = pilot.app.screen
+        screen.query_one("#grid", DataTable).move_cursor(row=3, column=2)
+        await pilot.press("c")
+        assert screen.query_one("#cells", Input).value == "domain:risk level:2"
+        await pilot.press("enter")
+        assert screen.query_one("#cells", Input).value == ""
+        screen.query_one("#n", Input).focus()
+        await pilot.press("escape")
+        assert screen.query_one("#grid").has_focus
