@@ -7,45 +7,45 @@ import signal
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from core.project import Project, ProjectError, create, open_project
+from core.project import FILE, Project, ProjectError, create, open_project
 from core.runs.control import look
 from storage.database import DatabaseError, connect_durably
 from storage.runs import newest
 from tui.actions import EVERYWHERE, bindings
-from tui.screens.live import LiveScreen
+from tui.screens.live import RECENT, LiveScreen
 from tui.text import clean
 
 
-def _home() -> Screen[None]:
+def _home() -> Screen[Any]:
     from tui.screens.home import HomeScreen
 
     return HomeScreen()
 
 
-def _generate() -> Screen[None]:
+def _generate() -> Screen[Any]:
     from tui.screens.generate import GenerateScreen
 
     return GenerateScreen()
 
 
-def _review() -> Screen[None]:
+def _review() -> Screen[Any]:
     from tui.screens.review import ReviewScreen
 
     return ReviewScreen()
 
 
-def _runs() -> Screen[None]:
+def _runs() -> Screen[Any]:
     from tui.screens.runs import RunsScreen
 
     return RunsScreen()
 
 
-def _first_step() -> Screen[None]:
+def _first_step() -> Screen[Any]:
     from tui.screens.first_step import FirstStepScreen
 
     return FirstStepScreen()
@@ -57,13 +57,9 @@ class SidequestApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "Sidequest"
     BINDINGS = bindings(EVERYWHERE)
-    MODES: ClassVar = {
-        "home": _home,
-        "generate": _generate,
-        "review": _review,
-        "runs": _runs,
-        "first_step": _first_step,
-    }
+    MODES: ClassVar = {"home": _home, "generate": _generate, "review": _review, "runs": _runs}
+    # The first screen is this mode's, from `get_default_screen`: so no blank one is mounted and styled before it.
+    DEFAULT_MODE = "start"
 
     project: Project
     db: sqlite3.Connection
@@ -73,32 +69,45 @@ class SidequestApp(App[int]):
         self.folder = folder
         self.problem: str = ""
         self.ready = False
-        self.running = 0
+        self._home_mode = "home"
+
+    def get_default_screen(self) -> Screen[Any]:
+        """Home, or what leads to a project where there is none that opens."""
+        self._open()
+        if not self.ready:
+            return _first_step()
+        self._home_mode = self.DEFAULT_MODE
+        return _home()
 
     def on_mount(self) -> None:
-        """Open the project, and hear the signals that would leave the terminal as it is."""
+        """Hear the signals that would leave the terminal as it is."""
+        self.add_mode(self.DEFAULT_MODE, _home)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 0)
-        self._open()
 
     def _open(self) -> None:
+        """Read the project file; `problem` says why that cannot be done, and what was open before stays open."""
         try:
             project = open_project(self.folder)
             if not self.ready:
                 self.db = connect_durably(project.database)
-            self.project = project
         except (ProjectError, DatabaseError) as error:
             self.problem = str(error)
+        else:
+            self.project, self.problem, self.ready = project, "", True
+
+    def _open_again(self) -> None:
+        from tui.screens.first_step import FirstStepScreen
+
+        self._open()
+        if isinstance(self.screen, FirstStepScreen):
             if self.ready:
-                self.notify(clean(self.problem, limit=2000), markup=False, severity="error", timeout=15)
+                self.switch_mode(self._home_mode)
             else:
-                self.switch_mode("first_step")
-            return
-        self.problem = ""
-        if not self.ready:
-            self.ready = True
-            self.switch_mode("home")
+                self.screen.redraw()
+        elif self.problem:
+            self.notify(clean(self.problem, limit=2000), markup=False, severity="error", timeout=15)
         elif isinstance(self.screen, LiveScreen):
             self.screen.redraw()
             self.notify("the project file was read again", markup=False)
@@ -106,11 +115,22 @@ class SidequestApp(App[int]):
     def action_go(self, place: str) -> None:
         """Show a screen."""
         if self.ready and len(self.screen_stack) == 1:
-            self.switch_mode(place)
+            self.switch_mode(self._home_mode if place == "home" else place)
 
     def action_reread(self) -> None:
         """Read the project file again."""
-        self._open()
+        self._open_again()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No action of the app while something lies over the screen, or keys mean something else there."""
+        if action == "found":
+            return not (self.folder / FILE).exists()
+        if any(action == one.name.partition("(")[0] for one in EVERYWHERE):
+            front = self.screen
+            if len(self.screen_stack) > 1:
+                return False
+            return not isinstance(front, LiveScreen) or not (front.typing or front.asking)
+        return super().check_action(action, parameters)
 
     def action_found(self) -> None:
         """Make a project in the folder, where there is none."""
@@ -118,7 +138,7 @@ class SidequestApp(App[int]):
             create(self.folder)
         except ProjectError as error:
             self.notify(clean(str(error)), markup=False, severity="error")
-        self._open()
+        self._open_again()
 
     def action_explain(self) -> None:
         """Explain the keys of the screen in front."""
@@ -135,17 +155,21 @@ class SidequestApp(App[int]):
         """Leave; runs go on."""
         message = ""
         if self.ready:
-            going = [run for run in newest(self.db, 20) if not look(run).state.ended]
+            going = [run for run in newest(self.db, RECENT) if not look(run).state.ended]
             if going:
                 message = f"{len(going)} run{'s go' if len(going) > 1 else ' goes'} on: `sidequest` shows it again"
         self.exit(0, message=clean(message) or None)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action of the screen in front and of the app, beside Textual's own."""
-        yield from super().get_system_commands(screen)
+        """Every action of the screen in front and of the app, beside those of Textual's own that are not ours too."""
+        named = set[str]()
         for action in [*getattr(screen, "ACTIONS", []), *EVERYWHERE]:
-            name = action.label or action.help
-            yield SystemCommand(name, action.help, _runner(self, screen, action.name))
+            if action.label not in named:
+                named.add(action.label)
+                yield SystemCommand(action.label, action.help, _runner(self, screen, action.name))
+        for command in super().get_system_commands(screen):
+            if command.title not in named | {"Keys"}:
+                yield command
 
 
 def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[], Awaitable[None]]:

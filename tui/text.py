@@ -51,6 +51,17 @@ def line(text: str, width: int) -> str:
     return set_cell_size(flat, max(0, width - 1)).rstrip() + "…" if width > 0 else ""
 
 
+def flow(parts: list[str], width: int) -> str:
+    """`parts` side by side in lines of at most `width` cells, where each fits one; none is broken in its middle."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and cell_len(lines[-1]) + 2 + cell_len(part) <= width:
+            lines[-1] += f"  {part}"
+        else:
+            lines.append(part)
+    return "\n".join(lines)
+
+
 def content(text: str, *, style: str = "", limit: int = LIMIT) -> Content:
     """`text` for a widget, in one style."""
     from textual.content import Content

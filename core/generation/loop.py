@@ -43,6 +43,8 @@ GRACE_S = 20.0
 FAULTS_IN_A_ROW = 8
 # A judge that fails on a candidate is asked so often by one worker.
 JUDGE_TRIES = 2
+# Lines of work for each request that may be in flight: while some are judged and committed, others wait to be sent.
+SURPLUS = 2
 SIBLINGS = 8
 
 
@@ -85,6 +87,10 @@ class _Filling:
         budget = money_for(params, self._figures.cost)
         self._source: Source = source_for(params, session.project, self._db, budget)
         self._judge: Judge = judge_for(params, session.project, self._db, budget)
+        # What keeps the processor busy is done one at a time: answers come in volleys, and the next requests are
+        # sent in between. An embedded judge is such work too; one at an endpoint is not.
+        self._writing = asyncio.Lock()
+        self._judging = asyncio.Semaphore(self._judge.max_in_flight)
         pace = params.attempts_per_minute
         self._pace = AsyncLimiter(1, 60 / pace) if pace else None
         self._faults = 0
@@ -96,7 +102,7 @@ class _Filling:
             slots=len(self._slots),
         )
         queue = iter(self._slots)
-        lines = min(len(self._slots), max(self._source.max_in_flight, self._judge.max_in_flight))
+        lines = min(len(self._slots), SURPLUS * max(self._source.max_in_flight, self._judge.max_in_flight))
         tasks = {asyncio.create_task(self._line(queue)) for _ in range(lines)}
         try:
             await self._supervise(tasks)
@@ -209,14 +215,18 @@ class _Filling:
             seed=self._seed,
             usage=written.usage,
         )
-        attempts.add_attempt(self._db, attempt, written.flaw)
+        async with self._writing:
+            await asyncio.sleep(0.001)
+            attempts.add_attempt(self._db, attempt, written.flaw)
         self._history[slot].append(Judged(attempt, ()))
         self._figures.attempted(attempt)
         return attempt
 
     async def _assess(self, slot: Slot, judged: Judged) -> Verdict:
         attempt = judged.attempt
-        verdict = await assess(self._task, attempt, self._corpus, self._judge)
+        async with self._judging:
+            await asyncio.sleep(0.002)
+            verdict = await assess(self._task, attempt, self._corpus, self._judge)
         example: Example | None = None
         if verdict.result is Result.PASSED and attempt.candidate is not None:
             # Another line may have passed its like while the judge was thinking.

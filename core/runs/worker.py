@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sqlite3
@@ -76,6 +77,8 @@ def _claim(connection: sqlite3.Connection, run_id: str) -> Run | None:
 
 def _work(project: Project, connection: sqlite3.Connection, run: Run) -> Ending:
     async def run_to_end() -> Ending:
+        # A full collection walks every module loaded and holds up all that is in flight: make it rare.
+        gc.set_threshold(50_000, 20, 100)
         with Session(project, connection, run) as session:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGTERM, signal.SIGINT):

@@ -11,7 +11,7 @@ from textual.widgets import DataTable, Input
 from core.project import Project
 from core.runs import control
 from storage import examples, runs
-from storage.schema import RunState
+from storage.schema import Run, RunState
 from tests.tui.conftest import SIZE, shown, told, until
 from tui.app import SidequestApp
 
@@ -89,3 +89,25 @@ async def test_the_cell_under_the_cursor_can_be_chosen(app: SidequestApp) -> Non
         screen.query_one("#n", Input).focus()
         await pilot.press("escape")
         assert screen.query_one("#grid").has_focus
+
+
+async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: sqlite3.Connection) -> None:
+    reason = "the endpoint refused the key " * 4
+    for _ in range(3):
+        runs.add(db, Run(kind="generate", state=RunState.FAILED, reason=reason))
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("8")
+        await pilot.pause()
+        table = pilot.app.screen.query_one("#runs", DataTable)
+        assert table.max_scroll_x == 0
+        assert "the endpoint refused…" in shown(pilot)
+        await pilot.press("j")
+        assert table.cursor_row == 1
+        await pilot.resize_terminal(160, 45)
+        await pilot.pause()
+        assert reason[:90] in shown(pilot)
+        assert table.max_scroll_x == 0
+        assert table.cursor_row == 1
+        await pilot.press("k")
+        assert table.cursor_row == 0

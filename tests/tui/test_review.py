@@ -1,19 +1,31 @@
-"""Review through the pilot: decisions, undo, filter, edit."""
+"""Review through the pilot: decisions, undo, filter."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 
-from textual.widgets import Input, Select, TextArea
+import pytest
+from textual._xterm_parser import XTermParser
+from textual.events import Event
+from textual.widgets import Input
 
 from core.project import Project
 from storage import examples, reviews
 from storage.examples import Filter
-from storage.schema import Status
+from storage.schema import Action, Status
 from tests.conftest import example
-from tests.tui.conftest import SIZE, put, shown, status, told
+from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tui.app import SidequestApp
+
+
+def burst(app: SidequestApp, keys: str) -> None:
+    """All of `keys` in one read of the terminal."""
+    driver = app._driver
+    assert driver is not None
+    for event in XTermParser().feed(keys):
+        assert isinstance(event, Event)
+        driver.process_message(event)
 
 
 async def test_decisions_are_saved_at_once_and_the_next_is_there(app: SidequestApp, db: sqlite3.Connection) -> None:
@@ -103,7 +115,7 @@ async def test_the_filter_chooses_and_names_a_mistake(app: SidequestApp) -> None
         assert "Nothing matches zebra" in shown(pilot)
         await pilot.press("slash", "escape")
         await pilot.pause()
-        assert not pilot.app.screen.query_one("#filter").has_class("open")
+        assert not pilot.app.screen.query_one("#filter").display
 
 
 async def test_an_example_that_does_not_fit_scrolls(app: SidequestApp, db: sqlite3.Connection) -> None:
@@ -129,46 +141,72 @@ async def test_copy_gives_ascii_json(app: SidequestApp) -> None:
         assert app.clipboard.isascii()
 
 
-async def test_an_edit_is_checked_field_by_field_and_makes_a_version(app: SidequestApp, db: sqlite3.Connection) -> None:
+async def test_undo_at_the_end_of_the_queue_repeats_no_example(app: SidequestApp, db: sqlite3.Connection) -> None:
+    reviews.decide(db, f"01J{0:023d}", Action.ACCEPT)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("3")
         await pilot.pause()
-        await pilot.press("e")
+        await pilot.press(*["s"] * 11)
         await pilot.pause()
-        screen = pilot.app.screen
-        screen.query_one("#confidence", Input).value = "2"
-        screen.query_one("#hypothesis", TextArea).text = "Edited claim."
-        await pilot.press("ctrl+s")
+        assert "That was the last one" in shown(pilot)
+        await pilot.press("u")
         await pilot.pause()
-        assert "confidence: input should be less than or equal to 1" in shown(pilot)
-        screen.query_one("#confidence", Input).value = "0.97"
-        screen.query_one("#domain", Select).value = "risk"
-        await pilot.press("ctrl+n")
+        assert "Claim number 0" in shown(pilot)
+        await pilot.press("j", "u")
         await pilot.pause()
-        piece = screen.query(".panel").last()
-        piece.query_one(".source", Input).value = "Third report"
-        piece.query_one(".content", TextArea).text = "Sales rose again."
-        await pilot.press("ctrl+s")
+        assert "That was the last one" in shown(pilot)
+
+
+async def test_reasons_are_whole_and_no_message_lies_over_them(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
         await pilot.pause()
-        found = examples.get(db, f"01J{0:023d}")
-        assert found is not None
-        assert (found.version, found.hypothesis, found.confidence, found.domain) == (2, "Edited claim.", 0.97, "risk")
-        assert [one.source for one in found.evidence] == ["Report 0", "Survey 0", "Third report"]
-        assert "Edited claim." in shown(pilot)
-        await pilot.press("e")
+        await pilot.press("a", "u", "x")
         await pilot.pause()
-        pilot.app.screen.query(".source").first().focus()
-        await pilot.press("ctrl+d")
+        for reason in ("4 wrong level", "5 wrong domain", "6 near-duplicate", "enter no reason", "escape back"):
+            assert reason in shown(pilot)
+        assert not told(pilot)
+
+
+async def test_a_wide_terminal_shows_more_beside(app: SidequestApp) -> None:
+    async with app.run_test(size=(160, 45)) as pilot:
+        await pilot.press("3")
         await pilot.pause()
-        await pilot.press("ctrl+s")
+        await pilot.press("a", "x", "2")
         await pilot.pause()
-        found = examples.get(db, f"01J{0:023d}")
-        assert found is not None
-        assert len(found.evidence) == 2
-        await pilot.press("e")
+        for words in ("1 of 150–200", "THIS EXAMPLE", f"01J{2:023d}", "accept  Claim number 0", "reject ambiguous  Cl"):
+            assert words in shown(pilot)
+        await pilot.resize_terminal(80, 24)
         await pilot.pause()
-        await pilot.press("escape")
-        await pilot.press("u", "u")
-        found = examples.get(db, f"01J{0:023d}")
-        assert found is not None
-        assert found.hypothesis == "Claim number 0 about paid conversion."
+        assert "THIS EXAMPLE" not in shown(pilot)
+
+
+@pytest.mark.parametrize(
+    ("keys", "decided"),
+    [
+        ("ax2aa", ["accept", "reject ambiguous", "accept", "accept"]),
+        ("x\x1ba", []),  # escape and a letter at once are alt and that letter
+        ("xaqa", ["accept"]),
+        ("x91", ["reject wrong decision"]),
+        ("fsaux\r", ["flag", "accept", "undo", "reject"]),
+        ("/ax1", []),
+        ("eax1", []),
+        ("?ax1", []),
+        ("2a", []),
+    ],
+)
+async def test_keys_that_come_at_once_act_in_their_order(
+    app: SidequestApp, db: sqlite3.Connection, keys: str, decided: list[str]
+) -> None:
+    """As over a slow line: what is typed is what is decided, and a letter for a field decides nothing."""
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        burst(app, keys)
+        await pilot.press("f12")  # means nothing, and returns when all screens have taken what was sent to them
+        await until(pilot, lambda: app.screen.is_mounted)
+        await pilot.press("f12")
+        log = reversed(reviews.newest(db, 20))
+        assert [f"{review.action} {review.reason}".strip() for review in log] == decided
+        if keys == "/ax1":
+            assert "ax1" in app.screen.query_one("#filter", Input).value

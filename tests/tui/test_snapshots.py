@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any
 
 import pytest
@@ -24,6 +25,8 @@ def pictured(project: Project, db: sqlite3.Connection, monkeypatch: pytest.Monke
         reviews.decide(db, f"01J{number:023d}", action)
 
     monkeypatch.setattr(live, "clock", lambda: "14:02")
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
     return SidequestApp(project.folder)
 
 

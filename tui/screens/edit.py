@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -22,6 +23,7 @@ from storage.schema import Evidence, Example
 from tui.actions import EDIT, bindings
 from tui.text import clean
 from tui.widgets.fields import Area, Field
+from tui.widgets.modals import Confirm
 
 # More than this in one example, and a form is no place for it.
 FORM_LIMIT = 50_000
@@ -44,7 +46,7 @@ class Piece(Vertical):
 
     def compose(self) -> ComposeResult:
         yield Field(self._piece.source, placeholder="source", classes="source")
-        yield Field(f"{self._piece.relevance:g}", placeholder="relevance, 0 to 1", classes="relevance")
+        yield Field(str(self._piece.relevance), placeholder="relevance, 0 to 1", classes="relevance")
         yield Area(self._piece.content, classes="content")
 
     def on_mount(self) -> None:
@@ -66,12 +68,14 @@ class EditScreen(ModalScreen[Example | None]):
 
     TITLE = "Edit"
     ACTIONS = EDIT
-    BINDINGS = bindings(EDIT, priority=True)
+    BINDINGS = bindings(EDIT)
 
     def __init__(self, task: Task, example: Example) -> None:
         super().__init__()
         self._curriculum = task
         self._example = example
+        # What came back from the editor with a mistake in it, so that it can be mended there.
+        self._unfinished = ""
 
     def compose(self) -> ComposeResult:
         one = self._example
@@ -88,7 +92,7 @@ class EditScreen(ModalScreen[Example | None]):
                 yield _choice("domain", [domain.name for domain in self._curriculum.domains], one.domain)
                 yield _choice("level", [str(level.level) for level in self._curriculum.levels], str(one.level))
             yield Label("confidence, 0 to 1")
-            yield Field(f"{one.confidence:g}", id="confidence")
+            yield Field(str(one.confidence), id="confidence")
             yield Label("reasoning")
             yield Area(one.reasoning, id="reasoning")
         yield Footer(show_command_palette=False)
@@ -118,8 +122,20 @@ class EditScreen(ModalScreen[Example | None]):
             self.dismiss(edited)
 
     def action_cancel(self) -> None:
-        """Close without a change."""
-        self.dismiss(None)
+        """Close an open choice, or the form without a change; what was changed is given up only if that is meant."""
+        for choice in self.query(Select):
+            if choice.expanded:
+                choice.expanded = False
+                return
+        if not self._unfinished and checked(self._curriculum, self._example, self.values())[0] == self._example:
+            self.dismiss(None)
+            return
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self.dismiss(None)
+
+        self.app.push_screen(Confirm("Leave without saving what you have changed?"), confirmed)
 
     def action_add(self) -> None:
         """Add an empty piece of evidence."""
@@ -136,31 +152,40 @@ class EditScreen(ModalScreen[Example | None]):
             piece.remove()
 
     def action_editor(self) -> None:
-        """Edit the example as JSON in the person's own editor."""
-        command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
-        before = self._example.model_dump_json(indent=2, include=set(CONTENT))
+        """Edit what the form says as JSON in the person's own editor."""
+        before = self._unfinished or as_json(self.values())
+        try:
+            text = self._in_editor(before)
+            if text == before and not self._unfinished:
+                return
+            self._unfinished = text
+            change = json.loads(text)
+        except SuspendNotSupported:
+            self._complain(["no other program can take over this terminal"])
+        except (OSError, subprocess.CalledProcessError, UnicodeDecodeError) as error:
+            self._complain([f"the editor: {error}"])
+        except ValueError as error:
+            self._complain([f"{error} (ctrl+o opens it again)"])
+        else:
+            if not isinstance(change, dict):
+                self._complain(["an object with the fields of the example is needed (ctrl+o opens it again)"])
+                return
+            known = {name: value for name, value in change.items() if name in CONTENT}
+            edited, problems = checked(self._curriculum, self._example, known)
+            if edited is None:
+                self._complain([*problems, "ctrl+o opens it again"])
+            else:
+                self.dismiss(edited if edited != self._example else None)
+
+    def _in_editor(self, text: str) -> str:
+        """`text` after the person has edited it. Raises what keeps them from it."""
+        command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi") or ["vi"]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{self._example.id}.json"
-            path.write_text(before, encoding="utf-8")
-            try:
-                with self.app.suspend():
-                    subprocess.run([*command, str(path)], check=True)  # noqa: S603  the person's own command
-                text = path.read_text(encoding="utf-8")
-                edited = Example.model_validate_json(_merged(self._example, text))
-            except (OSError, subprocess.CalledProcessError, UnicodeDecodeError) as error:
-                self._complain([f"{command[0]}: {error}"])
-                return
-            except ValidationError as error:
-                self._complain(_sentences(error))
-                return
-            except ValueError as error:
-                self._complain([f"not JSON: {error}"])
-                return
-        problems = self._curriculum.misplaced(edited.domain, edited.level, edited.decision)
-        if problems:
-            self._complain(problems)
-        else:
-            self.dismiss(edited if edited != self._example else None)
+            path.write_text(text, encoding="utf-8")
+            with self.app.suspend():
+                subprocess.run([*command, str(path)], check=True)  # noqa: S603  the person's own command
+            return path.read_text(encoding="utf-8")
 
     def _complain(self, problems: list[str]) -> None:
         shown = self.query_one("#problems", Static)
@@ -186,13 +211,19 @@ def _sentences(error: ValidationError) -> list[str]:
     return found
 
 
-def _merged(example: Example, text: str) -> str:
-    import json
+def as_json(values: dict[str, Any]) -> str:
+    """What a form says as a JSON document; numbers as numbers, where they are some."""
+    pieces = [piece | {"relevance": _number(piece["relevance"])} for piece in values["evidence"]]
+    numbers = {name: _number(values[name]) for name in ("confidence", "level")}
+    return json.dumps(values | numbers | {"evidence": pieces}, indent=2, ensure_ascii=False) + "\n"
 
-    change = json.loads(text)
-    if not isinstance(change, dict):
-        raise ValueError("an object is needed")
-    return json.dumps(example.model_dump(mode="json") | {k: v for k, v in change.items() if k in CONTENT})
+
+def _number(text: str) -> float | str:
+    try:
+        number = json.loads(text)
+    except ValueError:
+        return text
+    return number if isinstance(number, int | float) else text
 
 
 def _choice(name: str, there: list[str], value: str) -> Select[str]:

@@ -28,28 +28,31 @@ class FirstStepScreen(Screen[None]):
     BINDINGS = bindings(FIRST_STEP)
 
     def compose(self) -> ComposeResult:
-        app = cast("SidequestApp", self.app)
         with VerticalScroll(classes="panel"):
-            if (app.folder / FILE).exists():
-                yield Static(
-                    Content.assemble(
-                        ("The project cannot be opened\n\n", "bold $text-error"),
-                        content(app.problem),
-                        "\n\nMend it, then ",
-                        ("ctrl+r", "bold"),
-                        " reads it again.",
-                    )
-                )
-            else:
-                yield Static(
-                    Content.assemble(
-                        ("No project here yet\n\n", "bold"),
-                        content(str(app.folder.resolve())),
-                        "\n\n",
-                        ("i", "bold"),
-                        f" makes one: it writes {FILE}, commented, for the task of judging hypotheses.\n",
-                        ("q", "bold"),
-                        " leaves. `sidequest -C DIR` opens a project elsewhere, `sidequest demo` a sample.",
-                    )
-                )
+            yield Static(self._words(), id="words")
         yield Footer(show_command_palette=False)
+
+    def redraw(self) -> None:
+        """Say what holds now: the file may have other mistakes than before."""
+        self.query_one("#words", Static).update(self._words())
+        self.notify("read again: it cannot be opened yet", markup=False, timeout=2.5)
+
+    def _words(self) -> Content:
+        app = cast("SidequestApp", self.app)
+        if (app.folder / FILE).exists():
+            return Content.assemble(
+                ("The project cannot be opened\n\n", "bold $text-error"),
+                content(app.problem),
+                "\n\nMend it, then ",
+                ("ctrl+r", "bold"),
+                " reads it again.",
+            )
+        return Content.assemble(
+            ("No project here yet\n\n", "bold"),
+            content(str(app.folder.resolve())),
+            "\n\n",
+            ("i", "bold"),
+            f" makes one: it writes {FILE}, commented, for the task of judging hypotheses.\n",
+            ("q", "bold"),
+            " leaves. `sidequest -C DIR` opens a project elsewhere, `sidequest demo` a sample.",
+        )

@@ -81,7 +81,6 @@ class GenerateScreen(LiveScreen):
         """Make the grid; begin there."""
         super().on_mount()
         grid = self._grid
-        grid.border_title = "Cells: have/want"
         grid.add_column(Text("domain"), width=14, key="domain")
         for level in self.project.task.levels:
             grid.add_column(Text(f"L{level.level}"), width=7, key=f"L{level.level}")
@@ -110,7 +109,6 @@ class GenerateScreen(LiveScreen):
         found = next((run for run in runs.newest(self.db, 20) if run.kind == "generate"), None)
         self._seen = look(found) if found is not None else None
         going = self.ticking()
-        self.sidequest.running = sum(not look(run).state.ended for run in runs.newest(self.db, 20))
         self.query_one("#form").display = not going
         self.query_one("#live").display = self._seen is not None
         self.query_one("#newest").display = self._seen is not None
@@ -123,7 +121,8 @@ class GenerateScreen(LiveScreen):
             self.show("#newest", Content("\n").join(rows) if rows else Content("none yet"))
 
     def _draw_grid(self) -> None:
-        self._cells = plan(self.project.task, examples.cell_counts(self.db)).cells
+        found = plan(self.project.task, examples.cell_counts(self.db))
+        self._cells = found.cells
         places: dict[tuple[str, int], list[CellPlan]] = {}
         for cell in self._cells:
             places.setdefault((cell.domain, cell.level), []).append(cell)
@@ -133,6 +132,7 @@ class GenerateScreen(LiveScreen):
             drawn = Text(f"{have}/{want}", style="green" if not sum(cell.missing for cell in cells) else "")
             if grid.get_cell(domain, f"L{level}") != drawn:
                 grid.update_cell(domain, f"L{level}", drawn)
+        grid.border_title = f"Cells: have/want · {found.missing} of {found.want} missing"
         grid.border_subtitle = self._under_cursor()
 
     def _under_cursor(self) -> str:
@@ -171,9 +171,15 @@ class GenerateScreen(LiveScreen):
         """Enter in a field starts, as g does."""
         self.action_start()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A field is left while keys are text, and a list that hangs open closes by itself."""
+        if action == "leave_field":
+            return isinstance(self.focused, Input)
+        return super().check_action(action, parameters)
+
     def action_leave_field(self) -> None:
         """Back to the grid, so that keys are keys again."""
-        self._grid.focus()
+        self.set_focus(self._grid)
 
     def action_start(self) -> None:
         """Start a run with what the form says."""

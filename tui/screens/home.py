@@ -14,9 +14,13 @@ from storage.schema import RunState
 from tui.actions import HOME, bindings
 from tui.screens.live import LiveScreen
 from tui.text import content, line
-from tui.widgets.bars import duration, quotas
+from tui.widgets.bars import bar, duration, quotas
 
 MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
+
+
+# Cells of the bar that shows how far a run is; shorter than the second, there is none.
+BAR, SHORTEST_BAR = 12, 5
 
 
 class HomeScreen(LiveScreen):
@@ -51,7 +55,6 @@ class HomeScreen(LiveScreen):
     def draw(self) -> None:
         """Read the overview and show it."""
         found = self._overview = overview(self.project, self.db)
-        self.sidequest.running = sum(not seen.state.ended for seen in found.runs)
         width = self.size.width - 4
         self.show("#pipeline", Content("\n").join([pipeline(found), quotas(found.plan.quotas, width)]))
         rows = [running(seen, width) for seen in found.runs[:6]]
@@ -94,20 +97,32 @@ def pipeline(found: Overview) -> Content:
 
 
 def running(seen: Seen, width: int) -> Content:
-    """One run in one line."""
+    """One run in one line: its figures, and how far it is as a bar in the room that they leave."""
     figures = seen.run.progress
-    parts = [f"{seen.run.kind:<9}", f"{seen.run.id[-6:]}"]
-    if seen.state is not RunState.RUNNING:
-        parts.append(str(seen.state))
+    total = figures.get("total")
+    style = "$text-error" if seen.state is RunState.LOST else "$text-success"
+    head = f"{line(seen.run.kind, 9):<9} {seen.run.id[-6:]} "
+    said = " · ".join(_figures(seen))
+    room = min(BAR, width - 2 - len(head) - len(said) - 1)
+    drawn = "" if total is None or room < SHORTEST_BAR else bar(figures["done"] / total if total else 1.0, room) + " "
+    return Content.assemble(
+        (f"{MARKS.get(seen.state, '●')} ", style),
+        head,
+        (drawn, style),
+        line(said, max(10, width - 2 - len(head) - len(drawn))),
+    )
+
+
+def _figures(seen: Seen) -> list[str]:
+    figures = seen.run.progress
+    parts = [] if seen.state is RunState.RUNNING else [str(seen.state)]
     if figures.get("total") is not None:
         parts += [f"{figures['done']}/{figures['total']}", f"{figures['rejected']} rejected"]
     if figures.get("cost"):
         budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
-        parts.append(f"{figures['cost']:.2f}{budget}")
+        parts.append(f"cost {figures['cost']:.2f}{budget}")
     if seen.state is RunState.RUNNING and figures.get("total") is not None:
         parts.append(f"eta {duration(figures.get('eta_s'))}")
     elif seen.age_s is not None:
         parts.append(f"last sign of life {duration(seen.age_s)} ago")
-    style = "$text-error" if seen.state is RunState.LOST else "$text-success"
-    mark = MARKS.get(seen.state, "●")
-    return Content.assemble((f"{mark} ", style), line("  ".join(parts), max(10, width - 2)))
+    return parts or ["no figures yet"]

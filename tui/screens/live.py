@@ -15,9 +15,10 @@ from textual.style import Style
 from textual.widgets import Footer, Static
 
 from core.project import Project
-from core.runs.control import RunError
+from core.runs.control import RunError, look
 from storage.database import data_version
 from storage.reviews import ReviewError
+from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from tui.app import SidequestApp
 
 POLL_S = 1.0
+# So many of the newest runs are looked at for those that are going on.
+RECENT = 20
 
 PLACES = (("1", "home", "Home"), ("2", "generate", "Generate"), ("3", "review", "Review"), ("8", "runs", "Runs"))
 
@@ -66,8 +69,26 @@ class LiveScreen(Screen[None]):
         if self._seen_version >= 0:
             self.redraw()
 
+    @property
+    def typing(self) -> bool:
+        """Whether keys are text now, or search a list that hangs open."""
+        return self.focused is not None and self.focused.check_consume_key("a", "a")
+
+    @property
+    def asking(self) -> bool:
+        """Whether the screen asks something that keys answer."""
+        return False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """No action of the screen before it is drawn, or while keys mean something else."""
+        if any(action == one.name.partition("(")[0] for one in self.ACTIONS):
+            return self._seen_version >= 0 and not self.typing and not self.asking
+        return super().check_action(action, parameters)
+
     def redraw(self) -> None:
         """Draw now."""
+        if self._seen_version < 0:
+            self.refresh_bindings()
         self._seen_version = data_version(self.db)
         self.draw()
         self._draw_bar()
@@ -114,15 +135,20 @@ class LiveScreen(Screen[None]):
         self.redraw()
 
     def _poll(self) -> None:
-        if self.app.screen is self and (data_version(self.db) != self._seen_version or self.ticking()):
+        if self.app.screen is not self:
+            return
+        if data_version(self.db) != self._seen_version or self.ticking():
             self.redraw()
+        else:
+            self._draw_bar()
 
     def ticking(self) -> bool:
         """Whether something on the screen changes by itself, such as the age of a run."""
         return False
 
     def _draw_bar(self) -> None:
-        running = self.sidequest.running
+        # A worker that is killed changes nothing in the database: its run is looked at each time.
+        running = sum(not look(run).state.ended for run in newest(self.db, RECENT))
         runs = "" if not running else f"{running} run{'s' if running > 1 else ''} · "
         right = f"{runs}{clock()}"
         name = f"Sidequest · {line(self.project.task.name, 30)}" if self.size.width >= 100 else "Sidequest"

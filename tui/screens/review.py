@@ -6,28 +6,31 @@ import sqlite3
 import time
 from collections import deque
 
-from textual import events
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.curriculum.plan import plan
+from core.curriculum.plan import Quota, plan
 from storage import attempts, examples, reviews
 from storage.examples import Filter
 from storage.reviews import ReviewError
-from storage.schema import Action, Example
+from storage.schema import Action, Example, Review, Status
 from storage.search import QueryError, parse_query
-from tui.actions import REVIEW, bindings
+from tui.actions import REASON, REVIEW, bindings
 from tui.screens.live import LiveScreen
-from tui.text import clean, line
+from tui.text import clean, flow, line
 from tui.widgets.example import body, place
 from tui.widgets.fields import Field
+from tui.widgets.standing import standing
 
 PAGE = 50
 # Decisions per minute are those of the last five minutes.
 PACE_S = 300.0
 DEFAULT_QUERY = "status:pending"
+# From so many columns on, more stands beside the example.
+WIDE = 140
+LOG_LINES = 8
 
 
 class ReviewScreen(LiveScreen):
@@ -35,13 +38,15 @@ class ReviewScreen(LiveScreen):
 
     TITLE = "Review"
     ACTIONS = REVIEW
-    BINDINGS = bindings(REVIEW)
+    BINDINGS = bindings([*REVIEW, *REASON])
 
     def __init__(self) -> None:
         super().__init__()
         self._query = DEFAULT_QUERY
         self._filter: Filter = parse_query(DEFAULT_QUERY)
         self._queue: list[str] = []
+        # The last id that was read. Undo puts others into the queue, so that its end does not tell where to read on.
+        self._read_to = ""
         self._at = 0
         self._current: Example | None = None
         self._decided: deque[float] = deque()
@@ -50,8 +55,10 @@ class ReviewScreen(LiveScreen):
     def parts(self) -> ComposeResult:
         yield Static(id="progress")
         yield Static(id="place")
-        with VerticalScroll(id="example"):
-            yield Static(id="body")
+        with Horizontal(id="columns"):
+            with VerticalScroll(id="example"):
+                yield Static(id="body")
+            yield Static(id="standing")
         yield Static(id="prompt")
         yield Field(id="filter", placeholder="words, level:1-2 domain:risk decision:REFINED status:pending flagged")
 
@@ -65,15 +72,22 @@ class ReviewScreen(LiveScreen):
         self._read_on()
         self._refresh_current()
         self._draw_example()
-        self._draw_progress()
+        accepted = self._accepted()
+        self._draw_progress(accepted)
+        wide = self.size.width >= WIDE
+        self.query_one("#standing").display = wide
+        if wide:
+            self.show("#standing", standing(accepted, self._current, self._log()))
 
     # ------------------------------------------------------------ the queue
 
     def _read_on(self) -> None:
         """Fetch the next page while the one in front is near the end of what is known."""
         if len(self._queue) - self._at < PAGE // 2:
-            after = self._queue[-1] if self._queue else ""
-            self._queue += [one.id for one in examples.page(self.db, self._filter, after=after, limit=PAGE)]
+            known = set(self._queue)
+            found = examples.page(self.db, self._filter, after=self._read_to, limit=PAGE)
+            self._queue += [one.id for one in found if one.id not in known]
+            self._read_to = found[-1].id if found else self._read_to
 
     def _refresh_current(self) -> None:
         """Read the example in front as it now is; None behind the end of the queue."""
@@ -120,19 +134,25 @@ class ReviewScreen(LiveScreen):
             words = f"Nothing matches {line(self._query, 60)}. / changes the filter; an empty one shows what waits."
         return Content(f"\n{words}")
 
-    def _draw_progress(self) -> None:
-        found = plan(self.project.task, examples.cell_counts(self.db))
-        accepted = dict.fromkeys(found.quotas, 0)
-        for row in examples.cell_counts(self.db):
-            if row.status == "accepted" and row.decision in accepted:
-                accepted[row.decision] += row.examples
+    def _accepted(self) -> dict[str, Quota]:
+        """The quotas, counting what a person has accepted."""
+        counts = [row for row in examples.cell_counts(self.db) if row.status == Status.ACCEPTED.value]
+        return plan(self.project.task, counts).quotas
+
+    def _log(self) -> list[tuple[Review, str]]:
+        """The newest decisions with the hypotheses that they are about."""
+        log = reviews.newest(self.db, LOG_LINES)
+        found = {one: examples.get(self.db, one) for one in {review.example for review in log}}
+        return [(review, one.hypothesis) for review in log if (one := found[review.example]) is not None]
+
+    def _draw_progress(self, accepted: dict[str, Quota]) -> None:
         left = examples.count(self.db, self._filter)
         now = time.monotonic()
         while self._decided and now - self._decided[0] > PACE_S:
             self._decided.popleft()
         span = now - self._decided[0] if len(self._decided) > 1 else 0.0
         pace = f" · {(len(self._decided) - 1) / span * 60:.1f}/min" if span > 1 else ""
-        quotas = "  ".join(f"{line(name, 12)} {accepted[name]}/{quota.min}" for name, quota in found.quotas.items())
+        quotas = "  ".join(f"{line(name, 12)} {quota.have}/{quota.min}" for name, quota in accepted.items())
         what = "wait" if self._query == DEFAULT_QUERY else f"match {line(self._query, 30)}"
         parts = [(f" {left:,} ", "bold"), (what, ""), (pace, ""), ("  accepted ", "$text-muted"), (quotas, "")]
         self.show("#progress", Content.assemble(*parts))
@@ -164,8 +184,9 @@ class ReviewScreen(LiveScreen):
             self.tell("there is no example in front")
             return
         reasons = self.project.task.review.reasons
-        keys = "  ".join(f"{number} {clean(reason)}" for number, reason in enumerate(reasons, start=1))
-        self._ask(Content.assemble(("Reject: ", "bold"), keys, ("  enter no reason  escape back", "$text-muted")))
+        keys = [f"{number} {clean(reason)}" for number, reason in enumerate(reasons, start=1)]
+        drawn = flow(["Reject:", *keys, "enter no reason", "escape back"], self.size.width - 2)
+        self._ask(Content(drawn).stylize("bold", 0, len("Reject:")))
 
     def action_skip(self) -> None:
         """Go on without a decision."""
@@ -195,7 +216,7 @@ class ReviewScreen(LiveScreen):
             self._at = self._queue.index(example.id)
         else:
             self._queue.insert(self._at, example.id)
-        if self._decided:
+        if self._decided and undone.action in {Action.ACCEPT, Action.REJECT}:
             self._decided.pop()
         reason = f" ({undone.reason})" if undone.reason else ""
         self.tell(f"undid {undone.action}{reason}: {line(example.hypothesis, 60)}")
@@ -233,36 +254,42 @@ class ReviewScreen(LiveScreen):
 
     def _ask(self, drawn: Content) -> None:
         self._rejecting = True
+        self.refresh_bindings()
+        # A message lies over the lines where the reasons are about to stand.
+        self.app.clear_notifications()
         self.query_one("#prompt").add_class("open")
         self.show("#prompt", drawn)
 
     def _asked(self) -> None:
         self._rejecting = False
+        self.refresh_bindings()
         self.query_one("#prompt").remove_class("open")
 
-    async def on_event(self, event: events.Event) -> None:
-        """While a reason is asked for, keys answer that and nothing else."""
-        if self._rejecting and isinstance(event, events.Key):
-            event.stop()
-            event.prevent_default()
-            reasons = self.project.task.review.reasons
-            if event.key == "enter":
-                self._asked()
-                self._decide(Action.REJECT)
-            elif event.key.isdigit() and 1 <= int(event.key) <= len(reasons):
-                self._asked()
-                self._decide(Action.REJECT, reason=reasons[int(event.key) - 1])
-            elif event.key in {"escape", "x", "q"}:
-                self._asked()
+    @property
+    def asking(self) -> bool:
+        """Whether the reason of a rejection is asked for."""
+        return self._rejecting
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Answers where there is a question."""
+        return self.asking if action == "answer" else super().check_action(action, parameters)
+
+    def action_answer(self, number: int) -> None:
+        """Reject for the reason with this number, from 1; 0 for no reason; below, do not reject."""
+        reasons = self.project.task.review.reasons
+        if number > len(reasons):
             return
-        await super().on_event(event)
+        self._asked()
+        if number >= 0:
+            self._decide(Action.REJECT, reason=reasons[number - 1] if number else "")
 
     def action_filter(self) -> None:
         """Open the filter."""
         field = self.query_one("#filter", Input)
-        field.add_class("open")
+        field.display = True
         field.value = self._query
-        field.focus()
+        # At once: the keys that follow are the filter's, however soon they come.
+        self.set_focus(field)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Review what the filter means."""
@@ -272,7 +299,7 @@ class ReviewScreen(LiveScreen):
         except QueryError as error:
             self.tell(str(error), error=True)
             return
-        self._query, self._queue, self._at = query, [], 0
+        self._query, self._queue, self._read_to, self._at = query, [], "", 0
         self._close_filter()
         self.redraw()
 
@@ -281,8 +308,8 @@ class ReviewScreen(LiveScreen):
         self._close_filter()
 
     def _close_filter(self) -> None:
-        self.query_one("#filter").remove_class("open")
-        self.query_one("#example").focus()
+        self.query_one("#filter").display = False
+        self.set_focus(self.query_one("#example"))
 
     def action_page_down(self) -> None:
         """Scroll down a page."""

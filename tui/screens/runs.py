@@ -19,7 +19,7 @@ from tui.widgets.modals import Confirm
 
 SHOWN = 100
 LOG_LINES = 200
-_COLUMNS = (("run", 7), ("kind", 9), ("state", 9), ("alive", 10), ("done", 11), ("reason", 60))
+_COLUMNS = {"run": 7, "kind": 9, "state": 9, "alive": 10, "done": 11}
 _STYLES = {"warning": "$text-warning", "error": "$text-error"}
 
 
@@ -33,6 +33,7 @@ class RunsScreen(LiveScreen):
     def __init__(self) -> None:
         super().__init__()
         self._seen: list[Seen] = []
+        self._columns: dict[str, int] = {}
 
     def parts(self) -> ComposeResult:
         yield DataTable(id="runs", cursor_type="row", zebra_stripes=False)
@@ -40,12 +41,9 @@ class RunsScreen(LiveScreen):
             yield Static(id="lines")
 
     def on_mount(self) -> None:
-        """Make the columns."""
+        """Begin with the list."""
         super().on_mount()
-        table = self._table
-        for name, width in _COLUMNS:
-            table.add_column(Text(name), width=width, key=name)
-        table.focus()
+        self._table.focus()
 
     def ticking(self) -> bool:
         """Ages of runs pass by themselves."""
@@ -58,19 +56,22 @@ class RunsScreen(LiveScreen):
     def draw(self) -> None:
         """Read the runs, and the log of the chosen one."""
         found = [look(run) for run in runs.newest(self.db, SHOWN)]
-        self.sidequest.running = sum(not seen.state.ended for seen in found)
-        table = self._table
+        table, chosen = self._table, self._chosen()
+        if self._columns != (wanted := columns(self.size.width)):
+            self._columns, self._seen = wanted, []
+            table.clear(columns=True)
+            for name, width in wanted.items():
+                table.add_column(Text(name), width=width, key=name)
         if [seen.run.id for seen in found] != [seen.run.id for seen in self._seen]:
-            chosen = self._chosen()
             table.clear()
             for seen in found:
-                table.add_row(*_cells(seen), key=seen.run.id)
+                table.add_row(*_cells(seen, self._columns), key=seen.run.id)
             ids = [seen.run.id for seen in found]
             if chosen is not None and chosen.run.id in ids:
                 table.move_cursor(row=ids.index(chosen.run.id))
         else:
             for seen in found:
-                for (name, _), cell in zip(_COLUMNS, _cells(seen), strict=True):
+                for name, cell in zip(self._columns, _cells(seen, self._columns), strict=True):
                     if table.get_cell(seen.run.id, name) != cell:
                         table.update_cell(seen.run.id, name, cell)
         self._seen = found
@@ -140,12 +141,18 @@ def stop_question(seen: Seen) -> str:
     return f"Stop run {seen.run.id[-6:]} after what is in flight? It can be resumed."
 
 
-def _cells(seen: Seen) -> list[Text]:
+def columns(width: int) -> dict[str, int]:
+    """The columns with their widths in cells; the reason takes what the others leave. Each has a cell to its sides."""
+    taken = sum(_COLUMNS.values()) + 2 * (len(_COLUMNS) + 1)
+    return _COLUMNS | {"reason": max(12, width - taken)}
+
+
+def _cells(seen: Seen, widths: dict[str, int]) -> list[Text]:
     figures = seen.run.progress
     done = f"{figures['done']}/{figures['total']}" if figures.get("total") is not None else "unknown"
     alive = "not yet" if seen.age_s is None else f"{duration(seen.age_s)} ago"
     texts = (seen.run.id[-6:], seen.run.kind, str(seen.state), alive, done, seen.run.reason)
-    return [Text(line(text, width)) for text, (_, width) in zip(texts, _COLUMNS, strict=True)]
+    return [Text(line(text, width)) for text, width in zip(texts, widths.values(), strict=True)]
 
 
 def _line(event: Event) -> Content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from storage.schema import Example
@@ -18,9 +19,9 @@ def place(example: Example, width: int) -> Content:
         parts.append(line(example.model, 20))
     if example.version > 1:
         parts.append(f"version {example.version}")
-    text = " · ".join(parts)
     state = f"{'⚑ flagged · ' if example.flagged else ''}{example.status}"
-    room = max(2, width - len(text) - len(state))
+    text = line(" · ".join(parts), max(10, width - cell_len(state) - 2))
+    room = max(2, width - cell_len(text) - cell_len(state))
     return Content.assemble((text, "$text-muted"), " " * room, (state, STATUS_STYLES[example.status]))
 
 

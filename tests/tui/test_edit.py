@@ -1,0 +1,189 @@
+"""Edit through the pilot: the form, the way out of it, and the person's own editor."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input, Select, TextArea
+
+from storage import examples, reviews
+from storage.schema import Example
+from tests.conftest import example
+from tests.tui.conftest import SIZE, put, shown
+from tui.app import SidequestApp
+from tui.screens.edit import EditScreen, as_json
+
+
+async def open_form(pilot: Pilot[int]) -> EditScreen:
+    await pilot.press("3")
+    await pilot.pause()
+    await pilot.press("e")
+    await pilot.pause()
+    screen = pilot.app.screen
+    assert isinstance(screen, EditScreen)
+    return screen
+
+
+def first(db: sqlite3.Connection) -> Example:
+    found = examples.get(db, f"01J{0:023d}")
+    assert found is not None
+    return found
+
+
+def editor_that(monkeypatch: pytest.MonkeyPatch, *changes: Callable[[str], str]) -> list[str]:
+    """Stands in for the person's editor: each time it opens, the next change is made. Returns what it was given."""
+    given: list[str] = []
+
+    def edit(_: EditScreen, text: str) -> str:
+        given.append(text)
+        return changes[len(given) - 1](text)
+
+    monkeypatch.setattr(EditScreen, "_in_editor", edit)
+    return given
+
+
+async def test_an_edit_is_checked_field_by_field_and_makes_a_version(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        await pilot.press("e")
+        await pilot.pause()
+        screen = pilot.app.screen
+        screen.query_one("#confidence", Input).value = "2"
+        screen.query_one("#hypothesis", TextArea).text = "Edited claim."
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert "confidence: input should be less than or equal to 1" in shown(pilot)
+        screen.query_one("#confidence", Input).value = "0.97"
+        screen.query_one("#domain", Select).value = "risk"
+        await pilot.press("ctrl+n")
+        await pilot.pause()
+        piece = screen.query(".panel").last()
+        piece.query_one(".source", Input).value = "Third report"
+        piece.query_one(".content", TextArea).text = "Sales rose again."
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        found = examples.get(db, f"01J{0:023d}")
+        assert found is not None
+        assert (found.version, found.hypothesis, found.confidence, found.domain) == (2, "Edited claim.", 0.97, "risk")
+        assert [one.source for one in found.evidence] == ["Report 0", "Survey 0", "Third report"]
+        assert "Edited claim." in shown(pilot)
+        await pilot.press("e")
+        await pilot.pause()
+        pilot.app.screen.query(".source").first().focus()
+        await pilot.press("ctrl+d")
+        await pilot.pause()
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        found = examples.get(db, f"01J{0:023d}")
+        assert found is not None
+        assert len(found.evidence) == 2
+        await pilot.press("e")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.press("u", "u")
+        found = examples.get(db, f"01J{0:023d}")
+        assert found is not None
+        assert found.hypothesis == "Claim number 0 about paid conversion."
+
+
+async def test_escape_gives_up_no_change_that_is_not_meant_to_go(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        screen.query_one("#decision", Select).focus()
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("escape")  # closes the choice
+        await pilot.pause()
+        assert pilot.app.screen is screen
+        screen.query_one("#hypothesis", TextArea).text = "Another claim."
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "Leave without saving" in shown(pilot)
+        await pilot.press("n")
+        await pilot.pause()
+        assert pilot.app.screen is screen
+        await pilot.press("escape")
+        await pilot.pause()
+        await pilot.press("y")
+        await pilot.pause()
+        assert pilot.app.screen is not screen
+        assert first(db).version == 1
+
+
+async def test_what_nobody_touched_stays_exact(app: SidequestApp, db: sqlite3.Connection) -> None:
+    put(db, example(id="01A" + "0" * 23, confidence=0.123456789, hypothesis="bidi \u202e and \x1b stay"))
+    async with app.run_test(size=SIZE) as pilot:
+        await open_form(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert not isinstance(pilot.app.screen, EditScreen)
+        await pilot.press("e")
+        await pilot.pause()
+        pilot.app.screen.query_one("#reasoning", TextArea).text = "Another reason."
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+    found = examples.get(db, "01A" + "0" * 23)
+    assert found is not None
+    assert (found.version, found.reasoning) == (2, "Another reason.")
+    assert (found.confidence, found.hypothesis) == (0.123456789, "bidi \u202e and \x1b stay")
+
+
+async def test_the_editor_is_given_the_form_and_its_mistakes_can_be_mended(
+    app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = editor_that(
+        monkeypatch,
+        lambda text: text,
+        lambda _: "{ not JSON",
+        lambda _: "[]",
+        lambda _: json.dumps({"confidence": 7, "domain": "market"}),
+        lambda _: json.dumps({"confidence": 0.5, "domain": "sports"}),
+        lambda _: json.dumps({"confidence": 0.5, "domain": "risk", "status": "accepted"}),
+    )
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        screen.query_one("#hypothesis", TextArea).text = "From the form."
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        assert json.loads(given[0])["hypothesis"] == "From the form."
+        assert isinstance(json.loads(given[0])["confidence"], float)
+        for words in ("ctrl+o opens it again", "an object", "confidence: input should be", "no domain sports"):
+            await pilot.press("ctrl+o")
+            await pilot.pause()
+            assert words in shown(pilot)
+        assert given[2] == "{ not JSON"
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        assert pilot.app.screen is not screen
+    found = first(db)
+    assert (found.version, found.confidence, found.domain, found.status) == (2, 0.5, "risk", "pending")
+    assert reviews.newest(db, 1)[0].version == 2
+
+
+@pytest.mark.parametrize(
+    ("editor", "words"), [("vi '", "No closing quotation"), ("true", "no other program"), (" ", "no other program")]
+)
+async def test_an_editor_that_cannot_be_opened_is_named(
+    app: SidequestApp, monkeypatch: pytest.MonkeyPatch, editor: str, words: str
+) -> None:
+    monkeypatch.delenv("VISUAL", raising=False)
+    monkeypatch.setenv("EDITOR", editor)
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        await pilot.press("ctrl+o")
+        await pilot.pause()
+        assert words in shown(pilot)
+        assert pilot.app.screen is screen
+
+
+def test_a_form_with_mistakes_is_still_json() -> None:
+    values = {"hypothesis": "h", "confidence": "high", "level": "2", "evidence": [{"relevance": "0.5", "source": "s"}]}
+    found = json.loads(as_json(values))
+    assert found["confidence"] == "high"
+    assert found["level"] == 2
+    assert found["evidence"] == [{"relevance": 0.5, "source": "s"}]

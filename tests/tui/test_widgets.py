@@ -1,0 +1,104 @@
+"""What the widgets decide: bars, durations, lines. No app is needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from core.curriculum.plan import Quota
+from core.runs.control import Seen
+from storage.schema import Run, RunState
+from tests.conftest import HOSTILE, example
+from tests.tui.conftest import RAW
+from tui.screens.home import running
+from tui.text import flow
+from tui.widgets.bars import bar, duration, quotas, relevance
+from tui.widgets.example import place
+from tui.widgets.standing import origin, standing
+
+FIGURES: dict[str, Any] = {"total": 57, "done": 18, "rejected": 4, "cost": 1.84, "budget": 10.0, "eta_s": 11_400.0}
+
+
+@given(st.floats(allow_nan=False), st.integers(1, 80))
+def test_a_bar_has_its_width_whatever_the_share(share: float, width: int) -> None:
+    assert cell_len(bar(share, width)) == width
+
+
+def test_a_bar_is_filled_by_eighths() -> None:
+    assert bar(0, 4) == "░░░░"
+    assert bar(0.5, 4) == "██░░"
+    assert bar(1, 4) == "████"
+    assert bar(1 / 32, 4) == "▏░░░"
+
+
+def test_relevance_is_five_cells() -> None:
+    assert [relevance(value) for value in (0.0, 0.41, 0.94, 1.0)] == ["▯▯▯▯▯", "▮▮▯▯▯", "▮▮▮▮▮", "▮▮▮▮▮"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(None, "unknown"), (0, "0 s"), (89, "89 s"), (90, "2 m"), (11_400, "3 h 10 m")]
+)
+def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+
+
+def test_quotas_of_a_task_without_decisions_are_empty() -> None:
+    assert quotas({}, 80).plain == ""
+    assert "98 of 150–200" in quotas({"VALIDATED": Quota(150, 200, 175, 98)}, 76).plain
+
+
+@given(st.lists(st.text(alphabet="ab漢 ", min_size=1, max_size=12)), st.integers(24, 80))
+def test_flow_breaks_between_parts_only(parts: list[str], width: int) -> None:
+    lines = flow(parts, width).split("\n") if parts else []
+    assert all(cell_len(one) <= width for one in lines)
+    assert "  ".join(lines) == "  ".join(parts)
+
+
+def seen(progress: dict[str, Any], state: RunState = RunState.RUNNING, age_s: float | None = 1.0) -> Seen:
+    run = Run(id="01J00000000000000000ABCDEF", kind="generate", state=state, progress=progress)
+    return Seen(run, state, age_s)
+
+
+def test_a_run_says_how_far_it_is_what_it_costs_and_when_it_ends() -> None:
+    said = "18/57 · 4 rejected · cost 1.84 of 10.00 · eta 3 h 10 m"
+    assert running(seen(FIGURES), 100).plain == f"● generate  ABCDEF ███▊░░░░░░░░ {said}"
+    assert running(seen(FIGURES), 76).plain == f"● generate  ABCDEF {said}"  # the figures matter more than the bar
+    cheap = FIGURES | {"cost": None}
+    assert running(seen(cheap), 76).plain == "● generate  ABCDEF ███▊░░░░░░░░ 18/57 · 4 rejected · eta 3 h 10 m"
+
+
+@pytest.mark.parametrize("width", [20, 40, 76, 156])
+def test_a_run_fits_its_line(width: int) -> None:
+    assert cell_len(running(seen(FIGURES), width).plain) <= max(width, 29)
+
+
+def test_what_is_not_known_of_a_run_is_not_zero() -> None:
+    assert running(seen({}), 76).plain == "● generate  ABCDEF last sign of life 1 s ago"
+    assert running(seen({}, age_s=None), 76).plain == "● generate  ABCDEF no figures yet"
+    assert "eta unknown" in running(seen(FIGURES | {"eta_s": None}), 76).plain
+    assert running(seen(FIGURES, RunState.LOST), 100).plain.startswith("✗ generate  ABCDEF")
+    assert "lost · 18/57" in running(seen(FIGURES, RunState.LOST), 100).plain
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_place_fits_and_is_clean(text: str) -> None:
+    drawn = place(example(domain=text, source=text, model=text, flagged=True, version=12), 60).plain
+    assert cell_len(drawn) == 60
+    assert drawn.endswith("⚑ flagged · pending")
+    assert not RAW.search(drawn)
+
+
+def test_origin_leaves_out_what_is_not_known() -> None:
+    names = [name for name, _ in origin(example(model="", seed=None))]
+    assert names == ["id", "family", "source", "version", "made"]
+    assert "seed" in [name for name, _ in origin(example(seed=0))]
+
+
+def test_nothing_in_front_still_shows_the_quotas() -> None:
+    text = standing({"VALIDATED": Quota(150, 200, 175, 98)}, None, []).plain
+    assert "98 of 150–200" in text
+    assert "THIS EXAMPLE" not in text

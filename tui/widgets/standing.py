@@ -1,0 +1,49 @@
+"""What stands beside an example on a wide terminal: quotas, where the example came from, the newest decisions."""
+
+from __future__ import annotations
+
+from rich.cells import cell_len
+from textual.content import Content
+
+from core.curriculum.plan import Quota
+from storage.schema import Example, Review
+from tui.text import line
+from tui.widgets.bars import quotas
+
+WIDTH = 50
+# A stored word such as a family or a model is cut after so many cells.
+_VALUE = WIDTH - 14
+
+
+def standing(accepted: dict[str, Quota], example: Example | None, log: list[tuple[Review, str]]) -> Content:
+    """The panel's text. `accepted` holds quotas that count accepted examples; `log` reviews with their hypotheses."""
+    parts: list[Content | str | tuple[str, str]] = [("ACCEPTED\n", "bold $text-accent"), quotas(accepted, WIDTH - 4)]
+    if example is not None:
+        parts.append(("\n\nTHIS EXAMPLE\n", "bold $text-accent"))
+        for name, value in origin(example):
+            parts += [(f"{name:<9}", "$text-muted"), f"{line(value, _VALUE)}\n"]
+    if log:
+        parts.append(("\nDECIDED LAST\n", "bold $text-accent"))
+        for review, hypothesis in log:
+            said = line(f"{review.action} {review.reason}", WIDTH // 2)
+            parts += [(f"{said}  ", "$text-muted"), f"{line(hypothesis, WIDTH - 6 - cell_len(said))}\n"]
+    return Content.assemble(*parts)
+
+
+def origin(example: Example) -> list[tuple[str, str]]:
+    """Where an example came from, as names and values; what is not known is left out."""
+    return [
+        (name, value)
+        for name, value in (
+            ("id", example.id),
+            ("family", example.family),
+            ("source", example.source),
+            ("model", example.model),
+            ("prompt", example.prompt_version),
+            ("seed", "" if example.seed is None else str(example.seed)),
+            ("run", example.run or ""),
+            ("version", str(example.version)),
+            ("made", f"{example.created.astimezone():%Y-%m-%d %H:%M}"),
+        )
+        if value
+    ]
