@@ -71,10 +71,11 @@ def steps(curriculum: Plan, pending: int, looked: list[Seen]) -> list[Step]:
     generating = any(one.run.kind == "generate" and not one.state.ended for one in looked)
     if pending:
         noun = "example waits" if pending == 1 else "examples wait"
-        found.append(Step(f"{pending} {noun} for review", "review"))
+        found.append(Step(f"{pending:,} {noun} for review", "review"))
     if curriculum.missing and not generating:
         verb = "generate the first of" if not curriculum.have else "generate the"
-        found.append(Step(f"{verb} {curriculum.missing} examples that are missing", "generate"))
+        noun = "example that is missing" if curriculum.missing == 1 else "examples that are missing"
+        found.append(Step(f"{verb} {curriculum.missing:,} {noun}", "generate"))
     if generating and not pending:
         found.append(Step("watch the examples come in", "generate"))
     return found

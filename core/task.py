@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -197,14 +198,19 @@ class Task(_Table):
 
     def misplaced(self, domain: str, level: int, decision: str) -> list[str]:
         """What is wrong with a place in the curriculum, each as a sentence; empty if the task has it."""
+        return self.unknown([domain], [level], [decision])
+
+    def unknown(self, domains: Iterable[str], levels: Iterable[int], decisions: Iterable[str]) -> list[str]:
+        """Which of these names the task does not have, a sentence for each kind; empty if it has them all."""
         problems = []
-        for field, value, there in (
-            ("domain", domain, [one.name for one in self.domains]),
-            ("level", level, [one.level for one in self.levels]),
-            ("decision", decision, self.labels),
+        for field, asked, there in (
+            ("domain", domains, [one.name for one in self.domains]),
+            ("level", levels, [one.level for one in self.levels]),
+            ("decision", decisions, self.labels),
         ):
-            if value not in there:
-                problems.append(f"no {field} {value}: there are {', '.join(map(str, there))}")
+            missing = [str(value) for value in asked if value not in there]
+            if missing:
+                problems.append(f"no {field} {', '.join(missing)}: there are {', '.join(map(str, there))}")
         return problems
 
     @property

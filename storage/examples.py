@@ -84,14 +84,20 @@ def get(connection: sqlite3.Connection, example: str) -> Example | None:
 
 
 def resolve(connection: sqlite3.Connection, prefix: str) -> list[str]:
-    """Ids that are `prefix` or start with it (two at the most: more than one is ambiguous)."""
+    """Ids that start with `prefix`, or end with it (two at the most: more than one is ambiguous)."""
     if not prefix.isalnum() or not prefix.isascii():
         return []
     upper = prefix.upper()
-    rows = connection.execute(
-        "SELECT id FROM examples WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (upper, upper + "~")
-    )
-    return [row["id"] for row in rows]
+    found = [
+        row["id"]
+        for row in connection.execute(
+            "SELECT id FROM examples WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (upper, upper + "~")
+        )
+    ]
+    if not found:
+        rows = connection.execute("SELECT id FROM examples WHERE id LIKE ? ORDER BY id LIMIT 2", (f"%{upper}",))
+        found = [row["id"] for row in rows]
+    return found
 
 
 def page(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -55,6 +56,8 @@ def main(ctx: click.Context, folder: Path) -> None:
     """
     ctx.obj = Context(folder)
     if ctx.invoked_subcommand is None:
+        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            raise click.UsageError("the app needs a terminal; without one use a verb: `sidequest --help` lists them")
         from tui.app import run_app
 
         ctx.exit(run_app(folder))

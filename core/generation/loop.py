@@ -45,6 +45,7 @@ FAULTS_IN_A_ROW = 8
 JUDGE_TRIES = 2
 # Lines of work for each request that may be in flight: while some are judged and committed, others wait to be sent.
 SURPLUS = 2
+BREATH_S = 0.002
 SIBLINGS = 8
 
 
@@ -216,7 +217,7 @@ class _Filling:
             usage=written.usage,
         )
         async with self._writing:
-            await asyncio.sleep(0.001)
+            await self._let_requests_go()
             attempts.add_attempt(self._db, attempt, written.flaw)
         self._history[slot].append(Judged(attempt, ()))
         self._figures.attempted(attempt)
@@ -225,7 +226,7 @@ class _Filling:
     async def _assess(self, slot: Slot, judged: Judged) -> Verdict:
         attempt = judged.attempt
         async with self._judging:
-            await asyncio.sleep(0.002)
+            await self._let_requests_go()
             verdict = await assess(self._task, attempt, self._corpus, self._judge)
         example: Example | None = None
         if verdict.result is Result.PASSED and attempt.candidate is not None:
@@ -241,6 +242,11 @@ class _Filling:
         self._history[slot][-1] = Judged(attempt, (*judged.verdicts, verdict))
         self._figures.judged(verdict)
         return verdict
+
+    async def _let_requests_go(self) -> None:
+        """Give the loop time for what is to be sent and received, where the source is an endpoint."""
+        if self._source.max_in_flight > 1:
+            await asyncio.sleep(BREATH_S)
 
     def _give_up(self, slot: Slot) -> None:
         self._figures.given_up += 1

@@ -79,16 +79,7 @@ def check(task: Task, params: GenerateParams) -> list[str]:
         known = [*EMBEDDED[role], *task.models]
         if name not in known:
             problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
-    domains = [domain.name for domain in task.domains]
-    levels = [level.level for level in task.levels]
-    for field, asked, there in (
-        ("domain", params.domains, domains),
-        ("level", params.levels, levels),
-        ("decision", params.decisions, task.labels),
-    ):
-        unknown = [str(value) for value in asked if value not in there]
-        if unknown:
-            problems.append(f"no {field} {', '.join(unknown)}: there are {', '.join(map(str, there))}")
+    problems += task.unknown(params.domains, params.levels, params.decisions)
     if params.budget is not None:
         named = {params.source, params.judge} & set(task.models)
         unpriced = sorted(task.models[name].model for name in named if task.models[name].model not in task.prices)

@@ -9,8 +9,6 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-import psutil
-
 from storage import runs
 from storage.schema import Run, RunState, now
 
@@ -41,6 +39,8 @@ def alive(run: Run) -> bool:
     """Whether the run's own process is there: the pid and its start time both match."""
     if run.pid is None or run.pid_started is None:
         return False
+    import psutil  # 30 ms that an app without a run at work need not spend
+
     with contextlib.suppress(psutil.Error):
         process = psutil.Process(run.pid)
         same = abs(process.create_time() - run.pid_started) <= SAME_START_S

@@ -126,6 +126,9 @@ def test_a_wrong_request_is_named_and_exits_with_2(tmp_path: Path, words: list[s
         (["runs", "show", "ZZZ"], "no run"),
         (["runs", "stop", "ZZZ"], "no run"),
         (["qa", "chain", "ZZZ"], "no attempt"),
+        (["generate", "-n", "1", "--budget", "abc"], "is no amount"),
+        (["generate", "-n", "1", "--budget", "NaN"], "is no amount"),
+        ([], "needs a terminal"),
     ],
 )
 def test_a_wrong_request_to_a_project(project: Project, words: list[str], message: str) -> None:

@@ -112,7 +112,7 @@ async def test_the_filter_chooses_and_names_a_mistake(app: SidequestApp) -> None
         pilot.app.screen.query_one("#filter", Input).value = "zebra"
         await pilot.press("enter")
         await pilot.pause()
-        assert "Nothing matches zebra" in shown(pilot)
+        assert "Nothing matches status:pending zebra" in shown(pilot)
         await pilot.press("slash", "escape")
         await pilot.pause()
         assert not pilot.app.screen.query_one("#filter").display

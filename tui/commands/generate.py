@@ -21,6 +21,21 @@ from tui.commands.output import print_json, say
 POLL_S = 0.25
 
 
+class Money(click.ParamType[Decimal]):
+    """An amount of money: a finite number from 0 on."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(value)
+        except ArithmeticError:
+            amount = Decimal("NaN")
+        if not amount.is_finite() or amount < 0:
+            self.fail(f"{value!r} is no amount: write a number such as 2.50", param, ctx)
+        return amount
+
+
 @click.command()
 @click.option("--source", help="What writes: 'procedural', or a model of the project file.  [default: its generator]")
 @click.option("--judge", help="What judges: 'solver', or a model of the project file.  [default: its judge]")
@@ -30,7 +45,7 @@ POLL_S = 0.25
 @click.option("--domain", "domains", multiple=True, help="Only cells of this domain; may be repeated.")
 @click.option("--level", "levels", type=int, multiple=True, help="Only cells of this level; may be repeated.")
 @click.option("--decision", "decisions", multiple=True, help="Only cells of this decision; may be repeated.")
-@click.option("--budget", type=Decimal, help="Money that the run may spend.  [default: the project file's]")
+@click.option("--budget", type=Money(), help="Money that the run may spend.  [default: the project file's]")
 @click.option("--flaws", type=click.FloatRange(0, 1), help="Share of procedural attempts with a planted flaw.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
 @json_option

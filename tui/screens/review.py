@@ -28,6 +28,7 @@ PAGE = 50
 # Decisions per minute are those of the last five minutes.
 PACE_S = 300.0
 DEFAULT_QUERY = "status:pending"
+_STATUS = {Action.ACCEPT: Status.ACCEPTED, Action.REJECT: Status.REJECTED}
 # From so many columns on, more stands beside the example.
 WIDE = 140
 LOG_LINES = 8
@@ -168,6 +169,8 @@ class ReviewScreen(LiveScreen):
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return
+        if action in _STATUS and self._current.status not in {Status.PENDING, _STATUS[action]}:
+            self.tell(f"was {self._current.status}, now {_STATUS[action]}; u undoes")
         if advance:
             self._decided.append(time.monotonic())
             self._move(1)
@@ -293,12 +296,21 @@ class ReviewScreen(LiveScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Review what the filter means."""
-        query = event.value.strip() or DEFAULT_QUERY
+        query = event.value.strip()
         try:
-            self._filter = parse_query(query)
+            found = parse_query(query)
+            if not found.status and found.flagged is None:
+                # What was decided is shown only to those who ask for it: a stray key must not decide it anew.
+                query = f"{DEFAULT_QUERY} {query}".strip()
+                found = parse_query(query)
         except QueryError as error:
             self.tell(str(error), error=True)
             return
+        unknown = self.project.task.unknown(found.domain, found.level, found.decision)
+        if unknown:
+            self.tell("; ".join(unknown), error=True)
+            return
+        self._filter = found
         self._query, self._queue, self._read_to, self._at = query, [], "", 0
         self._close_filter()
         self.redraw()

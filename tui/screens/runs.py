@@ -10,7 +10,7 @@ from textual.widgets import DataTable, Static
 
 from core.runs.control import Seen, look
 from storage import runs
-from storage.schema import Event
+from storage.schema import Event, RunState
 from tui.actions import RUNS, bindings
 from tui.screens.live import LiveScreen
 from tui.text import clean, line
@@ -113,18 +113,26 @@ class RunsScreen(LiveScreen):
 
     def action_pause(self) -> None:
         """Pause the chosen run."""
-        if (seen := self._chosen()) is not None:
+        if (seen := self._chosen()) is None:
+            self.tell("there is no run yet")
+        else:
             self.attempt("pause", seen.run.id)
 
     def action_resume(self) -> None:
         """Continue the chosen run."""
-        if (seen := self._chosen()) is not None:
+        if (seen := self._chosen()) is None:
+            self.tell("there is no run yet")
+        else:
             self.attempt("resume", seen.run.id)
 
     def action_stop(self) -> None:
         """Stop the chosen run, if the person confirms it."""
         seen = self._chosen()
         if seen is None:
+            self.tell("there is no run yet")
+            return
+        if seen.state.ended:
+            self.tell(f"it is {seen.state}" + ("" if seen.state is RunState.FINISHED else "; r resumes it"))
             return
 
         def confirmed(yes: bool | None) -> None:

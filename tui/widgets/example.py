@@ -14,15 +14,18 @@ STATUS_STYLES = {"accepted": "$text-success", "rejected": "$text-error", "pendin
 
 def place(example: Example, width: int) -> Content:
     """Where the example belongs and where it came from, in one line."""
-    parts = [line(example.domain, 24), f"level {example.level}", line(example.source, 16)]
+    label = f"{line(example.decision, 16)} {example.confidence:.2f}"
+    parts = [line(example.domain, 24), f"level {example.level}", line(example.source, 16), example.id[-6:]]
     if example.model:
         parts.append(line(example.model, 20))
     if example.version > 1:
         parts.append(f"version {example.version}")
     state = f"{'⚑ flagged · ' if example.flagged else ''}{example.status}"
-    text = line(" · ".join(parts), max(10, width - cell_len(state) - 2))
-    room = max(2, width - cell_len(text) - cell_len(state))
-    return Content.assemble((text, "$text-muted"), " " * room, (state, STATUS_STYLES[example.status]))
+    text = line(" · ".join(parts), max(10, width - cell_len(label) - cell_len(state) - 5))
+    room = max(2, width - cell_len(label) - cell_len(text) - 3 - cell_len(state))
+    return Content.assemble(
+        (label, "bold"), (f" · {text}", "$text-muted"), " " * room, (state, STATUS_STYLES[example.status])
+    )
 
 
 def body(example: Example, *, verdict: str = "") -> Content:
