@@ -53,7 +53,7 @@ class Help(Modal):
             parts.append((f"\n{heading}\n", "bold $text-accent"))
             for action in actions:
                 parts += [(f"{spoken(action.keys):>14}  ", "bold"), f"{action.help}\n"]
-        parts.append(("\nctrl+p finds every action by name; escape closes this", "$text-muted"))
+        parts.append(("\nctrl+p finds the actions of a screen by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))
 
