@@ -64,7 +64,7 @@ class OpenAISource:
         )
 
     async def write(self, request: Request) -> Written:
-        """One candidate for `request`. Raises BudgetExhausted if it could cost more than is left."""
+        """One candidate for `request`. Raises BudgetExhaustedError if it could cost more than is left."""
         prompt = self._generate if request.draft is None else self._rewrite
         place = (request.cell, request.slot)
         answer = await self._client.ask(

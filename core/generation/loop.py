@@ -28,7 +28,7 @@ from core.generation.slots import (
 )
 from core.generation.source import Cell, Request, Source
 from core.generation.start import GenerateParams
-from core.llm.limits import BudgetExhausted
+from core.llm.limits import BudgetExhaustedError
 from core.qa import duplicates
 from core.qa.judging import Judge
 from core.qa.verdicts import assess, groups, near_duplicate
@@ -73,7 +73,9 @@ class _Filling:
         self._db = session.connection
         self._seed = params.seed
         self._history: dict[Slot, list[Judged]] = defaultdict(list)
-        self._figures = Figures(sum(one.count for one in chosen), float(params.budget) if params.budget else None)
+        self._figures = Figures(
+            sum(one.count for one in chosen), None if params.budget is None else float(params.budget)
+        )
         for judged in attempts.of_run(self._db, session.run.id):
             attempt = judged.attempt
             self._history[Slot(Cell(attempt.domain, attempt.level, attempt.decision), attempt.slot)].append(judged)
@@ -181,7 +183,7 @@ class _Filling:
                     case Write():
                         attempt = await self._write(slot, step)
                         self._heed(attempt.outcome, attempt.detail, "source")
-            except BudgetExhausted as error:
+            except BudgetExhaustedError as error:
                 self._end(Ending(RunState.STOPPED, str(error)))
             finally:
                 self._figures.in_flight -= 1

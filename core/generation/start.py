@@ -34,6 +34,11 @@ class GenerateParams(BaseModel):
     flaws: float = Field(default=0.0, ge=0, le=1)
     attempts_per_minute: float | None = Field(default=None, gt=0)
 
+    @property
+    def restricted(self) -> bool:
+        """Whether only some cells are meant."""
+        return bool(self.domains or self.levels or self.decisions)
+
     @classmethod
     def of(cls, task: Task) -> GenerateParams:
         """What the project file says, where nobody says otherwise."""
@@ -56,9 +61,17 @@ def start(project: Project, connection: sqlite3.Connection, params: GeneratePara
     next_index = {Cell(*key): index for key, index in attempts.next_slots(connection).items()}
     chosen = choose(cells, params.n, next_index)
     if not chosen:
-        raise RunError("nothing is missing in these cells: `sidequest plan` shows want and have")
+        raise RunError(nothing_missing(cells, params))
     slots = [[one.cell.domain, one.cell.level, one.cell.decision, one.first, one.count] for one in chosen]
     return launch(project, connection, "generate", params.model_dump(mode="json") | {"slots": slots})
+
+
+def nothing_missing(cells: list[CellPlan], params: GenerateParams) -> str:
+    """Why a run would have nothing to do: the cells are filled, or their decisions have enough elsewhere."""
+    short = sorted({cell.decision for cell in cells if cell.have < cell.want})
+    if short:
+        return f"{', '.join(short)} has enough examples in other cells: raise its target, or reject some of them"
+    return "nothing is missing " + ("in these cells" if params.restricted else "in any cell")
 
 
 def selected(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> list[CellPlan]:

@@ -103,8 +103,8 @@ class Client:
     async def ask(self, messages: Messages, shape: Shape[M], *, max_output_tokens: int | None = None) -> Answer[M]:
         """The answer to `messages` (role and content each) as `shape`; `max_output_tokens` overrides the model's.
 
-        Faults come back as outcomes. Raises BudgetExhausted, before anything is sent, if the request could cost more
-        than is left.
+        Faults come back as outcomes. Raises BudgetExhaustedError, before anything is sent, if the request could cost
+        more than is left.
         """
         if problem := self._key_problem():
             return Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)

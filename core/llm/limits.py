@@ -178,7 +178,7 @@ class Gate:
                     due -= part
         loop = asyncio.get_running_loop()
         # Another 429 may draw the pause out while it is slept through.
-        while (wait := self.flow.paused_until - loop.time()) > 0:  # noqa: ASYNC110
+        while (wait := self.flow.paused_until - loop.time()) > 0:  # noqa: ASYNC110  time passes by itself
             await asyncio.sleep(wait)
 
 
@@ -187,7 +187,7 @@ def _per_minute(rate: int | None) -> AsyncLimiter | None:
     return None if rate is None else AsyncLimiter(max(1.0, rate / 60), max(1.0, 60 / rate))
 
 
-class BudgetExhausted(Exception):  # noqa: N818
+class BudgetExhaustedError(Exception):
     """The next request could cost more than is left; what is done is kept."""
 
 
@@ -226,11 +226,11 @@ class Budget:
     async def reserve(self, amount: float) -> Reservation:
         """Set `amount` aside; waits while requests in flight may still give back what they reserved.
 
-        Raises BudgetExhausted if it does not fit even when nothing is in flight.
+        Raises BudgetExhaustedError if it does not fit even when nothing is in flight.
         """
         while self.spent + self.reserved + amount > self.limit:
             if not self._open:
-                raise BudgetExhausted(
+                raise BudgetExhaustedError(
                     f"the budget of {self.limit:.2f} is used up: {self.spent:.4f} is spent, and the next request may "
                     f"cost up to {amount:.4f}"
                 )

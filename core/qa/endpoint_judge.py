@@ -88,7 +88,7 @@ class EndpointJudge:
         )
 
     async def judge(self, candidate: Candidate, cell: Cell) -> Judgement:
-        """One judgement. Raises BudgetExhausted if a question could cost more than is left."""
+        """One judgement. Raises BudgetExhaustedError if a question could cost more than is left."""
         blind = await self._client.ask(
             self._blind.messages(
                 question=self._task.question, decisions=self._task.decisions, case=unlabelled(candidate)

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -95,15 +95,20 @@ class Session:
         connection = database.connect(self.project.database)
         try:
             while True:
-                runs.update(connection, self.run.id, progress=self.progress)
-                request = runs.beat(connection, self.run.id)
-                if not self.stopping and request != self._request:
-                    self._request = request
-                    if request is None:
-                        waiting = {RunState.PAUSED, RunState.PAUSING}
-                        runs.move(connection, self.run.id, waiting, RunState.RUNNING)
+                # A beat that fails (a full disk, a lock held too long) is missed; the next may not be.
+                with suppress(sqlite3.Error):
+                    self._beat_once(connection)
                 if self._over.wait(HEARTBEAT_S):
-                    runs.update(connection, self.run.id, progress=self.progress)
+                    with suppress(sqlite3.Error):
+                        runs.update(connection, self.run.id, progress=self.progress)
                     return
         finally:
             connection.close()
+
+    def _beat_once(self, connection: sqlite3.Connection) -> None:
+        runs.update(connection, self.run.id, progress=self.progress)
+        request = runs.beat(connection, self.run.id)
+        if not self.stopping and request != self._request:
+            self._request = request
+            if request is None:
+                runs.move(connection, self.run.id, {RunState.PAUSED, RunState.PAUSING}, RunState.RUNNING)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from core.llm.client import backoff
 from core.llm.limits import (
     Budget,
-    BudgetExhausted,
+    BudgetExhaustedError,
     Faltered,
     Flow,
     FlowEvent,
@@ -198,7 +198,7 @@ async def test_spent_and_reserved_stay_within_the_budget(requests: list[tuple[fl
             reservation.settle(cost_of)
         try:
             held.append((await budget.reserve(amount), amount * share))
-        except BudgetExhausted:
+        except BudgetExhaustedError:
             assert budget.spent + amount > budget.limit
         assert budget.spent + budget.reserved <= budget.limit + 1e-9
         assert budget.reserved >= 0
@@ -217,7 +217,7 @@ async def test_a_request_waits_for_what_others_give_back() -> None:
 
 async def test_the_budget_ends_when_nothing_can_be_given_back() -> None:
     budget = Budget(1.0, spent=0.95)
-    with pytest.raises(BudgetExhausted, match=r"the budget of 1.00 is used up: 0.9500 is spent"):
+    with pytest.raises(BudgetExhaustedError, match=r"the budget of 1.00 is used up: 0.9500 is spent"):
         await budget.reserve(0.1)
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from core.llm.capabilities import Capabilities, Mode, remembered
 from core.llm.client import Answer, Client
-from core.llm.limits import Budget, BudgetExhausted, Pace
+from core.llm.limits import Budget, BudgetExhaustedError, Pace
 from core.llm.prices import UnpricedError
 from core.llm.schemas import shape
 from core.llm.wire import fault, redacted, retry_after, shown_url
@@ -264,7 +264,7 @@ async def test_requests_in_flight_do_not_overrun_the_budget() -> None:
     budget = Budget(0.02)
     async with Loopback(latency_s=0.01) as server, at(server, budget=budget, max_output_tokens=1000) as client:
         results = await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(200)), return_exceptions=True)
-    stopped = [result for result in results if isinstance(result, BudgetExhausted)]
+    stopped = [result for result in results if isinstance(result, BudgetExhaustedError)]
     answers = [result for result in results if isinstance(result, Answer)]
     assert len(stopped) + len(answers) == 200
     assert stopped and answers

@@ -20,10 +20,11 @@ from core.overview import overview
 from core.project import FILE, Project, open_project
 from core.runs import control, launch
 from core.runs.control import RunError
-from storage import runs
-from storage.database import connect
+from storage import examples, runs
+from storage.database import connect, transaction
 from storage.examples import cell_counts
 from storage.schema import Run, RunState, now
+from tests.conftest import example
 
 
 @pytest.fixture(autouse=True)
@@ -65,7 +66,7 @@ def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connec
     assert (ended.state, ended.reason) == (RunState.FINISHED, "")
     assert plan(project.task, cell_counts(db)).missing == 0
     assert ended.progress["accepted"] == ended.progress["total"] == 375
-    with pytest.raises(RunError, match="nothing is missing"):
+    with pytest.raises(RunError, match="nothing is missing in any cell"):
         go(project, db)
     with pytest.raises(RunError, match="nothing to resume"):
         launch.resume(project, db, run.id)
@@ -216,3 +217,12 @@ def test_nothing_is_spent_on_a_wrong_request(project: Project, db: sqlite3.Conne
         with pytest.raises(RunError, match=message):
             start(project, db, params.model_copy(update=change))
     assert runs.newest(db) == []
+
+
+def test_a_decision_that_is_full_elsewhere_is_named(project: Project, db: sqlite3.Connection) -> None:
+    with transaction(db):
+        for _ in range(200):
+            examples.add(db, example())
+    params = GenerateParams.of(project.task).model_copy(update={"decisions": ["VALIDATED"]})
+    with pytest.raises(RunError, match="VALIDATED has enough examples in other cells"):
+        start(project, db, params)

@@ -83,8 +83,9 @@ def told(pilot: Pilot[int]) -> str:
     return "\n".join(notification.message for notification in pilot.app._notifications)
 
 
-async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0, *, so: bool = True) -> None:
+    """Wait until `condition` is `so`; fail with what the screen shows."""
     deadline = time.monotonic() + seconds
-    while not condition():
+    while condition() is not so:
         assert time.monotonic() < deadline, shown(pilot)
         await pilot.pause(0.05)

@@ -284,4 +284,4 @@ async def test_the_footer_shows_only_keys_that_act(app: SidequestApp) -> None:
         await pilot.pause()
         for keys, there in ((["x"], False), (["escape"], True), (["slash"], False), (["escape"], True)):
             await pilot.press(*keys)
-            await until(pilot, lambda there=there: ("a Accept" in shown(pilot)) is there, 3)  # type: ignore[misc]
+            await until(pilot, lambda: "a Accept" in shown(pilot), 3, so=there)

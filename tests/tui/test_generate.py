@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import time
 
+import psutil
 from textual.widgets import DataTable, Input
 
 from core.project import Project
@@ -111,3 +113,38 @@ async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: 
         assert table.cursor_row == 1
         await pilot.press("k")
         assert table.cursor_row == 0
+
+
+async def test_a_question_to_stop_never_becomes_a_kill(project: Project, db: sqlite3.Connection) -> None:
+    # The worker of this run is the test itself: a kill would end it.
+    mine = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=psutil.Process().create_time())
+    runs.add(db, mine.model_copy(update={"heartbeat": mine.created}))
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("8")
+        await pilot.pause()
+        await pilot.press("x")
+        await pilot.pause()
+        assert "Stop run" in shown(pilot)
+        control.stop(db, mine.id)  # somebody else was faster
+        await pilot.press("enter")  # a habit, not an answer
+        await pilot.press("y")
+        await pilot.pause()
+        assert "it is stopping already" in told(pilot)
+        found = runs.get(db, mine.id)
+        assert found is not None
+        assert found.state is RunState.STOPPING
+
+
+async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("8")
+        await pilot.pause()
+        await pilot.press("p", "r", "x")
+        assert told(pilot).count("there is no run yet") == 3
+        runs.add(db, Run(kind="generate", state=RunState.STOPPED))
+        await until(pilot, lambda: "stopped" in shown(pilot), 5)
+        await pilot.press("x")
+        await pilot.pause()
+        assert "it is stopped: it can be resumed" in told(pilot)

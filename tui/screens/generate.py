@@ -21,19 +21,17 @@ from storage.attempts import Judged
 from storage.schema import RunState
 from storage.search import QueryError, parse_query
 from tui.actions import GENERATE, bindings
-from tui.screens.live import LiveScreen
-from tui.screens.runs import stop_question
+from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.bars import bar, duration
 from tui.widgets.fields import Field
-from tui.widgets.modals import Confirm
 
 # From so many columns on, the run stands beside the grid.
 WIDE = 130
 GRID_WIDTH = 66
 
 
-class GenerateScreen(LiveScreen):
+class GenerateScreen(RunControl):
     """A form and a grid while nothing is generated; the run with its newest attempts while it is."""
 
     TITLE = "Generate"
@@ -217,22 +215,16 @@ class GenerateScreen(LiveScreen):
         if self._seen is None:
             self.tell("there is no run to pause")
         elif self._seen.state is RunState.RUNNING:
-            self.attempt("pause", self._seen.run.id)
+            self.pause(self._seen)
         else:
-            self.attempt("resume", self._seen.run.id)
+            self.resume(self._seen)
 
     def action_stop(self) -> None:
         """Stop the run, if the person confirms it."""
-        seen = self._seen
-        if seen is None or seen.state.ended:
+        if self._seen is None:
             self.tell("there is no run to stop")
-            return
-
-        def confirmed(yes: bool | None) -> None:
-            if yes:
-                self.attempt("stop", seen.run.id)
-
-        self.app.push_screen(Confirm(stop_question(seen)), confirmed)
+        else:
+            self.stop(self._seen)
 
 
 def _number(name: str, text: str, kind: type) -> Any:
@@ -264,9 +256,9 @@ def live(seen: Seen, width: int) -> Content:
         (bar(share, max(10, min(50, width - 16))), "$text-success"),
         f" {figures['done']}/{figures['total']}\n",
         " · ".join(counts) + "\n",
-        "rate unknown" if rate is None else f"{rate:.0f}/min",
     ]
-    if not seen.state.ended:
+    if seen.state is RunState.RUNNING:
+        lines.append("rate unknown" if rate is None else f"{rate:.0f}/min")
         basis = f" (by {figures['eta_basis']})" if figures.get("eta_basis") else ""
         lines.append(f" · eta {duration(figures.get('eta_s'))}{basis}")
     if figures.get("cost"):

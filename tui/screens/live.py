@@ -15,9 +15,8 @@ from textual.style import Style
 from textual.widgets import Footer, Static
 
 from core.project import Project
-from core.runs.control import RunError, look
+from core.runs.control import look
 from storage.database import data_version
-from storage.reviews import ReviewError
 from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
@@ -118,21 +117,6 @@ class LiveScreen(Screen[None]):
         """A short message for the person."""
         severity: SeverityLevel = "error" if error else "information"
         self.notify(clean(message, limit=500), markup=False, severity=severity, timeout=8 if error else 2.5)
-
-    def attempt(self, verb: str, *arguments: object) -> None:
-        """Do what an action asks of runs or reviews, and tell what came of it."""
-        from core.runs import control, launch
-
-        try:
-            if verb == "resume":
-                message = launch.resume(self.project, self.db, str(arguments[0]))
-            else:
-                message = getattr(control, verb)(self.db, *arguments)
-        except (RunError, ReviewError, sqlite3.Error) as error:
-            self.tell(str(error), error=True)
-        else:
-            self.tell(message)
-        self.redraw()
 
     def _poll(self) -> None:
         if self.app.screen is not self:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -10,12 +12,11 @@ from textual.widgets import DataTable, Static
 
 from core.runs.control import Seen, look
 from storage import runs
-from storage.schema import Event, RunState
+from storage.schema import Event
 from tui.actions import RUNS, bindings
-from tui.screens.live import LiveScreen
+from tui.screens.run_control import RunControl
 from tui.text import clean, line
 from tui.widgets.bars import duration
-from tui.widgets.modals import Confirm
 
 SHOWN = 100
 LOG_LINES = 200
@@ -23,7 +24,7 @@ _COLUMNS = {"run": 7, "kind": 9, "state": 9, "alive": 10, "done": 11}
 _STYLES = {"warning": "$text-warning", "error": "$text-error"}
 
 
-class RunsScreen(LiveScreen):
+class RunsScreen(RunControl):
     """The list of runs over the log of one."""
 
     TITLE = "Runs"
@@ -113,40 +114,21 @@ class RunsScreen(LiveScreen):
 
     def action_pause(self) -> None:
         """Pause the chosen run."""
-        if (seen := self._chosen()) is None:
-            self.tell("there is no run yet")
-        else:
-            self.attempt("pause", seen.run.id)
+        self._with_chosen(self.pause)
 
     def action_resume(self) -> None:
         """Continue the chosen run."""
-        if (seen := self._chosen()) is None:
-            self.tell("there is no run yet")
-        else:
-            self.attempt("resume", seen.run.id)
+        self._with_chosen(self.resume)
 
     def action_stop(self) -> None:
         """Stop the chosen run, if the person confirms it."""
-        seen = self._chosen()
-        if seen is None:
+        self._with_chosen(self.stop)
+
+    def _with_chosen(self, act: Callable[[Seen], None]) -> None:
+        if (seen := self._chosen()) is None:
             self.tell("there is no run yet")
-            return
-        if seen.state.ended:
-            self.tell(f"it is {seen.state}" + ("" if seen.state is RunState.FINISHED else "; r resumes it"))
-            return
-
-        def confirmed(yes: bool | None) -> None:
-            if yes:
-                self.attempt("stop", seen.run.id)
-
-        self.app.push_screen(Confirm(stop_question(seen)), confirmed)
-
-
-def stop_question(seen: Seen) -> str:
-    """What to ask before a run is stopped, or killed."""
-    if seen.state.value == "stopping":
-        return f"Run {seen.run.id[-6:]} is stopping already. Kill its process? What it has finished is kept."
-    return f"Stop run {seen.run.id[-6:]} after what is in flight? It can be resumed."
+        else:
+            act(seen)
 
 
 def columns(width: int) -> dict[str, int]:

@@ -19,9 +19,9 @@ class Modal(ModalScreen[bool]):
 
 
 class Confirm(Modal):
-    """A question that `y` or Enter answers with yes, `n` or Escape with no."""
+    """A question that `y` answers with yes, `n` or Escape with no; Enter, pressed by habit, does nothing."""
 
-    BINDINGS: ClassVar = [("y,enter", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
+    BINDINGS: ClassVar = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
 
     def __init__(self, question: str) -> None:
         super().__init__()
