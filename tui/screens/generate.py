@@ -251,24 +251,28 @@ def live(seen: Seen, width: int) -> Content:
         f"{figures['in_flight']} in flight",
     ]
     counts += [f"{figures[name]} {label}" for name, label in _RARE if figures.get(name)]
-    lines: list[Content | tuple[str, str] | str] = [
-        (head + "\n", "bold"),
-        (bar(share, max(10, min(50, width - 16))), "$text-success"),
-        f" {figures['done']}/{figures['total']}\n",
-        " · ".join(counts) + "\n",
+    rows = [
+        Content.styled(head, "bold"),
+        Content.assemble(
+            (bar(share, max(10, min(50, width - 16))), "$text-success"), f" {figures['done']}/{figures['total']}"
+        ),
+        Content(" · ".join(counts)),
     ]
+    going = []
     if seen.state is RunState.RUNNING:
-        lines.append("rate unknown" if rate is None else f"{rate:.0f}/min")
         basis = f" (by {figures['eta_basis']})" if figures.get("eta_basis") else ""
-        lines.append(f" · eta {duration(figures.get('eta_s'))}{basis}")
+        going.append("rate unknown" if rate is None else f"{rate:.0f}/min")
+        going.append(f"eta {duration(figures.get('eta_s'))}{basis}")
     if figures.get("cost"):
         budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
         per = figures.get("cost_per_accepted")
-        lines.append(f" · cost {figures['cost']:.4f}{budget}" + ("" if per is None else f", {per:.4f} per accepted"))
+        going.append(f"cost {figures['cost']:.4f}{budget}" + ("" if per is None else f", {per:.4f} per accepted"))
+    if going:
+        rows.append(Content(" · ".join(going)))
     if figures.get("reasons"):
         reasons = ", ".join(f"{name} {count}" for name, count in figures["reasons"].items())
-        lines.append(("\nrejected: " + line(reasons, width - 10), "$text-muted"))
-    return Content.assemble(*lines)
+        rows.append(Content.styled("rejected: " + line(reasons, width - 10), "$text-muted"))
+    return Content("\n").join(rows)
 
 
 _RARE = (("given_up", "given up"), ("unjudged", "unjudged"))

@@ -15,7 +15,7 @@ STATUS_STYLES = {"accepted": "$text-success", "rejected": "$text-error", "pendin
 def place(example: Example, width: int) -> Content:
     """Where the example belongs and where it came from, in one line."""
     label = f"{line(example.decision, 16)} {example.confidence:.2f}"
-    parts = [line(example.domain, 24), f"level {example.level}", line(example.source, 16), example.id[-6:]]
+    parts = [line(example.domain, 24), f"level {example.level}", example.id[-6:], line(example.source, 16)]
     if example.model:
         parts.append(line(example.model, 20))
     if example.version > 1:
