@@ -191,6 +191,8 @@ class _Filling:
 
     async def _write(self, slot: Slot, step: Write) -> Attempt:
         cell = slot.cell
+        async with self._writing:  # before the request is put together, too: the first volley has to leave at once
+            await self._let_requests_go()
         siblings = examples.hypotheses(self._db, cell.domain, cell.level, cell.decision, SIBLINGS)
         request = Request(
             cell, slot.index, step.idea, step.number, self._seed, step.draft, step.critique, tuple(siblings)
