@@ -30,19 +30,23 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class CellCount:
-    """How many examples of a cell have a status, flagged or not."""
+    """How many examples of a cell have a status and are in a split, flagged or not."""
 
     domain: str
     level: int
     decision: str
     status: str
     flagged: bool
+    split: str
     examples: int
 
 
 def add(connection: sqlite3.Connection, example: Example) -> None:
-    """Insert `example` and its first version. Call it inside a transaction."""
-    values = columns(example)
+    """Insert `example` and its first version; it joins its family's split. Call it inside a transaction."""
+    kin = connection.execute(
+        "SELECT split FROM examples WHERE family = ? ORDER BY id LIMIT 1", (example.family,)
+    ).fetchone()
+    values = columns(example) | ({"split": kin["split"]} if kin and not example.split else {})
     insert(connection, "examples", values)
     _keep_version(connection, example)
 
@@ -73,7 +77,7 @@ def _keep_version(connection: sqlite3.Connection, example: Example) -> None:
 def _example(row: sqlite3.Row) -> Example:
     found = fields(row, nested=_NESTED)
     found.pop("number")
-    found["flagged"] = bool(found["flagged"])
+    found["flagged"], found["refused"] = bool(found["flagged"]), bool(found["refused"])
     return Example.model_validate(found)
 
 
@@ -135,7 +139,15 @@ def count(connection: sqlite3.Connection, where: Filter = Filter()) -> int:
 def cell_counts(connection: sqlite3.Connection) -> list[CellCount]:
     """The number of examples by cell, status and flag; as many rows as there are cells in use, not examples."""
     return [
-        CellCount(row["domain"], row["level"], row["decision"], row["status"], bool(row["flagged"]), row["examples"])
+        CellCount(
+            row["domain"],
+            row["level"],
+            row["decision"],
+            row["status"],
+            bool(row["flagged"]),
+            row["split"],
+            row["examples"],
+        )
         for row in connection.execute("SELECT * FROM cell_counts WHERE examples > 0")
     ]
 

@@ -36,6 +36,13 @@ def first(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def curation(database: Database) -> None:
+    """Splits, certainty, blind labels, acts of many lines, drafts of edits, and shelved cells."""
+    for statement in _CURATION.split("\n\n"):
+        database.conn.execute(statement)
+
+
 _FIRST = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,
@@ -146,4 +153,82 @@ CREATE TABLE capabilities (
     base_url TEXT NOT NULL, model TEXT NOT NULL, data TEXT NOT NULL, probed TEXT NOT NULL,
     PRIMARY KEY (base_url, model)
 ) STRICT
+"""
+
+_CURATION = """
+ALTER TABLE examples ADD COLUMN refused INTEGER NOT NULL DEFAULT 0
+
+ALTER TABLE examples ADD COLUMN split TEXT NOT NULL DEFAULT ''
+
+ALTER TABLE examples ADD COLUMN certainty REAL
+
+UPDATE examples SET certainty = (
+    SELECT min(CASE WHEN v.blind_decision = examples.decision THEN v.blind_confidence ELSE 1 - v.blind_confidence END,
+        coalesce((SELECT min(value) FROM json_each(v.rubric)), 1))
+    FROM verdicts AS v WHERE v.attempt = examples.attempt AND v.result <> 'failed' AND v.blind_confidence IS NOT NULL)
+WHERE attempt IS NOT NULL
+
+CREATE INDEX examples_by_certainty ON examples (status, certainty, id)
+
+CREATE INDEX examples_by_place ON examples (status, domain, level, decision, id)
+
+CREATE INDEX examples_by_chance ON examples (number * 2654435761 % 4294967296)
+
+CREATE INDEX examples_by_confidence ON examples (confidence, id)
+
+CREATE INDEX examples_by_split ON examples (split, id)
+
+CREATE INDEX verdicts_by_result ON verdicts (result, attempt)
+
+ALTER TABLE reviews ADD COLUMN value TEXT NOT NULL DEFAULT ''
+
+ALTER TABLE reviews ADD COLUMN batch TEXT
+
+CREATE INDEX reviews_by_batch ON reviews (batch) WHERE batch IS NOT NULL
+
+CREATE INDEX reviews_blind ON reviews (example, reviewer) WHERE value <> '' AND action <> 'split'
+
+CREATE TABLE drafts (
+    example TEXT NOT NULL REFERENCES examples(id), reviewer TEXT NOT NULL, version INTEGER NOT NULL,
+    content TEXT NOT NULL, saved TEXT NOT NULL, PRIMARY KEY (example, reviewer)
+) STRICT
+
+CREATE TABLE shelved (
+    domain TEXT NOT NULL, level INTEGER NOT NULL, decision TEXT NOT NULL, reason TEXT NOT NULL, created TEXT NOT NULL,
+    PRIMARY KEY (domain, level, decision)
+) STRICT
+
+CREATE TABLE frozen_splits (
+    split TEXT PRIMARY KEY, run TEXT REFERENCES runs(id), created TEXT NOT NULL
+) STRICT
+
+DROP TRIGGER examples_added
+
+DROP TRIGGER examples_moved
+
+DROP TABLE cell_counts
+
+CREATE TABLE cell_counts (
+    domain TEXT NOT NULL, level INTEGER NOT NULL, decision TEXT NOT NULL, status TEXT NOT NULL,
+    flagged INTEGER NOT NULL, split TEXT NOT NULL, examples INTEGER NOT NULL,
+    PRIMARY KEY (domain, level, decision, status, flagged, split)
+) STRICT, WITHOUT ROWID
+
+INSERT INTO cell_counts SELECT domain, level, decision, status, flagged, split, count(*) FROM examples
+    GROUP BY 1, 2, 3, 4, 5, 6
+
+CREATE TRIGGER examples_added AFTER INSERT ON examples BEGIN
+    INSERT INTO cell_counts VALUES (new.domain, new.level, new.decision, new.status, new.flagged, new.split, 1)
+        ON CONFLICT DO UPDATE SET examples = examples + 1;
+    INSERT INTO examples_text (rowid, hypothesis, evidence) VALUES (new.number, new.hypothesis, (
+        SELECT group_concat(json_extract(value, '$.source') || char(10) || json_extract(value, '$.content'), char(10))
+        FROM json_each(new.evidence)));
+END
+
+CREATE TRIGGER examples_moved AFTER UPDATE OF domain, level, decision, status, flagged, split ON examples BEGIN
+    UPDATE cell_counts SET examples = examples - 1 WHERE domain = old.domain AND level = old.level
+        AND decision = old.decision AND status = old.status AND flagged = old.flagged AND split = old.split;
+    INSERT INTO cell_counts VALUES (new.domain, new.level, new.decision, new.status, new.flagged, new.split, 1)
+        ON CONFLICT DO UPDATE SET examples = examples + 1;
+END
 """

@@ -26,11 +26,14 @@ class Standing:
     version: int = 1
 
 
-def derive(log: Iterable[Review]) -> Standing:
-    """The standing of one example from its reviews, in the order of the log. What was undone does not count."""
+def derive(log: Iterable[Review], *, refused: bool = False) -> Standing:
+    """The standing of one example from its reviews, in the order of the log. What was undone does not count.
+
+    One that QA had `refused` is rejected until a person says otherwise.
+    """
     entries = list(log)
     undone = {entry.undoes for entry in entries if entry.action is Action.UNDO}
-    status, flagged, version = Status.PENDING, False, 1
+    status, flagged, version = Status.REJECTED if refused else Status.PENDING, False, 1
     for entry in entries:
         if entry.id in undone:
             continue
@@ -45,7 +48,9 @@ def derive(log: Iterable[Review]) -> Standing:
                 flagged = False
             case Action.EDIT:
                 version = entry.version or version
-            case Action.UNDO:
+            case Action.OVERRULE:
+                status = Status.PENDING
+            case Action.LABEL | Action.SPLIT | Action.UNDO:
                 pass
     return Standing(status, flagged, version)
 
@@ -84,25 +89,42 @@ def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", rev
         return _project(connection, edited.id)
 
 
-def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> tuple[Review, Example] | None:
-    """Take back the newest decision (of `reviewer`, if given) that is not taken back yet.
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What an undo took back: the newest line of the act, its example as it then stands, and how many lines it had."""
 
-    Returns what was undone and the example as it then stands; None if there is nothing left to undo.
+    review: Review
+    example: Example
+    lines: int
+
+
+def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undone | None:
+    """Take back the newest act (of `reviewer`, if given) that is not taken back yet: a line, or all of its batch.
+
+    None if there is nothing left to undo.
     """
     with transaction(connection):
         row = connection.execute(
-            "SELECT * FROM reviews AS r WHERE action <> 'undo' AND (? IS NULL OR reviewer = ?) "
-            "AND NOT EXISTS (SELECT 1 FROM reviews WHERE undoes = r.id) ORDER BY id DESC LIMIT 1",
+            f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
             (reviewer, reviewer),
         ).fetchone()
         if row is None:
             return None
-        undone = Review.model_validate(fields(row))
-        _append(
-            connection,
-            Review(example=undone.example, action=Action.UNDO, undoes=undone.id, reviewer=undone.reviewer),
-        )
-        return undone, _project(connection, undone.example)
+        newest_line = Review.model_validate(fields(row))
+        lines = [newest_line]
+        if newest_line.batch is not None:
+            rows = connection.execute(
+                f"SELECT * FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC", (newest_line.batch,)
+            )
+            lines = [Review.model_validate(fields(one)) for one in rows]
+        for line in lines:
+            taken_back = Review(example=line.example, action=Action.UNDO, undoes=line.id, reviewer=line.reviewer)
+            _append(connection, taken_back)
+        standing = {example: _project(connection, example) for example in {line.example for line in lines}}
+        return Undone(newest_line, standing[newest_line.example], len(lines))
+
+
+_STANDS = "action <> 'undo' AND NOT EXISTS (SELECT 1 FROM reviews WHERE undoes = r.id)"
 
 
 def log(connection: sqlite3.Connection, example: str) -> list[Review]:
@@ -130,7 +152,7 @@ def _append(connection: sqlite3.Connection, review: Review) -> None:
 
 def _project(connection: sqlite3.Connection, example: str) -> Example:
     """Write the standing that the log gives into the example's row, and return the example."""
-    standing = derive(log(connection, example))
+    standing = derive(log(connection, example), refused=_require(connection, example).refused)
     connection.execute(
         "UPDATE examples SET status = ?, flagged = ? WHERE id = ?",
         (standing.status.value, int(standing.flagged), example),

@@ -109,6 +109,11 @@ class Example(Candidate):
     level: int = Field(ge=1)
     status: Status = Status.PENDING
     flagged: bool = False
+    refused: bool = Field(default=False, description="QA had rejected it; a person brought it in all the same.")
+    split: Text = Field(default="", description="'train', 'dev' or 'test', the same for a family; '' while unassigned.")
+    certainty: Fraction | None = Field(
+        default=None, description="How sure the judge was of the label: the lowest of its confidence and scores."
+    )
     source: Text = Field(description="What wrote it: 'procedural', 'openai', 'import'.")
     model: Text = Field(default="", description="The model that the source used, if any.")
     prompt_version: Text = Field(default="", description="The version of the prompt template, if any.")
@@ -123,9 +128,12 @@ class Action(StrEnum):
 
     ACCEPT = "accept"
     REJECT = "reject"
+    LABEL = "label"  # decided without seeing the label, with another result than it or about a decided example
     FLAG = "flag"
     UNFLAG = "unflag"
     EDIT = "edit"
+    OVERRULE = "overrule"  # bring in what QA had rejected
+    SPLIT = "split"
     UNDO = "undo"
 
 
@@ -138,7 +146,13 @@ class Review(Kept):
     reason: Text = Field(default="", description="Why it was rejected: one of the project's reasons.")
     note: Text = ""
     reviewer: Text = ""
-    version: int | None = Field(default=None, description="For an edit: the version that it made.")
+    value: Text = Field(
+        default="", description="What was decided without seeing the label ('accept', 'label'), or the split given."
+    )
+    version: int | None = Field(
+        default=None, description="For an edit: the version that it made; for a blind decision: the one that was seen."
+    )
+    batch: str | None = Field(default=None, description="Shared by lines that were one act; they are undone together.")
     undoes: int | None = Field(default=None, description="For an undo: the line of the log that it takes back.")
     created: datetime = Field(default_factory=now)
 

@@ -22,6 +22,8 @@ EVERYWHERE = [
     Action("1", "go('home')", "Home", "Where the project stands, what is running, what is next", footer=False),
     Action("2", "go('generate')", "Generate", "Fill cells, and watch the examples come in", footer=False),
     Action("3", "go('review')", "Review", "Accept and reject examples by hand", footer=False),
+    Action("4", "go('rejections')", "Rejections", "Where QA rejects, and why", footer=False),
+    Action("5", "go('dataset')", "Dataset", "All examples in a table: find, sort, split, accept in bulk", footer=False),
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "Read the project file", "Read the project file again", footer=False),
@@ -65,6 +67,10 @@ REASON = [
     Action("enter", "answer(0)", "No reason", "Reject without a reason", footer=False),
     Action("escape,x,q", "answer(-1)", "Back", "Do not reject", footer=False),
 ]
+
+REJECTIONS: list[Action] = []
+
+DATASET: list[Action] = []
 
 RUNS = [
     Action("p", "pause", "Pause", "Pause the chosen run after what is in flight"),

@@ -39,6 +39,18 @@ def _review() -> Screen[Any]:
     return ReviewScreen()
 
 
+def _rejections() -> Screen[Any]:
+    from tui.screens.rejections import RejectionsScreen
+
+    return RejectionsScreen()
+
+
+def _dataset() -> Screen[Any]:
+    from tui.screens.dataset import DatasetScreen
+
+    return DatasetScreen()
+
+
 def _runs() -> Screen[Any]:
     from tui.screens.runs import RunsScreen
 
@@ -57,7 +69,14 @@ class SidequestApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "Sidequest"
     BINDINGS = bindings(EVERYWHERE)
-    MODES: ClassVar = {"home": _home, "generate": _generate, "review": _review, "runs": _runs}
+    MODES: ClassVar = {
+        "home": _home,
+        "generate": _generate,
+        "review": _review,
+        "rejections": _rejections,
+        "dataset": _dataset,
+        "runs": _runs,
+    }
     # The first screen is this mode's, from `get_default_screen`: so no blank one is mounted and styled before it.
     DEFAULT_MODE = "start"
 

@@ -31,7 +31,7 @@ from core.generation.start import GenerateParams
 from core.llm.limits import BudgetExhaustedError
 from core.qa import duplicates
 from core.qa.judging import Judge
-from core.qa.verdicts import assess, groups, near_duplicate
+from core.qa.verdicts import assess, became, groups, near_duplicate
 from core.runs.session import Ending, Session
 from storage import attempts, examples
 from storage.attempts import CONTENT_FAULTS, Judged
@@ -239,7 +239,7 @@ class _Filling:
             if twin is not None:
                 verdict = twin.model_copy(update={"usage": verdict.usage})
             else:
-                example = became(attempt)
+                example = became(attempt, verdict)
         attempts.add_verdict(self._db, verdict, example)
         if example is not None:
             self._corpus.add(example.id, duplicates.of_candidate(example), groups(slot.cell, example.family))
@@ -277,21 +277,3 @@ class _Filling:
 
     def _end(self, ending: Ending) -> None:
         self._ending = self._ending or ending
-
-
-def became(attempt: Attempt) -> Example:
-    """The example that a passed attempt becomes."""
-    if attempt.candidate is None:
-        raise ValueError(f"attempt {attempt.id} has no candidate")
-    return Example(
-        **attempt.candidate.model_dump(),
-        family=attempt.family,
-        domain=attempt.domain,
-        level=attempt.level,
-        source=attempt.source,
-        model=attempt.model,
-        prompt_version=attempt.prompt_version,
-        seed=attempt.seed,
-        run=attempt.run,
-        attempt=attempt.id,
-    )

@@ -6,7 +6,7 @@ from core.generation.source import Cell
 from core.qa import duplicates, rules
 from core.qa.judging import CRITERIA, Judge, Judgement
 from core.task import Task
-from storage.schema import Attempt, Candidate, Outcome, Result, Verdict
+from storage.schema import Attempt, Candidate, Example, Outcome, Result, Status, Verdict
 
 
 def groups(cell: Cell, family: str) -> tuple[object, object]:
@@ -73,6 +73,14 @@ def verdict(task: Task, attempt: str, candidate: Candidate, judgement: Judgement
     )
 
 
+def certainty(decision: str, found: Verdict | None) -> float | None:
+    """How sure the judge was that `decision` is right and the candidate sound, from 0 to 1; None if it did not say."""
+    if found is None or found.blind_confidence is None:
+        return None
+    agreed = found.blind_confidence if found.blind_decision == decision else 1.0 - found.blind_confidence
+    return min([agreed, *found.rubric.values()])
+
+
 def _ruling(task: Task, candidate: Candidate, judgement: Judgement) -> tuple[Result, str, str]:
     if judgement.outcome is not Outcome.WRITTEN:
         return Result.FAILED, judgement.outcome.value, judgement.detail
@@ -84,3 +92,25 @@ def _ruling(task: Task, candidate: Candidate, judgement: Judgement) -> tuple[Res
         worst = min(low, key=lambda name: judgement.rubric.get(name, 0.0))
         return Result.REJECTED, worst, judgement.critique or f"It fails the criterion that {CRITERIA[worst]}."
     return Result.PASSED, "", judgement.critique
+
+
+def became(attempt: Attempt, found: Verdict | None) -> Example:
+    """The example that an attempt becomes; one that QA rejected says so, and begins as rejected."""
+    if attempt.candidate is None:
+        raise ValueError(f"attempt {attempt.id} has no candidate")
+    refused = found is not None and found.result is Result.REJECTED
+    return Example(
+        **attempt.candidate.model_dump(),
+        family=attempt.family,
+        domain=attempt.domain,
+        level=attempt.level,
+        status=Status.REJECTED if refused else Status.PENDING,
+        refused=refused,
+        certainty=certainty(attempt.candidate.decision, found),
+        source=attempt.source,
+        model=attempt.model,
+        prompt_version=attempt.prompt_version,
+        seed=attempt.seed,
+        run=attempt.run,
+        attempt=attempt.id,
+    )

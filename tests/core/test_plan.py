@@ -55,7 +55,7 @@ _STOCK = st.dictionaries(
 
 @given(_STOCK)
 def test_filling_what_is_missing_never_exceeds_a_maximum(stock: dict[tuple[str, int, str, str], int]) -> None:
-    counts = [CellCount(d, v, label, status, False, n) for (d, v, label, status), n in stock.items()]
+    counts = [CellCount(d, v, label, status, False, "", n) for (d, v, label, status), n in stock.items()]
     found = plan(TASK, counts)
     missing = Counter[str]()
     for cell in found.cells:
@@ -68,11 +68,11 @@ def test_filling_what_is_missing_never_exceeds_a_maximum(stock: dict[tuple[str, 
 
 def test_rejected_by_hand_opens_the_slot_again() -> None:
     want = wanted(TASK)
-    full = [CellCount(d, v, label, "accepted", False, n) for (d, v, label), n in want.items()]
+    full = [CellCount(d, v, label, "accepted", False, "", n) for (d, v, label), n in want.items()]
     assert plan(TASK, full).missing == 0
     one = full[0]
-    opened = [CellCount(one.domain, one.level, one.decision, "accepted", False, one.examples - 1), *full[1:]]
-    opened.append(CellCount(one.domain, one.level, one.decision, "rejected", False, 1))
+    opened = [CellCount(one.domain, one.level, one.decision, "accepted", False, "", one.examples - 1), *full[1:]]
+    opened.append(CellCount(one.domain, one.level, one.decision, "rejected", False, "", 1))
     found = plan(TASK, opened)
     assert found.missing == 1
     assert [

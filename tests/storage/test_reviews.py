@@ -33,7 +33,7 @@ def test_undo_goes_back_through_everything_after_a_restart(project: Project, db:
     db.close()
     again = connect(project.database)
     undone = [reviews.undo(again) for _ in range(4)]
-    assert [u[0].action for u in undone if u] == [Action.REJECT, Action.EDIT, Action.ACCEPT]
+    assert [u.review.action for u in undone if u] == [Action.REJECT, Action.EDIT, Action.ACCEPT]
     assert undone[3] is None
     found = examples.get(again, one.id)
     assert found == one
@@ -79,7 +79,7 @@ def test_undo_of_one_person_leaves_the_others_alone(db: sqlite3.Connection) -> N
     reviews.decide(db, second.id, Action.ACCEPT, reviewer="ben")
     done = reviews.undo(db, reviewer="ann")
     assert done is not None
-    assert done[1].id == first.id
+    assert done.example.id == first.id
     found = examples.get(db, second.id)
     assert found is not None
     assert found.status is Status.ACCEPTED

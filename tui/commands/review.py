@@ -139,4 +139,4 @@ def undo(context: Context, reviewer: str | None, as_json: bool) -> None:
     done = reviews.undo(connection, reviewer=reviewer)
     if done is None:
         raise RefusedError("there is nothing left to undo")
-    _report(done[1], as_json, done[0])
+    _report(done.example, as_json, done.review)

@@ -28,7 +28,14 @@ POLL_S = 1.0
 # So many of the newest runs are looked at for those that are going on.
 RECENT = 20
 
-PLACES = (("1", "home", "Home"), ("2", "generate", "Generate"), ("3", "review", "Review"), ("8", "runs", "Runs"))
+PLACES = (
+    ("1", "home", "Home"),
+    ("2", "generate", "Generate"),
+    ("3", "review", "Review"),
+    ("4", "rejections", "Rejections"),
+    ("5", "dataset", "Dataset"),
+    ("8", "runs", "Runs"),
+)
 
 
 class LiveScreen(Screen[None]):

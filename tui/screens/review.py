@@ -214,7 +214,7 @@ class ReviewScreen(LiveScreen):
         if done is None:
             self.tell("there is nothing left to undo")
             return
-        undone, example = done
+        undone, example = done.review, done.example
         if example.id in self._queue:
             self._at = self._queue.index(example.id)
         else:
