@@ -83,9 +83,10 @@ class SidequestApp(App[int]):
     project: Project
     db: sqlite3.Connection
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, reviewer: str = "") -> None:
         super().__init__()
         self.folder = folder
+        self.reviewer = reviewer
         self.problem: str = ""
         self.ready = False
         self._home_mode = "home"
@@ -198,8 +199,8 @@ def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[]
     return run
 
 
-def run_app(folder: Path) -> int:
+def run_app(folder: Path, reviewer: str = "") -> int:
     """Run the app on the project in `folder` until the person leaves; returns the exit status."""
-    app = SidequestApp(folder)
+    app = SidequestApp(folder, reviewer)
     app.run()
     return app.return_code or 0

@@ -47,17 +47,18 @@ class Verbs(click.Group):
     default=Path(),
     help="The project's folder; the current one if not given.",
 )
+@click.option("--as", "reviewer", default="", help="Who decides, where several people review.")
 @click.version_option(package_name="sidequest")
 @click.pass_context
-def main(ctx: click.Context, folder: Path) -> None:
+def main(ctx: click.Context, folder: Path, reviewer: str) -> None:
     """Turn one narrow judgement of an LLM application into a small model that you run yourself.
 
     Without a verb it opens the app on the project of the current folder.
     """
-    ctx.obj = Context(folder)
+    ctx.obj = Context(folder, reviewer)
     if ctx.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise click.UsageError("the app needs a terminal; without one use a verb: `sidequest --help` lists them")
         from tui.app import run_app
 
-        ctx.exit(run_app(folder))
+        ctx.exit(run_app(folder, reviewer))

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage import runs
+from storage.database import busy, patience
 from storage.schema import Run, RunState, now
 
 # A worker writes its heartbeat twice a second; a machine that swaps may miss many.
 STALE_S = 3.0
 # A worker that has not claimed its run by then never started.
 START_S = 30.0
+# So long a request waits for the database: a worker that was frozen within a write holds it for ever.
+PATIENCE_S = 3.0
 # The start of a process as the kernel gives it is stable to the clock tick.
 SAME_START_S = 0.05
 
@@ -79,7 +82,7 @@ def require(connection: sqlite3.Connection, prefix: str) -> Run:
 def pause(connection: sqlite3.Connection, run_id: str) -> str:
     """Ask a run to pause; returns what happens, in words."""
     run = _at_work(connection, run_id)
-    if not runs.move(connection, run.id, {RunState.RUNNING}, RunState.PAUSING, request="pause"):
+    if not _ask(connection, run, {RunState.RUNNING}, RunState.PAUSING, "pause"):
         return f"run {run.id[-6:]} is {seen(run)} already"
     return f"run {run.id[-6:]} pauses after what is in flight"
 
@@ -87,7 +90,7 @@ def pause(connection: sqlite3.Connection, run_id: str) -> str:
 def unpause(connection: sqlite3.Connection, run_id: str) -> str:
     """Let a paused run, whose process waits, go on; returns what happens, in words."""
     run = _at_work(connection, run_id)
-    if not runs.move(connection, run.id, {RunState.PAUSED, RunState.PAUSING}, run.state, request=None):
+    if not _ask(connection, run, {RunState.PAUSED, RunState.PAUSING}, run.state, None):
         return f"run {run.id[-6:]} is {seen(run)}: nothing to resume"
     return f"run {run.id[-6:]} goes on"
 
@@ -96,27 +99,50 @@ def stop(connection: sqlite3.Connection, run_id: str) -> str:
     """Ask a run to stop after what is in flight; asked a second time, kill it. Returns what happens, in words."""
     run = _at_work(connection, run_id)
     if run.state is RunState.STOPPING:
-        return _kill(connection, run)
-    if not runs.move(connection, run.id, ACTIVE, RunState.STOPPING, request="stop"):
+        return kill(connection, run_id)
+    if not _ask(connection, run, ACTIVE, RunState.STOPPING, "stop"):
         return f"run {run.id[-6:]} has ended meanwhile"
     return f"run {run.id[-6:]} stops after what is in flight; stop again to kill it"
 
 
-def _kill(connection: sqlite3.Connection, run: Run) -> str:
+def kill(connection: sqlite3.Connection, run_id: str) -> str:
+    """End the run's process at once; what is in flight is lost. Returns what happened, in words.
+
+    The process goes first, and with it whatever hold it has on the database.
+    """
+    run = _at_work(connection, run_id)
     if alive(run) and run.pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(run.pid, signal.SIGKILL)
-    runs.move(
+    ended = runs.move(
         connection,
         run.id,
-        {RunState.STOPPING},
+        ACTIVE | {RunState.QUEUED},
         RunState.STOPPED,
         request=None,
         reason="killed on request; what was finished is kept",
         ended=now(),
     )
+    if not ended:
+        return f"run {run.id[-6:]} has ended meanwhile"
     runs.log(connection, run.id, "killed on request", severity="warning")
     return f"run {run.id[-6:]} was killed; what it had finished is kept"
+
+
+def _ask(
+    connection: sqlite3.Connection, run: Run, sources: set[RunState], state: RunState, request: str | None
+) -> bool:
+    """Leave a request for the run's worker, if the run is in one of `sources`; raises RunError if that takes long."""
+    try:
+        with patience(connection, PATIENCE_S):
+            return runs.move(connection, run.id, sources, state, request=request)
+    except sqlite3.OperationalError as error:
+        if not busy(error):
+            raise
+        raise RunError(
+            f"run {run.id[-6:]} was not asked: something has held the database for {PATIENCE_S:.0f} s. If the run "
+            f"itself hangs, `sidequest runs kill {run.id[-6:]}` ends it; what it has finished is kept"
+        ) from None
 
 
 def _at_work(connection: sqlite3.Connection, run_id: str) -> Run:

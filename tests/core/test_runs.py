@@ -6,12 +6,15 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from core.curriculum.plan import plan
@@ -21,7 +24,7 @@ from core.project import FILE, Project, open_project
 from core.runs import control, launch
 from core.runs.control import RunError
 from storage import examples, runs
-from storage.database import connect, transaction
+from storage.database import connect, patience, transaction
 from storage.examples import cell_counts
 from storage.schema import Run, RunState, now
 from tests.conftest import example
@@ -93,15 +96,54 @@ def test_pause_goes_on_where_it_was_and_stop_can_be_resumed(project: Project, db
     assert sum(row.examples for row in cell_counts(db)) == 40
 
 
+def freeze(db: sqlite3.Connection, run: Run) -> int:
+    """Stop the run's process where it holds no lock: a worker that hears nothing; returns its pid."""
+    pid = read(db, run).pid or 0
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+        with patience(db, 0.1):
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                continue
+            db.execute("ROLLBACK")
+            return pid
+
+
 def test_a_second_stop_kills(project: Project, db: sqlite3.Connection) -> None:
     run = go(project, db, pace=60)
     until(lambda: len(attempts_of(db, run)) >= 1)
-    os.kill(read(db, run).pid or 0, signal.SIGSTOP)  # a worker that hears nothing
-    control.stop(db, run.id)
+    freeze(db, run)
+    assert "stops after" in control.stop(db, run.id)
     assert "killed" in control.stop(db, run.id)
     found = read(db, run)
     assert found.state is RunState.STOPPED
     until(lambda: not control.alive(found))
+
+
+def test_a_run_that_hangs_with_the_database_in_its_hand_can_only_be_killed(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PATIENCE_S", 0.2)
+    holds = f"import sqlite3; db = sqlite3.connect({str(project.database)!r}); input(); db.execute('BEGIN IMMEDIATE')"
+    holds += "; print(flush=True); input()"
+    command = [sys.executable, "-c", holds]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        started = psutil.Process(process.pid).create_time()
+        run = Run(kind="generate", state=RunState.RUNNING, pid=process.pid, pid_started=started)
+        runs.add(db, run)
+        process.stdin.write("\n")
+        process.stdin.flush()
+        process.stdout.readline()
+        for ask in (control.stop, control.pause):
+            with pytest.raises(RunError, match="runs kill"):
+                ask(db, run.id)
+        assert "killed" in control.kill(db, run.id)
+    assert read(db, run).state is RunState.STOPPED
 
 
 def test_sigterm_is_a_stop(project: Project, db: sqlite3.Connection) -> None:

@@ -23,9 +23,10 @@ R = TypeVar("R")
 
 @dataclass
 class Context:
-    """The folder that the command line points to."""
+    """The folder that the command line points to, and who decides."""
 
     folder: Path
+    reviewer: str = ""
 
     def project(self) -> Project:
         """Its project; raises ProjectError."""
