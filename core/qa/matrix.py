@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from core.statistics import holm, wilson
+from core.statistics import fisher_greater, holm, wilson
 from storage.attempts import ReasonCount
 from storage.schema import Result
 
@@ -71,14 +71,11 @@ def matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha:
 def _flag(cells: list[MatrixCell], alpha: float) -> list[Flagged]:
     if len(cells) < 2 or not any(cell.rejected for cell in cells):
         return []
-    from scipy.stats import fisher_exact
-
     attempts, rejected = sum(cell.attempts for cell in cells), sum(cell.rejected for cell in cells)
     p_values = []
     for cell in cells:
         others, others_rejected = attempts - cell.attempts, rejected - cell.rejected
-        table = [[cell.rejected, cell.attempts - cell.rejected], [others_rejected, others - others_rejected]]
-        p_values.append(float(fisher_exact(table, alternative="greater").pvalue))
+        p_values.append(fisher_greater(cell.rejected, cell.attempts, others_rejected, others))
     flagged = []
     for cell, p in zip(cells, holm(p_values), strict=True):
         if p < alpha:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from core.qa.matrix import matrix
 from core.qa.scorecard import scorecard
-from core.statistics import holm, wilson
+from core.statistics import fisher_greater, holm, wilson
 from storage.attempts import FlawRecord, ReasonCount
 from storage.schema import Flaw, Result
 
@@ -43,6 +44,21 @@ def test_wilson_against_published_figures() -> None:
     for successes, trials, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611)):
         assert wilson(successes, trials) == pytest.approx((low, high), abs=5e-5)
     assert wilson(0, 0) == (0.0, 1.0)
+
+
+_GROUPS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 9000), st.integers(0, 9000))
+
+
+@given(_GROUPS)
+def test_closed_forms_agree_with_scipy(groups: tuple[int, int, int, int]) -> None:
+    successes, failures, others, other_failures = groups
+    trials, other_trials = successes + failures, others + other_failures
+    table = [[successes, failures], [others, other_failures]]
+    expected = stats.fisher_exact(table, alternative="greater").pvalue
+    assert fisher_greater(successes, trials, others, other_trials) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    if trials:
+        interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+        assert wilson(successes, trials) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
 def test_holm_against_a_worked_example() -> None:
