@@ -10,7 +10,7 @@ from typing import Literal
 from core.curriculum.plan import Plan, plan
 from core.project import Project
 from core.runs.control import Seen, look
-from storage import attempts, examples, runs
+from storage import attempts, examples, runs, shelves
 from storage.schema import RunState, Status
 
 
@@ -42,7 +42,7 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
     by_status = Counter[str]()
     for row in counts:
         by_status[row.status] += row.examples
-    curriculum = plan(project.task, counts)
+    curriculum = plan(project.task, counts, shelves.every(connection))
     looked = [look(run) for run in runs.newest(connection)]
     accepted, rejected = by_status[Status.ACCEPTED.value], by_status[Status.REJECTED.value]
     pending = by_status[Status.PENDING.value]

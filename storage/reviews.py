@@ -89,6 +89,22 @@ def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", rev
         return _project(connection, edited.id)
 
 
+def overrule(connection: sqlite3.Connection, example: Example, *, note: str = "", reviewer: str = "") -> Example:
+    """Bring `example`, made of an attempt that QA rejected, in for review; returns it as it then stands.
+
+    Undone, it stands rejected again. Raises ReviewError if the attempt is an example that waits or is accepted.
+    """
+    with transaction(connection):
+        row = connection.execute("SELECT id, status FROM examples WHERE attempt = ?", (example.attempt,)).fetchone()
+        if row is None:
+            examples.add(connection, example)
+        elif row["status"] != Status.REJECTED.value:
+            raise ReviewError(f"this attempt is example {row['id']} already, and {row['status']}")
+        key = row["id"] if row else example.id
+        _append(connection, Review(example=key, action=Action.OVERRULE, note=note, reviewer=reviewer))
+        return _project(connection, key)
+
+
 @dataclass(frozen=True, slots=True)
 class Undone:
     """What an undo took back: the newest line of the act, its example as it then stands, and how many lines it had."""

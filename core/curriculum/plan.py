@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from core.task import Task
+from storage import examples
+from storage import shelves as stored_shelves
 from storage.examples import CellCount
 from storage.schema import Status
+from storage.shelves import Shelf
 
 
 @dataclass(frozen=True, slots=True)
 class CellPlan:
-    """A cell with counts of examples; `have` counts those that are pending or accepted."""
+    """A cell with counts of examples; `have` counts those that are pending or accepted.
+
+    One that is `shelved` wants nothing; its share is with the other cells of its decision.
+    """
 
     domain: str
     level: int
@@ -22,6 +29,7 @@ class CellPlan:
     want: int
     have: int
     missing: int
+    shelved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +69,23 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
     return given
 
 
-def wanted(task: Task) -> dict[tuple[str, int, str], int]:
-    """How many examples each cell (domain, level, decision) is to have; sums to each decision's aim exactly."""
+def wanted(task: Task, shelves: Collection[Shelf] = ()) -> dict[tuple[str, int, str], int]:
+    """How many examples each cell (domain, level, decision) is to have; sums to each decision's aim exactly.
+
+    A cell on one of the `shelves` is to have none, and the others of its decision share its part.
+    """
     want: dict[tuple[str, int, str], int] = {}
     for shift, decision in enumerate(task.decisions):
-        places = _diagonal(len(task.domains), len(task.levels), shift)
-        weights = [task.domains[d].weight * task.levels[v].weight for d, v in places]
-        for (d, v), share in zip(places, apportion(decision.want, weights), strict=True):
-            want[task.domains[d].name, task.levels[v].level, decision.name] = share
+        open_cells: list[tuple[tuple[str, int, str], float]] = []
+        for d, v in _diagonal(len(task.domains), len(task.levels), shift):
+            domain, level = task.domains[d], task.levels[v]
+            key = (domain.name, level.level, decision.name)
+            want[key] = 0
+            if not any(shelf.holds(*key) for shelf in shelves):
+                open_cells.append((key, domain.weight * level.weight))
+        if open_cells:
+            shares = apportion(decision.want, [weight for _, weight in open_cells])
+            want.update(zip([key for key, _ in open_cells], shares, strict=True))
     return want
 
 
@@ -77,7 +94,7 @@ def _diagonal(rows: int, columns: int, shift: int) -> list[tuple[int, int]]:
     return [(row, (row + step + shift) % columns) for step in range(columns) for row in range(rows)]
 
 
-def plan(task: Task, counts: Iterable[CellCount]) -> Plan:
+def plan(task: Task, counts: Iterable[CellCount], shelves: Collection[Shelf] = ()) -> Plan:
     """The plan of `task` over the stock `counts` (several rows a cell are summed).
 
     What is missing is never more than brings a decision up to its maximum, however the stock lies. Cells that the
@@ -87,10 +104,10 @@ def plan(task: Task, counts: Iterable[CellCount]) -> Plan:
     for row in counts:
         if row.status != Status.REJECTED.value:
             have[row.domain, row.level, row.decision] += row.examples
-    want = wanted(task)
+    want = wanted(task, shelves)
     stock = Counter[str]()
-    for (_, _, label), examples in have.items():
-        stock[label] += examples
+    for (_, _, label), number in have.items():
+        stock[label] += number
     missing: dict[tuple[str, int, str], int] = {}
     for decision in task.decisions:
         gaps = {key: max(0, want[key] - have[key]) for key in want if key[2] == decision.name}
@@ -100,7 +117,13 @@ def plan(task: Task, counts: Iterable[CellCount]) -> Plan:
             gaps.update(zip(open_cells, apportion(room, [gaps[key] for key in open_cells]), strict=True))
         missing |= gaps
     cells = [
-        CellPlan(*key, want=want[key], have=have[key], missing=missing[key])
+        CellPlan(
+            *key,
+            want=want[key],
+            have=have[key],
+            missing=missing[key],
+            shelved=any(shelf.holds(*key) for shelf in shelves),
+        )
         for domain in task.domains
         for level in task.levels
         for key in [(domain.name, level.level, decision.name) for decision in task.decisions]
@@ -113,3 +136,8 @@ def plan(task: Task, counts: Iterable[CellCount]) -> Plan:
         quotas=quotas,
         cells=cells,
     )
+
+
+def current(task: Task, connection: sqlite3.Connection) -> Plan:
+    """The plan of `task` over what is stored now."""
+    return plan(task, examples.cell_counts(connection), stored_shelves.every(connection))

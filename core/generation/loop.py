@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from aiolimiter import AsyncLimiter
 
-from core.curriculum.plan import plan
+from core.curriculum.plan import current
 from core.generation.figures import Figures
 from core.generation.roles import judge_for, money_for, source_for
 from core.generation.slots import (
@@ -80,7 +80,7 @@ class _Filling:
             attempt = judged.attempt
             self._history[Slot(Cell(attempt.domain, attempt.level, attempt.decision), attempt.slot)].append(judged)
             self._figures.count_before(judged)
-        cells = plan(self._task, examples.cell_counts(self._db)).cells
+        cells = current(self._task, self._db).cells
         missing = {Cell(cell.domain, cell.level, cell.decision): cell.missing for cell in cells}
         self._slots = unfilled(chosen, self._history, missing)
         self._corpus = duplicates.Corpus(self._task.limits.near_duplicate)

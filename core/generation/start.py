@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.curriculum.plan import CellPlan, plan
+from core.curriculum.plan import CellPlan, current
 from core.generation.slots import choose
 from core.generation.source import Cell
 from core.project import Project
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
 from core.task import EMBEDDED, Task
-from storage import attempts, examples
+from storage import attempts
 from storage.schema import Run
 
 
@@ -78,7 +78,7 @@ def selected(task: Task, connection: sqlite3.Connection, params: GenerateParams)
     """The cells that `params` means, with what they lack now."""
     return [
         cell
-        for cell in plan(task, examples.cell_counts(connection)).cells
+        for cell in current(task, connection).cells
         if (not params.domains or cell.domain in params.domains)
         and (not params.levels or cell.level in params.levels)
         and (not params.decisions or cell.decision in params.decisions)

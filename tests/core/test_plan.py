@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.curriculum.plan import apportion, plan, wanted
-from core.project import parse, template
+from core.curriculum.plan import apportion, current, plan, wanted
+from core.curriculum.shelving import ShelvingError, moved, shelve, take_back
+from core.project import Project, parse, template
 from storage.examples import CellCount
+from storage.shelves import Shelf
 
 TASK = parse(template())
 
@@ -78,3 +82,58 @@ def test_rejected_by_hand_opens_the_slot_again() -> None:
     assert [
         c.missing for c in found.cells if (c.domain, c.level, c.decision) == (one.domain, one.level, one.decision)
     ] == [1]
+
+
+_SHELVES = st.lists(
+    st.builds(
+        Shelf,
+        st.sampled_from([domain.name for domain in TASK.domains]),
+        st.sampled_from([level.level for level in TASK.levels]),
+        st.sampled_from(["", *TASK.labels]),
+    ),
+    max_size=12,
+)
+
+
+@given(_SHELVES)
+def test_what_is_shelved_moves_to_the_other_cells_exactly(shelves: list[Shelf]) -> None:
+    want, before = wanted(TASK, shelves), wanted(TASK)
+    held = {key for key in want if any(shelf.holds(*key) for shelf in shelves)}
+    assert all(want[key] == 0 for key in held)
+    assert all(want[key] >= before[key] - 1 for key in want if key not in held)
+    for decision in TASK.decisions:
+        assert sum(want[key] for key in want if key[2] == decision.name) == decision.want
+    assert {(c.domain, c.level, c.decision) for c in plan(TASK, [], shelves).cells if c.shelved} == held
+
+
+@given(_SHELVES)
+def test_the_figures_of_a_shelf_are_what_it_does(shelves: list[Shelf]) -> None:
+    there: list[Shelf] = []
+    for shelf in shelves:
+        before = wanted(TASK, there)
+        try:
+            found = moved(TASK, there, shelf)
+        except ShelvingError:
+            continue
+        there.append(shelf)
+        after = wanted(TASK, there)
+        assert found.examples == sum(before[key] for key in before if shelf.holds(*key)) >= 0
+        assert found.cells == sum(after[key] > before[key] for key in after)
+
+
+def test_the_last_cell_of_a_decision_stays(project: Project, db: sqlite3.Connection) -> None:
+    cells = [(domain.name, level.level) for domain in TASK.domains for level in TASK.levels]
+    for domain, level in cells[:-1]:
+        shelve(TASK, db, Shelf(domain, level, "REFINED", "too hard"))
+    assert current(TASK, db).quotas["REFINED"].want == 75
+    with pytest.raises(ShelvingError, match="no other cell of REFINED"):
+        shelve(TASK, db, Shelf(*cells[-1]))
+    with pytest.raises(ShelvingError, match="shelved already"):
+        shelve(TASK, db, Shelf(*cells[0], "REFINED"))
+    with pytest.raises(ShelvingError, match="no level 9"):
+        shelve(TASK, db, Shelf("market", 9))
+    assert [c.want for c in current(TASK, db).cells if c.decision == "REFINED" and not c.shelved] == [75]
+    take_back(db, Shelf(*cells[0], "REFINED"))
+    with pytest.raises(ShelvingError, match="is not shelved"):
+        take_back(db, Shelf(*cells[0], "REFINED"))
+    assert current(TASK, db).missing == 375

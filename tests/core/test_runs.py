@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from core.curriculum.plan import plan
+from core.curriculum.plan import current
 from core.generation.start import GenerateParams, start
 from core.overview import overview
 from core.project import FILE, Project, open_project
@@ -67,7 +67,7 @@ def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connec
     until(lambda: read(db, run).state.ended)
     ended = read(db, run)
     assert (ended.state, ended.reason) == (RunState.FINISHED, "")
-    assert plan(project.task, cell_counts(db)).missing == 0
+    assert current(project.task, db).missing == 0
     assert ended.progress["accepted"] == ended.progress["total"] == 375
     with pytest.raises(RunError, match="nothing is missing in any cell"):
         go(project, db)
@@ -165,9 +165,9 @@ def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> Non
         begun = len(attempts_of(db, run))
         until(partial(more_attempts, begun))
         time.sleep(rng.uniform(0, 0.15))
-        current = read(db, run)
-        assert current.state is RunState.RUNNING, "it was over before it could be killed so often"
-        os.kill(current.pid or 0, signal.SIGKILL)
+        killed = read(db, run)
+        assert killed.state is RunState.RUNNING, "it was over before it could be killed so often"
+        os.kill(killed.pid or 0, signal.SIGKILL)
         seen |= attempts_of(db, run)
         verdicts |= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
         until(lambda: control.seen(read(db, run)) is RunState.LOST)
@@ -176,7 +176,7 @@ def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> Non
     assert read(db, run).state is RunState.FINISHED, read(db, run).reason
     assert seen <= attempts_of(db, run)
     assert verdicts <= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
-    found = plan(project.task, cell_counts(db))
+    found = current(project.task, db)
     assert [(cell.have, cell.missing) for cell in found.cells] == [(cell.want, 0) for cell in found.cells]
     twice = (
         "SELECT count(*) FROM (SELECT 1 FROM verdicts WHERE result <> 'failed' GROUP BY attempt HAVING count(*) > 1)"

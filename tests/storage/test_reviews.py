@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.project import Project
-from storage import examples, reviews
+from core.qa.verdicts import became
+from storage import attempts, examples, reviews, runs
 from storage.database import connect, transaction
 from storage.reviews import ReviewError, Standing, derive
-from storage.schema import Action, Example, Status
-from tests.conftest import example
+from storage.schema import Action, Attempt, Example, Outcome, Result, Run, Status, Verdict
+from tests.conftest import candidate, example
 
 
 def put(db: sqlite3.Connection) -> Example:
@@ -83,6 +84,27 @@ def test_undo_of_one_person_leaves_the_others_alone(db: sqlite3.Connection) -> N
     found = examples.get(db, second.id)
     assert found is not None
     assert found.status is Status.ACCEPTED
+
+
+def test_overruled_waits_for_review_and_undone_is_rejected_again(db: sqlite3.Connection) -> None:
+    run = Run(kind="generate")
+    runs.add(db, run)
+    attempt = Attempt(
+        run=run.id, domain="market", level=1, decision="VALIDATED", slot=0, number=0, idea=0, family="f1", seed=0,
+        outcome=Outcome.WRITTEN, candidate=candidate(), source="openai",
+    )  # fmt: skip
+    attempts.add_attempt(db, attempt, None)
+    verdict = Verdict(attempt=attempt.id, result=Result.REJECTED, stage="judge", reason="ambiguous")
+    attempts.add_verdict(db, verdict, None)
+    one = reviews.overrule(db, became(attempt, verdict), reviewer="ann")
+    assert (one.status, one.refused) == (Status.PENDING, True)
+    with pytest.raises(ReviewError, match="already, and pending"):
+        reviews.overrule(db, became(attempt, verdict))
+    undone = reviews.undo(db)
+    assert undone is not None
+    assert (undone.review.action, undone.example.status) == (Action.OVERRULE, Status.REJECTED)
+    again = reviews.overrule(db, became(attempt, verdict))
+    assert (again.id, again.status) == (one.id, Status.PENDING)
 
 
 _ACTIONS = st.lists(st.sampled_from(["accept", "reject", "flag", "unflag", "edit", "undo"]), max_size=25)

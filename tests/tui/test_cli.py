@@ -46,7 +46,7 @@ def test_from_an_empty_folder_to_reviewed_examples(tmp_path: Path) -> None:
     after = data("plan", cwd=p)
     assert (after["have"], after["missing"]) == (375, 0)
     assert all(cell["missing"] == 0 for cell in after["cells"])
-    assert set(after["cells"][0]) == {"domain", "level", "decision", "want", "have", "missing"}
+    assert set(after["cells"][0]) == {"domain", "level", "decision", "want", "have", "missing", "shelved"}
     stats = data("examples", "stats", cwd=p)
     assert stats["total"] == 375
     assert stats["by_status"] == {"pending": 375}

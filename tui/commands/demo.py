@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from core.curriculum.plan import plan
+from core.curriculum.plan import current
 from core.generation.start import GenerateParams, start
 from core.project import FILE, Project, create, open_project
 from core.qa.matrix import matrix
@@ -16,7 +16,6 @@ from core.qa.scorecard import scorecard
 from core.runs.control import look
 from storage import attempts
 from storage.database import connect
-from storage.examples import cell_counts
 from storage.schema import RunState
 from tui.commands.context import verb
 from tui.commands.generate import wait
@@ -47,7 +46,7 @@ def demo(folder: Path) -> None:
         raise SystemExit(run_app(folder))
     project = open_project(folder)
     connection = connect(project.database)
-    if plan(project.task, cell_counts(connection)).missing:
+    if current(project.task, connection).missing:
         params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": None})
         run = wait(connection, start(project, connection, params), quiet=False)
         if look(run).state is not RunState.FINISHED:
@@ -58,7 +57,7 @@ def demo(folder: Path) -> None:
 
 def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
     """Print what the demo made; returns whether every quota is met."""
-    found = plan(project.task, cell_counts(connection))
+    found = current(project.task, connection)
     tally = attempts.tally(connection)
     rejected = tally.results.get("rejected", 0)
     show(f"\n{found.have} examples passed QA, out of {tally.attempts} attempts; {rejected} were rejected\n")

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import click
 
-from core.curriculum.plan import Plan
-from core.curriculum.plan import plan as planned
+from core.curriculum.plan import Plan, current
 from core.project import create, open_project
-from storage.examples import cell_counts
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
 
@@ -34,7 +32,7 @@ def init(context: Context, folder: Path | None) -> None:
 def plan(context: Context, as_json: bool) -> None:
     """Show what each cell wants, has and misses."""
     project, connection = context.open()
-    found = planned(project.task, cell_counts(connection))
+    found = current(project.task, connection)
     if as_json:
         print_json(found)
         return

@@ -12,11 +12,11 @@ from textual.containers import Container, Grid, VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Input, Label, Select, Static
 
-from core.curriculum.plan import CellPlan, plan
+from core.curriculum.plan import CellPlan, current
 from core.generation.start import GenerateParams, start
 from core.runs.control import RunError, Seen, look
 from core.task import EMBEDDED
-from storage import attempts, examples, runs
+from storage import attempts, runs
 from storage.attempts import Judged
 from storage.schema import RunState
 from storage.search import QueryError, parse_query
@@ -119,7 +119,7 @@ class GenerateScreen(RunControl):
             self.show("#newest", Content("\n").join(rows) if rows else Content("none yet"))
 
     def _draw_grid(self) -> None:
-        found = plan(self.project.task, examples.cell_counts(self.db))
+        found = current(self.project.task, self.db)
         self._cells = found.cells
         places: dict[tuple[str, int], list[CellPlan]] = {}
         for cell in self._cells:
