@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from core.curriculum.plan import Plan, plan
 from core.project import Project
+from core.qa.matrix import Flagged, matrix
 from core.runs.control import Seen, look
 from storage import attempts, examples, runs, shelves
 from storage.schema import RunState, Status
@@ -19,7 +21,7 @@ class Step:
     """Something to do next: a sentence, and the place in the app where it is done."""
 
     text: str
-    action: Literal["generate", "review", "runs"]
+    action: Literal["generate", "review", "rejections", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,11 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
         accepted=accepted,
         pending=pending,
         runs=[one for one in looked if not one.state.ended or one.state is RunState.LOST],
-        next=steps(curriculum, pending, looked),
+        next=steps(curriculum, pending, looked, matrix(attempts.reason_counts(connection)).flagged),
     )
 
 
-def steps(curriculum: Plan, pending: int, looked: list[Seen]) -> list[Step]:
+def steps(curriculum: Plan, pending: int, looked: list[Seen], flagged: Sequence[Flagged] = ()) -> list[Step]:
     """What to do next, most urgent first."""
     found = [
         Step(f"{one.run.kind} run {one.run.id[-6:]} was lost: its process is gone; resume it", "runs")
@@ -72,6 +74,16 @@ def steps(curriculum: Plan, pending: int, looked: list[Seen]) -> list[Step]:
     if pending:
         noun = "example waits" if pending == 1 else "examples wait"
         found.append(Step(f"{pending:,} {noun} for review", "review"))
+    set_aside = {(cell.domain, cell.level) for cell in curriculum.cells if cell.shelved}
+    failing = [one for one in flagged if (one.domain, one.level) not in set_aside]
+    if failing:
+        more = f", and {len(failing) - 1} more" if len(failing) > 1 else ""
+        worst = failing[0]
+        found.append(
+            Step(
+                f"{worst.domain} at level {worst.level} fails QA {worst.rejected}/{worst.attempts}{more}", "rejections"
+            )
+        )
     if curriculum.missing and not generating:
         verb = "generate the first of" if not curriculum.have else "generate the"
         noun = "example that is missing" if curriculum.missing == 1 else "examples that are missing"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from storage import examples
 from storage.database import transaction
 from storage.rows import columns, fields, insert
-from storage.schema import Attempt, Example, Flaw, Outcome, Result, Verdict
+from storage.schema import Attempt, Example, Flaw, Outcome, Result, Status, Verdict
 
 _ATTEMPT = frozenset({"candidate"})
 _VERDICT = frozenset({"rubric"})
@@ -52,6 +52,15 @@ class FlawRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewedCount:
+    """How many examples that were judged have a status; `refused`: QA had rejected them."""
+
+    refused: bool
+    status: Status
+    examples: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """What a run, or all of them, made: attempts by outcome, verdicts by result, rejections by reason, money."""
 
@@ -90,13 +99,68 @@ def of_run(connection: sqlite3.Connection, run: str) -> list[Judged]:
 
 
 def chain(connection: sqlite3.Connection, attempt: str) -> list[Judged]:
-    """The lineage of an attempt: all attempts at its slot in its run, oldest first, with their verdicts."""
-    attempts = connection.execute(
-        "SELECT s.* FROM attempts AS a JOIN attempts AS s USING (run, domain, level, decision, slot) "
-        "WHERE a.id = ? ORDER BY s.number",
-        (attempt,),
+    """The lineage of an attempt: all attempts at its slot in its run, oldest first, with their verdicts.
+
+    Where the slot revises an attempt of another slot, that one and what it came from stand before.
+    """
+    rows: list[sqlite3.Row] = []
+    wanted: str | None = attempt
+    while wanted is not None:
+        slot = connection.execute(
+            "SELECT s.* FROM attempts AS a JOIN attempts AS s USING (run, domain, level, decision, slot) "
+            "WHERE a.id = ? ORDER BY s.number",
+            (wanted,),
+        ).fetchall()
+        if rows:
+            slot = [row for row in slot if row["id"] <= wanted]
+        rows = [*slot, *rows]
+        wanted = slot[0]["parent"] if slot else None
+    return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
+
+
+def get(connection: sqlite3.Connection, attempt: str) -> Judged | None:
+    """The attempt with this id, with its verdicts."""
+    rows = connection.execute("SELECT * FROM attempts WHERE id = ?", (attempt,)).fetchall()
+    return next(iter(_join(rows, _verdicts_of(connection, [attempt]))), None)
+
+
+def resolve(connection: sqlite3.Connection, part: str) -> str | None:
+    """The id of the one attempt whose id is, starts with or ends with `part`; None if there is no such, or several."""
+    if not part.isalnum() or not part.isascii():
+        return None
+    for pattern in (f"{part.upper()}%", f"%{part.upper()}"):
+        found = connection.execute("SELECT id FROM attempts WHERE id LIKE ? LIMIT 2", (pattern,)).fetchall()
+        if found:
+            return str(found[0]["id"]) if len(found) == 1 else None
+    return None
+
+
+def of_cell(
+    connection: sqlite3.Connection,
+    domain: str,
+    level: int,
+    *,
+    decision: str = "",
+    reason: str = "",
+    before: str = "",
+    limit: int = 50,
+) -> list[Judged]:
+    """The newest attempts of a domain at a level that QA rejected or that could not be read, newest first.
+
+    Only those at `decision`, for `reason`, and with an id below `before`, where these are given.
+    """
+    rows = connection.execute(
+        "SELECT a.* FROM attempts AS a LEFT JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed' "
+        "WHERE a.domain = ? AND a.level = ? AND (? = '' OR a.decision = ?) AND (? = '' OR a.id < ?) "
+        f"AND (v.result = 'rejected' OR a.outcome IN ({_marks(CONTENT_FAULTS)})) "
+        "AND (? = '' OR coalesce(v.reason, a.outcome) = ?) ORDER BY a.id DESC LIMIT ?",
+        (
+            *(domain, level, decision, decision, before, before),
+            *(outcome.value for outcome in CONTENT_FAULTS),
+            *(reason, reason, limit),
+        ),
     ).fetchall()
-    return _join(attempts, _verdicts_of(connection, [row["id"] for row in attempts]))
+    return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
 
 
 def newest(
@@ -127,14 +191,7 @@ def unjudged(connection: sqlite3.Connection) -> list[Judged]:
 
 def reason_counts(connection: sqlite3.Connection) -> list[ReasonCount]:
     """How QA decided, by cell and reason; attempts that could not be written count as rejected by their outcome."""
-    rows = connection.execute(
-        "SELECT a.domain, a.level, a.decision, coalesce(v.result, 'rejected') AS result, "
-        "CASE WHEN v.id IS NULL THEN a.outcome ELSE v.reason END AS reason, count(*) AS attempts "
-        "FROM attempts AS a LEFT JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed' "
-        f"WHERE v.id IS NOT NULL OR a.outcome IN ({_marks(CONTENT_FAULTS)}) "
-        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
-        [outcome.value for outcome in CONTENT_FAULTS],
-    )
+    rows = connection.execute("SELECT * FROM qa_counts ORDER BY domain, level, decision, result, reason")
     return [
         ReasonCount(row["domain"], row["level"], row["decision"], Result(row["result"]), row["reason"], row["attempts"])
         for row in rows
@@ -152,6 +209,20 @@ def flaw_records(connection: sqlite3.Connection) -> list[FlawRecord]:
         FlawRecord(Flaw(row["flaw"]) if row["flaw"] else None, Result(row["result"]), row["reason"], row["attempts"])
         for row in rows
     ]
+
+
+def reviewed_counts(connection: sqlite3.Connection) -> list[ReviewedCount]:
+    """The examples that came from attempts, by what QA said and where they stand; those nobody decided on are left out.
+
+    One that QA rejected, and that was overruled and taken back again, stands as if nobody had decided.
+    """
+    rows = connection.execute(
+        "SELECT e.refused, e.status, count(*) AS examples FROM examples AS e "
+        "WHERE e.attempt IS NOT NULL AND e.status <> 'pending' AND (e.refused = 0 OR EXISTS "
+        "(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'reject') "
+        "AND NOT EXISTS (SELECT 1 FROM reviews AS u WHERE u.undoes = r.id))) GROUP BY 1, 2"
+    )
+    return [ReviewedCount(bool(row["refused"]), Status(row["status"]), row["examples"]) for row in rows]
 
 
 def tally(connection: sqlite3.Connection, run: str = "") -> Tally:
@@ -221,4 +292,8 @@ def next_slots(connection: sqlite3.Connection) -> dict[tuple[str, int, str], int
 
 def written(connection: sqlite3.Connection) -> int:
     """How many candidates were ever written."""
-    return int(connection.execute("SELECT count(*) FROM attempts WHERE outcome = 'written'").fetchone()[0])
+    return int(
+        connection.execute(
+            "SELECT coalesce(sum(attempts), 0) FROM outcome_counts WHERE outcome = 'written'"
+        ).fetchone()[0]
+    )

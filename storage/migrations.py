@@ -174,17 +174,55 @@ CREATE INDEX examples_by_place ON examples (status, domain, level, decision, id)
 
 CREATE INDEX examples_by_chance ON examples (number * 2654435761 % 4294967296)
 
-CREATE INDEX examples_by_confidence ON examples (confidence, id)
+CREATE INDEX examples_by_confidence ON examples (confidence)
+
+CREATE INDEX examples_by_sureness ON examples (certainty)
+
+CREATE INDEX examples_by_tail ON examples (substr(id, -6))
+
+CREATE INDEX examples_listed ON examples (number, status, flagged, domain, level, decision, split, refused, version,
+    confidence, certainty, source, model, run, family)
 
 CREATE INDEX examples_by_split ON examples (split, id)
 
 CREATE INDEX verdicts_by_result ON verdicts (result, attempt)
+
+CREATE INDEX attempts_by_place ON attempts (domain, level, id)
+
+CREATE TABLE qa_counts (
+    domain TEXT NOT NULL, level INTEGER NOT NULL, decision TEXT NOT NULL, result TEXT NOT NULL, reason TEXT NOT NULL,
+    attempts INTEGER NOT NULL, PRIMARY KEY (domain, level, decision, result, reason)
+) STRICT, WITHOUT ROWID
+
+INSERT INTO qa_counts SELECT a.domain, a.level, a.decision, coalesce(v.result, 'rejected'),
+    CASE WHEN v.id IS NULL THEN a.outcome ELSE v.reason END, count(*)
+    FROM attempts AS a LEFT JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed'
+    WHERE v.id IS NOT NULL OR a.outcome IN ('refused', 'truncated', 'invalid_json', 'schema_violation')
+    GROUP BY 1, 2, 3, 4, 5
+
+CREATE TRIGGER verdicts_counted AFTER INSERT ON verdicts WHEN new.result <> 'failed' BEGIN
+    INSERT INTO qa_counts SELECT domain, level, decision, new.result, new.reason, 1 FROM attempts WHERE id = new.attempt
+        ON CONFLICT DO UPDATE SET attempts = attempts + 1;
+END
+
+CREATE TABLE outcome_counts (outcome TEXT PRIMARY KEY, attempts INTEGER NOT NULL) STRICT, WITHOUT ROWID
+
+INSERT INTO outcome_counts SELECT outcome, count(*) FROM attempts GROUP BY outcome
+
+CREATE TRIGGER attempts_counted AFTER INSERT ON attempts BEGIN
+    INSERT INTO outcome_counts VALUES (new.outcome, 1) ON CONFLICT DO UPDATE SET attempts = attempts + 1;
+    INSERT INTO qa_counts SELECT new.domain, new.level, new.decision, 'rejected', new.outcome, 1
+        WHERE new.outcome IN ('refused', 'truncated', 'invalid_json', 'schema_violation')
+        ON CONFLICT DO UPDATE SET attempts = attempts + 1;
+END
 
 ALTER TABLE reviews ADD COLUMN value TEXT NOT NULL DEFAULT ''
 
 ALTER TABLE reviews ADD COLUMN batch TEXT
 
 CREATE INDEX reviews_by_batch ON reviews (batch) WHERE batch IS NOT NULL
+
+CREATE INDEX reviews_by_reviewer ON reviews (reviewer, id)
 
 CREATE INDEX reviews_blind ON reviews (example, reviewer) WHERE value <> '' AND action <> 'split'
 

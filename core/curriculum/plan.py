@@ -138,6 +138,11 @@ def plan(task: Task, counts: Iterable[CellCount], shelves: Collection[Shelf] = (
     )
 
 
+def enough_elsewhere(cells: Iterable[CellPlan]) -> list[str]:
+    """The decisions of `cells` that have less than they want and still miss nothing: other cells have too much."""
+    return sorted({cell.decision for cell in cells if cell.have < cell.want and not cell.missing})
+
+
 def current(task: Task, connection: sqlite3.Connection) -> Plan:
     """The plan of `task` over what is stored now."""
     return plan(task, examples.cell_counts(connection), stored_shelves.every(connection))

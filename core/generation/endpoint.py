@@ -21,7 +21,9 @@ from core.task import Task
 from storage.schema import Candidate, Outcome
 
 _PROMPTS = Path(__file__).parent / "prompts"
-_KNOWN = frozenset({"question", "decisions", "domain", "level", "decision", "knobs", "angle", "siblings", "critique"})
+_KNOWN = frozenset(
+    {"question", "decisions", "domain", "level", "decision", "knobs", "angle", "siblings", "critique", "hint"}
+)
 # A slot whose answers are cut off gets twice the tokens each time, so often.
 _DOUBLINGS = 2
 
@@ -102,6 +104,7 @@ class OpenAISource:
             "angle": angle(request),
             "siblings": request.siblings,
             "critique": request.critique,
+            "hint": request.hint,
         }
         if request.draft is not None:
             values["draft"] = request.draft.model_dump()

@@ -45,6 +45,11 @@ class Figures:
         """Count a verdict that was just given."""
         self._count_verdict(verdict)
 
+    def rest(self) -> None:
+        """Begin the rate anew: time in which the run is paused does not count for it."""
+        self._ends.clear()
+        self._since = time.monotonic()
+
     def closed(self) -> None:
         """Count a slot that was just filled or given up, for the rate."""
         self._ends.append(time.monotonic())

@@ -33,7 +33,7 @@ from core.qa import duplicates
 from core.qa.judging import Judge
 from core.qa.verdicts import assess, became, groups, near_duplicate
 from core.runs.session import Ending, Session
-from storage import attempts, examples
+from storage import attempts, examples, shelves
 from storage.attempts import CONTENT_FAULTS, Judged
 from storage.schema import Attempt, Example, Outcome, Result, RunState, Verdict
 
@@ -83,6 +83,10 @@ class _Filling:
         cells = current(self._task, self._db).cells
         missing = {Cell(cell.domain, cell.level, cell.decision): cell.missing for cell in cells}
         self._slots = unfilled(chosen, self._history, missing)
+        # What another run has filled meanwhile is no longer this one's.
+        self._figures.total = self._figures.accepted + len(self._slots)
+        self._revised = attempts.get(self._db, params.revise) if params.revise else None
+        self._hint = params.hint
         self._corpus = duplicates.Corpus(self._task.limits.near_duplicate)
         for cell in {slot.cell for slot in self._slots}:
             for key, family, hypothesis, evidence in examples.texts(self._db, cell.domain, cell.level, cell.decision):
@@ -138,6 +142,8 @@ class _Filling:
             done, pending = await asyncio.wait(pending, timeout=0.2)
             for task in done:
                 task.result()
+            if self._session.paused:
+                self._figures.rest()
             self._publish()
             if self._ending is not None or self._session.stopping:
                 now = asyncio.get_running_loop().time()
@@ -152,15 +158,21 @@ class _Filling:
     async def _line(self, queue: Iterator[Slot]) -> None:
         with self._session.at_work():
             for slot in queue:
-                if not await self._fill(slot):
+                if self._shelved(slot.cell):
+                    self._figures.total -= 1
+                elif not await self._fill(slot):
                     return
+
+    def _shelved(self, cell: Cell) -> bool:
+        """Whether the cell was set aside, which may happen while the run goes on."""
+        return any(shelf.holds(cell.domain, cell.level, cell.decision) for shelf in shelves.every(self._db))
 
     async def _fill(self, slot: Slot) -> bool:
         """Work on a slot until it is done or given up; returns whether to go on with others."""
         history = self._history[slot]
         judge_failures = 0
         while await self._session.proceed() and self._ending is None:
-            step = next_step(history, self._task.limits)
+            step = next_step(history, self._task.limits, self._revised)
             try:
                 self._figures.in_flight += 1
                 match step:
@@ -195,7 +207,7 @@ class _Filling:
             await self._let_requests_go()
         siblings = examples.hypotheses(self._db, cell.domain, cell.level, cell.decision, SIBLINGS)
         request = Request(
-            cell, slot.index, step.idea, step.number, self._seed, step.draft, step.critique, tuple(siblings)
+            cell, slot.index, step.idea, step.number, self._seed, step.draft, step.critique, tuple(siblings), self._hint
         )
         if self._pace is not None:
             await self._pace.acquire()

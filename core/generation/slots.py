@@ -94,13 +94,14 @@ def unfilled(
     return [slot for _, _, slot in sorted(rounds, key=lambda item: item[:2])]
 
 
-def next_step(history: list[Judged], limits: Limits) -> Step:
+def next_step(history: list[Judged], limits: Limits, revised: Judged | None = None) -> Step:
     """What comes next at a slot, given its attempts in order.
 
-    Faults of an endpoint do not use up an idea, but a slot that meets nothing else is given up in the end.
+    The first is a rewrite of `revised`, an attempt of another slot, if there is one. Faults of an endpoint do not use
+    up an idea, but a slot that meets nothing else is given up in the end.
     """
     if not history:
-        return Write(idea=0, number=0)
+        return Write(idea=0, number=0) if revised is None else _revise(revised)
     last = history[-1]
     number = last.attempt.number + 1
     if _passed(last):
@@ -121,6 +122,11 @@ def next_step(history: list[Judged], limits: Limits) -> Step:
     if parent is not None and parent.final is not None:
         return Write(idea, number, parent.attempt.id, parent.attempt.candidate, parent.final.critique)
     return Write(idea, number, critique=last.attempt.detail if _counts(last) else "")
+
+
+def _revise(judged: Judged) -> Write:
+    critique = judged.final.critique if judged.final is not None else judged.attempt.detail
+    return Write(0, 0, judged.attempt.id, judged.attempt.candidate, critique)
 
 
 def _passed(judged: Judged) -> bool:

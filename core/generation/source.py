@@ -23,7 +23,7 @@ class Request:
 
     `seed` is the run's; with cell, slot and idea it decides what a deterministic source writes. `draft` and
     `critique` are set when a rejected candidate is to be rewritten. `siblings` are hypotheses that the cell
-    already has, newest first, for diversity.
+    already has, newest first, for diversity. `hint` is a person's advice, for sources that read it.
     """
 
     cell: Cell
@@ -34,6 +34,7 @@ class Request:
     draft: Candidate | None = None
     critique: str = ""
     siblings: tuple[str, ...] = ()
+    hint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

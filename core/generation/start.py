@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.curriculum.plan import CellPlan, current
+from core.curriculum.plan import CellPlan, current, enough_elsewhere
 from core.generation.slots import choose
 from core.generation.source import Cell
 from core.project import Project
@@ -19,7 +19,10 @@ from storage.schema import Run
 
 
 class GenerateParams(BaseModel):
-    """What a person asks a generating run to do. Empty lists do not restrict the cells; `n` None fills them all."""
+    """What a person asks a generating run to do. Empty lists do not restrict the cells; `n` None fills them all.
+
+    `revise` is a rejected attempt to begin with, in its own cell; `hint` is advice for the source.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -33,6 +36,8 @@ class GenerateParams(BaseModel):
     budget: Decimal | None = Field(default=None, ge=0)
     flaws: float = Field(default=0.0, ge=0, le=1)
     attempts_per_minute: float | None = Field(default=None, gt=0)
+    hint: str = Field(default="", max_length=2000)
+    revise: str | None = None
 
     @property
     def restricted(self) -> bool:
@@ -57,6 +62,8 @@ def start(project: Project, connection: sqlite3.Connection, params: GeneratePara
     if problems:
         raise RunError("; ".join(problems))
     refuse_second(connection, "generate")
+    if params.revise is not None:
+        params = _revising(connection, params)
     cells = selected(project.task, connection, params)
     next_index = {Cell(*key): index for key, index in attempts.next_slots(connection).items()}
     chosen = choose(cells, params.n, next_index)
@@ -66,11 +73,28 @@ def start(project: Project, connection: sqlite3.Connection, params: GeneratePara
     return launch(project, connection, "generate", params.model_dump(mode="json") | {"slots": slots})
 
 
+def _revising(connection: sqlite3.Connection, params: GenerateParams) -> GenerateParams:
+    """`params` for the one slot that revises an attempt; raises RunError if there is no such."""
+    key = attempts.resolve(connection, params.revise or "")
+    found = attempts.get(connection, key) if key else None
+    if found is None:
+        raise RunError(f"no attempt {params.revise}: `sidequest qa attempts` shows the newest")
+    if found.attempt.candidate is None:
+        raise RunError(f"attempt {params.revise} has no candidate that could be revised: {found.attempt.outcome.value}")
+    place = found.attempt
+    cell = {"domains": [place.domain], "levels": [place.level], "decisions": [place.decision]}
+    return params.model_copy(update=cell | {"n": 1, "revise": key})
+
+
 def nothing_missing(cells: list[CellPlan], params: GenerateParams) -> str:
     """Why a run would have nothing to do: the cells are filled, or their decisions have enough elsewhere."""
-    short = sorted({cell.decision for cell in cells if cell.have < cell.want})
+    if all(cell.shelved for cell in cells):
+        return "these cells are shelved: take them back first (key 4, or `sidequest plan unshelve`)"
+    short = enough_elsewhere(cells)
     if short:
         return f"{', '.join(short)} has enough examples in other cells: raise its target, or reject some of them"
+    if params.revise is not None:
+        return "the cell of this attempt lacks nothing: reject one of its examples, or raise the quota in the file"
     return "nothing is missing " + ("in these cells" if params.restricted else "in any cell")
 
 
@@ -92,6 +116,8 @@ def check(task: Task, params: GenerateParams) -> list[str]:
         known = [*EMBEDDED[role], *task.models]
         if name not in known:
             problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
+    if params.hint and params.source == "procedural":
+        problems.append("the procedural source reads no hints: choose a model of the project file as the source")
     problems += task.unknown(params.domains, params.levels, params.decisions)
     if params.budget is not None:
         named = {params.source, params.judge} & set(task.models)

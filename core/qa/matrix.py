@@ -31,6 +31,8 @@ class Flagged:
 
     domain: str
     level: int
+    attempts: int
+    rejected: int
     p: float
     sentence: str
 
@@ -41,6 +43,10 @@ class Matrix:
 
     cells: list[MatrixCell]
     flagged: list[Flagged]
+
+    def at(self, domain: str, level: int) -> MatrixCell | None:
+        """The cell of a domain at a level, if it has attempts."""
+        return next((cell for cell in self.cells if (cell.domain, cell.level) == (domain, level)), None)
 
 
 def matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha: float = 0.05) -> Matrix:
@@ -84,6 +90,8 @@ def _flag(cells: list[MatrixCell], alpha: float) -> list[Flagged]:
                 Flagged(
                     cell.domain,
                     cell.level,
+                    cell.attempts,
+                    cell.rejected,
                     p,
                     f"{cell.domain} at level {cell.level} fails QA {cell.rejected}/{cell.attempts} "
                     f"({cell.low:.0%}-{cell.high:.0%}), the rest {others_rejected}/{others}; "

@@ -1,4 +1,4 @@
-"""How QA does on flaws that are known because they were planted."""
+"""How QA does: on flaws that are known because they were planted, and in the eyes of the people who reviewed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.statistics import wilson
-from storage.attempts import FlawRecord
-from storage.schema import Flaw, Result
+from storage.attempts import FlawRecord, ReviewedCount
+from storage.schema import Flaw, Result, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,34 @@ def scorecard(records: Iterable[FlawRecord]) -> Scorecard:
     ]
     total, found = sum(planted.values()), sum(caught.values())
     return Scorecard(total, found, total - found, good, refused, *wilson(refused, good), by_flaw)
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """Examples that QA passed (or rejected) and people decided on: how many they side with it, 95 % Wilson interval."""
+
+    decided: int
+    agreed: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleRecord:
+    """What people said of QA's verdicts: `passed` ones that they accepted, `rejected` ones that they rejected too."""
+
+    passed: Reviewed
+    rejected: Reviewed
+
+
+def people_record(counts: Iterable[ReviewedCount]) -> PeopleRecord:
+    """QA in the eyes of people, from the examples that they decided on; what waits is not counted."""
+
+    def reviewed(refused: bool, side: Status) -> Reviewed:
+        of = [row for row in rows if row.refused is refused and row.status is not Status.PENDING]
+        agreed = sum(row.examples for row in of if row.status is side)
+        decided = sum(row.examples for row in of)
+        return Reviewed(decided, agreed, *wilson(agreed, decided))
+
+    rows = list(counts)
+    return PeopleRecord(reviewed(False, Status.ACCEPTED), reviewed(True, Status.REJECTED))

@@ -60,6 +60,11 @@ class Session:
         """Whether someone asked the run to stop."""
         return self._request == "stop"
 
+    @property
+    def paused(self) -> bool:
+        """Whether all lines of work wait to be let go on."""
+        return self._waiting >= self._at_work > 0
+
     def stop(self) -> None:
         """Ask the run to stop, from within its own process (a signal)."""
         self._request = "stop"
@@ -84,7 +89,7 @@ class Session:
         self._waiting += 1
         try:
             while self._request == "pause":
-                if self._waiting >= self._at_work:
+                if self.paused:
                     runs.move(self.connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED)
                 await asyncio.sleep(0.1)
         finally:

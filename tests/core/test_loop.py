@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from core.curriculum.shelving import shelve
+from core.generation.figures import Figures
 from core.generation.start import GenerateParams, start
 from core.project import FILE, Project, create, open_project
 from core.runs import control, launch
@@ -20,6 +22,7 @@ from storage import attempts, runs
 from storage.database import connect
 from storage.examples import count
 from storage.schema import Run, RunState
+from storage.shelves import Shelf
 from tests import loopback
 from tests.loopback import Body, Loopback, Reaction
 
@@ -222,3 +225,59 @@ async def test_a_rewrite_carries_the_draft_and_the_critique(tmp_path: Path) -> N
         second = next(one.attempt for one in attempts.newest(db) if one.attempt.number == 1)
         assert second.parent == first.id
         assert second.prompt_version != first.prompt_version
+
+
+async def test_a_hint_reaches_the_model_and_a_revision_begins_with_the_attempt(tmp_path: Path) -> None:
+    async with Loopback() as server:
+        project = made(tmp_path, server)
+        db = connect(project.database)
+        await go(project, db, n=1, flaws=0.0)
+        (written,) = attempts.newest(db)
+        server.requests.clear()
+        revised = await go(project, db, n=None, revise=written.attempt.id[-6:], hint="Name the [/quarter].")
+        assert revised.state is RunState.FINISHED, revised.reason
+        asked = json.dumps(server.requests[0])
+        assert "Name the [/quarter]." in asked
+        assert "reviewer rejected the example below" in asked
+        newest = attempts.newest(db, run=revised.id)
+        assert {one.attempt.decision for one in newest} == {written.attempt.decision}
+        lineage = attempts.chain(db, newest[-1].attempt.id)
+        assert lineage[0].attempt.id == written.attempt.id == lineage[1].attempt.parent
+        for part, message in (("zzzz", "no attempt zzzz"), ("01%", "no attempt")):
+            with pytest.raises(control.RunError, match=message):
+                start(project, db, GenerateParams.of(project.task).model_copy(update={"revise": part}))
+
+
+async def test_a_run_leaves_a_cell_that_is_shelved_meanwhile(tmp_path: Path) -> None:
+    async with Loopback() as server:
+        project = made(tmp_path, server)
+        db = connect(project.database)
+        params = {"domains": ["risk"], "levels": [1], "n": None}
+        given = GenerateParams.of(project.task).model_copy(update=params | {"attempts_per_minute": 240.0})
+        run = start(project, db, given)
+        async with asyncio.timeout(30):
+            while not count(db):
+                await asyncio.sleep(0.02)
+        shelve(project.task, db, Shelf("risk", 1))
+        done = await ended(db, run)
+        assert done.state is RunState.FINISHED
+        assert count(db) == done.progress["accepted"] == done.progress["total"] < 12
+        with pytest.raises(control.RunError, match="are shelved"):
+            start(project, db, given)
+
+
+def test_a_pause_does_not_count_for_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("core.generation.figures.time.monotonic", lambda: clock[0])
+    figures = Figures(10)
+    figures.rest()
+    for _ in range(3):
+        clock[0] += 1.0
+        figures.closed()
+    assert figures.snapshot()["per_minute"] == pytest.approx(60)
+    clock[0] += 600.0
+    figures.rest()
+    assert figures.snapshot()["per_minute"] is None
+    clock[0] += 2.0
+    figures.closed()
+    assert figures.snapshot()["per_minute"] == pytest.approx(30)

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from core.curriculum.shelving import ShelvingError
 from core.project import Project, ProjectError, open_project
 from core.runs.control import RunError
 from storage.database import DatabaseError, connect_durably
@@ -49,7 +50,7 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (ProjectError, RunError, ReviewError, DatabaseError, RefusedError) as error:
+        except (ProjectError, RunError, ReviewError, ShelvingError, DatabaseError, RefusedError) as error:
             say(f"sidequest: {error}")
             raise SystemExit(2) from None
 

@@ -47,14 +47,16 @@ class Money(click.ParamType[Decimal]):
 @click.option("--decision", "decisions", multiple=True, help="Only cells of this decision; may be repeated.")
 @click.option("--budget", type=Money(), help="Money that the run may spend.  [default: the project file's]")
 @click.option("--flaws", type=click.FloatRange(0, 1), help="Share of procedural attempts with a planted flaw.")
+@click.option("--revise", help="Begin with this rejected attempt, in its own cell.")
+@click.option("--hint", help="Advice for the model that writes.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
 @json_option
 @pass_context
 @verb
 def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json: bool, **asked: Any) -> None:
     """Fill the cells of the curriculum with examples that pass QA."""
-    if fill == (n is not None):
-        raise RefusedError("say --fill for everything that is missing, or -n N for some of it")
+    if (fill + (n is not None) + (asked["revise"] is not None)) != 1:
+        raise RefusedError("say --fill for everything that is missing, -n N for some of it, or --revise ATTEMPT")
     project, connection = context.open()
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
     update = {name: value for name, value in given.items() if value is not None and value != []}

@@ -1,4 +1,4 @@
-"""`init` and `plan`."""
+"""`init`, and `plan` with its shelves."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from core.curriculum.plan import Plan, current
+from core.curriculum.plan import Plan, current, enough_elsewhere
+from core.curriculum.shelving import name, shelve, take_back
 from core.project import create, open_project
+from storage.shelves import Shelf
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
 
@@ -25,18 +27,57 @@ def init(context: Context, folder: Path | None) -> None:
     say(f"next: {where}sidequest plan, or just {where}sidequest")
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @json_option
-@pass_context
+@click.pass_context
 @verb
-def plan(context: Context, as_json: bool) -> None:
-    """Show what each cell wants, has and misses."""
-    project, connection = context.open()
+def plan(ctx: click.Context, as_json: bool) -> None:
+    """Show what each cell wants, has and misses; set cells aside, and take them back."""
+    if ctx.invoked_subcommand is not None:
+        return
+    project, connection = ctx.ensure_object(Context).open()
     found = current(project.task, connection)
     if as_json:
         print_json(found)
         return
     _show(found)
+
+
+@plan.command("shelve")
+@click.argument("domain")
+@click.argument("level", type=int)
+@click.argument("decision", required=False, default="")
+@click.option("--reason", default="", help="Why; it is shown wherever the shelf is.")
+@json_option
+@pass_context
+@verb
+def shelve_(context: Context, domain: str, level: int, decision: str, reason: str, as_json: bool) -> None:
+    """Generate nothing more for a DOMAIN at a LEVEL (for one DECISION); the other cells share its quota."""
+    project, connection = context.open()
+    shelf = Shelf(domain, level, decision, reason)
+    moved = shelve(project.task, connection, shelf)
+    if as_json:
+        print_json({"shelf": shelf, "moved": moved})
+        return
+    show(f"{name(shelf)} is shelved: {moved.examples} examples are shared out among {moved.cells} other cells")
+
+
+@plan.command()
+@click.argument("domain")
+@click.argument("level", type=int)
+@click.argument("decision", required=False, default="")
+@json_option
+@pass_context
+@verb
+def unshelve(context: Context, domain: str, level: int, decision: str, as_json: bool) -> None:
+    """Take back what was shelved with just these names."""
+    _, connection = context.open()
+    shelf = Shelf(domain, level, decision)
+    take_back(connection, shelf)
+    if as_json:
+        print_json({"shelf": shelf})
+        return
+    show(f"{name(shelf)} is taken back")
 
 
 def _show(found: Plan) -> None:
@@ -49,8 +90,13 @@ def _show(found: Plan) -> None:
     decisions = list(found.quotas)
     by_place: dict[tuple[str, int], dict[str, str]] = {}
     for cell in found.cells:
-        by_place.setdefault((cell.domain, cell.level), {})[cell.decision] = f"{cell.have}/{cell.want}"
+        by_place.setdefault((cell.domain, cell.level), {})[cell.decision] = (
+            f"{cell.have}/{cell.want}{' shelved' if cell.shelved else ''}"
+        )
     table(
         ["domain", "level", *decisions],
         [(domain, level, *(cells[name] for name in decisions)) for (domain, level), cells in by_place.items()],
     )
+    short = enough_elsewhere(found.cells)
+    if short:
+        show(f"\n{', '.join(short)}: cells are short, but the decision has enough examples in others")

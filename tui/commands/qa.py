@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import click
 
 from core.qa.matrix import matrix as matrix_of
+from core.qa.scorecard import people_record
 from core.qa.scorecard import scorecard as scorecard_of
-from storage import attempts
+from core.qa.verdicts import became
+from storage import attempts, reviews
 from storage.schema import Result
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.output import print_json, show, table
+from tui.commands.output import plain, print_json, show, table
 
 
 @click.group()
@@ -59,11 +63,12 @@ def matrix(context: Context, decision: str | None, as_json: bool) -> None:
 @pass_context
 @verb
 def scorecard(context: Context, as_json: bool) -> None:
-    """What QA made of planted flaws: caught and missed by kind, and good examples that it refused."""
+    """What QA made of planted flaws, of good examples, and what people said of its verdicts."""
     _, connection = context.open()
     found = scorecard_of(attempts.flaw_records(connection))
+    record = people_record(attempts.reviewed_counts(connection))
     if as_json:
-        print_json(found)
+        print_json(plain(found) | {"people": plain(record)})
         return
     if not found.planted:
         show("no flaw was planted: `sidequest generate --fill --flaws 0.1` plants some to measure QA with")
@@ -86,19 +91,45 @@ def scorecard(context: Context, as_json: bool) -> None:
     if found.good:
         interval = f"{found.refused_low:.1%}-{found.refused_high:.1%}"
         show(f"refused {found.refused} of {found.good} good candidates ({interval})")
+    for what, one in (("passed", record.passed), ("rejected", record.rejected)):
+        if one.decided:
+            said = "accepted" if what == "passed" else "rejected too"
+            show(f"of what QA {what}, people {said} {one.agreed} of {one.decided} ({one.low:.0%}-{one.high:.0%})")
 
 
 @qa.command("attempts")
 @click.option("--run", "run_id", default="", help="Only attempts of this run.")
 @click.option("--result", type=click.Choice([result.value for result in Result]), help="Only this result.")
+@click.option("--cell", nargs=2, type=(str, int), metavar="DOMAIN LEVEL", help="Only what was rejected there.")
+@click.option("--decision", default="", help="With --cell: only attempts at this decision.")
+@click.option("--reason", default="", help="With --cell: only what was rejected for this reason.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @json_option
 @pass_context
 @verb
-def attempts_(context: Context, run_id: str, result: str | None, limit: int, as_json: bool) -> None:
+def attempts_(
+    context: Context,
+    run_id: str,
+    result: str | None,
+    cell: tuple[str, int] | None,
+    decision: str,
+    reason: str,
+    limit: int,
+    as_json: bool,
+) -> None:
     """The newest attempts with their verdicts, newest first."""
-    _, connection = context.open()
-    found = attempts.newest(connection, run=run_id, result=Result(result) if result else None, limit=limit)
+    project, connection = context.open()
+    if cell is None:
+        if decision or reason:
+            raise RefusedError("--decision and --reason go with --cell DOMAIN LEVEL")
+        found = attempts.newest(connection, run=run_id, result=Result(result) if result else None, limit=limit)
+    else:
+        if run_id or result:
+            raise RefusedError("--cell shows what was rejected in all runs: leave --run and --result away")
+        unknown = project.task.unknown([cell[0]], [cell[1]], [decision] if decision else [])
+        if unknown:
+            raise RefusedError("; ".join(unknown))
+        found = attempts.of_cell(connection, *cell, decision=decision, reason=reason, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -127,18 +158,45 @@ def attempts_(context: Context, run_id: str, result: str | None, limit: int, as_
 def chain(context: Context, attempt: str, as_json: bool) -> None:
     """The lineage of an attempt (or of the example it became): attempts, critiques, rewrites, verdicts."""
     _, connection = context.open()
-    row = connection.execute("SELECT attempt FROM examples WHERE id = ?", (attempt.upper(),)).fetchone()
-    found = attempts.chain(connection, row["attempt"] if row and row["attempt"] else attempt.upper())
-    if not found:
-        raise RefusedError(f"no attempt {attempt}: `sidequest qa attempts` shows the newest")
+    example = connection.execute("SELECT attempt FROM examples WHERE id = ?", (attempt.upper(),)).fetchone()
+    key = example["attempt"] if example else _attempt(connection, attempt)
+    if key is None:
+        raise RefusedError(f"example {attempt} was imported: it has no attempts")
+    found = attempts.chain(connection, key)
     if as_json:
         print_json(found)
         return
-    for one in found:
-        show(
-            f"attempt {one.attempt.number} (idea {one.attempt.idea}) · {one.attempt.outcome.value} {one.attempt.detail}"
-        )
-        if one.attempt.candidate:
-            show(f"  {one.attempt.candidate.hypothesis}")
-        for verdict in one.verdicts:
-            show(f"  {verdict.result.value} by {verdict.stage} {verdict.reason} {verdict.critique}")
+    from tui.widgets.lineage import lineage
+
+    show(lineage(found, key).plain)
+
+
+@qa.command()
+@click.argument("attempt")
+@click.option("--note", default="")
+@click.option("--as", "reviewer", default="", help="Who decides.")
+@json_option
+@pass_context
+@verb
+def overrule(context: Context, attempt: str, note: str, reviewer: str, as_json: bool) -> None:
+    """Bring a rejected attempt in for review, whatever the judge said."""
+    _, connection = context.open()
+    found = attempts.get(connection, _attempt(connection, attempt))
+    if found is None or found.attempt.candidate is None:
+        raise RefusedError(f"attempt {attempt} has no candidate that could be brought in")
+    if found.final is None or found.final.result is not Result.REJECTED:
+        raise RefusedError(f"attempt {attempt} was not rejected")
+    example = reviews.overrule(
+        connection, became(found.attempt, found.final), note=note, reviewer=reviewer or context.reviewer
+    )
+    if as_json:
+        print_json({"example": example})
+        return
+    show(f"example {example.id} waits for review")
+
+
+def _attempt(connection: sqlite3.Connection, part: str) -> str:
+    key = attempts.resolve(connection, part)
+    if key is None:
+        raise RefusedError(f"no attempt {part}, or several: `sidequest qa attempts` shows the newest")
+    return key

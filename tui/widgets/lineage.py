@@ -1,0 +1,83 @@
+"""Attempts as lines of a list, and the lineage of one: attempt, critique, rewrite, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from storage.attempts import Judged
+from storage.schema import Candidate, Result, Verdict
+from tui.text import clean, content, line
+from tui.widgets.bars import relevance
+from tui.widgets.diff import diff
+
+_MARKS = {
+    Result.PASSED: ("✓ passed", "$text-success"),
+    Result.REJECTED: ("✗ rejected", "$text-error"),
+    Result.FAILED: ("? the judge failed", "$text-warning"),
+}
+# Of an answer that could not be read, so many characters are shown.
+_RAW = 3000
+
+
+def row(judged: Judged, width: int) -> Content:
+    """A rejected attempt in one line: decision, reason, critique, hypothesis."""
+    attempt = judged.attempt
+    why = judged.final.reason if judged.final else attempt.outcome.value
+    head = f"{attempt.id[-6:]} {line(attempt.decision, 10):<10} {line(why, 20):<20} "
+    said = judged.final.critique if judged.final else attempt.detail
+    if attempt.candidate is not None:
+        said = f"{attempt.candidate.hypothesis} · {said}"
+    return Content.assemble((head, "$text-muted"), content(line(said, max(10, width - len(head)))))
+
+
+def lineage(chain: Sequence[Judged], at: str) -> Content:
+    """All attempts of a chain, oldest first: each as what it changed against the one before; `at` is marked."""
+    parts: list[Content | str | tuple[str, str]] = []
+    candidates: dict[str, Candidate] = {}
+    for one in chain:
+        attempt = one.attempt
+        here = "▸ " if attempt.id == at else ""
+        title = f"{here}ATTEMPT {attempt.number + 1} · idea {attempt.idea + 1} · {attempt.id[-6:]}"
+        origin = " ".join(part for part in (attempt.source, attempt.model, attempt.prompt_version) if part)
+        parts.append((title, "bold $text-accent"))
+        parts += [(f" · {line(origin, 60)}\n", "$text-muted")]
+        if attempt.candidate is None:
+            parts += [(f"{attempt.outcome.value} ", "$text-error"), content(attempt.detail, limit=1000), "\n"]
+            if attempt.raw:
+                parts += [content(attempt.raw, style="$text-muted", limit=_RAW), "\n"]
+        else:
+            before = candidates.get(attempt.parent or "")
+            parts += [diff(before, attempt.candidate) if before else whole(attempt.candidate), "\n"]
+            candidates[attempt.id] = attempt.candidate
+        for verdict in one.verdicts:
+            parts += [*said(verdict), "\n"]
+        parts.append("\n")
+    return Content.assemble(*parts).rstrip()
+
+
+def whole(candidate: Candidate) -> Content:
+    """A candidate, all of it."""
+    parts: list[Content | str | tuple[str, str]] = [content(candidate.hypothesis, style="bold"), "\n"]
+    for piece in candidate.evidence:
+        parts += [(relevance(piece.relevance), "$text-warning"), f" {piece.relevance:.2f}  "]
+        parts += [(clean(piece.source, limit=500), "italic"), "\n", content(piece.content), "\n"]
+    label = f"{clean(candidate.decision, limit=200)} {candidate.confidence:.2f}  "
+    return Content.assemble(*parts, (label, "bold"), content(candidate.reasoning, style="$text-muted"))
+
+
+def said(verdict: Verdict) -> list[Content | str | tuple[str, str]]:
+    """A verdict: who decided what, for which reason, with which scores, and the critique."""
+    mark, style = _MARKS[verdict.result]
+    head = f"{mark} by {verdict.stage}" + (f": {verdict.reason}" if verdict.reason else "")
+    parts: list[Content | str | tuple[str, str]] = [(clean(head, limit=300), style), "\n"]
+    figures = [f"{name} {score:.2f}" for name, score in verdict.rubric.items()]
+    if verdict.blind_decision is not None:
+        sure = "" if verdict.blind_confidence is None else f" {verdict.blind_confidence:.2f}"
+        figures.insert(0, f"without the label: {verdict.blind_decision}{sure}")
+    if figures:
+        parts += [content(" · ".join(figures), style="$text-muted", limit=1000), "\n"]
+    if verdict.critique:
+        parts += [content(verdict.critique, limit=5000), "\n"]
+    return parts
