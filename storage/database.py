@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Equal to the number of migrations (a test holds that). Reading it costs one pragma, so that opening an up-to-date
 # file does not import sqlite-utils, which alone takes as long as the first screen.
 VERSION = 2
 
-BUSY_TIMEOUT_S = 30.0
+BUSY_TIMEOUT_S, PERSON_S = 30.0, 10.0
+# So many rows of a large act are written in one transaction: a tenth of a second at the most.
+PIECE = 500
 
 
 class DatabaseError(Exception):
@@ -49,6 +55,8 @@ def connect_durably(path: Path) -> sqlite3.Connection:
     """Like `connect`, but each commit reaches the disk before it returns: for what a person decides."""
     connection = connect(path)
     connection.execute("PRAGMA synchronous = FULL")
+    # A person waits for it.
+    connection.execute(f"PRAGMA busy_timeout = {int(PERSON_S * 1000)}")
     return connection
 
 
@@ -62,10 +70,22 @@ def data_version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
+class BusyError(sqlite3.OperationalError):
+    """Another process held the database for too long: nothing was written."""
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """A write transaction that takes its lock at once, so that it never fails half way for a reader's sake."""
-    connection.execute("BEGIN IMMEDIATE")
+    """A write transaction that takes its lock at once, so that it never fails half way for a reader's sake.
+
+    Raises BusyError if another process holds the lock for longer than the connection waits.
+    """
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not busy(error):
+            raise
+        raise BusyError("another process holds the database: nothing was written; try again in a moment") from None
     try:
         yield connection
     except BaseException:
@@ -74,14 +94,32 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     connection.execute("COMMIT")
 
 
+def in_pieces(
+    connection: sqlite3.Connection, items: Sequence[T], write: Callable[[Sequence[T]], None]
+) -> Iterator[int]:
+    """Let `write` write `items` in short transactions; yields how many are done, from 0, before and after each.
+
+    Between two of them others get as long as the last one took. Whoever stops asking for more leaves the rest.
+    """
+    yield 0
+    for start in range(0, len(items), PIECE):
+        began = time.monotonic()
+        with transaction(connection):
+            write(items[start : start + PIECE])
+        yield min(start + PIECE, len(items))
+        if start + PIECE < len(items):
+            time.sleep(time.monotonic() - began)
+
+
 @contextmanager
 def patience(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
     """Wait no longer than `seconds` for another process's write, where a person waits for the answer."""
+    before = int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
     connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
     try:
         yield
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
+        connection.execute(f"PRAGMA busy_timeout = {before}")
 
 
 def busy(error: sqlite3.Error) -> bool:

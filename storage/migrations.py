@@ -216,6 +216,8 @@ CREATE TRIGGER attempts_counted AFTER INSERT ON attempts BEGIN
         ON CONFLICT DO UPDATE SET attempts = attempts + 1;
 END
 
+CREATE INDEX events_of_note ON events (run, id) WHERE severity <> 'info'
+
 ALTER TABLE reviews ADD COLUMN value TEXT NOT NULL DEFAULT ''
 
 ALTER TABLE reviews ADD COLUMN batch TEXT

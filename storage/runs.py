@@ -11,6 +11,8 @@ from storage.rows import cell, columns, fields, insert
 from storage.schema import Event, Run, RunState, now
 
 _RUN = frozenset({"params", "progress"})
+_NEWEST = 2**63 - 1
+_OF_NOTE = {False: "", True: "AND severity <> 'info'"}
 _EVENT = frozenset({"data"})
 
 
@@ -44,6 +46,11 @@ def resolve(connection: sqlite3.Connection, prefix: str) -> list[str]:
 def newest(connection: sqlite3.Connection, limit: int = 100) -> list[Run]:
     """The newest runs, newest first."""
     return [_run(row) for row in connection.execute("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))]
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """How many runs there are."""
+    return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
 
 
 def update(connection: sqlite3.Connection, run: str, **values: Any) -> None:
@@ -87,16 +94,56 @@ def log(connection: sqlite3.Connection, run: str, message: str, *, severity: str
         write_event(connection, Event(run=run, message=message, severity=severity, data=data))
 
 
-def events(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = 500) -> list[Event]:
-    """Up to `limit` events of a run with an id above `after`, oldest first."""
-    rows = connection.execute("SELECT * FROM events WHERE run = ? AND id > ? ORDER BY id LIMIT ?", (run, after, limit))
+def events(
+    connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = 500, of_note: bool = False
+) -> list[Event]:
+    """Up to `limit` events of a run with an id above `after`, oldest first; `of_note`: only warnings and errors."""
+    rows = connection.execute(
+        f"SELECT * FROM events WHERE run = ? AND id > ? {_OF_NOTE[of_note]} ORDER BY id LIMIT ?", (run, after, limit)
+    )
     return [Event.model_validate(fields(row, nested=_EVENT)) for row in rows]
 
 
-def last_events(connection: sqlite3.Connection, run: str, limit: int = 200) -> list[Event]:
-    """The newest `limit` events of a run, oldest first."""
-    rows = connection.execute("SELECT * FROM events WHERE run = ? ORDER BY id DESC LIMIT ?", (run, limit)).fetchall()
+def events_before(
+    connection: sqlite3.Connection,
+    run: str,
+    *,
+    before: int = _NEWEST,
+    limit: int = 200,
+    of_note: bool = False,
+    text: str = "",
+) -> list[Event]:
+    """The newest `limit` events of a run with an id below `before`, oldest first.
+
+    `of_note`: only warnings and errors; `text`: only those whose message holds it.
+    """
+    rows = connection.execute(
+        f"SELECT * FROM events WHERE run = ? AND id < ? {_OF_NOTE[of_note]} AND message LIKE ? ESCAPE '\\' "
+        "ORDER BY id DESC LIMIT ?",
+        (run, before, _like(text), limit),
+    ).fetchall()
     return [Event.model_validate(fields(row, nested=_EVENT)) for row in reversed(rows)]
+
+
+def find_event(
+    connection: sqlite3.Connection, run: str, text: str, *, before: int = _NEWEST, after: int = 0, up: bool = True
+) -> int | None:
+    """The id of the nearest event between `after` and `before` (both excluded) whose message holds `text`.
+
+    Going `up` it is the newest such event, else the oldest; letters of ASCII match in either case. It reads events one
+    by one: of a million, for half a second.
+    """
+    row = connection.execute(
+        "SELECT id FROM events WHERE run = ? AND id > ? AND id < ? AND message LIKE ? ESCAPE '\\' "
+        f"ORDER BY id {'DESC' if up else 'ASC'} LIMIT 1",
+        (run, after, before, _like(text)),
+    ).fetchone()
+    return int(row["id"]) if row else None
+
+
+def _like(text: str) -> str:
+    """The pattern of LIKE for what holds `text`."""
+    return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 class Capabilities:

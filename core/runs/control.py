@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage import runs
-from storage.database import busy, patience
+from storage.database import BusyError, patience
 from storage.schema import Run, RunState, now
 
 # A worker writes its heartbeat twice a second; a machine that swaps may miss many.
@@ -136,9 +136,7 @@ def _ask(
     try:
         with patience(connection, PATIENCE_S):
             return runs.move(connection, run.id, sources, state, request=request)
-    except sqlite3.OperationalError as error:
-        if not busy(error):
-            raise
+    except BusyError:
         raise RunError(
             f"run {run.id[-6:]} was not asked: something has held the database for {PATIENCE_S:.0f} s. If the run "
             f"itself hangs, `sidequest runs kill {run.id[-6:]}` ends it; what it has finished is kept"

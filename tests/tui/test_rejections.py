@@ -265,6 +265,7 @@ async def test_hostile_and_endless_text_stays_text(project: Project, db: sqlite3
         hostile = candidate(decision="REFINED", hypothesis=text, reasoning=text)
         first = rejected(db, run, 0, parent=first, written=hostile, reason=text[:40], critique=text)
         assert first.number == slot
+    assert first is not None
     unread = Attempt.model_validate(
         first.model_dump() | {"id": "01JZZZZZZZZZZZZZZZZZZZZZZZ", "number": 99, "candidate": None}
         | {"outcome": Outcome.INVALID_JSON, "raw": "\x1b[2J{", "detail": "line 1: [/not markup]"}

@@ -11,12 +11,13 @@ from rich.cells import cell_len
 
 from core.curriculum.plan import Quota
 from core.runs.control import Seen
+from core.runs.figures import duration
 from storage.schema import Run, RunState
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW
 from tui.screens.home import running
 from tui.text import flow
-from tui.widgets.bars import bar, duration, quotas, relevance
+from tui.widgets.bars import bar, quotas, relevance
 from tui.widgets.example import place
 from tui.widgets.standing import origin, standing
 

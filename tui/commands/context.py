@@ -14,7 +14,7 @@ import click
 from core.curriculum.shelving import ShelvingError
 from core.project import Project, ProjectError, open_project
 from core.runs.control import RunError
-from storage.database import DatabaseError, connect_durably
+from storage.database import BusyError, DatabaseError, connect_durably
 from storage.reviews import ReviewError
 from tui.commands.output import say
 
@@ -53,6 +53,9 @@ def verb(function: Callable[P, R]) -> Callable[P, R]:
         except (ProjectError, RunError, ReviewError, ShelvingError, DatabaseError, RefusedError) as error:
             say(f"sidequest: {error}")
             raise SystemExit(2) from None
+        except BusyError as error:
+            say(f"sidequest: {error}")
+            raise SystemExit(1) from None
 
     return wrapped
 

@@ -8,6 +8,7 @@ import click
 
 from core.runs import control, launch
 from core.runs.control import Seen
+from core.runs.figures import asked, duration
 from storage import runs as stored
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
@@ -15,7 +16,7 @@ from tui.commands.output import print_json, say, show, table
 
 @click.group()
 def runs() -> None:
-    """Runs: list, show, log, stop, pause, resume."""
+    """Runs: list, show, log, stop, kill, pause, resume."""
 
 
 def _document(seen: Seen) -> dict[str, object]:
@@ -64,34 +65,61 @@ def show_(context: Context, run: str, as_json: bool) -> None:
         print_json(_document(seen))
         return
     show(f"{seen.run.kind} {seen.run.id}: {seen.state}{f', {seen.run.reason}' if seen.run.reason else ''}")
-    for name, value in seen.run.progress.items():
-        show(f"  {name}: {'unknown' if value is None else value}")
+    for name, said in _figures(seen):
+        show(f"  {name:<12} {said}")
+
+
+def _figures(seen: Seen) -> list[tuple[str, str]]:
+    """The figures of a run for a person; what is not known is left out."""
+    figures = seen.run.progress
+    found = [("asked", asked(seen)), ("began", f"{seen.run.created.astimezone():%Y-%m-%d %H:%M}")]
+    if seen.age_s is not None:
+        found.append(("last sign", f"{duration(seen.age_s)} ago"))
+    if figures.get("total") is not None:
+        found.append(("done", f"{figures['done']} of {figures['total']}"))
+    for name, label in (("attempts", "attempts"), ("accepted", "passed QA"), ("rejected", "rejected")):
+        if figures.get(name) is not None:
+            found.append((label, str(figures[name])))
+    if figures.get("per_minute") and not seen.state.ended:
+        found += [("rate", f"{figures['per_minute']:.0f}/min"), ("eta", duration(figures.get("eta_s")))]
+    if figures.get("cost") is not None:
+        budget = "" if figures.get("budget") is None else f" of {figures['budget']:.2f}"
+        found.append(("cost", f"{figures['cost']:.4f}{budget}"))
+    if figures.get("reasons"):
+        found.append(("reasons", ", ".join(f"{name} {count}" for name, count in figures["reasons"].items())))
+    return [(name, said) for name, said in found if said]
 
 
 @runs.command()
 @click.argument("run")
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines come in.")
 @click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--search", default="", help="Only lines that hold these words.")
+@click.option("--of-note", is_flag=True, help="Only warnings and errors.")
 @json_option
 @pass_context
 @verb
-def log(context: Context, run: str, follow: bool, limit: int, as_json: bool) -> None:
+def log(context: Context, run: str, follow: bool, limit: int, search: str, of_note: bool, as_json: bool) -> None:
     """The newest lines of a run's log."""
     _, connection = context.open()
     found = control.require(connection, run)
-    lines = stored.last_events(connection, found.id, limit)
+    lines = stored.events_before(connection, found.id, limit=limit, of_note=of_note, text=search)
     if as_json:
         print_json(lines)
         return
+    if len(lines) == limit:
+        say(f"the newest {limit} lines; --limit shows more")
     last = 0
     while True:
         for event in lines:
-            show(f"{event.created:%H:%M:%S} {event.severity:<7} {event.message}")
+            show(f"{event.created.astimezone():%H:%M:%S} {event.severity:<7} {event.message}")
             last = event.id
         if not follow or control.look(control.require(connection, found.id)).state.ended:
             return
         time.sleep(0.5)
-        lines = stored.events(connection, found.id, after=last)
+        more = stored.events(connection, found.id, after=last, of_note=of_note)
+        lines = [event for event in more if search.casefold() in event.message.casefold()]
+        last = more[-1].id if more else last
 
 
 def _said(message: str, run: str, as_json: bool) -> None:
@@ -111,6 +139,18 @@ def stop(context: Context, run: str, as_json: bool) -> None:
     _, connection = context.open()
     found = control.require(connection, run)
     _said(control.stop(connection, found.id), found.id, as_json)
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@pass_context
+@verb
+def kill(context: Context, run: str, as_json: bool) -> None:
+    """End a run's process at once: what is in flight is lost, what is finished is kept."""
+    _, connection = context.open()
+    found = control.require(connection, run)
+    _said(control.kill(connection, found.id), found.id, as_json)
 
 
 @runs.command()

@@ -15,6 +15,7 @@ from textual.widgets import DataTable, Input, Label, Select, Static
 from core.curriculum.plan import CellPlan, current
 from core.generation.start import GenerateParams, start
 from core.runs.control import RunError, Seen, look
+from core.runs.figures import duration
 from core.task import EMBEDDED
 from storage import attempts, runs
 from storage.attempts import Judged
@@ -23,7 +24,7 @@ from storage.search import QueryError, parse_query
 from tui.actions import GENERATE, bindings
 from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
-from tui.widgets.bars import bar, duration
+from tui.widgets.bars import bar
 from tui.widgets.fields import Field
 
 # From so many columns on, the run stands beside the grid.

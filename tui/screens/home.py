@@ -10,11 +10,12 @@ from textual.widgets.option_list import Option
 
 from core.overview import Overview, Step, overview
 from core.runs.control import Seen
+from core.runs.figures import duration
 from storage.schema import RunState
 from tui.actions import HOME, bindings
 from tui.screens.live import LiveScreen
 from tui.text import content, line
-from tui.widgets.bars import bar, duration, quotas
+from tui.widgets.bars import bar, quotas
 
 MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
 
@@ -117,7 +118,9 @@ def _figures(seen: Seen) -> list[str]:
     figures = seen.run.progress
     parts = [] if seen.state is RunState.RUNNING else [str(seen.state)]
     if figures.get("total") is not None:
-        parts += [f"{figures['done']}/{figures['total']}", f"{figures['rejected']} rejected"]
+        parts.append(f"{figures['done']}/{figures['total']}")
+    if figures.get("rejected") is not None:
+        parts.append(f"{figures['rejected']} rejected")
     if figures.get("cost"):
         budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
         parts.append(f"cost {figures['cost']:.2f}{budget}")

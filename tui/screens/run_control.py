@@ -24,6 +24,22 @@ class RunControl(LiveScreen):
         """Continue a run that is paused, stopped, failed or lost."""
         self._ask(lambda: launch.resume(self.project, self.db, seen.run.id))
 
+    def kill(self, seen: Seen) -> None:
+        """End the run's process at once, if the person confirms it."""
+        if seen.state.ended:
+            self.tell(f"it is {seen.state}: there is no process to kill")
+            return
+
+        def confirmed(yes: bool | None) -> None:
+            if yes:
+                self._ask(lambda: control.kill(self.db, seen.run.id))
+
+        question = (
+            f"Kill run {seen.run.id[-6:]}? Its process ends at once. What it has finished is kept; what is in flight "
+            "is lost, and paid for again when it is resumed. x stops it without loss."
+        )
+        self.app.push_screen(Confirm(question), confirmed)
+
     def stop(self, seen: Seen) -> None:
         """Stop the run, or kill one that is stopping already, if the person confirms just that."""
         if seen.state.ended:

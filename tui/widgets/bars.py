@@ -35,15 +35,3 @@ def quotas(found: dict[str, Quota], width: int) -> Content:
         rows.append((bar(quota.have / quota.max, size), style))
         rows.append((f" {quota.have:>4} of {quota.min}–{quota.max}\n", ""))
     return Content.assemble(*rows).rstrip("\n")
-
-
-def duration(seconds: float | None) -> str:
-    """Seconds for a person; unknown stays unknown."""
-    if seconds is None:
-        return "unknown"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} m"
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest:02d} m"

@@ -62,6 +62,24 @@ class Help(Modal):
         self.dismiss(False)
 
 
+class Page(Modal):
+    """Something to read."""
+
+    BINDINGS: ClassVar = [("escape,q,enter", "close", "Close")]
+
+    def __init__(self, page: Content) -> None:
+        super().__init__()
+        self._page = page
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="box"):
+            yield Static(Content.assemble(self._page, ("\n\nescape closes this", "$text-muted")))
+
+    def action_close(self) -> None:
+        """Close the page."""
+        self.dismiss(False)
+
+
 _SPOKEN = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "pagedown": "page down", "pageup": "page up"}
 
 
