@@ -7,11 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from core.task import InconsistentError, Task
+
+M = TypeVar("M", bound=BaseModel)
 
 FILE = "sidequest.toml"
 DATABASE = "sidequest.db"
@@ -72,6 +74,11 @@ def open_project(folder: Path) -> Project:
 
 def parse(text: str, name: str = FILE) -> Task:
     """The task that `text` (TOML) describes; raises ProjectError with every mistake, `name` standing for the file."""
+    return check_toml(Task, text, name)
+
+
+def check_toml(model: type[M], text: str, name: str) -> M:
+    """What `text` (TOML) says as a `model`; raises ProjectError with every mistake by line and field."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -80,7 +87,7 @@ def parse(text: str, name: str = FILE) -> Task:
         message = found[1] if found else str(error)
         raise _error(name, [Mistake(line, "", f"not TOML: {message}")]) from None
     try:
-        return Task.model_validate(data)
+        return model.model_validate(data)
     except ValidationError as error:
         lines = locate(text)
         raise _error(name, [found for detail in error.errors() for found in _mistakes(lines, detail)]) from None

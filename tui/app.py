@@ -14,11 +14,13 @@ from textual.screen import Screen
 
 from core.project import FILE, Project, ProjectError, create, open_project
 from core.runs.control import look
+from core.settings import Settings, keep_theme, load
+from core.settings import path as settings_path
 from storage.database import DatabaseError, connect_durably
 from storage.runs import newest
-from tui.actions import EVERYWHERE, bindings
+from tui.actions import EVERYWHERE, SCREENS, bindings, clashes, identifier
 from tui.screens.live import RECENT, LiveScreen
-from tui.text import clean
+from tui.text import clean, spoken
 
 
 def _home() -> Screen[Any]:
@@ -83,10 +85,12 @@ class SidequestApp(App[int]):
     project: Project
     db: sqlite3.Connection
 
-    def __init__(self, folder: Path, reviewer: str = "") -> None:
+    def __init__(self, folder: Path, reviewer: str = "", settings_file: Path | None = None) -> None:
         super().__init__()
         self.folder = folder
         self.reviewer = reviewer
+        self.settings = Settings()
+        self._settings_file = settings_file
         self.problem: str = ""
         self.ready = False
         self._home_mode = "home"
@@ -102,9 +106,35 @@ class SidequestApp(App[int]):
     def on_mount(self) -> None:
         """Hear the signals that would leave the terminal as it is."""
         self.add_mode(self.DEFAULT_MODE, _home)
+        self._heed_settings()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 0)
+
+    def _heed_settings(self) -> None:
+        """Use the person's theme and keys; what is wrong with them is said, and the defaults hold."""
+        if self._settings_file is None:
+            return
+        file = self._settings_file
+        self.settings, problem = load(file)
+        problems = [problem] if problem else clashes(self.settings.keymap)
+        if self.settings.theme and self.settings.theme not in self.available_themes:
+            problems.append(f"{file}: theme: there is no {self.settings.theme}: ctrl+p lists those there are")
+        elif self.settings.theme:
+            self.theme = self.settings.theme
+        if not problems:
+            self.set_keymap(self.settings.keymap)
+        else:
+            said = "\n".join(["your settings are not used:", *problems])
+            self.notify(clean(said, limit=2000), markup=False, severity="error", timeout=15)
+        self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(file, theme.name))
+
+    def _keep_theme(self, file: Path, name: str) -> None:
+        """Remember a theme that was chosen."""
+        try:
+            keep_theme(file, name)
+        except (OSError, ValueError) as error:
+            self.notify(clean(f"the theme is not remembered: {error}"), markup=False, severity="error")
 
     def _open(self) -> None:
         """Read the project file; `problem` says why that cannot be done, and what was open before stays open."""
@@ -169,7 +199,8 @@ class SidequestApp(App[int]):
         actions = getattr(self.screen, "ACTIONS", [])
         title = getattr(self.screen, "TITLE", "") or "Sidequest"
         groups = [("This screen", actions)] if actions else []
-        self.push_screen(Help(f"Keys · {title}", [*groups, ("Everywhere", EVERYWHERE)]))
+        everywhere = [one for one in EVERYWHERE if self.ready or not one.name.startswith("go(")]
+        self.push_screen(Help(f"Keys · {title}", [*groups, ("Everywhere", everywhere)], self.settings.keymap))
 
     def action_leave(self) -> None:
         """Leave; runs go on."""
@@ -181,7 +212,7 @@ class SidequestApp(App[int]):
         self.exit(0, message=clean(message) or None)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action of the screen in front and of the app, beside those of Textual's own that are not ours too."""
+        """Every action: those of the screen in front and of the app act, those of another screen lead there."""
         named = set[str]()
         for action in [*getattr(screen, "ACTIONS", []), *EVERYWHERE]:
             if action.label not in named:
@@ -190,6 +221,18 @@ class SidequestApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in named | {"Keys"}:
                 yield command
+        if not self.ready or len(self.screen_stack) > 1:
+            return
+        for place in self.MODES:
+            for action in SCREENS[place] if place != getattr(screen, "TITLE", "").lower() else []:
+                keys = spoken(self.settings.keymap.get(identifier(action) or "", action.keys))
+                yield SystemCommand(
+                    f"{place.capitalize()}: {action.label}", f"{action.help} (goes there; {keys})", _leader(self, place)
+                )
+
+
+def _leader(app: SidequestApp, place: str) -> Callable[[], None]:
+    return lambda: app.action_go(place)
 
 
 def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[], Awaitable[None]]:
@@ -201,6 +244,6 @@ def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[]
 
 def run_app(folder: Path, reviewer: str = "") -> int:
     """Run the app on the project in `folder` until the person leaves; returns the exit status."""
-    app = SidequestApp(folder, reviewer)
+    app = SidequestApp(folder, reviewer, settings_path())
     app.run()
     return app.return_code or 0

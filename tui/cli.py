@@ -19,6 +19,7 @@ VERBS = {
     "examples": "tui.commands.examples:examples",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
+    "config": "tui.commands.config:config",
 }
 
 

@@ -67,3 +67,11 @@ def content(text: str, *, style: str = "", limit: int = LIMIT) -> Content:
     from textual.content import Content
 
     return Content.styled(clean(text, limit=limit), style) if style else Content(clean(text, limit=limit))
+
+
+_SPOKEN = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "pagedown": "page down", "pageup": "page up"}
+
+
+def spoken(keys: str) -> str:
+    """Keys as a person calls them."""
+    return " ".join(_SPOKEN.get(key, key) for key in keys.split(","))

@@ -16,7 +16,7 @@ from textual.widgets import Footer, Static
 
 from core.project import Project
 from core.runs.control import look
-from storage.database import data_version
+from storage.database import busy, data_version
 from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 POLL_S = 1.0
 # So many of the newest runs are looked at for those that are going on.
 RECENT = 20
+
+# What a smaller terminal cuts is said.
+SMALLEST = (60, 15)
 
 PLACES = (
     ("1", "home", "Home"),
@@ -69,6 +72,11 @@ class LiveScreen(Screen[None]):
     def on_screen_resume(self) -> None:
         """Draw what changed while another screen was in front."""
         self.redraw()
+        self.refresh_bindings()
+
+    def on_screen_suspend(self) -> None:
+        """Offer no key while something lies over the screen."""
+        self.refresh_bindings()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -88,7 +96,7 @@ class LiveScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No action of the screen before it is drawn, or while keys mean something else."""
         if any(action == one.name.partition("(")[0] for one in self.ACTIONS):
-            return self._seen_version >= 0 and not self.typing and not self.asking
+            return self.is_current and self._seen_version >= 0 and not self.typing and not self.asking
         return super().check_action(action, parameters)
 
     def redraw(self) -> None:
@@ -96,7 +104,12 @@ class LiveScreen(Screen[None]):
         if self._seen_version < 0:
             self.refresh_bindings()
         self._seen_version = data_version(self.db)
-        self.draw()
+        try:
+            self.draw()
+        except sqlite3.OperationalError as error:
+            if not busy(error):
+                raise
+            self._seen_version = 0  # drawn again at the next poll
         self._draw_bar()
 
     @property
@@ -126,7 +139,7 @@ class LiveScreen(Screen[None]):
         self.notify(clean(message, limit=500), markup=False, severity=severity, timeout=8 if error else 2.5)
 
     def _poll(self) -> None:
-        if self.app.screen is not self:
+        if self not in self.app.screen_stack:
             return
         if data_version(self.db) != self._seen_version or self.ticking():
             self.redraw()
@@ -140,16 +153,24 @@ class LiveScreen(Screen[None]):
     def _draw_bar(self) -> None:
         # A worker that is killed changes nothing in the database: its run is looked at each time.
         running = sum(not look(run).state.ended for run in newest(self.db, RECENT))
-        runs = "" if not running else f"{running} run{'s' if running > 1 else ''} · "
-        right = f"{runs}{clock()}"
-        name = f"Sidequest · {line(self.project.task.name, 30)}" if self.size.width >= 100 else "Sidequest"
-        parts: list[tuple[str, str | Style]] = [(f"{name}  ", "bold")]
-        for key, place, label in PLACES:
-            parts.append((f" {key} {label} ", "reverse" if label == self.TITLE else _link(f"app.go('{place}')")))
-        left = Content.assemble(*parts)
-        self.show(
-            "#bar", Content.assemble(left, " " * max(1, self.size.width - 2 - left.cell_length - len(right)), right)
-        )
+        width = self.size.width - 2
+        said = [f"as {line(self.sidequest.reviewer, 16)}"] if self.sidequest.reviewer else []
+        said += [f"{running} run{'s' if running > 1 else ''}"] if running else []
+        right = " · ".join([*said, clock()])
+        places: list[tuple[str, str | Style]] = [
+            (f" {key} {label} ", "reverse" if label == self.TITLE else _link(f"app.go('{place}')"))
+            for key, place, label in PLACES
+        ]
+        left = Content.assemble(*places)
+        name = f"Sidequest · {line(self.project.task.name, 30)} "
+        if left.cell_length + len(name) + len(right) + 1 <= width:
+            left = Content.assemble((name, "bold"), left)
+        if self.sidequest.problem:
+            right = "! file broken: as it was before"
+        elif self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]:
+            left, right = Content(f"too small: {SMALLEST[0]}x{SMALLEST[1]} shows all"), ""
+        gap = " " * max(1, width - left.cell_length - len(right))
+        self.show("#bar", Content.assemble(left, gap, (right, "bold reverse" if self.sidequest.problem else "")))
 
 
 def clock() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -10,8 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Action
-from tui.text import content
+from tui.actions import Action, identifier
+from tui.text import content, spoken
 
 
 class Modal(ModalScreen[bool]):
@@ -42,18 +43,20 @@ class Help(Modal):
 
     BINDINGS: ClassVar = [("escape,question_mark,q,enter", "close", "Close")]
 
-    def __init__(self, title: str, groups: list[tuple[str, list[Action]]]) -> None:
+    def __init__(self, title: str, groups: list[tuple[str, list[Action]]], keymap: Mapping[str, str]) -> None:
         super().__init__()
         self._title = title
         self._groups = groups
+        self._keymap = keymap
 
     def compose(self) -> ComposeResult:
         parts: list[Content | str | tuple[str, str]] = [(f"{self._title}\n", "bold")]
         for heading, actions in self._groups:
             parts.append((f"\n{heading}\n", "bold $text-accent"))
             for action in actions:
-                parts += [(f"{spoken(action.keys):>14}  ", "bold"), f"{action.help}\n"]
-        parts.append(("\nctrl+p finds the actions of a screen by name; escape closes this", "$text-muted"))
+                keys = self._keymap.get(identifier(action) or "", action.keys)
+                parts += [(f"{spoken(keys):>14}  ", "bold"), f"{action.help}\n"]
+        parts.append(("\nctrl+p finds actions by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))
 
@@ -78,11 +81,3 @@ class Page(Modal):
     def action_close(self) -> None:
         """Close the page."""
         self.dismiss(False)
-
-
-_SPOKEN = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "pagedown": "page down", "pageup": "page up"}
-
-
-def spoken(keys: str) -> str:
-    """Keys as a person calls them."""
-    return " ".join(_SPOKEN.get(key, key) for key in keys.split(","))

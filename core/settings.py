@@ -1,0 +1,54 @@
+"""The user's own settings: a TOML file where the system keeps such files, read at the start and written by the app."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.project import ProjectError, check_toml
+
+
+class Settings(BaseModel):
+    """A whole settings file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    theme: str = Field(default="", description="The app's theme; empty: Textual's own.")
+    keymap: dict[str, str] = Field(
+        default_factory=dict, description="Keys by the name of the action: 'review.accept' = 'a,enter'."
+    )
+
+
+def path() -> Path:
+    """Where the settings are: `config.toml` in the user's configuration folder (XDG_CONFIG_HOME on Linux)."""
+    from platformdirs import user_config_path
+
+    return user_config_path("sidequest") / "config.toml"
+
+
+def load(file: Path) -> tuple[Settings, str]:
+    """The settings in `file`, and what is wrong with it ('' if nothing): then the defaults hold."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return Settings(), ""
+    except (OSError, UnicodeDecodeError) as error:
+        return Settings(), f"{file}: {error}"
+    try:
+        return check_toml(Settings, text, str(file)), ""
+    except ProjectError as error:
+        return Settings(), str(error)
+
+
+def keep_theme(file: Path, theme: str) -> None:
+    """Write the theme into `file`, made if it is missing; all else in it stays as it is. Raises OSError."""
+    import tomlkit
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    document = tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
+    document["theme"] = theme
+    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
+    partial.write_text(tomlkit.dumps(document), encoding="utf-8")
+    partial.replace(file)

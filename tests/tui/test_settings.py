@@ -1,0 +1,124 @@
+"""The person's own settings: theme, keys, and what is wrong with them."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from core.project import Project
+from core.settings import Settings, keep_theme, load, path
+from storage import examples
+from storage.schema import Status
+from tests.tui.conftest import SIZE, put, several, shown, told, until
+from tui.actions import SCREENS, clashes, identifier
+from tui.app import SidequestApp
+from tui.cli import main
+
+
+def test_every_action_has_a_name_of_its_own() -> None:
+    names = [identifier(action) for actions in SCREENS.values() for action in actions]
+    assert None not in names
+    assert len(set(names)) == len(names)
+
+
+def test_the_keys_of_the_app_itself_do_not_clash() -> None:
+    for screen, actions in SCREENS.items():
+        same = {identifier(action) or "": action.keys for action in actions}
+        assert clashes(same) == [], screen
+
+
+def test_a_keymap_that_cannot_be_is_explained() -> None:
+    assert clashes({"review.accept": "x"}) == ["x would be both review.accept and review.reject"]
+    assert clashes({"review.acept": "y"})[0].startswith("no action review.acept")
+    assert "q would be both" in clashes({"home.generate": "q"})[0]
+
+
+def test_the_file_is_where_the_system_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert path() == tmp_path / "sidequest" / "config.toml"
+
+
+def test_a_mistake_is_named_by_line_and_the_defaults_hold(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    assert load(file) == (Settings(), "")
+    for text, said in (
+        ("theme = 3", "config.toml:1: theme:"),
+        ("\n[keymap\n", "config.toml:2: not TOML"),
+        ('theme = "x"\n\ncolour = 1\n', "config.toml:3: colour: no such setting"),
+    ):
+        file.write_text(text)
+        settings, problem = load(file)
+        assert settings == Settings()
+        assert said in problem
+    file.write_bytes(b"\xff")
+    assert "config.toml" in load(file)[1]
+
+
+def test_keeping_a_theme_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "deep" / "config.toml"
+    keep_theme(file, "nord")
+    file.write_text('# mine\ntheme = "nord" # dark\n\n[keymap]\n"review.accept" = "space"\n')
+    keep_theme(file, "dracula")
+    kept = file.read_text()
+    assert "# mine" in kept
+    assert 'theme = "dracula" # dark' in kept
+    assert load(file)[0] == Settings(theme="dracula", keymap={"review.accept": "space"})
+    assert [one.name for one in file.parent.iterdir()] == ["config.toml"]
+
+
+async def test_theme_and_keys_are_used_and_a_chosen_theme_is_kept(
+    project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    put(db, *several(3))
+    file = tmp_path / "config.toml"
+    file.write_text('theme = "textual-light"\n[keymap]\n"review.accept" = "z,w"\n')
+    app = SidequestApp(project.folder, settings_file=file)
+    async with app.run_test(size=SIZE) as pilot:
+        assert app.theme == "textual-light"
+        await pilot.press("3")
+        await until(pilot, lambda: "HYPOTHESIS" in shown(pilot))
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "z w  Accept" in shown(pilot))
+        await pilot.press("escape", "b", "a")
+        await pilot.pause()
+        assert examples.count(db, examples.Filter(status=(Status.ACCEPTED.value,))) == 0
+        await pilot.press("z")
+        await until(pilot, lambda: examples.count(db, examples.Filter(status=(Status.ACCEPTED.value,))) == 1)
+        app.theme = "nord"
+        await until(pilot, lambda: load(file)[0].theme == "nord")
+        assert load(file)[0].keymap == {"review.accept": "z,w"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("theme = 7", "config.toml:1"),
+        ('theme = "no-such-[/theme"', "there is no no-such-[/theme"),
+        ('[keymap]\n"review.accept" = "x"', "x would be both"),
+    ],
+)
+async def test_wrong_settings_are_said_and_the_app_opens(
+    project: Project, tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text(text)
+    async with SidequestApp(project.folder, settings_file=file).run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: said in told(pilot))
+        assert "Pipeline" in shown(pilot)
+
+
+def test_the_verb_shows_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert "not there yet" in CliRunner().invoke(main, ["config"]).output
+    keep_theme(path(), "nord")
+    path().write_text(path().read_text() + '[keymap]\n"review.skip" = "a"\n')
+    told_ = CliRunner().invoke(main, ["config"]).output
+    assert "theme: nord" in told_
+    assert "! a would be both" in told_
+    listed = CliRunner().invoke(main, ["config", "--actions"]).output
+    assert "review.skip" in listed
+    assert '"problems": [' in CliRunner().invoke(main, ["config", "--json"]).output
+    assert '"action": "app.quit"' in CliRunner().invoke(main, ["config", "--actions", "--json"]).output
