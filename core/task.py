@@ -167,6 +167,21 @@ class ReviewSettings(_Table):
     )
 
 
+class Splits(_Table):
+    """The shares of train, dev and test, as any numbers that stand in this proportion."""
+
+    train: float = Field(default=70, ge=0)
+    dev: float = Field(default=15, ge=0)
+    test: float = Field(default=15, ge=0)
+    seed: int = Field(default=1, description="Another seed shares the families out in another way.")
+
+    @model_validator(mode="after")
+    def _some(self) -> Splits:
+        if self.train + self.dev + self.test <= 0:
+            raise ValueError("train, dev and test are all 0: one of them has to have a share")
+        return self
+
+
 class Task(_Table):
     """A whole project file."""
 
@@ -181,6 +196,7 @@ class Task(_Table):
     limits: Limits = Limits()
     prompts: Prompts = Prompts()
     review: ReviewSettings = ReviewSettings()
+    splits: Splits = Splits()
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:

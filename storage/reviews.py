@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from storage import examples
-from storage.database import transaction
+from storage import examples, splits
+from storage.database import in_pieces, transaction
 from storage.rows import columns, fields, insert
-from storage.schema import Action, Example, Review, Status
+from storage.schema import Action, Example, Review, Status, new_id
 
 
 class ReviewError(Exception):
@@ -26,17 +26,20 @@ class Standing:
     version: int = 1
 
 
+def standing(log: Iterable[Review]) -> list[Review]:
+    """The lines of a log that were not taken back, in its order, without those that take back."""
+    entries = list(log)
+    undone = {entry.undoes for entry in entries if entry.action is Action.UNDO}
+    return [entry for entry in entries if entry.action is not Action.UNDO and entry.id not in undone]
+
+
 def derive(log: Iterable[Review], *, refused: bool = False) -> Standing:
     """The standing of one example from its reviews, in the order of the log. What was undone does not count.
 
     One that QA had `refused` is rejected until a person says otherwise.
     """
-    entries = list(log)
-    undone = {entry.undoes for entry in entries if entry.action is Action.UNDO}
     status, flagged, version = Status.REJECTED if refused else Status.PENDING, False, 1
-    for entry in entries:
-        if entry.id in undone:
-            continue
+    for entry in standing(log):
         match entry.action:
             case Action.ACCEPT:
                 status = Status.ACCEPTED
@@ -63,14 +66,51 @@ def decide(
     reason: str = "",
     note: str = "",
     reviewer: str = "",
+    value: str = "",
+    version: int | None = None,
 ) -> Example:
-    """Log `action` (not EDIT or UNDO) on the example and return it as it then stands; raises ReviewError."""
+    """Log `action` (not EDIT or UNDO) on the example and return it as it then stands; raises ReviewError.
+
+    `value` is what was decided without seeing the label, of the `version` that was seen; it must be the current one.
+    """
     if action in {Action.EDIT, Action.UNDO}:
         raise ValueError(f"{action} has a function of its own")
+    line = Review(
+        example=example, action=action, reason=reason, note=note, reviewer=reviewer, value=value, version=version
+    )
     with transaction(connection):
-        _require(connection, example)
-        _append(connection, Review(example=example, action=action, reason=reason, note=note, reviewer=reviewer))
+        _check(line, _require(connection, example))
+        _append(connection, line)
         return _project(connection, example)
+
+
+def act(connection: sqlite3.Connection, example: Example, lines: Sequence[Review]) -> Example:
+    """Log `lines` about `example` as one act, and return it as it then stands; raises ReviewError.
+
+    What QA rejected may not be stored yet: then it is, and stands as rejected unless a line says otherwise.
+    """
+    batch = new_id() if len(lines) > 1 else None
+    with transaction(connection):
+        known = connection.execute(
+            "SELECT id FROM examples WHERE id = ? OR attempt = ?", (example.id, example.attempt)
+        ).fetchone()
+        if known is None:
+            examples.add(connection, example)
+        stored = _require(connection, known["id"] if known else example.id)
+        for line in lines:
+            _check(line, stored)
+            _append(connection, line.model_copy(update={"example": stored.id, "batch": batch}))
+        return _project(connection, stored.id)
+
+
+def _check(line: Review, example: Example) -> None:
+    """Raise ReviewError if a blind decision is not about `example` as it now is."""
+    if not line.value or line.action is Action.SPLIT:
+        return
+    if line.version != example.version:
+        raise ReviewError(f"{example.id} was edited meanwhile (version {example.version}): look at it again")
+    if line.action is Action.ACCEPT and line.value != example.decision:
+        raise ReviewError(f"{example.id} is labelled {example.decision}, not {line.value}: label it, or edit it")
 
 
 def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", reviewer: str = "") -> Example:
@@ -117,30 +157,61 @@ class Undone:
 def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undone | None:
     """Take back the newest act (of `reviewer`, if given) that is not taken back yet: a line, or all of its batch.
 
-    None if there is nothing left to undo.
+    None if there is nothing left to undo. Raises ReviewError if a benchmark holds what would change.
     """
-    with transaction(connection):
-        row = connection.execute(
-            f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
-            (reviewer, reviewer),
-        ).fetchone()
-        if row is None:
-            return None
-        newest_line = Review.model_validate(fields(row))
-        lines = [newest_line]
-        if newest_line.batch is not None:
-            rows = connection.execute(
-                f"SELECT * FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC", (newest_line.batch,)
-            )
-            lines = [Review.model_validate(fields(one)) for one in rows]
-        for line in lines:
-            taken_back = Review(example=line.example, action=Action.UNDO, undoes=line.id, reviewer=line.reviewer)
-            _append(connection, taken_back)
-        standing = {example: _project(connection, example) for example in {line.example for line in lines}}
-        return Undone(newest_line, standing[newest_line.example], len(lines))
+    act = newest_act(connection, reviewer)
+    if act is None:
+        return None
+    line, lines = act
+    for _ in undoing(connection, reviewer=reviewer):
+        pass
+    return Undone(line, _require(connection, line.example), len(lines))
 
 
-_STANDS = "action <> 'undo' AND NOT EXISTS (SELECT 1 FROM reviews WHERE undoes = r.id)"
+def undoing(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Iterator[int]:
+    """Do what `undo` does, in pieces, the newest lines first; yields how many lines are taken back.
+
+    Whoever stops asking for more leaves the rest, which is the newest act again. Raises ReviewError.
+    """
+    act = newest_act(connection, reviewer)
+    if act is None:
+        return
+    line, lines = act
+    if line.action is Action.SPLIT:
+        try:
+            splits.may_undo(connection, lines)
+        except splits.SplitError as error:
+            raise ReviewError(str(error)) from None
+    yield from in_pieces(connection, lines, lambda piece: _take_back(connection, piece))
+
+
+def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> tuple[Review, list[int]] | None:
+    """What `undo` would take back: the newest line, and the positions of all lines of its act, newest first."""
+    row = connection.execute(
+        f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
+        (reviewer, reviewer),
+    ).fetchone()
+    if row is None:
+        return None
+    line = Review.model_validate(fields(row))
+    if line.batch is None:
+        return line, [line.id]
+    batch = f"SELECT id FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC"
+    return line, [one["id"] for one in connection.execute(batch, (line.batch,))]
+
+
+def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
+    """Undo those of `lines` that nobody has undone meanwhile."""
+    marks = ", ".join("?" * len(lines))
+    rows = connection.execute(f"SELECT * FROM reviews AS r WHERE id IN ({marks}) AND {_STANDS} ORDER BY id DESC", lines)
+    found = [Review.model_validate(fields(row)) for row in rows]
+    for line in found:
+        _append(connection, Review(example=line.example, action=Action.UNDO, undoes=line.id, reviewer=line.reviewer))
+    project(connection, list(dict.fromkeys(line.example for line in found)))
+    splits.project(connection, [line.example for line in found if line.action is Action.SPLIT])
+
+
+_STANDS = "r.action <> 'undo' AND NOT EXISTS (SELECT 1 FROM reviews WHERE undoes = r.id)"
 
 
 def log(connection: sqlite3.Connection, example: str) -> list[Review]:
@@ -155,6 +226,17 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[Review]:
     return [Review.model_validate(fields(row)) for row in rows]
 
 
+def recent(connection: sqlite3.Connection, limit: int) -> list[tuple[Review, str]]:
+    """The newest reviews of the project, newest first, each with the hypothesis that it is about."""
+    rows = connection.execute(
+        "SELECT r.*, e.hypothesis FROM reviews AS r JOIN examples AS e ON e.id = r.example ORDER BY r.id DESC LIMIT ?",
+        (limit,),
+    )
+    found = [fields(row) for row in rows]
+    hypotheses = [one.pop("hypothesis") for one in found]
+    return [(Review.model_validate(one), hypothesis) for one, hypothesis in zip(found, hypotheses, strict=True)]
+
+
 def _require(connection: sqlite3.Connection, example: str) -> Example:
     found = examples.get(connection, example)
     if found is None:
@@ -166,20 +248,33 @@ def _append(connection: sqlite3.Connection, review: Review) -> None:
     insert(connection, "reviews", columns(review, without=frozenset({"id"})))
 
 
+def project(connection: sqlite3.Connection, wanted: Sequence[str]) -> None:
+    """Write the standing that the log gives into the rows of these examples. Call it inside a transaction."""
+    marks = ", ".join("?" * len(wanted))
+    logs: dict[str, list[Review]] = {example: [] for example in wanted}
+    for row in connection.execute(f"SELECT * FROM reviews WHERE example IN ({marks}) ORDER BY id", list(wanted)):
+        logs[row["example"]].append(Review.model_validate(fields(row)))
+    rows = connection.execute(f"SELECT id, version, refused FROM examples WHERE id IN ({marks})", list(wanted))
+    found = [(row, derive(logs[row["id"]], refused=bool(row["refused"]))) for row in rows]
+    connection.executemany(
+        "UPDATE examples SET status = ?, flagged = ? WHERE id = ? AND (status <> ? OR flagged <> ?)",
+        [(one.status.value, int(one.flagged), row["id"], one.status.value, int(one.flagged)) for row, one in found],
+    )
+    for row, one in found:
+        if row["version"] != one.version:
+            _restore(connection, row["id"], one.version)
+
+
+def _restore(connection: sqlite3.Connection, example: str, version: int) -> None:
+    """Give the example the content that it had as `version`."""
+    row = connection.execute(
+        "SELECT content FROM versions WHERE example = ? AND version = ?", (example, version)
+    ).fetchone()
+    content = json.loads(row["content"]) | {"version": version}
+    examples.replace_content(connection, Example.model_validate(_require(connection, example).model_dump() | content))
+
+
 def _project(connection: sqlite3.Connection, example: str) -> Example:
     """Write the standing that the log gives into the example's row, and return the example."""
-    standing = derive(log(connection, example), refused=_require(connection, example).refused)
-    connection.execute(
-        "UPDATE examples SET status = ?, flagged = ? WHERE id = ?",
-        (standing.status.value, int(standing.flagged), example),
-    )
-    current = _require(connection, example)
-    if current.version != standing.version:
-        row = connection.execute(
-            "SELECT content FROM versions WHERE example = ? AND version = ?", (example, standing.version)
-        ).fetchone()
-        content = json.loads(row["content"])
-        restored = Example.model_validate(current.model_dump() | content | {"version": standing.version})
-        examples.replace_content(connection, restored)
-        current = _require(connection, example)
-    return current
+    project(connection, [example])
+    return _require(connection, example)

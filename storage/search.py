@@ -1,14 +1,38 @@
-"""The small query language of the app: `level:1-2 domain:risk decision:REFINED status:pending flagged words`."""
+"""The small query language of the app: `level:1-2 domain:risk -status:rejected certainty:<0.6 "a phrase" words`."""
 
 from __future__ import annotations
 
 import re
-import shlex
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
-from storage.examples import Filter
+from storage.examples import TAIL, Filter, Span, terms
 from storage.schema import Status
 
+# What it can say, a line each: for the help of the app and of the command line.
+LANGUAGE = (
+    ("paid conversion", "both words; the last may be the start of a word"),
+    ('"paid conversion"', "just these words; also a word that means something here"),
+    ("level:1-3", "also level:1,4"),
+    ("domain:risk,market", "also decision: source: model: reviewer: (who decided)"),
+    ("status:pending", "also accepted, rejected"),
+    ("split:train", "also dev, test, none"),
+    ("confidence:<0.8", "also 0.5-0.8 or 0.8; certainty: too, and certainty:none"),
+    ("flagged", "also unflagged, refused (by QA), is:edited, is:pending"),
+    ("id:9XKJ2M", "the end of an id, or all of it; family: and run: with all"),
+    ("-domain:risk", "not these; also -level:1-2 -draft -flagged"),
+)
+
+# Names without a shape of their own; values are taken as they are.
+_NAMED = ("domain", "source", "model", "reviewer")
+_FIELDS = ("level", "decision", "status", "split", "confidence", "certainty", "id", "family", "run", "is", *_NAMED)
+_SPLITS = {"train": "train", "dev": "dev", "test": "test", "none": ""}
 _LEVELS = re.compile(r"^(\d{1,2})(?:-(\d{1,2}))?$")
+_NUMBER = r"(\d*\.?\d+|\d+\.)"
+_SPAN = re.compile(rf"^(?:(<=|>=|<|>)?{_NUMBER}|{_NUMBER}-{_NUMBER})$")
+_PART = re.compile(r'(-?)(?:([A-Za-z]+):)?((?:"(?:[^"]|"")*(?:"|$)|[^\s"])*)')
+_VALUE = re.compile(r'"((?:[^"]|"")*)(?:"|$)|([^,"]+)')
 
 
 class QueryError(ValueError):
@@ -20,61 +44,169 @@ def parse_query(text: str) -> Filter:
 
     Raises QueryError for a field that is not known, or a value that the field cannot have.
     """
-    found: dict[str, list[str]] = {"status": [], "decision": [], "domain": [], "family": [], "run": []}
-    levels: list[int] = []
+    fields: dict[str, Any] = {}
     words: list[str] = []
-    flagged: bool | None = None
-    for part in _parts(text):
-        name, colon, value = part.partition(":")
-        name = name.lower()
-        if part.lower() in {"flagged", "unflagged"}:
-            flagged = part.lower() == "flagged"
-        elif not colon or not re.fullmatch("[a-z]+", name):
-            words.append(part)
-        elif not value:
-            raise QueryError(f"{name}: needs a value right after the colon")
-        elif name == "level":
-            levels += _levels(value)
-        elif name == "status":
-            found["status"] += [_status(one) for one in value.split(",")]
-        elif name == "decision":
-            found["decision"] += [one.upper() for one in value.split(",")]
-        elif name in found:
-            found[name] += value.split(",")
+    without: list[Filter] = []
+    for match in _PART.finditer(text):
+        minus, name, rest = match[1], (match[2] or "").lower(), match[3]
+        if not match[0]:
+            continue
+        if not name:
+            # A lone minus, or one in front of nothing that can be searched, is text.
+            negated = bool(minus) and bool(terms(rest))
+            flag = _flag(rest.lower())
+            if flag is not None and negated:
+                without.append(Filter(**flag))
+            elif flag is not None and not minus:
+                _merge(fields, flag, rest)
+            elif negated:
+                without.append(Filter(text=rest if rest.startswith('"') else f'"{rest}"'))
+            else:
+                words.append(match[0])
+        elif minus:
+            without.append(Filter(**_field(name, rest)))
         else:
-            raise QueryError(f"no field {name}: there are level, domain, decision, status, family, run and flagged")
-    return Filter(
-        status=tuple(found["status"]),
-        decision=tuple(found["decision"]),
-        domain=tuple(found["domain"]),
-        level=tuple(dict.fromkeys(levels)),
-        family="".join(found["family"][:1]),
-        run="".join(found["run"][:1]),
-        flagged=flagged,
-        text=" ".join(words),
-    )
+            _merge(fields, _field(name, rest), f"{name}:{rest}")
+    return Filter(**fields, text=" ".join(words), without=tuple(without))
 
 
-def _parts(text: str) -> list[str]:
+def part(name: str, *values: str) -> str:
+    """A part of a query that means just these values, whatever they hold but control characters."""
+    return f"{name}:{','.join(_quoted(value) for value in values)}"
+
+
+def spans(texts: Sequence[str], words: str) -> list[list[tuple[int, int]]]:
+    """Where each of `texts` holds a term of `words`, as positions [from, to), found by the rule of the search itself.
+
+    A text counts as far as its first 20,000 characters.
+    """
+    wanted = terms(words)
+    if not wanted or not texts:
+        return [[] for _ in texts]
+    connection = sqlite3.connect(":memory:")
     try:
-        return shlex.split(text)
-    except ValueError:
-        return text.replace('"', " ").replace("'", " ").replace("\\", " ").split()
+        connection.execute('CREATE VIRTUAL TABLE t USING fts5 (a, tokenize = "unicode61 remove_diacritics 2")')
+        # Marks and NUL, at which SQLite stops, give way to a blank: all others keep their place.
+        rows = [(place, text[:_LONGEST].translate(_BLANKS)) for place, text in enumerate(texts, start=1)]
+        connection.executemany("INSERT INTO t (rowid, a) VALUES (?, ?)", rows)
+        marked = connection.execute(
+            "SELECT rowid, highlight(t, 0, ?, ?) FROM t WHERE t MATCH ?", (_OPEN, _CLOSE, " OR ".join(wanted))
+        )
+        found: list[list[tuple[int, int]]] = [[] for _ in texts]
+        for rowid, text in marked:
+            found[rowid - 1] = _places(text)
+        return found
+    finally:
+        connection.close()
+
+
+_OPEN, _CLOSE = "\ue000", "\ue001"
+_BLANKS = {ord(_OPEN): " ", ord(_CLOSE): " ", 0: " ", **dict.fromkeys(range(0xD800, 0xE000), " ")}
+_LONGEST = 20_000
+
+
+def _places(marked: str) -> list[tuple[int, int]]:
+    found = []
+    for number, match in enumerate(re.finditer(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}", marked)):
+        start = match.start() - 2 * number
+        found.append((start, start + len(match[1])))
+    return found
+
+
+def _flag(word: str) -> dict[str, Any] | None:
+    return {"flagged": {"flagged": True}, "unflagged": {"flagged": False}, "refused": {"refused": True}}.get(word)
+
+
+def _merge(fields: dict[str, Any], more: dict[str, Any], said: str) -> None:
+    """Put `more` into `fields`: lists grow; what can be said only once must not differ."""
+    for name, value in more.items():
+        if isinstance(value, tuple):
+            fields[name] = tuple(dict.fromkeys([*fields.get(name, ()), *value]))
+        elif fields.setdefault(name, value) != value:
+            raise QueryError(f"{said}: {name} is there twice: once is enough, and a range is written 0.5-0.8")
+
+
+def _field(name: str, rest: str) -> dict[str, Any]:
+    if name not in _FIELDS:
+        there = f"there are {', '.join(sorted(_FIELDS))}"
+        raise QueryError(f'no field {name}: {there}; a word with a colon is searched in quotes: "{name}:{rest}"')
+    values = [(quoted.replace('""', '"') or plain) for quoted, plain in _VALUE.findall(rest)]
+    if not values or "" in values:
+        raise QueryError(f"{name}: needs a value right after the colon")
+    match name:
+        case "level":
+            return {"level": tuple(number for value in values for number in _levels(value))}
+        case "decision":
+            return {"decision": tuple(value.upper() for value in values)}
+        case "status":
+            known = [status.value for status in Status]
+            return {"status": tuple(_one_of("status", value, known) for value in values)}
+        case "split":
+            return {"split": tuple(_SPLITS[_one_of("split", value, list(_SPLITS))] for value in values)}
+        case "confidence" | "certainty":
+            return _span(name, values)
+        case "id":
+            return {"ids": tuple(_identifier(value) for value in values)}
+        case "family" | "run":
+            if len(values) > 1:
+                raise QueryError(f"{name}:{rest}: one {name} at a time")
+            return {name: values[0]}
+        case "is":
+            return _is(values)
+    return {name: tuple(values)}
+
+
+def _is(values: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    known = ["flagged", "refused", "edited", *(status.value for status in Status)]
+    for value in values:
+        word = _one_of("is", value, known)
+        more = {"edited": True} if word == "edited" else _flag(word) or {"status": (word,)}
+        _merge(found, more, f"is:{value}")
+    return found
+
+
+def _one_of(field: str, value: str, known: Sequence[str]) -> str:
+    if value.lower() not in known:
+        raise QueryError(f"no {field} {value}: there are {', '.join(known)}")
+    return value.lower()
+
+
+def _identifier(value: str) -> str:
+    if not re.fullmatch(rf"[0-9A-Za-z]{{{TAIL}}}|[0-9A-Za-z]{{26}}", value):
+        raise QueryError(f"id:{value} is no id: write its last {TAIL} characters, or all 26")
+    return value.upper()
 
 
 def _levels(value: str) -> list[int]:
-    levels: list[int] = []
-    for one in value.split(","):
-        span = _LEVELS.match(one)
-        if span is None:
-            raise QueryError(f"level:{one} is no level: write level:2, level:1-3 or level:1,4")
-        low = int(span[1])
-        levels += range(low, int(span[2] or low) + 1)
-    return levels
+    span = _LEVELS.match(value)
+    low, high = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
+    if low > high:
+        raise QueryError(f"level:{value} is no level: write level:2, level:1-3 or level:1,4")
+    return list(range(low, high + 1))
 
 
-def _status(value: str) -> str:
-    known = [status.value for status in Status]
-    if value.lower() not in known:
-        raise QueryError(f"no status {value}: there are {', '.join(known)}")
-    return value.lower()
+def _span(name: str, values: list[str]) -> dict[str, Any]:
+    if name == "certainty" and [value.lower() for value in values] == ["none"]:
+        return {"judged": False}
+    match = _SPAN.match(values[0]) if len(values) == 1 else None
+    wrong = QueryError(f"{name}:{','.join(values)} is no {name}: write {name}:<0.6, {name}:>=0.8 or {name}:0.5-0.8")
+    if match is None:
+        raise wrong
+    sign, one, low, high = match.groups()
+    if low is not None:
+        if float(low) > float(high):
+            raise wrong
+        return {name: Span(float(low), float(high))}
+    number = float(one)
+    match sign:
+        case "<" | "<=":
+            return {name: Span(high=number, high_open=sign == "<")}
+        case ">" | ">=":
+            return {name: Span(low=number, low_open=sign == ">")}
+    # As it is shown, with two digits behind the point.
+    return {name: Span(number - 0.005, number + 0.005, high_open=True)}
+
+
+def _quoted(value: str) -> str:
+    return value if re.fullmatch(r"[^\s,\"\x00-\x1f]+", value) else '"' + value.replace('"', '""') + '"'

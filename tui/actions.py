@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from string import ascii_letters
 
 from textual.binding import Binding, BindingType
 
@@ -46,13 +49,18 @@ GENERATE = [
 
 REVIEW = [
     Action("a", "accept", "Accept", "Accept the example, and show the next"),
-    Action("x", "reject", "Reject", "Reject it: a digit gives the reason, enter none, escape goes back"),
-    Action("s", "skip", "Skip", "Show the next one without a decision"),
-    Action("f,exclamation_mark", "flag", "Flag", "Flag it for another look, or take the flag away"),
+    Action("x", "reject", "Reject", "Reject it: a digit gives the reason, enter none, n notes, escape goes back"),
     Action("e", "edit", "Edit", "Edit the example; a new version is made, the old one stays"),
-    Action("u", "undo", "Undo", "Take the newest decision back, and show its example"),
-    Action("slash", "filter", "Filter", "Choose what to review: words, level:1-2 domain:risk flagged status:rejected"),
-    Action("j", "next", "Next", "The next example", footer=False),
+    Action("s", "skip", "Skip", "Show the next one without a decision"),
+    Action("exclamation_mark", "flag", "Flag", "Flag it for another look, or take the flag away"),
+    Action("u", "undo", "Undo", "Take your newest decision back, and show its example"),
+    Action("b", "blind", "Blind", "Hide the label until you have decided, or show it at once", footer=False),
+    Action("o", "choose", "Queue", "Choose what to review: least certain, by cell, flagged, a sample and more"),
+    Action("n", "note", "Note", "Write a note that goes with your next decision about this example", footer=False),
+    Action("d", "diff", "Changes", "What changed since the attempt, or the version, before", footer=False),
+    Action("slash", "filter", "Filter", "Narrow the queue: words, level:1-2 domain:risk status:rejected", footer=False),
+    Action("g", "agreement", "Agreement", "How far people, label and judge agree, from blind decisions", footer=False),
+    Action("j", "skip", "Next", "The next example", footer=False),
     Action("k", "previous", "Previous", "The previous example", footer=False),
     Action("y", "copy", "Copy", "Copy the example as JSON", footer=False),
     Action("space,pagedown", "page_down", "Page down", "Scroll down a page", footer=False),
@@ -61,32 +69,150 @@ REVIEW = [
     Action("up", "scroll_line(-1)", "Line up", "Scroll up a line", footer=False),
 ]
 
+# Keys of decisions: which of them mean one is up to the labels of the project.
+LABELS = [
+    Action(letter, f"label('{letter}')", f"Decide {letter}", "Decide without seeing the label", footer=False)
+    for letter in ascii_letters
+]
+
 # What answers the question for a reason; each holds only while it is asked.
 REASON = [
     *(Action(str(n), f"answer({n})", f"Reason {n}", "Reject for this reason", footer=False) for n in range(1, 10)),
     Action("enter", "answer(0)", "No reason", "Reject without a reason", footer=False),
+    Action("n", "note_reason", "Note", "Write a note, then give the reason", footer=False),
     Action("escape,x,q", "answer(-1)", "Back", "Do not reject", footer=False),
 ]
 
-REJECTIONS: list[Action] = []
+# What leaves a field of Review. Enter is the field's own: it must not overtake the letters before it.
+FIELD = [Action("escape", "close_field", "Close", "Leave the field as it was", footer=False)]
 
-DATASET: list[Action] = []
+REJECTIONS = [
+    Action("enter", "open", "Open", "The rejected attempts of the cell; then the whole lineage of one"),
+    Action("escape", "back", "Back", "Back to the attempts, and to the map", footer=False),
+    Action("d", "decision", "Decision", "Only attempts at one decision; again: the next, and all"),
+    Action("f", "reason", "Reason", "Only attempts rejected for one reason; again: the next, and all"),
+    Action("o", "overrule", "Overrule", "Bring the attempt in for review, whatever the judge said"),
+    Action("h", "hint", "Hint", "Write it anew: give the model that writes a hint"),
+    Action("z", "shelve", "Shelve", "Set the cell aside, and share its quota out among the rest; again: take it back"),
+    Action("t", "record", "Judge", "How good the judge is: planted flaws, and what people said of its verdicts"),
+    Action("g", "agreement", "Agreement", "How far people, label and judge agree, from blind decisions", footer=False),
+    Action("u", "undo", "Undo", "Take your newest decision back", footer=False),
+    Action("y", "copy", "Copy", "Copy the attempt with its verdicts as JSON", footer=False),
+    Action("j", "step(1)", "Next", "The next attempt", footer=False),
+    Action("k", "step(-1)", "Previous", "The attempt before", footer=False),
+    Action("up", "move(-1, 0)", "Up", "The cell above", footer=False),
+    Action("down", "move(1, 0)", "Down", "The cell below", footer=False),
+    Action("left", "move(0, -1)", "Left", "The cell to the left", footer=False),
+    Action("right", "move(0, 1)", "Right", "The cell to the right", footer=False),
+]
+
+DATASET = [
+    Action("enter", "open", "Open", "The example whole: reviews, versions, family, what is near it", footer=False),
+    Action("m,space", "mark", "Mark", "Mark the row for what is done to many, and go on"),
+    Action("a", "accept", "Accept", "Accept the marked examples, or the one under the cursor"),
+    Action("x", "reject", "Reject", "Reject them for a reason"),
+    Action("p", "split", "Split", "Put their families into train, dev or test, or share all out"),
+    Action("slash", "filter", "Filter", "Words, level:1-2 domain:risk split:train -status:rejected ..."),
+    Action("o", "order", "Sort", "Choose the order: newest, least certain, by cell and more"),
+    Action("c", "coverage", "Cells", "Coverage: cells, lengths, confidence, near-duplicates, shortcuts"),
+    Action("u", "undo", "Undo", "Take your newest act back, however many examples it was about"),
+    Action("e", "edit", "Edit", "Edit the example under the cursor; the old version stays", footer=False),
+    Action("exclamation_mark", "flag", "Flag", "Flag them, or take the flags away", footer=False),
+    Action("y", "copy", "Copy", "Copy them as JSON", footer=False),
+    Action("v", "mark_range", "Mark to here", "Mark from the row marked last to this one", footer=False),
+    Action("asterisk", "mark_all", "Mark all", "Mark all that match; again: none", footer=False),
+    Action("escape", "release", "Unmark", "Take the marks away; stop what is done to many", footer=False),
+    Action("down,j", "move(1)", "Next row", "The next row", footer=False),
+    Action("up,k", "move(-1)", "Previous row", "The previous row", footer=False),
+    Action("pagedown", "page(1)", "Page down", "Down a page", footer=False),
+    Action("pageup", "page(-1)", "Page up", "Up a page", footer=False),
+    Action("home", "edge(False)", "First row", "The first row", footer=False),
+    Action("end,G", "edge(True)", "Last row", "The last row", footer=False),
+]
+
+# The example whole, over the list.
+EXAMPLE = [
+    Action("escape,enter,q", "close", "Back", "Back to the list"),
+    Action("y", "copy", "Copy", "Copy the example as JSON"),
+    Action("down,j", "scroll(1)", "Line down", "Scroll down a line", footer=False),
+    Action("up,k", "scroll(-1)", "Line up", "Scroll up a line", footer=False),
+    Action("space,pagedown", "page(1)", "Page down", "Scroll down a page"),
+    Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
+]
+
+COVERAGE = [
+    Action("escape,q,c", "close", "Back", "Back to the list"),
+    Action("enter", "show", "Show", "The examples of the cell, or the group, under the cursor"),
+    Action("down,j", "move(1)", "Next", "The next cell or group", footer=False),
+    Action("up,k", "move(-1)", "Previous", "The cell or group before", footer=False),
+    Action("pagedown", "page(1)", "Page down", "Scroll down a page", footer=False),
+    Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
+]
 
 RUNS = [
     Action("p", "pause", "Pause", "Pause the chosen run after what is in flight"),
     Action("r", "resume", "Resume", "Continue a run that is paused, stopped, failed or lost"),
-    Action("x", "stop", "Stop", "Stop the chosen run; a second time kills it"),
+    Action("x", "stop", "Stop", "Stop the chosen run after what is in flight; it can be resumed"),
+    Action("K", "kill", "Kill", "End the process of the chosen run at once; what is in flight is lost"),
+    Action("enter", "see", "See", "From a run to its log; there, the whole of a line with its data"),
+    Action("slash", "find", "Find", "Find words in the log of the chosen run"),
+    Action("n", "again(True)", "Before", "The match before; N the one after", footer=False),
+    Action("N", "again(False)", "After", "The match after", footer=False),
+    Action("w", "of_note", "Warnings", "Only warnings and errors; again: everything"),
     Action("j", "down", "Next run", "The next run", footer=False),
     Action("k", "up", "Previous run", "The previous run", footer=False),
+    Action("y", "copy", "Copy", "Copy the line of the log as JSON", footer=False),
+    Action("escape", "leave_log", "Back", "From the log to the runs", footer=False),
 ]
 
 EDIT = [
     Action("ctrl+s", "save", "Save", "Save what was changed as a new version"),
     Action("ctrl+n", "add", "Add piece", "Add a piece of evidence"),
-    Action("ctrl+d", "remove", "Remove piece", "Remove the piece of evidence that the cursor is in"),
+    Action("ctrl+d", "remove", "Remove", "Remove the piece of evidence that the cursor is in"),
+    Action("alt+up,ctrl+up", "shift(-1)", "Piece up", "Move the piece of evidence that the cursor is in up"),
+    Action("alt+down,ctrl+down", "shift(1)", "Down", "Move it down", footer=False),
     Action("ctrl+o", "editor", "$EDITOR", "Edit the whole example as JSON in $EDITOR"),
     Action("escape", "cancel", "Cancel", "Leave without saving"),
 ]
+
+
+# By the names that a keymap gives them; what answers a question keeps its keys.
+SCREENS = {
+    "app": EVERYWHERE,
+    "home": HOME,
+    "generate": GENERATE,
+    "review": REVIEW,
+    "rejections": REJECTIONS,
+    "dataset": DATASET,
+    "runs": RUNS,
+    "edit": EDIT,
+}
+
+
+def identifier(action: Action) -> str | None:
+    """What a keymap calls the action: 'review.accept'; None for one whose keys are fixed."""
+    for screen, actions in SCREENS.items():
+        if any(one is action for one in actions):
+            return f"{screen}.{re.sub(r'[^a-z0-9]+', '-', action.label.lower()).strip('-')}"
+    return None
+
+
+def clashes(keymap: Mapping[str, str]) -> list[str]:
+    """What is wrong with a keymap, each as a sentence: names that no action has, keys that two actions would have."""
+    found, known = [], set[str]()
+    for screen, actions in SCREENS.items():
+        taken: dict[str, str] = {}
+        for action in [*actions, *([] if screen == "app" else EVERYWHERE)]:
+            name = identifier(action) or ""
+            known.add(name)
+            for key in keymap.get(name, action.keys).split(","):
+                other = taken.setdefault(key.strip(), name)
+                if other != name and (name in keymap or other in keymap):
+                    found.append(f"{key.strip()} would be both {other} and {name}")
+    return [
+        *(f"no action {name}: `sidequest config --actions` lists them" for name in keymap if name not in known),
+        *found,
+    ]
 
 
 def bindings(actions: list[Action]) -> list[BindingType]:
@@ -96,4 +222,7 @@ def bindings(actions: list[Action]) -> list[BindingType]:
     focused widget and up again, while the keys behind it are under way already; of `/a` typed at once, `a` would
     accept an example. `check_action` of app and screens therefore says when a key is text instead.
     """
-    return [Binding(action.keys, action.name, action.label, show=action.footer, priority=True) for action in actions]
+    return [
+        Binding(action.keys, action.name, action.label, show=action.footer, priority=True, id=identifier(action))
+        for action in actions
+    ]

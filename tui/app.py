@@ -221,7 +221,7 @@ class SidequestApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in named | {"Keys"}:
                 yield command
-        if not self.ready or len(self.screen_stack) > 1:
+        if not isinstance(screen, LiveScreen):
             return
         for place in self.MODES:
             for action in SCREENS[place] if place != getattr(screen, "TITLE", "").lower() else []:

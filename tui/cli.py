@@ -17,6 +17,7 @@ VERBS = {
     "qa": "tui.commands.qa:qa",
     "review": "tui.commands.review:review",
     "examples": "tui.commands.examples:examples",
+    "splits": "tui.commands.splits:splits",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "config": "tui.commands.config:config",

@@ -58,6 +58,8 @@ async def test_a_broken_file_is_shown_with_its_lines_and_read_again(project: Pro
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert "Pipeline" in shown(pilot)  # the project that was open stays
+        await pilot.press("8")
+        await until(pilot, lambda: "! file broken" in shown(pilot))
 
 
 async def test_keys_lead_everywhere_and_help_explains(app: SidequestApp) -> None:
@@ -256,7 +258,7 @@ async def test_a_narrow_and_a_tall_terminal(app: SidequestApp, db: sqlite3.Conne
         await pilot.resize_terminal(200, 60)
         await pilot.press("3")
         await pilot.pause()
-        assert "15 wait" in shown(pilot)
+        assert "15 left" in shown(pilot)
 
 
 async def test_an_action_of_the_palette_and_of_the_mouse_acts(app: SidequestApp, db: sqlite3.Connection) -> None:
@@ -267,7 +269,7 @@ async def test_an_action_of_the_palette_and_of_the_mouse_acts(app: SidequestApp,
         await pilot.pause(0.2)
         await pilot.press(*"Accept")
         await until(pilot, lambda: "Accept the example" in shown(pilot))
-        await pilot.press("down", "enter")
+        await pilot.press("enter")
         await until(pilot, lambda: status(db, 0) is Status.ACCEPTED)
         await until(pilot, lambda: "Claim number 1" in shown(pilot))
         footer = shown(pilot).splitlines()[-1]
@@ -285,3 +287,39 @@ async def test_the_footer_shows_only_keys_that_act(app: SidequestApp) -> None:
         for keys, there in ((["x"], False), (["escape"], True), (["slash"], False), (["escape"], True)):
             await pilot.press(*keys)
             await until(pilot, lambda: "a Accept" in shown(pilot), 3, so=there)
+
+
+async def test_the_palette_leads_to_the_actions_of_other_screens(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("ctrl+p")
+        await pilot.pause()
+        await pilot.press(*"Runs: Kill")
+        await until(pilot, lambda: "goes there; K" in " ".join(shown(pilot).split()))
+        await pilot.press("enter")
+        await until(pilot, lambda: "no run yet" in shown(pilot))
+
+
+async def test_under_a_question_the_screen_goes_on_and_offers_no_key(app: SidequestApp, db: sqlite3.Connection) -> None:
+    run = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), progress={"done": 1, "total": 9})
+    run = run.model_copy(update={"pid_started": psutil.Process().create_time()})
+    runs.add(db, run)
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("8")
+        await until(pilot, lambda: "1/9" in shown(pilot))
+        assert "p Pause" in shown(pilot)
+        await pilot.press("x")
+        await until(pilot, lambda: "It can be resumed" in " ".join(shown(pilot).split()))
+        await until(pilot, lambda: "p Pause" not in shown(pilot))
+        runs.update(db, run.id, progress={"done": 2, "total": 9})
+        await until(pilot, lambda: "2/9" in shown(pilot))
+        await pilot.press("n")
+        await until(pilot, lambda: "p Pause" in shown(pilot))
+
+
+async def test_the_reviewer_is_named_and_a_small_terminal_says_so(project: Project) -> None:
+    async with SidequestApp(project.folder, "ann").run_test(size=(120, 30)) as pilot:
+        assert "as ann" in shown(pilot)
+        await pilot.resize_terminal(50, 10)
+        await until(pilot, lambda: "too small: 60x15 shows all" in shown(pilot))
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: "Pipeline" in shown(pilot) and "5 Dataset" in shown(pilot))

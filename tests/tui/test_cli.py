@@ -155,7 +155,7 @@ def test_an_edit_is_checked_and_makes_a_version(project: Project, db: sqlite3.Co
     assert done["example"]["version"] == 2
     for wrong, message in (
         ("{", "not JSON"),
-        ('{"status": "accepted"}', "give an object"),
+        ('{"status": "accepted"}', "no field status"),
         ('{"confidence": 2}', "confidence"),
         ('{"domain": "sports"}', "no domain sports"),
     ):

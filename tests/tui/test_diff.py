@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.schema import Evidence
-from tests.conftest import HOSTILE, candidate
+from tests.conftest import HOSTILE, candidate, example
 from tui.text import clean
 from tui.widgets.diff import diff, words
 
@@ -50,3 +50,24 @@ def test_without_what_went_it_is_the_text_that_came(before: str, after: str) -> 
     assert came.split() == clean(after).split()
     went = re.sub(r"\{\+.*?\+\}", "", drawn).replace("[-", "").replace("-]", "")
     assert went.split() == clean(before).split()
+
+
+def test_blind_leaves_out_what_tells_the_label() -> None:
+    drawn = diff(candidate(), candidate(decision="REFINED", reasoning="Other.", hypothesis="Other."), blind=True).plain
+    assert "Other." in drawn
+    assert not re.search("REFINED|VALIDATED|reasoning|decision", drawn)
+
+
+def test_pieces_are_held_against_those_of_the_same_source_and_places_of_examples_too() -> None:
+    before = example()
+    first, second = before.evidence
+    changed = first.model_copy(update={"relevance": 0.5})
+    drawn = diff(before, example(evidence=[second, changed], level=2)).plain
+    assert "[-0.95-]{+0.50+} Cohort analysis" in drawn
+    assert "market · level [-1-]{+2+}" in drawn
+    assert "evidence 1" in drawn.rpartition("unchanged: ")[2]
+
+
+def test_very_long_texts_are_compared_as_far_as_anyone_reads() -> None:
+    drawn = words("ab cd " * 100_000, "cd ab " * 100_000).plain
+    assert "cut here: 600,000 characters in all" in drawn

@@ -47,7 +47,7 @@ async def test_decisions_are_saved_at_once_and_the_next_is_there(app: SidequestA
         assert status(db, 2) is Status.PENDING
         await pilot.press("x", "enter")
         assert status(db, 2) is Status.REJECTED
-        await pilot.press("s", "f")
+        await pilot.press("s", "exclamation_mark")
         found = examples.get(db, f"01J{4:023d}")
         assert found is not None
         assert found.flagged
@@ -59,7 +59,7 @@ async def test_decisions_are_saved_at_once_and_the_next_is_there(app: SidequestA
         await pilot.press("j", "j")
         await pilot.pause()
         assert "Claim number 5" in shown(pilot)
-        assert "9 wait" in shown(pilot)
+        assert "6 of 12 · 9 left" in shown(pilot)
 
 
 async def test_undo_shows_what_it_took_back_even_after_a_restart(project: Project, app: SidequestApp) -> None:
@@ -80,7 +80,7 @@ async def test_undo_shows_what_it_took_back_even_after_a_restart(project: Projec
         assert status(again.db, 0) is Status.PENDING
         await pilot.press("u")
         await pilot.pause()
-        assert "nothing left to undo" in told(pilot)
+        assert "nothing of yours left to undo" in told(pilot)
 
 
 async def test_the_end_of_the_queue_says_so(app: SidequestApp) -> None:
@@ -90,7 +90,7 @@ async def test_the_end_of_the_queue_says_so(app: SidequestApp) -> None:
         await pilot.press(*["a"] * 12)
         await pilot.pause()
         assert "That was the last one" in shown(pilot)
-        await pilot.press("a", "x", "f", "e", "y")
+        await pilot.press("a", "x", "exclamation_mark", "e", "y", "d", "v")
         await pilot.pause()
         assert "That was the last one" in shown(pilot)
 
@@ -109,17 +109,22 @@ async def test_the_filter_chooses_and_names_a_mistake(app: SidequestApp) -> None
         await pilot.press("enter")
         await pilot.pause()
         assert "no field colour" in told(pilot)
+        pilot.app.screen.query_one("#filter", Input).value = "domain:sports"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "no domain sports" in told(pilot)
         pilot.app.screen.query_one("#filter", Input).value = "zebra"
         await pilot.press("enter")
         await pilot.pause()
-        assert "Nothing matches status:pending zebra" in shown(pilot)
+        assert "Nothing here matches zebra" in shown(pilot)
+        assert "least certain first · zebra" in shown(pilot)
         await pilot.press("slash", "escape")
         await pilot.pause()
         assert not pilot.app.screen.query_one("#filter").display
 
 
 async def test_an_example_that_does_not_fit_scrolls(app: SidequestApp, db: sqlite3.Connection) -> None:
-    put(db, example(id="01A" + "0" * 23, reasoning="word " * 2000))
+    put(db, example(id="01A" + "0" * 23, hypothesis="word " * 2000))
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("3")
         await pilot.pause()
@@ -174,7 +179,13 @@ async def test_a_wide_terminal_shows_more_beside(app: SidequestApp) -> None:
         await pilot.pause()
         await pilot.press("a", "x", "2")
         await pilot.pause()
-        for words in ("1 of 150–200", "THIS EXAMPLE", f"01J{2:023d}", "accept  Claim number 0", "reject ambiguous  Cl"):
+        for words in (
+            "1 of 150–200",
+            "THIS EXAMPLE",
+            f"01J{2:023d}",
+            "accept  Claim number 0",
+            "reject · ambiguous  Cl",
+        ):
             assert words in shown(pilot)
         await pilot.resize_terminal(80, 24)
         await pilot.pause()
@@ -188,7 +199,10 @@ async def test_a_wide_terminal_shows_more_beside(app: SidequestApp) -> None:
         ("x\x1ba", []),  # escape and a letter at once are alt and that letter
         ("xaqa", ["accept"]),
         ("x91", ["reject wrong decision"]),
-        ("fsaux\r", ["flag", "accept", "undo", "reject"]),
+        ("!saux\r", ["flag", "accept", "undo", "reject"]),
+        ("vva", ["accept", "label", "accept"]),
+        ("na\rx1", []),  # what comes behind a text before it is taken is text
+        ("xna2", []),
         ("/ax1", []),
         ("eax1", []),
         ("?ax1", []),
@@ -208,5 +222,31 @@ async def test_keys_that_come_at_once_act_in_their_order(
         await pilot.press("f12")
         log = reversed(reviews.newest(db, 20))
         assert [f"{review.action} {review.reason}".strip() for review in log] == decided
+        if keys == "na\rx1":
+            await pilot.press("escape", "x", "1")
+            assert reviews.newest(db, 1)[0].note == "ax1"
         if keys == "/ax1":
             assert "ax1" in app.screen.query_one("#filter", Input).value
+
+
+async def test_a_note_goes_with_the_next_decision(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        await pilot.press("n", *"odd", "enter")
+        await pilot.pause()
+        assert "note: odd" in shown(pilot)
+        await pilot.press("a")
+        assert reviews.newest(db, 1)[0].note == "odd"
+        await pilot.press("n", *"lost", "enter", "s")
+        assert "the note was dropped" in told(pilot)
+        await pilot.press("n", "x", "escape", "x", "n", *"why", "enter")
+        await pilot.pause()
+        assert "1 wrong decision" in shown(pilot)
+        await pilot.press("1")
+        newest = reviews.newest(db, 1)[0]
+        assert (newest.reason, newest.note) == ("wrong decision", "why")
+        await pilot.press("k")
+        await pilot.press("b")
+        await pilot.pause()
+        assert "reject · wrong decision · why" in shown(pilot)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-import json
+import sqlite3
 from typing import TextIO
 
 import click
-from pydantic import ValidationError
 
-from storage import examples, reviews
+from core.review.agreement import report
+from core.review.case import Case, deciding, labelling, read
+from core.review.editing import checked, read_json
+from storage import opinions, queues, reviews
+from storage.queues import Queue
 from storage.schema import Action, Example, Review
+from storage.search import QueryError, parse_query
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.examples import which
-from tui.commands.output import print_json, show, table
+from tui.commands.output import print_json, say, show, table
 
-as_option = click.option("--as", "reviewer", default="", help="Who decides.  [default: nobody by name]")
+as_option = click.option("--as", "reviewer", default=None, help="Who decides.  [default: what `sidequest --as` says]")
+note_option = click.option("--note", default="", help="Free words that are kept with it.")
 
 
 @click.group()
 def review() -> None:
-    """Accept, reject, flag, edit; every decision can be undone."""
+    """Accept, reject, label, flag, edit; every decision can be undone."""
 
 
 @review.command("list")
@@ -35,19 +40,79 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
         print_json(found)
         return
     table(
-        ["when", "action", "example", "reason", "note", "by"],
+        ["when", "action", "example", "blind", "reason", "note", "by"],
         [
-            (f"{one.created:%Y-%m-%d %H:%M}", one.action.value, one.example, one.reason, one.note, one.reviewer)
+            (
+                f"{one.created:%Y-%m-%d %H:%M}",
+                one.action.value,
+                one.example,
+                one.value,
+                one.reason,
+                one.note,
+                one.reviewer,
+            )
             for one in found
         ],
-        widths={4: 40},
+        widths={5: 40},
     )
 
 
-def _decide(context: Context, prefix: str, action: Action, as_json: bool, **said: str) -> None:
+@review.command()
+@click.argument("name", type=click.Choice([queue.value for queue in Queue]), default=Queue.UNCERTAIN.value)
+@click.option("--narrow", default="", help="What the filter of the app takes: words, level:1-2 domain:risk.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@as_option
+@json_option
+@pass_context
+@verb
+def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | None, as_json: bool) -> None:
+    """What the queue NAME holds, in the order in which the app shows it; `refused` holds attempts."""
     _, connection = context.open()
-    example = which(connection, prefix)
-    _report(reviews.decide(connection, example.id, action, **said), as_json)
+    try:
+        where = parse_query(narrow)
+    except QueryError as error:
+        raise RefusedError(str(error)) from None
+    chosen, who = Queue(name), _who(context, reviewer)
+    keys = queues.page(connection, chosen, where, reviewer=who, limit=limit).keys
+    found = [case.example for case in (read(connection, key) for key in keys) if case is not None]
+    if as_json:
+        print_json(found)
+        return
+    table(
+        ["id", "status", "certainty", "domain", "level", "hypothesis"],
+        [(one.id, one.status.value, _certainty(one), one.domain, one.level, one.hypothesis) for one in found],
+        widths={5: 60},
+    )
+    left = queues.left(connection, chosen, where, reviewer=who)
+    if left.number > len(found):
+        say(f"{len(found)} of {left.number:,}{' or more' if left.more else ''}")
+    elif not found:
+        say("the queue is empty")
+
+
+def _certainty(example: Example) -> str:
+    return "unknown" if example.certainty is None else f"{example.certainty:.2f}"
+
+
+def _who(context: Context, reviewer: str | None) -> str:
+    return context.reviewer if reviewer is None else reviewer
+
+
+def _decide(
+    context: Context, prefix: str, action: Action, as_json: bool, *, reviewer: str | None, note: str, reason: str = ""
+) -> None:
+    _, connection = context.open()
+    case = _case(connection, prefix)
+    line = Review(example=case.example.id, action=action, reason=reason, note=note, reviewer=_who(context, reviewer))
+    _report(reviews.act(connection, case.example, deciding(case, line)), as_json)
+
+
+def _case(connection: sqlite3.Connection, prefix: str) -> Case:
+    """The example, or the attempt that QA rejected, that `prefix` stands for; raises RefusedError."""
+    found = read(connection, prefix.upper()) or read(connection, which(connection, prefix).id)
+    if found is None:
+        raise RefusedError(f"no example {prefix}: `sidequest examples list` shows those there are")
+    return found
 
 
 def _report(example: Example, as_json: bool, undone: Review | None = None) -> None:
@@ -60,12 +125,77 @@ def _report(example: Example, as_json: bool, undone: Review | None = None) -> No
 
 @review.command()
 @click.argument("example")
-@click.option("--note", default="")
+@click.argument("decision")
+@note_option
 @as_option
 @json_option
 @pass_context
 @verb
-def accept(context: Context, example: str, note: str, reviewer: str, as_json: bool) -> None:
+def label(context: Context, example: str, decision: str, note: str, reviewer: str | None, as_json: bool) -> None:
+    """Say what you decide about an example without having seen its label.
+
+    Where it agrees with the label, and nobody has decided yet, it accepts the example.
+    """
+    project, connection = context.open()
+    if decision not in project.task.labels:
+        raise RefusedError(f"no decision {decision}: there are {', '.join(project.task.labels)}")
+    case = _case(connection, example)
+    line = labelling(case, decision, note=note, reviewer=_who(context, reviewer))
+    done = reviews.act(connection, case.example, deciding(case, line))
+    if as_json:
+        print_json({"example": done, "agrees": decision == done.decision})
+    else:
+        agrees = "as it is labelled" if decision == done.decision else f"not {done.decision}, as it is labelled"
+        show(f"{done.id}: you decided {decision}, {agrees}; {done.status}")
+
+
+@review.command()
+@json_option
+@pass_context
+@verb
+def agreement(context: Context, as_json: bool) -> None:
+    """How far people agree with the label, the judge and each other, from what they decided blind."""
+    from tui.widgets.agreement import coefficient, differences
+
+    _, connection = context.open()
+    found = report(opinions.every(connection))
+    if as_json:
+        print_json(found)
+        return
+    show(f"{found.decisions:,} blind decisions")
+    if not found.pairs:
+        say("nothing to compare yet: `sidequest review label`, or a letter under a hidden label in the app, decides")
+        return
+    table(
+        ["who", "with", "agree", "95 %", "families", "Cohen's kappa", "Krippendorff's alpha"],
+        [
+            (
+                pair.who,
+                pair.whom,
+                f"{pair.agreed}/{pair.examples}",
+                f"{pair.low:.0%}-{pair.high:.0%}",
+                pair.families,
+                coefficient(pair.kappa),
+                coefficient(pair.alpha),
+            )
+            for pair in found.pairs
+        ],
+    )
+    for pair in found.pairs:
+        for text in differences(pair):
+            show(f"{pair.who} with {pair.whom}: {text.strip()}")
+    if found.together:
+        show(f"all {found.together.people} people: alpha {coefficient(found.together.alpha)}")
+
+
+@review.command()
+@click.argument("example")
+@note_option
+@as_option
+@json_option
+@pass_context
+@verb
+def accept(context: Context, example: str, note: str, reviewer: str | None, as_json: bool) -> None:
     """Accept an example."""
     _decide(context, example, Action.ACCEPT, as_json, note=note, reviewer=reviewer)
 
@@ -73,12 +203,12 @@ def accept(context: Context, example: str, note: str, reviewer: str, as_json: bo
 @review.command()
 @click.argument("example")
 @click.option("--reason", default="", help="One of the project's reasons.")
-@click.option("--note", default="")
+@note_option
 @as_option
 @json_option
 @pass_context
 @verb
-def reject(context: Context, example: str, reason: str, note: str, reviewer: str, as_json: bool) -> None:
+def reject(context: Context, example: str, reason: str, note: str, reviewer: str | None, as_json: bool) -> None:
     """Reject an example; its slot opens again."""
     known = context.project().task.review.reasons
     if reason and reason not in known:
@@ -89,12 +219,12 @@ def reject(context: Context, example: str, reason: str, note: str, reviewer: str
 @review.command()
 @click.argument("example")
 @click.option("--off", is_flag=True, help="Take the flag away.")
-@click.option("--note", default="")
+@note_option
 @as_option
 @json_option
 @pass_context
 @verb
-def flag(context: Context, example: str, off: bool, note: str, reviewer: str, as_json: bool) -> None:
+def flag(context: Context, example: str, off: bool, note: str, reviewer: str | None, as_json: bool) -> None:
     """Flag an example for another look."""
     _decide(context, example, Action.UNFLAG if off else Action.FLAG, as_json, note=note, reviewer=reviewer)
 
@@ -102,30 +232,20 @@ def flag(context: Context, example: str, off: bool, note: str, reviewer: str, as
 @review.command()
 @click.argument("example")
 @click.argument("content", type=click.File("r", encoding="utf-8"))
+@note_option
 @as_option
 @json_option
 @pass_context
 @verb
-def edit(context: Context, example: str, content: TextIO, reviewer: str, as_json: bool) -> None:
+def edit(context: Context, example: str, content: TextIO, note: str, reviewer: str | None, as_json: bool) -> None:
     """Replace fields of an example by those of a JSON object in file CONTENT ('-': stdin); makes a new version."""
     project, connection = context.open()
     current = which(connection, example)
-    try:
-        change = json.load(content)
-    except json.JSONDecodeError as error:
-        raise RefusedError(f"{content.name}:{error.lineno}: not JSON: {error.msg}") from None
-    if not isinstance(change, dict) or not set(change) <= examples.CONTENT:
-        raise RefusedError(f"{content.name}: give an object with some of: {', '.join(sorted(examples.CONTENT))}")
-    try:
-        edited = Example.model_validate(current.model_dump() | change)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RefusedError(f"{content.name}: {place}: {first['msg']}") from None
-    problems = project.task.misplaced(edited.domain, edited.level, edited.decision)
-    if problems:
+    change, problem = read_json(content.read())
+    edited, problems = checked(project.task, current, change) if not problem else (None, [problem])
+    if edited is None:
         raise RefusedError(f"{content.name}: {'; '.join(problems)}")
-    _report(reviews.edit(connection, edited, reviewer=reviewer), as_json)
+    _report(reviews.edit(connection, edited, note=note, reviewer=_who(context, reviewer)), as_json)
 
 
 @review.command()
@@ -134,9 +254,9 @@ def edit(context: Context, example: str, content: TextIO, reviewer: str, as_json
 @pass_context
 @verb
 def undo(context: Context, reviewer: str | None, as_json: bool) -> None:
-    """Take back the newest decision that stands."""
+    """Take back the newest decision that stands; with a name, that person's."""
     _, connection = context.open()
-    done = reviews.undo(connection, reviewer=reviewer)
+    done = reviews.undo(connection, reviewer=reviewer if reviewer is not None else context.reviewer or None)
     if done is None:
         raise RefusedError("there is nothing left to undo")
     _report(done.example, as_json, done.review)

@@ -1,61 +1,65 @@
-"""Edit: an example as a form; saved only if every field is right."""
+"""Edit: an example as a form that says what is wrong while one types, and keeps a draft of it."""
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
+import sqlite3
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import ValidationError
+from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Label, Select, Static
+from textual.timer import Timer
+from textual.widgets import Footer, Input, Label, Select, Static, TextArea
 
+from core.review.editing import Values, as_json, checked, doubts, fits_form, read_json, values_of
 from core.task import Task
-from storage.examples import CONTENT
-from storage.schema import Evidence, Example
+from storage import drafts
+from storage.database import busy, patience
+from storage.schema import Example
 from tui.actions import EDIT, bindings
-from tui.text import clean
+from tui.text import clean, line
 from tui.widgets.fields import Area, Field
 from tui.widgets.modals import Confirm
 
-# More than this in one example, and a form is no place for it.
-FORM_LIMIT = 50_000
+if TYPE_CHECKING:
+    from tui.app import SidequestApp
 
-
-def fits_form(example: Example) -> bool:
-    """Whether the example is short enough to be edited in a form."""
-    texts = [example.hypothesis, example.reasoning, *(piece.source + piece.content for piece in example.evidence)]
-    return sum(map(len, texts)) <= FORM_LIMIT
+# After so long without a key, what was typed is on the disk.
+DRAFT_S = 0.4
 
 
 class Piece(Vertical):
     """The fields of one piece of evidence."""
 
-    def __init__(self, piece: Evidence, *, new: bool = False) -> None:
+    def __init__(self, piece: Values, *, new: bool = False) -> None:
         super().__init__(classes="panel")
-        self.border_title = "evidence"
         self._piece = piece
         self._new = new
 
     def compose(self) -> ComposeResult:
-        yield Field(self._piece.source, placeholder="source", classes="source")
-        yield Field(str(self._piece.relevance), placeholder="relevance, 0 to 1", classes="relevance")
-        yield Area(self._piece.content, classes="content")
+        with Horizontal(classes="row"):
+            yield Label("source ")
+            yield Field(self._piece["source"], placeholder="where it comes from", classes="source")
+            yield Label("  relevance, 0 to 1 ")
+            yield Field(self._piece["relevance"], classes="relevance")
+        yield Area(self._piece["content"], classes="content")
 
     def on_mount(self) -> None:
         """A new piece wants to be written."""
         if self._new:
             self.query_one(".source").focus()
 
-    def values(self) -> dict[str, Any]:
-        """What the fields say."""
+    def values(self) -> Values:
+        """What the fields say, or what they are about to."""
+        if not self.is_mounted:
+            return self._piece
         return {
             "source": self.query_one(".source", Field).edited,
             "relevance": self.query_one(".relevance", Field).edited,
@@ -64,62 +68,208 @@ class Piece(Vertical):
 
 
 class EditScreen(ModalScreen[Example | None]):
-    """A form for the content and place of an example; closes with the edited one, or None."""
+    """A form for the content and place of an example; closes with the edited one, or None.
+
+    It begins with `decision`, if that is given, or with the draft that the person left. The draft goes when they
+    leave; whoever saves what it closes with lets it go then.
+    """
 
     TITLE = "Edit"
     ACTIONS = EDIT
     BINDINGS = bindings(EDIT)
 
-    def __init__(self, task: Task, example: Example) -> None:
+    def __init__(self, task: Task, example: Example, *, decision: str = "") -> None:
         super().__init__()
         self._curriculum = task
         self._example = example
+        self._formed = fits_form(example)
+        # What the form says before anybody types.
+        self._untouched: Values = values_of(example) | ({"decision": decision} if decision else {})
+        self._pieces: list[Piece] = []
         # What came back from the editor with a mistake in it, so that it can be mended there.
         self._unfinished = ""
+        self._drafted = False
+        self._later: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        one = self._example
+        one, values = self._example, self._taken_up()
         yield Static(Content.styled(f" Edit · {one.id} · version {one.version}", "bold"), id="bar")
-        yield Static(id="problems")
         with VerticalScroll(id="fields"):
-            yield Label("hypothesis")
-            yield Area(one.hypothesis, id="hypothesis")
-            with Vertical(id="pieces", classes="row"):
-                for piece in one.evidence:
-                    yield Piece(piece)
-            with Horizontal(classes="row"):
-                yield _choice("decision", self._curriculum.labels, one.decision)
-                yield _choice("domain", [domain.name for domain in self._curriculum.domains], one.domain)
-                yield _choice("level", [str(level.level) for level in self._curriculum.levels], str(one.level))
-            yield Label("confidence, 0 to 1")
-            yield Field(str(one.confidence), id="confidence")
-            yield Label("reasoning")
-            yield Area(one.reasoning, id="reasoning")
+            if not self._formed:
+                yield Static(Content("\nThis example is too long for a form: ctrl+o opens it in $EDITOR."))
+            else:
+                yield Label("hypothesis")
+                yield Area(values["hypothesis"], id="hypothesis")
+                self._pieces = [Piece(piece) for piece in values["evidence"]]
+                yield Vertical(*self._pieces, id="pieces", classes="row")
+                with Horizontal(classes="row"):
+                    for name, there in (
+                        ("decision", self._curriculum.labels),
+                        ("domain", [domain.name for domain in self._curriculum.domains]),
+                        ("level", [str(level.level) for level in self._curriculum.levels]),
+                    ):
+                        yield Label(f" {name} ")
+                        yield _choice(name, there, values[name])
+                with Horizontal(classes="row"):
+                    yield Label(" confidence, 0 to 1 ")
+                    yield Field(values["confidence"], id="confidence")
+                yield Label("reasoning")
+                yield Area(values["reasoning"], id="reasoning")
+        yield Static(id="problems")
         yield Footer(show_command_palette=False)
+
+    def _taken_up(self) -> Values:
+        """The draft that was left, or what the example says."""
+        draft = drafts.get(self._sidequest.db, self._example.id, self._sidequest.reviewer)
+        if draft is None:
+            return self._untouched
+        self._drafted = True
+        when = f"{draft.saved.astimezone():%d %B, %H:%M}"
+        old = (
+            "" if draft.version == self._example.version else f", of version {draft.version}: check what changed since"
+        )
+        self.notify(f"goes on with your unsaved edit of {when}{old}; escape gives it up", markup=False, timeout=8)
+        self._unfinished = draft.content.get("text", "")
+        return cast(Values, draft.content.get("form", self._untouched))
+
+    @property
+    def _sidequest(self) -> SidequestApp:
+        return cast("SidequestApp", self.app)
 
     def on_mount(self) -> None:
         """Begin with the hypothesis."""
-        self.query_one("#hypothesis").focus()
+        if self._formed:
+            self.query_one("#hypothesis").focus()
+            self._number()
+        if self._unfinished:
+            self._complain(["what came back from $EDITOR has a mistake: ctrl+o opens it again"])
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         """What the form says, by field."""
+        if not self._formed:
+            return self._untouched
         return {
             "hypothesis": self.query_one("#hypothesis", Area).edited,
-            "evidence": [piece.values() for piece in self.query(Piece)],
+            "evidence": [piece.values() for piece in self._pieces],
             "reasoning": self.query_one("#reasoning", Area).edited,
+            "decision": self.query_one("#decision", Select).value,
             "confidence": self.query_one("#confidence", Field).edited,
-            **{name: self.query_one(f"#{name}", Select).value for name in ("decision", "domain", "level")},
+            "domain": self.query_one("#domain", Select).value,
+            "level": self.query_one("#level", Select).value,
         }
+
+    # ------------------------------------------------------------ while one types
+
+    @on(Input.Changed)
+    @on(TextArea.Changed)
+    @on(Select.Changed)
+    def _touched(self) -> None:
+        """Say what is wrong now, and keep a draft as soon as the fingers rest."""
+        self._check()
+        self._draft_soon()
+
+    def _check(self) -> Example | None:
+        edited, problems = checked(self._curriculum, self._example, self.values())
+        if edited is not None and edited != self._example:
+            problems = [f"QA would doubt it: {doubt}" for doubt in doubts(self._curriculum, edited)]
+        self._complain(problems)
+        return edited
+
+    def _draft_soon(self) -> None:
+        if self._later is not None:
+            self._later.stop()
+        self._later = self.set_timer(DRAFT_S, self._keep_draft)
+
+    def _keep_draft(self) -> None:
+        db, reviewer, values = self._sidequest.db, self._sidequest.reviewer, self.values()
+        touched = bool(self._unfinished) or values != self._untouched
+        if not touched and not self._drafted:
+            return
+        content: dict[str, Any] = {"form": values} | ({"text": self._unfinished} if self._unfinished else {})
+        try:
+            with patience(db, 0.2):
+                if touched:
+                    drafts.keep(db, self._example.id, reviewer, self._example.version, content)
+                else:
+                    drafts.drop(db, self._example.id, reviewer)
+            self._drafted = touched
+        except sqlite3.OperationalError as error:
+            if not busy(error):
+                raise
+            self._draft_soon()
+
+    def _close(self, edited: Example | None) -> None:
+        if self._later is not None:
+            self._later.stop()
+        if edited is None and self._drafted:
+            drafts.drop(self._sidequest.db, self._example.id, self._sidequest.reviewer)
+        self.dismiss(edited)
+
+    def _complain(self, problems: list[str]) -> None:
+        shown = self.query_one("#problems", Static)
+        shown.set_class(bool(problems), "open")
+        more = f"\n… and {len(problems) - 4} more" if len(problems) > 4 else ""
+        shown.update(Content("\n".join(line(problem, 300) for problem in problems[:4]) + more))
+
+    # ------------------------------------------------------------ pieces of evidence
+
+    def action_add(self) -> None:
+        """Add an empty piece of evidence."""
+        if self._formed:
+            piece = Piece({"source": "", "relevance": "0.5", "content": ""}, new=True)
+            self._pieces.append(piece)
+            self.query_one("#pieces").mount(piece)
+            self._rearranged()
+
+    def action_remove(self) -> None:
+        """Remove the piece of evidence that the cursor is in."""
+        piece = self._piece()
+        if piece is not None:
+            self._pieces.remove(piece)
+            piece.remove()
+            self._rearranged()
+
+    def action_shift(self, step: int) -> None:
+        """Move the piece of evidence that the cursor is in."""
+        piece = self._piece()
+        if piece is None:
+            return
+        at = self._pieces.index(piece)
+        if 0 <= at + step < len(self._pieces):
+            beside = self._pieces[at + step]
+            self._pieces[at], self._pieces[at + step] = beside, piece
+            if step < 0:
+                self.query_one("#pieces").move_child(piece, before=beside)
+            else:
+                self.query_one("#pieces").move_child(piece, after=beside)
+            self.call_after_refresh(piece.scroll_visible, animate=False)
+            self._rearranged()
+
+    def _piece(self) -> Piece | None:
+        around = self.focused.ancestors_with_self if self.focused else []
+        piece = next((node for node in around if isinstance(node, Piece) and node in self._pieces), None)
+        if piece is None:
+            self.notify("put the cursor into the piece of evidence that is meant", markup=False)
+        return piece
+
+    def _rearranged(self) -> None:
+        self._number()
+        self._touched()
+
+    def _number(self) -> None:
+        for number, piece in enumerate(self._pieces, start=1):
+            piece.border_title = f"evidence {number} of {len(self._pieces)}"
+
+    # ------------------------------------------------------------ ways out
 
     def action_save(self) -> None:
         """Close with the edited example, if every field is right."""
-        edited, problems = checked(self._curriculum, self._example, self.values())
-        if edited is None:
-            self._complain(problems)
-        elif edited == self._example:
-            self.dismiss(None)
-        else:
-            self.dismiss(edited)
+        if self._unfinished:
+            self._complain(["what came back from $EDITOR has a mistake: ctrl+o mends it, escape gives it up"])
+            return
+        edited = self._check()
+        if edited is not None:
+            self._close(edited if edited != self._example else None)
 
     def action_cancel(self) -> None:
         """Close an open choice, or the form without a change; what was changed is given up only if that is meant."""
@@ -127,55 +277,37 @@ class EditScreen(ModalScreen[Example | None]):
             if choice.expanded:
                 choice.expanded = False
                 return
-        if not self._unfinished and checked(self._curriculum, self._example, self.values())[0] == self._example:
-            self.dismiss(None)
+        if not self._unfinished and self.values() == self._untouched:
+            self._close(None)
             return
 
         def confirmed(yes: bool | None) -> None:
             if yes:
-                self.dismiss(None)
+                self._close(None)
 
         self.app.push_screen(Confirm("Leave without saving what you have changed?"), confirmed)
-
-    def action_add(self) -> None:
-        """Add an empty piece of evidence."""
-        blank = Evidence.model_construct(source="", content="", relevance=0.5)
-        self.query_one("#pieces").mount(Piece(blank, new=True))
-
-    def action_remove(self) -> None:
-        """Remove the piece of evidence that the cursor is in."""
-        around = self.focused.ancestors_with_self if self.focused else []
-        piece = next((node for node in around if isinstance(node, Piece)), None)
-        if piece is None:
-            self._complain(["put the cursor into the piece of evidence that is to go"])
-        else:
-            piece.remove()
 
     def action_editor(self) -> None:
         """Edit what the form says as JSON in the person's own editor."""
         before = self._unfinished or as_json(self.values())
         try:
             text = self._in_editor(before)
-            if text == before and not self._unfinished:
-                return
-            self._unfinished = text
-            change = json.loads(text)
         except SuspendNotSupported:
             self._complain(["no other program can take over this terminal"])
-        except (OSError, subprocess.CalledProcessError, UnicodeDecodeError) as error:
-            self._complain([f"the editor: {error}"])
-        except ValueError as error:
-            self._complain([f"{error} (ctrl+o opens it again)"])
-        else:
-            if not isinstance(change, dict):
-                self._complain(["an object with the fields of the example is needed (ctrl+o opens it again)"])
-                return
-            known = {name: value for name, value in change.items() if name in CONTENT}
-            edited, problems = checked(self._curriculum, self._example, known)
-            if edited is None:
-                self._complain([*problems, "ctrl+o opens it again"])
-            else:
-                self.dismiss(edited if edited != self._example else None)
+            return
+        except (OSError, subprocess.CalledProcessError, ValueError) as error:
+            self._complain([f"the editor: {clean(str(error))}"])
+            return
+        if text == before and not self._unfinished:
+            return
+        change, problem = read_json(text)
+        edited, problems = checked(self._curriculum, self._example, change) if not problem else (None, [problem])
+        if edited is not None:
+            self._close(edited if edited != self._example else None)
+            return
+        self._unfinished = text
+        self._complain([*problems, "ctrl+o opens it again"])
+        self._keep_draft()
 
     def _in_editor(self, text: str) -> str:
         """`text` after the person has edited it. Raises what keeps them from it."""
@@ -186,44 +318,6 @@ class EditScreen(ModalScreen[Example | None]):
             with self.app.suspend():
                 subprocess.run([*command, str(path)], check=True)  # noqa: S603  the person's own command
             return path.read_text(encoding="utf-8")
-
-    def _complain(self, problems: list[str]) -> None:
-        shown = self.query_one("#problems", Static)
-        shown.add_class("open")
-        shown.update(Content(clean("\n".join(problems), limit=1000)))
-
-
-def checked(task: Task, example: Example, values: dict[str, Any]) -> tuple[Example | None, list[str]]:
-    """The example with `values`, or None and what is wrong with them, a sentence a field."""
-    try:
-        edited = Example.model_validate(example.model_dump() | values)
-    except ValidationError as error:
-        return None, _sentences(error)
-    problems = task.misplaced(edited.domain, edited.level, edited.decision)
-    return (None, problems) if problems else (edited, [])
-
-
-def _sentences(error: ValidationError) -> list[str]:
-    found = []
-    for detail in error.errors():
-        place = " ".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
-        found.append(f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
-    return found
-
-
-def as_json(values: dict[str, Any]) -> str:
-    """What a form says as a JSON document; numbers as numbers, where they are some."""
-    pieces = [piece | {"relevance": _number(piece["relevance"])} for piece in values["evidence"]]
-    numbers = {name: _number(values[name]) for name in ("confidence", "level")}
-    return json.dumps(values | numbers | {"evidence": pieces}, indent=2, ensure_ascii=False) + "\n"
-
-
-def _number(text: str) -> float | str:
-    try:
-        number = json.loads(text)
-    except ValueError:
-        return text
-    return number if isinstance(number, int | float) else text
 
 
 def _choice(name: str, there: list[str], value: str) -> Select[str]:

@@ -96,7 +96,8 @@ class LiveScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No action of the screen before it is drawn, or while keys mean something else."""
         if any(action == one.name.partition("(")[0] for one in self.ACTIONS):
-            return self.is_current and self._seen_version >= 0 and not self.typing and not self.asking
+            front = self.app.screen is self
+            return front and self._seen_version >= 0 and not self.typing and not self.asking
         return super().check_action(action, parameters)
 
     def redraw(self) -> None:
@@ -166,7 +167,7 @@ class LiveScreen(Screen[None]):
         if left.cell_length + len(name) + len(right) + 1 <= width:
             left = Content.assemble((name, "bold"), left)
         if self.sidequest.problem:
-            right = "! file broken: as it was before"
+            right = "! file broken"
         elif self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]:
             left, right = Content(f"too small: {SMALLEST[0]}x{SMALLEST[1]} shows all"), ""
         gap = " " * max(1, width - left.cell_length - len(right))

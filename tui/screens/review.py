@@ -4,54 +4,59 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import deque
+from functools import cached_property
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
-from core.curriculum.plan import Quota, plan
-from storage import attempts, examples, reviews
-from storage.examples import Filter
+from core.curriculum.plan import Quota
+from core.review.blindness import Blindness
+from core.review.case import Case, changes, deciding, labelling
+from core.review.letters import letters
+from core.review.progress import Pace, accepted
+from core.review.round import Round
+from storage import drafts, examples, reviews
+from storage.database import data_version
+from storage.queues import Queue
 from storage.reviews import ReviewError
 from storage.schema import Action, Example, Review, Status
 from storage.search import QueryError, parse_query
-from tui.actions import REASON, REVIEW, bindings
-from tui.screens.live import LiveScreen
-from tui.text import clean, flow, line
-from tui.widgets.example import body, place
-from tui.widgets.fields import Field
+from tui.actions import EVERYWHERE, FIELD, LABELS, REASON, REVIEW, bindings
+from tui.screens.review_questions import QuestionScreen
+from tui.text import line
+from tui.widgets import deciding as drawn
+from tui.widgets.diff import diff
+from tui.widgets.example import body, entry, judgement, place
 from tui.widgets.standing import standing
 
-PAGE = 50
-# Decisions per minute are those of the last five minutes.
-PACE_S = 300.0
-DEFAULT_QUERY = "status:pending"
 _STATUS = {Action.ACCEPT: Status.ACCEPTED, Action.REJECT: Status.REJECTED}
 # From so many columns on, more stands beside the example.
 WIDE = 140
 LOG_LINES = 8
+# Keys that no label can have.
+_TAKEN = {key for action in [*REVIEW, *EVERYWHERE] for key in action.keys.split(",")}
 
 
-class ReviewScreen(LiveScreen):
-    """The queue of examples that a query means, and the one in front."""
+class ReviewScreen(QuestionScreen):
+    """A queue, and the example in front, its label hidden until the person has decided, unless they want it shown."""
 
     TITLE = "Review"
     ACTIONS = REVIEW
-    BINDINGS = bindings([*REVIEW, *REASON])
+    BINDINGS = bindings([*REVIEW, *LABELS, *REASON, *FIELD])
 
     def __init__(self) -> None:
         super().__init__()
-        self._query = DEFAULT_QUERY
-        self._filter: Filter = parse_query(DEFAULT_QUERY)
-        self._queue: list[str] = []
-        # The last id that was read. Undo puts others into the queue, so that its end does not tell where to read on.
-        self._read_to = ""
-        self._at = 0
-        self._current: Example | None = None
-        self._decided: deque[float] = deque()
-        self._rejecting = False
+        self._queue = Queue.UNCERTAIN
+        self._round: Round | None = None
+        self._case: Case | None = None
+        # What they had decided about the one in front, where its label turned out to be another.
+        self._value = ""
+        self._diffing = False
+        self._warned = False
+        self._pace = Pace()
+        self._others = -1
 
     def parts(self) -> ComposeResult:
         yield Static(id="progress")
@@ -60,122 +65,228 @@ class ReviewScreen(LiveScreen):
             with VerticalScroll(id="example"):
                 yield Static(id="body")
             yield Static(id="standing")
-        yield Static(id="prompt")
-        yield Field(id="filter", placeholder="words, level:1-2 domain:risk decision:REFINED status:pending flagged")
+        yield Static(id="decision")
+        yield from self.questions()
 
     def on_mount(self) -> None:
-        """Begin with the keys on the screen, not in a field."""
+        """Begin with the keys on the screen, not in a field, and where an edit was cut short."""
         super().on_mount()
         self.query_one("#example").focus()
-
-    def draw(self) -> None:
-        """Read on where the queue ends, and draw the example in front."""
-        self._read_on()
-        self._refresh_current()
-        self._draw_example()
-        accepted = self._accepted()
-        self._draw_progress(accepted)
-        wide = self.size.width >= WIDE
-        self.query_one("#standing").display = wide
-        if wide:
-            self.show("#standing", standing(accepted, self._current, self._log()))
+        draft = drafts.newest(self.db, self.sidequest.reviewer)
+        example = examples.get(self.db, draft.example) if draft else None
+        if example is not None:
+            self.round.bring_to_front(example)
+            self.tell("an edit of this example was not saved: e goes on with it")
 
     # ------------------------------------------------------------ the queue
 
-    def _read_on(self) -> None:
-        """Fetch the next page while the one in front is near the end of what is known."""
-        if len(self._queue) - self._at < PAGE // 2:
-            known = set(self._queue)
-            found = examples.page(self.db, self._filter, after=self._read_to, limit=PAGE)
-            self._queue += [one.id for one in found if one.id not in known]
-            self._read_to = found[-1].id if found else self._read_to
+    @property
+    def round(self) -> Round:
+        """The pass through the chosen queue, begun when it is first asked for."""
+        if self._round is None:
+            self._round = Round(self.db, self._queue, parse_query(self.narrowed), self.sidequest.reviewer)
+        return self._round
 
-    def _refresh_current(self) -> None:
-        """Read the example in front as it now is; None behind the end of the queue."""
-        self._at = max(0, min(self._at, len(self._queue)))
-        self._current = examples.get(self.db, self._queue[self._at]) if self._at < len(self._queue) else None
+    def choose(self, queue: Queue, query: str = "") -> None:
+        """Review `queue`, narrowed to what `query` means."""
+        self._queue, self.narrowed, self._round = queue, query, None
+        self._leave()
+        self.redraw()
+
+    def narrow(self, query: str) -> str:
+        """Narrow the queue to what `query` means; returns what is wrong with it, '' if nothing is."""
+        try:
+            where = parse_query(query)
+        except QueryError as error:
+            return str(error)
+        unknown = self.project.task.unknown(where.domain, where.level, where.decision)
+        if unknown:
+            return "; ".join(unknown)
+        if self._queue is Queue.REFUSED and (where.status or where.flagged is not None):
+            return "what the judge rejected has no status and no flag yet: narrow it by words, domain, level, decision"
+        self.narrowed, self._round = query, None
+        self._leave()
+        return ""
+
+    def _leave(self) -> None:
+        """Nothing that was begun about one example holds for the next."""
+        if self.note:
+            self.tell("the note was dropped: it goes with a decision")
+        self.note = self._value = ""
+        self._diffing = False
+        self.query_one("#example", VerticalScroll).scroll_home(animate=False)
 
     def _move(self, step: int) -> None:
-        self._at = max(0, min(self._at + step, len(self._queue)))
-        self.query_one("#example", VerticalScroll).scroll_home(animate=False)
+        front = self.round.key
+        self.round.move(step)
+        if step > 0 and front is None and self.round.left().number:
+            # What was skipped, and what came in before the place where one is, waits at the beginning.
+            self._round = None
+            self.tell("from the beginning")
+        self._leave()
         self.redraw()
 
     # ------------------------------------------------------------ drawing
 
+    def draw(self) -> None:
+        """Read on where the queue ends, and draw the example in front."""
+        version = data_version(self.db)
+        if version != self._others:
+            self._others = version
+            self.round.refresh()
+        self.round.read_on()
+        self._case = self.round.case()
+        quotas = accepted(self.project.task, self.db)
+        self._draw_header(quotas)
+        self._draw_example()
+        wide = self.size.width >= WIDE
+        self.query_one("#standing").display = wide
+        if wide:
+            example = self._case.example if self._case else None
+            log = reviews.recent(self.db, LOG_LINES)
+            if self._hidden and example:
+                log = [(one, text) for one, text in log if one.example != example.id]
+            self.show("#standing", standing(quotas, example, log))
+
+    def _draw_header(self, quotas: dict[str, Quota]) -> None:
+        left = self.round.left()
+        at = drawn.position(self.round.at, self.round.size(left), left, self._pace.per_minute(time.monotonic()))
+        title = drawn.TITLES[self._queue][0]
+        self.show("#progress", drawn.header(title, self.narrowed, at, quotas, self._letters, self.size.width))
+
     def _draw_example(self) -> None:
-        example = self._current
-        if example is None:
-            self.show("#place", Content(""))
-            self.show("#body", self._nothing())
+        width = self.size.width - 2
+        case = self._case
+        if case is None:
+            for selector in ("#place", "#decision"):
+                self.show(selector, Content(""))
+            none = not examples.count(self.db) and self._queue is not Queue.REFUSED
+            begun, left = self.round.begun, self.round.left()
+            self.show("#body", drawn.nothing(self._queue, self.narrowed, left, none=none, begun=begun))
+            self.show("#prompt", Content(""))
             return
-        self.show("#place", place(example, self.size.width - 2))
-        self.show("#body", body(example, verdict=self._verdict(example)))
-
-    def _verdict(self, example: Example) -> str:
-        """What the judge said, in a sentence."""
-        if not example.attempt:
-            return ""
-        lineage = attempts.chain(self.db, example.attempt)
-        final = next((one.final for one in lineage if one.attempt.id == example.attempt), None)
-        if final is None or final.blind_decision is None:
-            return ""
-        sure = "" if final.blind_confidence is None else f" with confidence {final.blind_confidence:.2f}"
-        tries = f", at attempt {len(lineage)}" if len(lineage) > 1 else ""
-        return f"decided {final.blind_decision}{sure} without seeing the label{tries}. {final.critique}".strip()
-
-    def _nothing(self) -> Content:
-        total = examples.count(self.db)
-        if not total:
-            words = "No example yet. Key 2 generates the first."
-        elif self._queue:
-            words = "That was the last one. k goes back, / chooses others, u undoes, key 1 shows where you are."
-        elif self._query == DEFAULT_QUERY:
-            words = "Nothing waits for review. / chooses others, such as status:accepted; u undoes the newest decision."
+        hidden, example = self._hidden, case.example
+        self.show("#place", place(example, width, hidden=hidden))
+        if self._diffing:
+            self.show("#body", self._changes(case, hidden))
         else:
-            words = f"Nothing matches {line(self._query, 60)}. / changes the filter; an empty one shows what waits."
-        return Content(f"\n{words}")
+            said = [entry(line) for line in case.log]
+            verdict = judgement(case.verdict, len(case.lineage))
+            self.show("#body", body(example, hidden=hidden, verdict=verdict, said=said))
+        if hidden:
+            decision, keys = drawn.concealed(self._letters, width)
+        else:
+            decision, keys = drawn.decision(example, case.opinions(), width), drawn.in_sight(self._broken, width)
+            if self._value:
+                keys = drawn.disagreement(self._value, example, width)
+        self.show("#decision", decision)
+        if self.asking:
+            return
+        note = Content(f"\nnote: {line(self.note, width - 6)}") if self.note else Content("")
+        self.show("#prompt", keys + note)
 
-    def _accepted(self) -> dict[str, Quota]:
-        """The quotas, counting what a person has accepted."""
-        counts = [row for row in examples.cell_counts(self.db) if row.status == Status.ACCEPTED.value]
-        return plan(self.project.task, counts).quotas
+    def _changes(self, case: Case, hidden: bool) -> Content:
+        parts: list[Content | tuple[str, str] | str] = []
+        for heading, before, after, critique in changes(self.db, case):
+            parts.append((f"{heading.upper()}\n\n", "bold reverse"))
+            if critique and not hidden:
+                parts += [("CRITIQUE  ", "bold $text-accent"), Content(line(critique, 2000)), "\n\n"]
+            parts += [diff(before, after, blind=hidden), "\n\n"]
+        return Content.assemble(*parts)
 
-    def _log(self) -> list[tuple[Review, str]]:
-        """The newest decisions with the hypotheses that they are about."""
-        log = reviews.newest(self.db, LOG_LINES)
-        found = {one: examples.get(self.db, one) for one in {review.example for review in log}}
-        return [(review, one.hypothesis) for review in log if (one := found[review.example]) is not None]
+    # ------------------------------------------------------------ the hidden label
 
-    def _draw_progress(self, accepted: dict[str, Quota]) -> None:
-        left = examples.count(self.db, self._filter)
-        now = time.monotonic()
-        while self._decided and now - self._decided[0] > PACE_S:
-            self._decided.popleft()
-        span = now - self._decided[0] if len(self._decided) > 1 else 0.0
-        pace = f" · {(len(self._decided) - 1) / span * 60:.1f}/min" if span > 1 else ""
-        quotas = "  ".join(f"{line(name, 12)} {quota.have}/{quota.min}" for name, quota in accepted.items())
-        what = "wait" if self._query == DEFAULT_QUERY else f"match {line(self._query, 30)}"
-        parts = [(f" {left:,} ", "bold"), (what, ""), (pace, ""), ("  accepted ", "$text-muted"), (quotas, "")]
-        self.show("#progress", Content.assemble(*parts))
+    @property
+    def _letters(self) -> dict[str, str]:
+        return letters(self.project.task.labels, _TAKEN)
+
+    @cached_property
+    def blindness(self) -> Blindness:
+        """What the person wants hidden, and has seen."""
+        return Blindness(self.sidequest.reviewer)
+
+    @property
+    def _hidden(self) -> bool:
+        """Whether the label of the example in front is hidden."""
+        return self._case is not None and self.blindness.on and not self._broken
+
+    @property
+    def _broken(self) -> str:
+        """Why the label in front is no secret, though the person wants it hidden."""
+        if self._case is None or not self.blindness.on:
+            return ""
+        return self.blindness.broken(self._case, self._queue, self.round.where)
+
+    def action_blind(self) -> None:
+        """Hide labels from now on until there is a decision, or show them."""
+        if self._hidden and self._case:
+            self.blindness.saw(self._case.example.id)
+        self.blindness.on = not self.blindness.on
+        shown = f", but not here: {self._broken}" if self._broken else ""
+        self.tell(f"labels are hidden until you decide{shown}" if self.blindness.on else "labels are shown: not blind")
+        self.redraw()
+
+    def action_label(self, letter: str) -> None:
+        """Decide without having seen the label."""
+        case, value = self._case, next((label for label, key in self._letters.items() if key == letter), "")
+        if case is None or not value:
+            return
+        if not self._hidden:
+            why = self._broken or "b hides labels"
+            self.tell(f"{letter} decides while the label is hidden ({why}); a accepts, x rejects, e edits")
+            return
+        undecided = case.undecided
+        review = labelling(case, value, note=self.note, reviewer=self.sidequest.reviewer)
+        if not self._write(review):
+            return
+        if review.action is Action.ACCEPT or not undecided:
+            if value != case.example.decision:
+                self.tell(f"you decided {line(value, 20)}, it is labelled {line(case.example.decision, 20)}")
+            self._next(review)
+            return
+        self.blindness.saw(case.example.id)
+        self._value, self.note = value, ""
+        self.redraw()
 
     # ------------------------------------------------------------ decisions
 
-    def _decide(self, action: Action, *, reason: str = "", advance: bool = True) -> None:
-        if self._current is None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Letters decide where they stand for a label, and where actions act at all."""
+        if action == "label":
+            ready = super().check_action("accept", ())
+            return ready and self._case is not None and parameters[0] in self._letters.values()
+        return super().check_action(action, parameters)
+
+    def _write(self, review: Review) -> Example | None:
+        """Log a decision about the example in front; None if that failed, and the person was told why."""
+        if self._case is None:
             self.tell("there is no example in front")
-            return
+            return None
         try:
-            reviews.decide(self.db, self._current.id, action, reason=reason)
+            return reviews.act(self.db, self._case.example, deciding(self._case, review))
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
+            return None
+
+    def _next(self, review: Review) -> None:
+        self.note = ""
+        self._pace.add(time.monotonic())
+        self.round.done(review)
+        self._move(1)
+
+    def _decide(self, action: Action, *, reason: str = "") -> None:
+        """Accept or reject the example in front."""
+        case = self._case
+        review = Review(example="", action=action, reason=reason, note=self.note, reviewer=self.sidequest.reviewer)
+        if self._write(review) is None or case is None:
             return
-        if action in _STATUS and self._current.status not in {Status.PENDING, _STATUS[action]}:
-            self.tell(f"was {self._current.status}, now {_STATUS[action]}; u undoes")
-        if advance:
-            self._decided.append(time.monotonic())
-            self._move(1)
-        else:
-            self.redraw()
+        if not case.undecided and case.example.status is not _STATUS[action]:
+            self.tell(f"was {case.example.status}, now {_STATUS[action]}; u undoes")
+        elif self._hidden and not self._warned:
+            self._warned = True
+            keys = " ".join(self._letters.values())
+            self.tell(f"decided without a look at the label: no evidence of agreement, as {keys} would be")
+        self._next(review)
 
     def action_accept(self) -> None:
         """Accept the example."""
@@ -183,20 +294,17 @@ class ReviewScreen(LiveScreen):
 
     def action_reject(self) -> None:
         """Ask for the reason of a rejection."""
-        if self._current is None:
+        if self._case is not None:
+            self.ask_reason()
+        else:
             self.tell("there is no example in front")
-            return
-        reasons = self.project.task.review.reasons
-        keys = [f"{number} {clean(reason)}" for number, reason in enumerate(reasons, start=1)]
-        drawn = flow(["Reject:", *keys, "enter no reason", "escape back"], self.size.width - 2)
-        self._ask(Content(drawn).stylize("bold", 0, len("Reject:")))
+
+    def reject(self, reason: str) -> None:
+        """Reject what is in front."""
+        self._decide(Action.REJECT, reason=reason)
 
     def action_skip(self) -> None:
         """Go on without a decision."""
-        self._move(1)
-
-    def action_next(self) -> None:
-        """The next example."""
         self._move(1)
 
     def action_previous(self) -> None:
@@ -205,132 +313,87 @@ class ReviewScreen(LiveScreen):
 
     def action_flag(self) -> None:
         """Flag the example, or take the flag away."""
-        flagged = self._current is not None and self._current.flagged
-        self._decide(Action.UNFLAG if flagged else Action.FLAG, advance=False)
+        flagged = self._case is not None and self._case.example.flagged
+        action, reviewer = Action.UNFLAG if flagged else Action.FLAG, self.sidequest.reviewer
+        # The line is about what is in front, whatever its id: `act` writes that.
+        review = Review(example="", action=action, note=self.note, reviewer=reviewer)
+        if self._write(review) is not None:
+            self.note = ""
+            self.round.done(review)
+            self.redraw()
 
     def action_undo(self) -> None:
-        """Take the newest decision back, and show its example."""
-        done = reviews.undo(self.db)
+        """Take the person's newest decision back, and show its example."""
+        done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
         if done is None:
-            self.tell("there is nothing left to undo")
+            self.tell("there is nothing of yours left to undo")
             return
-        undone, example = done.review, done.example
-        if example.id in self._queue:
-            self._at = self._queue.index(example.id)
-        else:
-            self._queue.insert(self._at, example.id)
-        if self._decided and undone.action in {Action.ACCEPT, Action.REJECT}:
-            self._decided.pop()
-        reason = f" ({undone.reason})" if undone.reason else ""
-        self.tell(f"undid {undone.action}{reason}: {line(example.hypothesis, 60)}")
+        self.round.bring_to_front(done.example)
+        if done.review.action in {Action.ACCEPT, Action.REJECT}:
+            self._pace.take_back()
+        self._leave()
+        several = f" and {done.lines - 1} more of the same act" if done.lines > 2 else ""
+        self.tell(f"undid {entry(done.review)}: {line(done.example.hypothesis, 60)}{several}")
         self.redraw()
 
     def action_edit(self) -> None:
-        """Edit the example."""
-        from tui.screens.edit import EditScreen, fits_form
+        """Edit the example, beginning with the decision that the person came to."""
+        from tui.screens.edit import EditScreen
 
-        if self._current is None:
+        if self._case is None:
             self.tell("there is no example in front")
-        elif not fits_form(self._current):
-            self.tell("too long for a form: `sidequest review edit ID FILE` takes changes as JSON", error=True)
-        else:
-            self.app.push_screen(EditScreen(self.project.task, self._current), self._edited)
+            return
+        example = self._case.example
+        if not self._case.stored:
+            # A draft is kept for what is stored; without a line about it, it stays as QA left it.
+            example = reviews.act(self.db, example, [])
+        self.blindness.saw(example.id)
+        self.app.push_screen(EditScreen(self.project.task, example, decision=self._value), self._edited)
 
     def _edited(self, edited: Example | None) -> None:
         if edited is None:
+            self.redraw()
             return
+        reviewer = self.sidequest.reviewer
         try:
-            done = reviews.edit(self.db, edited)
+            done = reviews.edit(self.db, edited, note=self.note, reviewer=reviewer)
         except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not saved: {error}", error=True)
+            self.tell(f"not saved, but kept as a draft: {error}", error=True)
             return
+        drafts.drop(self.db, edited.id, reviewer)
+        self.note = self._value = ""
         self.tell(f"saved as version {done.version}; u undoes")
         self.redraw()
 
-    def action_copy(self) -> None:
-        """Copy the example as JSON to the terminal's clipboard."""
-        if self._current is not None:
-            self.app.copy_to_clipboard(self._current.model_dump_json(indent=2, ensure_ascii=True))
-            self.tell("copied as JSON")
+    # ------------------------------------------------------------ what stands beside
 
-    # ------------------------------------------------------------ reasons, filter, scrolling
-
-    def _ask(self, drawn: Content) -> None:
-        self._rejecting = True
-        self.refresh_bindings()
-        # A message lies over the lines where the reasons are about to stand.
-        self.app.clear_notifications()
-        self.query_one("#prompt").add_class("open")
-        self.show("#prompt", drawn)
-
-    def _asked(self) -> None:
-        self._rejecting = False
-        self.refresh_bindings()
-        self.query_one("#prompt").remove_class("open")
-
-    @property
-    def asking(self) -> bool:
-        """Whether the reason of a rejection is asked for."""
-        return self._rejecting
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Answers where there is a question."""
-        return self.asking if action == "answer" else super().check_action(action, parameters)
-
-    def action_answer(self, number: int) -> None:
-        """Reject for the reason with this number, from 1; 0 for no reason; below, do not reject."""
-        reasons = self.project.task.review.reasons
-        if number > len(reasons):
+    def action_diff(self) -> None:
+        """Show what changed since the attempt, or the version, before; again: the example."""
+        if not self._diffing and (self._case is None or not changes(self.db, self._case)):
+            self.tell("nothing came before it: it was the first attempt, and nobody edited it")
             return
-        self._asked()
-        if number >= 0:
-            self._decide(Action.REJECT, reason=reasons[number - 1] if number else "")
-
-    def action_filter(self) -> None:
-        """Open the filter."""
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.value = self._query
-        # At once: the keys that follow are the filter's, however soon they come.
-        self.set_focus(field)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Review what the filter means."""
-        query = event.value.strip()
-        try:
-            found = parse_query(query)
-            if not found.status and found.flagged is None:
-                # What was decided is shown only to those who ask for it: a stray key must not decide it anew.
-                query = f"{DEFAULT_QUERY} {query}".strip()
-                found = parse_query(query)
-        except QueryError as error:
-            self.tell(str(error), error=True)
-            return
-        unknown = self.project.task.unknown(found.domain, found.level, found.decision)
-        if unknown:
-            self.tell("; ".join(unknown), error=True)
-            return
-        self._filter = found
-        self._query, self._queue, self._read_to, self._at = query, [], "", 0
-        self._close_filter()
+        self._diffing = not self._diffing
+        self.query_one("#example", VerticalScroll).scroll_home(animate=False)
         self.redraw()
 
-    def key_escape(self) -> None:
-        """Leave the filter as it was."""
-        self._close_filter()
+    def action_choose(self) -> None:
+        """Choose what to review."""
+        from tui.screens.queue_choice import QueueChoice
 
-    def _close_filter(self) -> None:
-        self.query_one("#filter").display = False
-        self.set_focus(self.query_one("#example"))
+        def chosen(queue: Queue | None) -> None:
+            if queue is not None:
+                self.choose(queue)
 
-    def action_page_down(self) -> None:
-        """Scroll down a page."""
-        self.query_one("#example", VerticalScroll).scroll_page_down(animate=False)
+        self.app.push_screen(QueueChoice(self.db, self._queue, self.sidequest.reviewer), chosen)
 
-    def action_page_up(self) -> None:
-        """Scroll up a page."""
-        self.query_one("#example", VerticalScroll).scroll_page_up(animate=False)
+    def action_agreement(self) -> None:
+        """Show how far people, label and judge agree."""
+        from tui.screens.agreement import AgreementScreen
 
-    def action_scroll_line(self, step: int) -> None:
-        """Scroll a line."""
-        self.query_one("#example", VerticalScroll).scroll_relative(y=step, animate=False)
+        self.app.push_screen(AgreementScreen(self.project.database))
+
+    def action_copy(self) -> None:
+        """Copy the example as JSON to the terminal's clipboard."""
+        if self._case is not None:
+            self.app.copy_to_clipboard(self._case.example.model_dump_json(indent=2, ensure_ascii=True))
+            self.tell("copied as JSON, label and all")

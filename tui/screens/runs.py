@@ -104,10 +104,10 @@ class RunsScreen(RunControl):
             table.clear()
             for seen in found:
                 table.add_row(*cells(seen, self._columns), key=seen.run.id)
-            ids = [seen.run.id for seen in found]
-            if chosen is not None and chosen.run.id in ids:
-                table.move_cursor(row=ids.index(chosen.run.id))
         self._seen = found
+        ids = [seen.run.id for seen in found]
+        if chosen is not None and chosen.run.id in ids and table.cursor_row != ids.index(chosen.run.id):
+            table.move_cursor(row=ids.index(chosen.run.id))
         self.show("#head", self._head())
         self._draw_log()
 

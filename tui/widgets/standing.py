@@ -9,6 +9,7 @@ from core.curriculum.plan import Quota
 from storage.schema import Example, Review
 from tui.text import line
 from tui.widgets.bars import quotas
+from tui.widgets.example import entry
 
 WIDTH = 50
 # A stored word such as a family or a model is cut after so many cells.
@@ -25,7 +26,7 @@ def standing(accepted: dict[str, Quota], example: Example | None, log: list[tupl
     if log:
         parts.append(("\nDECIDED LAST\n", "bold $text-accent"))
         for review, hypothesis in log:
-            said = line(f"{review.action} {review.reason}", WIDTH // 2)
+            said = line(entry(review), WIDTH // 2)
             parts += [(f"{said}  ", "$text-muted"), f"{line(hypothesis, WIDTH - 6 - cell_len(said))}\n"]
     return Content.assemble(*parts)
 

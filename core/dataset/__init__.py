@@ -1,0 +1,1 @@
+"""What is known about all examples together: queries, splits, coverage."""

@@ -1,0 +1,44 @@
+"""A process that measures what the examples cover: `python -m core.dataset.measure FOLDER QUERY`.
+
+It prints a line of JSON for each step. What it loads takes as much memory as the rest of the app, and training on
+100,000 words would make keys wait: so the app lets this process do it, and ends it when nobody looks any more.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from core.dataset.coverage import NOT_REJECTED, Coverage, cover
+from core.dataset.query import read_query
+from core.project import ProjectError, open_project
+from storage.database import DatabaseError, connect
+from storage.search import QueryError
+
+COVERAGE = TypeAdapter(Coverage)
+
+
+def command(folder: Path, query: str) -> list[str]:
+    """What starts the process."""
+    return [sys.executable, "-m", "core.dataset.measure", str(folder), query]
+
+
+def main(folder: str, query: str) -> int:
+    """Measure, and print; returns the exit status."""
+    try:
+        project = open_project(Path(folder))
+        connection = connect(project.database)
+        where = read_query(project.task, connection, query) if query else NOT_REJECTED
+    except (ProjectError, DatabaseError, QueryError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    for found in cover(project.task, connection, where):
+        sys.stdout.write(COVERAGE.dump_json(found).decode() + "\n")
+        sys.stdout.flush()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2]))

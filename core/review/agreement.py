@@ -1,0 +1,174 @@
+"""How far people agree with the label, with the judge and with each other, from what they decided blind.
+
+Only decisions made without seeing the label are independent evidence; each is held against the label of the version
+that the person saw. Chance-corrected by Cohen's kappa (1960) for a pair, and by Krippendorff's alpha (2004, nominal)
+for any number of people. Intervals are percentile bootstraps over families, since examples of one hypothesis are
+decided alike.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from core.statistics import wilson
+from storage.opinions import Opinion
+
+if TYPE_CHECKING:
+    import numpy as np
+
+RESAMPLES = 1000
+CONFIDENCE = 0.95
+LABEL, JUDGE = "the label", "the judge"
+# How a person who gave no name is called.
+NAMELESS = "(no name)"
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """A coefficient from -1 to 1 with its 95 % interval; what is not defined is None, and `undefined` says why."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    undefined: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """Of two who decided about the same `examples`; `confusion` counts by what `who`, then what `whom` decided."""
+
+    who: str
+    whom: str
+    examples: int
+    families: int
+    agreed: int
+    low: float
+    high: float
+    kappa: Coefficient
+    alpha: Coefficient
+    confusion: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """All people on the examples that at least two of them decided."""
+
+    people: int
+    examples: int
+    alpha: Coefficient
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everyone with the label, with the judge, and with each other; `together` only where there are three or more."""
+
+    decisions: int
+    pairs: list[Agreement]
+    together: Together | None
+
+
+def report(opinions: Iterable[Opinion]) -> Report:
+    """The agreement that `opinions` show, in the order: label, judge, people."""
+    found = [opinion for opinion in opinions if opinion.value]
+    people = sorted({opinion.reviewer for opinion in found})
+    pairs = list[Agreement]()
+    for whom, held_against in ((LABEL, [one.label for one in found]), (JUDGE, [one.judge for one in found])):
+        for person in people:
+            held = zip(found, held_against, strict=True)
+            both = [(one.value, other, one.family) for one, other in held if one.reviewer == person and other]
+            if both:
+                pairs.append(_agreement(person or NAMELESS, whom, both))
+    seen: dict[tuple[str, int], dict[str, Opinion]] = defaultdict(dict)
+    for opinion in found:
+        seen[opinion.example, opinion.version][opinion.reviewer] = opinion
+    for one, two in combinations(people, 2):
+        both = [(by[one].value, by[two].value, by[one].family) for by in seen.values() if one in by and two in by]
+        if both:
+            pairs.append(_agreement(one or NAMELESS, two or NAMELESS, both))
+    return Report(len(found), pairs, _together(list(seen.values())) if len(people) > 2 else None)
+
+
+def _agreement(who: str, whom: str, both: Sequence[tuple[str, str, str]]) -> Agreement:
+    first, second, families = zip(*both, strict=True)
+    agreed = sum(one == two for one, two, _ in both)
+    confusion: dict[str, dict[str, int]] = {}
+    for one, two, _ in sorted(both):
+        row = confusion.setdefault(one, {})
+        row[two] = row.get(two, 0) + 1
+    ratings = [[one, two] for one, two, _ in both]
+    return Agreement(
+        who,
+        whom,
+        len(both),
+        len(set(families)),
+        agreed,
+        *wilson(agreed, len(both), CONFIDENCE),
+        kappa=_kappa(first, second, families),
+        alpha=_alpha(ratings, families),
+        confusion=confusion,
+    )
+
+
+def _together(seen: list[dict[str, Opinion]]) -> Together:
+    shared = [by for by in seen if len(by) > 1]
+    ratings = [[one.value for one in by.values()] for by in shared]
+    families = [next(iter(by.values())).family for by in shared]
+    return Together(len({person for by in shared for person in by}), len(shared), _alpha(ratings, families))
+
+
+def _kappa(first: Sequence[str], second: Sequence[str], families: Sequence[str]) -> Coefficient:
+    import numpy as np
+    from sklearn.metrics import cohen_kappa_score
+
+    labels = sorted({*first, *second})
+    one, two = (np.array([labels.index(value) for value in values]) for values in (first, second))
+
+    def statistic(weights: np.ndarray) -> float | None:
+        there = weights > 0
+        if np.array_equal(np.unique(one[there]), np.unique(two[there])) and len(np.unique(one[there])) == 1:
+            return None
+        return float(cohen_kappa_score(one, two, labels=range(len(labels)), sample_weight=weights))
+
+    return _coefficient(len(labels), families, statistic)
+
+
+def _alpha(ratings: Sequence[Sequence[str]], families: Sequence[str]) -> Coefficient:
+    import krippendorff
+    import numpy as np
+
+    labels = sorted({value for values in ratings for value in values})
+    counts = np.array([[list(values).count(label) for label in labels] for values in ratings])
+
+    def statistic(weights: np.ndarray) -> float | None:
+        drawn = np.repeat(counts, weights, axis=0)
+        if np.count_nonzero(drawn.sum(axis=0)) < 2:
+            return None
+        return float(krippendorff.alpha(value_counts=drawn, level_of_measurement="nominal"))
+
+    return _coefficient(len(labels), families, statistic)
+
+
+def _coefficient(labels: int, families: Sequence[str], statistic: Callable[[np.ndarray], float | None]) -> Coefficient:
+    """`statistic` of how often each example counts, with its interval over resampled families."""
+    import numpy as np
+
+    if len(families) < 2:
+        return Coefficient(None, None, None, "not defined: fewer than two examples")
+    if labels < 2:
+        return Coefficient(None, None, None, "not defined: all decided the same way, so chance would agree as well")
+    value = statistic(np.ones(len(families), dtype=int))
+    groups, group = np.unique(np.array(families), return_inverse=True)
+    if len(groups) < 2:
+        return Coefficient(value, None, None, "no interval: all examples are of one family")
+    random = np.random.default_rng(0)
+    draws = (np.bincount(random.integers(0, len(groups), len(groups)), minlength=len(groups)) for _ in range(RESAMPLES))
+    drawn = [found for draw in draws if (found := statistic(draw[group])) is not None]
+    if len(drawn) < RESAMPLES / 2:
+        return Coefficient(value, None, None, "no interval: too few examples differ")
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Coefficient(value, float(low), float(high))

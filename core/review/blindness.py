@@ -1,0 +1,37 @@
+"""Whether a label is hidden from the person who decides."""
+
+from __future__ import annotations
+
+from core.review.case import Case
+from storage.examples import Filter
+from storage.queues import Queue
+
+
+def told_by(queue: Queue, where: Filter) -> str:
+    """Why no label can be hidden in this queue; '' if it can."""
+    if queue is Queue.CELL:
+        return "the order by cell tells it"
+    if queue is Queue.DISPUTED:
+        return "who settles a disagreement must see it"
+    return "the filter tells it" if where.decision else ""
+
+
+class Blindness:
+    """What `reviewer` wants hidden (`on`), and which labels they were shown since the app began."""
+
+    def __init__(self, reviewer: str) -> None:
+        self.on = True
+        self._reviewer = reviewer
+        self._seen: set[str] = set()
+
+    def saw(self, example: str) -> None:
+        """The person is shown the label of this example."""
+        self._seen.add(example)
+
+    def broken(self, case: Case, queue: Queue, where: Filter) -> str:
+        """Why the label of `case` is no secret, whatever the person wants; '' if it is one."""
+        if why := told_by(queue, where):
+            return why
+        if case.shown_to(self._reviewer):
+            return "you have decided this one"
+        return "you have seen it" if case.example.id in self._seen else ""

@@ -1,0 +1,120 @@
+"""What is in front of a person, and what a decision of theirs writes into the log."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+
+from storage import attempts, examples, reviews
+from storage.attempts import Judged
+from storage.schema import Action, Candidate, Example, Review, Status, Verdict
+
+_DECISIONS = frozenset({Action.ACCEPT, Action.REJECT, Action.LABEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """An example with its whole log and the attempts at its slot, oldest first.
+
+    One that QA rejected and nobody brought in yet is shown like an example, and is not `stored`.
+    """
+
+    example: Example
+    stored: bool
+    log: list[Review]
+    lineage: list[Judged]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What QA said of the attempt that became the example."""
+        return next((one.final for one in self.lineage if one.attempt.id == self.example.attempt), None)
+
+    @property
+    def undecided(self) -> bool:
+        """Whether no person has accepted or rejected it."""
+        if not self.example.refused:
+            return self.example.status is Status.PENDING
+        lines = {line.action for line in reviews.standing(self.log)}
+        return not lines & {Action.ACCEPT, Action.REJECT}
+
+    def opinions(self) -> list[Review]:
+        """The newest blind decision of each person that stands, in the order of the log."""
+        lines = [line for line in reviews.standing(self.log) if line.value and line.action in _DECISIONS]
+        return list({line.reviewer: line for line in lines}.values())
+
+    def shown_to(self, reviewer: str) -> bool:
+        """Whether the person has decided blind already, or was shown the label because they had decided otherwise.
+
+        Taking that back unsees nothing.
+        """
+        return any(line.reviewer == reviewer for line in self.opinions()) or any(
+            line.action is Action.LABEL and line.reviewer == reviewer for line in self.log
+        )
+
+
+def read(connection: sqlite3.Connection, key: str) -> Case | None:
+    """What the `key` of a queue stands for, an example or a rejected attempt; None if it is there no more."""
+    example = examples.get(connection, key)
+    if example is None:
+        row = connection.execute("SELECT id FROM examples WHERE attempt = ?", (key,)).fetchone()
+        example = examples.get(connection, row["id"]) if row else None
+    if example is not None:
+        lineage = attempts.chain(connection, example.attempt) if example.attempt else []
+        return Case(example, True, reviews.log(connection, example.id), lineage)
+    # Late: what finds near-duplicates comes along, and few cases need it.
+    from core.qa.verdicts import became
+
+    lineage = attempts.chain(connection, key)
+    mine = next((one for one in lineage if one.attempt.id == key and one.attempt.candidate), None)
+    # The id of the attempt: it stays the same from one look to the next.
+    return Case(became(mine.attempt, mine.final).model_copy(update={"id": key}), False, [], lineage) if mine else None
+
+
+def deciding(case: Case, line: Review) -> list[Review]:
+    """The lines that `line` takes: who accepts what QA rejected also brings it in."""
+    if line.action is Action.ACCEPT and case.example.refused and case.undecided:
+        return [line.model_copy(update={"action": Action.OVERRULE, "value": "", "version": None, "note": ""}), line]
+    return [line]
+
+
+def labelling(case: Case, value: str, *, note: str = "", reviewer: str = "") -> Review:
+    """The line for what was decided without seeing the label: it accepts where it agrees and nobody has decided yet."""
+    agrees = value == case.example.decision and case.undecided
+    return Review(
+        example=case.example.id,
+        action=Action.ACCEPT if agrees else Action.LABEL,
+        value=value,
+        version=case.example.version,
+        note=note,
+        reviewer=reviewer,
+    )
+
+
+def changes(connection: sqlite3.Connection, case: Case) -> list[tuple[str, Candidate, Candidate, str]]:
+    """What the example was made of, newest first: a heading, before, after, and the critique in between ('' if none).
+
+    Its last edit, and the rewrite that its attempt was.
+    """
+    found: list[tuple[str, Candidate, Candidate, str]] = []
+    example = case.example
+    original: Candidate = example
+    if example.version > 1:
+        rows = connection.execute(
+            "SELECT version, content FROM versions WHERE example = ? AND version IN (1, ?) ORDER BY version",
+            (example.id, example.version - 1),
+        ).fetchall()
+        versions = [Example.model_validate(example.model_dump() | json.loads(row["content"])) for row in rows]
+        original = versions[0]
+        found.append((f"version {example.version} against {example.version - 1}", versions[-1], example, ""))
+    mine = next((one.attempt for one in case.lineage if one.attempt.id == example.attempt), None)
+    parent = next((one for one in case.lineage if mine and one.attempt.id == mine.parent), None)
+    if mine and parent and parent.attempt.candidate:
+        critique = parent.final.critique if parent.final else ""
+        heading = f"attempt {mine.number + 1} against {parent.attempt.number + 1}"
+        found.append((heading, parent.attempt.candidate, Candidate.model_validate(_written(original)), critique))
+    return found
+
+
+def _written(candidate: Candidate) -> dict[str, object]:
+    return {name: getattr(candidate, name) for name in Candidate.model_fields}

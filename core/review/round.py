@@ -1,0 +1,99 @@
+"""One pass through a queue: where it stands, what is in front, what is left."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from core.review.case import Case, read
+from storage import queues
+from storage.examples import Filter
+from storage.queues import PAGE, Cursor, Left, Queue
+from storage.schema import Action, Example, Review
+
+# A search finds all before it gives the first: its pages are long, so that this is seldom done.
+SEARCH_PAGE = 500
+
+
+class Round:
+    """The queue as `reviewer` goes through it. What was decided stays in it, so that one can go back."""
+
+    def __init__(self, connection: sqlite3.Connection, queue: Queue, where: Filter, reviewer: str) -> None:
+        self._connection = connection
+        self.queue = queue
+        self.where = where
+        self._reviewer = reviewer
+        self._keys: list[str] = []
+        self._known: set[str] = set()
+        self._after: Cursor = (0, ())
+        self._exhausted = False
+        self._counted: Left | None = None
+        # Of these the queue would not hold a round that began now.
+        self._gone: set[str] = set()
+        self.at = 0
+
+    def read_on(self) -> None:
+        """Fetch the next page while the one in front is near the end of what is known."""
+        while not self._exhausted and len(self._keys) - self.at < PAGE // 2:
+            limit = SEARCH_PAGE if self.where.text else PAGE
+            page = queues.page(
+                self._connection, self.queue, self.where, reviewer=self._reviewer, after=self._after, limit=limit
+            )
+            found = [key for key in page.keys if key not in self._known]
+            self._keys += found
+            self._known |= set(found)
+            self._after, self._exhausted = page.after, page.last
+
+    def refresh(self) -> None:
+        """Others have written: there may be more behind the end."""
+        self._exhausted = False
+
+    @property
+    def key(self) -> str | None:
+        """The key in front; None behind the end."""
+        return self._keys[self.at] if self.at < len(self._keys) else None
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is anything in the round."""
+        return bool(self._keys)
+
+    def case(self) -> Case | None:
+        """What is in front, as it now is."""
+        return read(self._connection, self.key) if self.key else None
+
+    def move(self, step: int) -> None:
+        """Go on or back."""
+        self.at = max(0, min(self.at + step, len(self._keys)))
+
+    def bring_to_front(self, example: Example) -> None:
+        """Show this example now."""
+        key = (example.attempt or example.id) if self.queue is Queue.REFUSED else example.id
+        if key in self._known:
+            self.at = self._keys.index(key)
+        else:
+            self._keys.insert(self.at, key)
+            self._known.add(key)
+        self._gone.discard(key)
+
+    def done(self, review: Review) -> None:
+        """What is in front was decided: it may be none of the queue's any more."""
+        accepts_or_rejects = review.action in {Action.ACCEPT, Action.REJECT}
+        leaves = {
+            Queue.FLAGGED: review.action is Action.UNFLAG,
+            Queue.SAMPLE: bool(review.value),
+            Queue.SECOND: accepts_or_rejects or bool(review.value),
+        }.get(self.queue, accepts_or_rejects)
+        if leaves and self.key is not None:
+            self._gone.add(self.key)
+
+    def left(self) -> Left:
+        """How many the queue holds now."""
+        if queues.kept(self.queue, self.where):
+            return queues.left(self._connection, self.queue, self.where)
+        if self._counted is None:
+            self._counted = queues.left(self._connection, self.queue, self.where, reviewer=self._reviewer)
+        return Left(max(0, self._counted.number - len(self._gone)), self._counted.more)
+
+    def size(self, left: Left) -> int:
+        """How many this round has: what it held that is gone, and what is `left`."""
+        return max(left.number + len(self._gone), len(self._keys))

@@ -1,0 +1,152 @@
+"""Lists of examples in any order: where each stands, from first to last, as an array of their numbers.
+
+An array of a million numbers takes 8 MB and is read in a fifth of a second, the first hundred of them at once; what is
+shown of each is read for those alone that are shown.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage import examples
+from storage.examples import Filter, example_of
+from storage.schema import Example, Status
+
+
+class Order(StrEnum):
+    """How a list is sorted."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    LEAST_CONFIDENT = "least-confident"
+    MOST_CONFIDENT = "most-confident"
+    LEAST_CERTAIN = "least-certain"
+    MOST_CERTAIN = "most-certain"
+    CELL = "cell"
+
+
+# What stands after ORDER BY, and the index that has all examples in this order; of examples of unknown certainty
+# nobody can say how certain they are: they come last.
+_ORDERS = {
+    Order.NEWEST: ("examples.number DESC", "examples_listed"),
+    Order.OLDEST: ("examples.number", "examples_listed"),
+    Order.LEAST_CONFIDENT: ("examples.confidence, examples.number", "examples_by_confidence"),
+    Order.MOST_CONFIDENT: ("examples.confidence DESC, examples.number DESC", "examples_by_confidence"),
+    Order.LEAST_CERTAIN: ("examples.certainty NULLS LAST, examples.number", "examples_by_sureness"),
+    Order.MOST_CERTAIN: ("examples.certainty DESC, examples.number DESC", "examples_by_sureness"),
+    Order.CELL: (
+        "examples.domain, examples.level, examples.decision, examples.status, examples.id",
+        "examples_by_cell",
+    ),
+}
+
+EVERYTHING = Filter()
+_FIRST, _CHUNK = 100, 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What a list shows of one example. `hypothesis` and `evidence` are cut at `CUT` characters."""
+
+    number: int
+    id: str
+    decision: str
+    confidence: float
+    domain: str
+    level: int
+    status: Status
+    split: str
+    flagged: bool
+    refused: bool
+    certainty: float | None
+    version: int
+    hypothesis: str
+    evidence: str
+
+
+CUT = 4000
+
+
+def numbers(
+    connection: sqlite3.Connection, where: Filter = EVERYTHING, order: Order = Order.NEWEST
+) -> Iterator[array[int]]:
+    """The numbers of all examples that match, in their order; in pieces, the first of them small and soon there.
+
+    From another thread `connection.interrupt()` ends it with sqlite3.OperationalError.
+    """
+    cursor = connection.cursor()
+    cursor.row_factory = None
+    source, conditions, values = examples.found(where)
+    by, index = _ORDERS[order]
+    if not conditions:
+        source = f"examples INDEXED BY {index}"
+    elif order is Order.CELL:
+        # The ids are not in the index that knows all else.
+        by = by.replace("examples.id", "examples.number")
+    if where.text and order in {Order.NEWEST, Order.OLDEST}:
+        by = by.replace("examples.number", "examples_text.rowid")
+    restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    try:
+        cursor.execute(f"SELECT examples.number FROM {source} {restricted} ORDER BY {by}", values)
+        size = _FIRST
+        while rows := cursor.fetchmany(size):
+            yield array("q", (number for (number,) in rows))
+            size = _CHUNK
+    finally:
+        cursor.close()
+
+
+def every(connection: sqlite3.Connection, where: Filter = EVERYTHING, order: Order = Order.NEWEST) -> array[int]:
+    """All numbers at once."""
+    whole = array("q")
+    for piece in numbers(connection, where, order):
+        whole.extend(piece)
+    return whole
+
+
+def rows(connection: sqlite3.Connection, wanted: Sequence[int], *, evidence: bool = False) -> list[Row]:
+    """The rows with these numbers, in their order, without those not there; their evidence only if asked for."""
+    pieces = "(SELECT evidence FROM examples_text WHERE rowid = number)" if evidence else "''"
+    found = connection.execute(
+        f"SELECT number, id, decision, confidence, domain, level, status, split, flagged, refused, certainty, version, "
+        f"substr(hypothesis, 1, {CUT}) AS hypothesis, substr({pieces}, 1, {CUT}) AS evidence "
+        f"FROM examples WHERE number IN ({', '.join('?' * len(wanted))})",
+        list(wanted),
+    )
+    known = {row["number"]: _row(row) for row in found}
+    return [known[number] for number in wanted if number in known]
+
+
+def whole(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[Example]:
+    """The examples with these numbers, in their order, without those that are not there."""
+    marks = ", ".join("?" * len(wanted))
+    found = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", list(wanted))
+    known = {row["number"]: example_of(row) for row in found}
+    return [known[number] for number in wanted if number in known]
+
+
+def number_of(connection: sqlite3.Connection, example: str) -> int | None:
+    """The number of the example with this id."""
+    row = connection.execute("SELECT number FROM examples WHERE id = ?", (example,)).fetchone()
+    return int(row["number"]) if row else None
+
+
+def state(connection: sqlite3.Connection) -> tuple[int, int]:
+    """What is another after any change to any example: the newest example, and the newest line of the log."""
+    row = connection.execute(
+        "SELECT coalesce((SELECT max(number) FROM examples), 0), coalesce((SELECT max(id) FROM reviews), 0)"
+    ).fetchone()
+    return int(row[0]), int(row[1])
+
+
+def _row(row: sqlite3.Row) -> Row:
+    values = dict(row)
+    return Row(
+        **values
+        | {"status": Status(values["status"]), "flagged": bool(values["flagged"]), "refused": bool(values["refused"])}
+        | {"evidence": values["evidence"] or ""}
+    )

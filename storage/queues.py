@@ -1,0 +1,268 @@
+"""The queues that a person reviews: which examples, in which order, a page at a time.
+
+A page costs the same however many examples there are: each queue walks an index from where the last page ended.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from storage import examples
+from storage.examples import Filter
+from storage.opinions import NEWEST, STANDS
+from storage.schema import Status
+
+PAGE = 50
+# The sample for audit has this size, whatever the number of examples.
+SAMPLE = 50
+# What no kept count gives is counted up to here.
+COUNTED = 1000
+
+
+class Queue(StrEnum):
+    """What a person can choose to review."""
+
+    UNCERTAIN = "uncertain"
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    CELL = "cell"
+    FLAGGED = "flagged"
+    REFUSED = "refused"
+    SAMPLE = "sample"
+    SECOND = "second"
+    DISPUTED = "disputed"
+
+
+# The queues of what nobody has decided yet, unless the filter asks for another status.
+WAITING = frozenset({Queue.UNCERTAIN, Queue.NEWEST, Queue.OLDEST, Queue.CELL})
+
+EVERYTHING = Filter()
+
+# Of fewer than these all are found by their place, and sorted; more are soon met on a walk in the order asked for.
+FEW = 5000
+
+Cursor = tuple[int, tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Ids of examples (of attempts in the queue REFUSED), where to read on, and whether nothing is left there now."""
+
+    keys: list[str]
+    after: Cursor
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many a queue holds; `more` if it holds more than were counted."""
+
+    number: int
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A way through an index. `source` is what stands after FROM; rows are sorted by `order`, which is unique."""
+
+    source: str
+    conditions: list[str]
+    values: list[object]
+    key: str = "examples.id"
+    order: Sequence[str] = ("examples.id",)
+    newest_first: bool = False
+    group: str = ""
+
+    def sql(self, after: tuple[object, ...]) -> tuple[str, list[object]]:
+        order = ", ".join(self.order)
+        conditions = list(self.conditions) or ["1"]
+        if after:
+            marks = ", ".join("?" * len(after))
+            conditions.append(f"({order}) {'<' if self.newest_first else '>'} ({marks})")
+        direction = " DESC" if self.newest_first else ""
+        sorted_by = ", ".join(f"{column}{direction}" for column in self.order)
+        text = (
+            f"SELECT {self.key} AS key, {order} FROM {self.source} WHERE {' AND '.join(conditions)} "
+            f"{self.group} ORDER BY {sorted_by} LIMIT ?"
+        )
+        return text, [*self.values, *after]
+
+
+def page(
+    connection: sqlite3.Connection,
+    queue: Queue,
+    where: Filter = EVERYTHING,
+    *,
+    reviewer: str = "",
+    after: Cursor = (0, ()),
+    limit: int = PAGE,
+) -> Page:
+    """Up to `limit` of the queue, narrowed by `where`, from where `after` says; `reviewer` is who asks."""
+    stages = _stages(connection, queue, where, reviewer)
+    stage, position = after
+    keys: list[str] = []
+    while True:
+        room = limit - len(keys)
+        rows: list[sqlite3.Row] = []
+        for walk in stages[stage]:
+            text, values = walk.sql(position)
+            rows += connection.execute(text, [*values, room]).fetchall()
+        rows.sort(key=lambda row: tuple(row)[1:], reverse=stages[stage][0].newest_first)
+        rows = rows[:room]
+        keys += [row["key"] for row in rows]
+        position = tuple(rows[-1])[1:] if rows else position
+        if len(rows) == room:
+            return Page(keys, (stage, position), last=False)
+        if stage + 1 == len(stages):
+            return Page(keys, (stage, position), last=True)
+        stage, position = stage + 1, ()
+
+
+def left(connection: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, reviewer: str = "") -> Left:
+    """How many the queue holds, narrowed by `where`."""
+    if kept(queue, where):
+        return Left(examples.count(connection, _effective(queue, where)))
+    number = 0
+    for walks in _stages(connection, queue, where, reviewer):
+        for walk in walks:
+            text, values = walk.sql(())
+            counted = f"SELECT count(*) FROM ({text})"
+            number += int(connection.execute(counted, [*values, COUNTED + 1 - number]).fetchone()[0])
+    return Left(min(number, COUNTED), more=number > COUNTED)
+
+
+def kept(queue: Queue, where: Filter) -> bool:
+    """Whether what is left is known at any time, from counts that the database keeps."""
+    return queue in WAITING | {Queue.FLAGGED} and not _searched(where)
+
+
+def _searched(where: Filter) -> bool:
+    return bool(where.text or where.family or where.run)
+
+
+def _effective(queue: Queue, where: Filter) -> Filter:
+    if queue is Queue.FLAGGED:
+        return replace(where, flagged=True)
+    return replace(where, status=where.status or (Status.PENDING.value,)) if queue in WAITING else where
+
+
+def _stages(connection: sqlite3.Connection, queue: Queue, where: Filter, reviewer: str) -> list[list[_Walk]]:
+    """What is walked one after the other, each of walks side by side that share an order."""
+    few = not _searched(where) and examples.count(connection, _effective(queue, where)) < FEW
+    match queue:
+        case Queue.REFUSED:
+            return [[_refused(where)]]
+        case Queue.SECOND:
+            return [[_second(where, reviewer)]]
+        case Queue.DISPUTED:
+            return [[_disputed(where)]]
+        case Queue.SAMPLE:
+            return [[_sample(where, reviewer, few)]]
+        case Queue.FLAGGED:
+            conditions, values = examples.restrictions(replace(where, flagged=None))
+            return [[_Walk("examples", ["examples.flagged = 1", *conditions], values)]]
+    restricted = []
+    for status in _effective(queue, where).status:
+        walked = queue in {Queue.UNCERTAIN, Queue.CELL} and not few
+        terms, values = (_tested if walked else examples.restrictions)(replace(where, status=()))
+        restricted.append((["examples.status = ?", *terms], [status, *values]))
+    source = "examples INDEXED BY examples_by_place" if few else "examples"
+    if queue is Queue.UNCERTAIN:
+        return [
+            [
+                _Walk(source, [*conditions, f"examples.certainty IS {known}"], values, order=order)
+                for conditions, values in restricted
+            ]
+            for known, order in (("NOT NULL", ("examples.certainty", "examples.id")), ("NULL", ("examples.id",)))
+        ]
+    place = ("examples.domain", "examples.level", "examples.decision", "examples.id")
+    order = place if queue is Queue.CELL else ("examples.id",)
+    return [
+        [
+            _Walk(source, conditions, values, order=order, newest_first=queue is Queue.NEWEST)
+            for conditions, values in restricted
+        ]
+    ]
+
+
+def _sample(where: Filter, reviewer: str, few: bool) -> _Walk:
+    """Of what QA passed, whatever its status: the same ones each time, but those `reviewer` has decided blind."""
+    restrictions, values = (examples.restrictions if few else _tested)(where)
+    chance = "examples.number * 2654435761 % 4294967296"
+    chosen = f"SELECT * FROM examples WHERE {' AND '.join(['refused = 0', *restrictions])} ORDER BY {chance}"
+    mine = (
+        "NOT EXISTS (SELECT 1 FROM reviews AS r WHERE r.example = examples.id AND r.reviewer = ? AND r.value <> '' "
+        f"AND r.action <> 'split' AND {STANDS})"
+    )
+    return _Walk(f"({chosen} LIMIT {SAMPLE}) AS examples", [mine], [*values, reviewer], order=(chance,))
+
+
+def _refused(where: Filter) -> _Walk:
+    """Attempts that QA rejected and no person has decided about, newest first."""
+    conditions = [
+        "v.result = 'rejected'",
+        "a.candidate IS NOT NULL",
+        "NOT EXISTS (SELECT 1 FROM examples AS e WHERE e.attempt = a.id AND (e.status <> 'rejected' OR EXISTS "
+        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'reject') AND {STANDS})))",
+    ]
+    values: list[object] = []
+    for name, wanted in (("domain", where.domain), ("level", where.level), ("decision", where.decision)):
+        if wanted:
+            conditions.append(f"a.{name} IN ({', '.join('?' * len(wanted))})")
+            values += wanted
+    for name, value in (("family", where.family), ("run", where.run)):
+        if value:
+            conditions.append(f"a.{name} = ?")
+            values.append(value)
+    for word in where.text.split():
+        conditions.append("instr(lower(a.candidate), lower(?))")
+        values.append(word)
+    source = "verdicts AS v CROSS JOIN attempts AS a ON a.id = v.attempt"
+    return _Walk(source, conditions, values, key="v.attempt", order=("v.attempt",), newest_first=True)
+
+
+def _tested(where: Filter) -> tuple[list[str], list[object]]:
+    """What `where` says, each term (by its plus) kept from being the way by which a row is looked up."""
+    restrictions, values = examples.restrictions(where)
+    return [f"+{term}" for term in restrictions], values
+
+
+def _second(where: Filter, reviewer: str) -> _Walk:
+    """Examples that somebody else has decided, and `reviewer` has not."""
+    restrictions, values = _tested(where)
+    decided = "action IN ('accept', 'reject', 'label')"
+    conditions = [
+        f"r.{decided}",
+        "r.reviewer <> ?",
+        STANDS,
+        "NOT EXISTS (SELECT 1 FROM reviews AS m INDEXED BY reviews_by_example WHERE m.example = r.example "
+        f"AND m.reviewer = ? AND m.{decided} AND NOT EXISTS (SELECT 1 FROM reviews AS w WHERE w.undoes = m.id))",
+        *restrictions,
+    ]
+    source = "reviews AS r INDEXED BY reviews_by_example CROSS JOIN examples ON examples.id = r.example"
+    group = "GROUP BY r.example"
+    return _Walk(source, conditions, [reviewer, reviewer, *values], "r.example", ("r.example",), group=group)
+
+
+def _disputed(where: Filter) -> _Walk:
+    """Examples whose blind decisions differ from the label, the judge or each other.
+
+    Those that came before a person accepted or rejected in sight of the label are settled, and do not count.
+    """
+    restrictions, values = _tested(where)
+    unsettled = (
+        "NOT EXISTS (SELECT 1 FROM reviews AS d WHERE d.example = r.example AND d.id > r.id AND d.value = '' "
+        "AND d.action IN ('accept', 'reject') AND NOT EXISTS (SELECT 1 FROM reviews AS t WHERE t.undoes = d.id))"
+    )
+    source = (
+        "reviews AS r INDEXED BY reviews_blind CROSS JOIN examples ON examples.id = r.example "
+        "LEFT JOIN verdicts AS j ON j.attempt = examples.attempt AND j.result <> 'failed'"
+    )
+    group = (
+        "GROUP BY r.example HAVING min(r.value) <> max(r.value) OR max(r.value <> examples.decision) "
+        "OR max(r.version = 1 AND r.value <> coalesce(j.blind_decision, r.value))"
+    )
+    return _Walk(source, [NEWEST, unsettled, *restrictions], values, "r.example", ("r.example",), group=group)

@@ -1,0 +1,107 @@
+"""Agreement: what counts as evidence, the coefficients against known figures, and what is not defined."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.review import agreement
+from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, report
+from storage import examples, opinions, reviews
+from storage.database import transaction
+from storage.opinions import Opinion
+from storage.schema import Action
+from tests.conftest import example
+
+
+def opinion(number: int, value: str, label: str = "A", judge: str | None = None, who: str = "ann") -> Opinion:
+    return Opinion(f"e{number}", f"f{number}", who, 1, value, label, judge)
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agreement, "RESAMPLES", 60)
+
+
+def only(found: list[Agreement], who: str, whom: str) -> Agreement:
+    return next(pair for pair in found if (pair.who, pair.whom) == (who, whom))
+
+
+def test_the_coefficients_are_those_of_a_worked_example() -> None:
+    """Cohen's two by two table 20, 5, 10, 15: observed 0.7, by chance 0.5, kappa 0.4."""
+    cells = [("A", "A", 20), ("A", "B", 5), ("B", "A", 10), ("B", "B", 15)]
+    pairs = [(one, two) for one, two, count in cells for _ in range(count)]
+    found = report(opinion(number, one, two) for number, (one, two) in enumerate(pairs))
+    pair = only(found.pairs, "ann", LABEL)
+    assert (pair.examples, pair.families, pair.agreed) == (50, 50, 35)
+    assert pair.kappa.value == pytest.approx(0.4)
+    # Both raters pooled use A 55 times in 100: 1 - 0.3 / (2 * 55 * 45 / (100 * 99)).
+    assert pair.alpha.value == pytest.approx(1 - 0.3 / (2 * 55 * 45 / (100 * 99)))
+    assert pair.confusion == {"A": {"A": 20, "B": 5}, "B": {"A": 10, "B": 15}}
+    for found_one in (pair.kappa, pair.alpha):
+        assert found_one.low is not None
+        assert found_one.high is not None
+        assert found_one.low < 0.4 < found_one.high
+    assert pair.low < 0.7 < pair.high
+
+
+def test_what_is_not_defined_says_why() -> None:
+    one = report([opinion(0, "A")]).pairs[0]
+    assert (one.kappa.value, one.alpha.undefined) == (None, "not defined: fewer than two examples")
+    same = report([opinion(0, "A"), opinion(1, "A")]).pairs[0]
+    assert "all decided the same way" in same.kappa.undefined
+    assert (same.agreed, same.kappa.value, same.alpha.value) == (2, None, None)
+    kin = [Opinion(f"e{n}", "f", "ann", 1, value, "A", None) for n, value in enumerate("AB")]
+    assert report(kin).pairs[0].kappa.undefined == "no interval: all examples are of one family"
+    assert report([]).pairs == []
+
+
+def test_judge_people_and_all_together() -> None:
+    found = report(
+        [
+            *(opinion(number, "AB"[number % 2], judge="A" if number < 4 else None) for number in range(6)),
+            *(opinion(number, "AB"[number % 2], who="ben") for number in range(4)),
+            *(opinion(number, "A", who="") for number in range(3)),
+        ]
+    )
+    assert only(found.pairs, "ann", JUDGE).examples == 4
+    assert only(found.pairs, "ann", "ben").kappa.value == pytest.approx(1.0)
+    assert only(found.pairs, NAMELESS, "ann").examples == 3
+    assert found.together is not None
+    assert (found.together.people, found.together.examples) == (3, 4)
+    assert found.decisions == 13
+
+
+_VALUES = st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("ABC"), st.integers(0, 3)), min_size=1, max_size=8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(_VALUES)
+def test_any_decisions_give_figures_or_a_reason(values: list[tuple[str, str, int]]) -> None:
+    given_ones = [Opinion(f"e{n}", f"f{kin}", "ann", 1, one, two, None) for n, (one, two, kin) in enumerate(values)]
+    pair = report(given_ones).pairs[0]
+    assert sum(sum(row.values()) for row in pair.confusion.values()) == pair.examples == len(values)
+    for found in (pair.kappa, pair.alpha):
+        assert (found.value is None or found.low is None) == bool(found.undefined)
+        assert all(figure is None or -1.0001 <= figure <= 1.0001 for figure in (found.value, found.low, found.high))
+
+
+def test_only_what_stands_and_was_decided_blind_counts_against_the_version_that_was_seen(
+    db: sqlite3.Connection,
+) -> None:
+    one, two = example(id=f"01J{0:023d}"), example(id=f"01J{1:023d}")
+    with transaction(db):
+        examples.add(db, one)
+        examples.add(db, two)
+    reviews.decide(db, one.id, Action.ACCEPT, reviewer="ann")
+    assert opinions.every(db) == []
+    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.decide(db, two.id, Action.LABEL, value="REJECTED", version=1, reviewer="ann")
+    reviews.undo(db)
+    reviews.edit(db, one.model_copy(update={"decision": "REFINED"}))
+    assert opinions.every(db) == [Opinion(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
+    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=2, reviewer="ann")
+    assert [found.label for found in opinions.every(db)] == ["REFINED"]

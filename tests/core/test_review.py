@@ -1,0 +1,229 @@
+"""What a decision means: letters, lines of the log, what hides a label, drafts, checks of edits."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.project import Project
+from core.review.blindness import Blindness, told_by
+from core.review.case import Case, changes, deciding, labelling, read
+from core.review.editing import as_json, checked, doubts, fits_form, read_json, values_of
+from core.review.letters import letters
+from core.review.progress import Pace, accepted
+from core.review.round import Round
+from storage import drafts, examples, reviews
+from storage.database import transaction
+from storage.examples import Filter
+from storage.queues import EVERYTHING, Queue
+from storage.reviews import ReviewError
+from storage.schema import Action, Example, Review, Status
+from tests.conftest import example
+
+
+def put(db: sqlite3.Connection, *several: Example) -> None:
+    with transaction(db):
+        for one in several:
+            examples.add(db, one)
+
+
+def case(**change: object) -> Case:
+    return Case(example(**change), True, [], [])
+
+
+def test_letters_are_those_of_the_labels_where_they_are_free() -> None:
+    taken = set("axesujkybondgq")
+    assert letters(["VALIDATED", "REJECTED", "REFINED"], taken) == {"VALIDATED": "v", "REJECTED": "r", "REFINED": "f"}
+    assert letters(["YES", "NO"], taken) == {"YES": "Y", "NO": "N"}
+    assert letters(["不", "1"], taken) == {"不": "c", "1": "f"}
+
+
+@given(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=60), st.sets(st.sampled_from("abcXYZ")))
+def test_letters_are_unique_and_free(labels: list[str], taken: set[str]) -> None:
+    found = letters(labels, taken)
+    assert len(set(found.values())) == len(found)
+    assert not set(found.values()) & taken
+    assert len(found) == min(len(labels), 52 - len(taken))
+
+
+def test_who_agrees_accepts_and_who_does_not_or_comes_later_labels() -> None:
+    agreeing = labelling(case(), "VALIDATED", note="n", reviewer="ann")
+    assert (agreeing.action, agreeing.value, agreeing.version, agreeing.note) == (Action.ACCEPT, "VALIDATED", 1, "n")
+    assert labelling(case(), "REFINED").action is Action.LABEL
+    assert labelling(case(status="accepted"), "VALIDATED").action is Action.LABEL
+
+
+def test_accepting_what_qa_rejected_brings_it_in() -> None:
+    refused = case(status="rejected", refused=True)
+    accept = Review(example="", action=Action.ACCEPT, value="VALIDATED", version=1, note="sound")
+    overrule, line = deciding(refused, accept)
+    assert (overrule.action, overrule.value, overrule.note, line) == (Action.OVERRULE, "", "", accept)
+    assert len(deciding(case(), accept)) == 1
+    assert len(deciding(refused, Review(example="", action=Action.REJECT))) == 1
+
+
+def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connection) -> None:
+    one = example()
+    put(db, one)
+    reviews.edit(db, one.model_copy(update={"hypothesis": "Another."}))
+    with pytest.raises(ReviewError, match="edited meanwhile"):
+        reviews.act(db, one, [labelling(Case(one, True, [], []), "VALIDATED")])
+    with pytest.raises(ReviewError, match="labelled VALIDATED, not REFINED"):
+        reviews.decide(db, one.id, Action.ACCEPT, value="REFINED", version=2)
+
+
+def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
+    one = example()
+    put(db, one)
+    blindness = Blindness("ann")
+
+    def broken(queue: Queue = Queue.NEWEST, where: Filter = EVERYTHING) -> str:
+        found = read(db, one.id)
+        assert found is not None
+        return blindness.broken(found, queue, where)
+
+    assert broken() == ""
+    assert "order" in broken(Queue.CELL)
+    assert "filter" in broken(where=Filter(decision=("REFINED",)))
+    assert told_by(Queue.DISPUTED, EVERYTHING)
+    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ben")
+    assert broken() == ""
+    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.undo(db, reviewer="ann")  # which unsees nothing
+    assert "you have decided" in broken()
+    other = example()
+    put(db, other)
+    blindness.saw(other.id)
+    found = read(db, other.id)
+    assert found is not None
+    assert blindness.broken(found, Queue.NEWEST, EVERYTHING) == "you have seen it"
+    assert read(db, "01AAAAAAAAAAAAAAAAAAAAAAAA") is None
+
+
+def test_a_round_remembers_what_it_held(db: sqlite3.Connection) -> None:
+    put(db, *(example(id=f"01J{number:023d}") for number in range(3)))
+    one = Round(db, Queue.OLDEST, EVERYTHING, "")
+    one.read_on()
+    assert (one.left().number, one.size(one.left())) == (3, 3)
+    accept = Review(example=one.key or "", action=Action.ACCEPT)
+    reviews.act(db, example(id=one.key), [accept])
+    one.done(accept)
+    one.move(1)
+    assert (one.at, one.left().number, one.size(one.left())) == (1, 2, 3)
+    put(db, example(id=f"01J{9:023d}"))
+    one.read_on()
+    assert one.size(one.left()) == 4
+    one.move(5)
+    assert one.key is None or one.key.endswith("9")
+    one.refresh()
+    one.read_on()
+    one.move(9)
+    assert one.case() is None
+    undone = reviews.undo(db)
+    assert undone is not None
+    one.bring_to_front(undone.example)
+    assert one.at == 0
+
+
+def test_a_search_in_a_round_counts_what_is_decided_itself(db: sqlite3.Connection) -> None:
+    put(db, *(example(id=f"01J{number:023d}") for number in range(3)))
+    one = Round(db, Queue.OLDEST, Filter(text="free"), "")
+    one.read_on()
+    assert one.left().number == 3
+    one.done(Review(example="", action=Action.FLAG))
+    assert one.left().number == 3
+    one.done(Review(example="", action=Action.REJECT))
+    assert one.left().number == 2
+
+
+def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
+    pace = Pace()
+    assert pace.per_minute(0) is None
+    for second in range(0, 60, 10):
+        pace.add(second)
+    assert pace.per_minute(60) == pytest.approx(5.0)
+    pace.take_back()
+    assert pace.per_minute(60) == pytest.approx(4.0)
+    assert pace.per_minute(1000) is None
+
+
+def test_accepted_counts_what_people_accepted(db: sqlite3.Connection, project: Project) -> None:
+    put(db, example(status=Status.ACCEPTED), example())
+    assert [quota.have for quota in accepted(project.task, db).values()] == [1, 0, 0]
+
+
+def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> None:
+    one = example()
+    put(db, one)
+    for number in (2, 3):
+        reviews.edit(db, one.model_copy(update={"hypothesis": f"Claim {number}.", "version": number - 1}))
+    found = read(db, one.id)
+    assert found is not None
+    [(heading, before, after, critique)] = changes(db, found)
+    assert (heading, before.hypothesis, after.hypothesis, critique) == (
+        "version 3 against 2",
+        "Claim 2.",
+        "Claim 3.",
+        "",
+    )
+
+
+def test_a_draft_is_one_persons_and_the_newest_replaces_it(db: sqlite3.Connection) -> None:
+    one = example()
+    put(db, one)
+    drafts.keep(db, one.id, "ann", 1, {"form": {"hypothesis": "\ud800 x"}})
+    drafts.keep(db, one.id, "ann", 2, {"form": {"hypothesis": "y"}})
+    found = drafts.get(db, one.id, "ann")
+    assert found is not None
+    assert (found.version, found.content) == (2, {"form": {"hypothesis": "y"}})
+    assert drafts.newest(db, "ann") == found
+    assert drafts.get(db, one.id, "ben") is None
+    drafts.drop(db, one.id, "ann")
+    assert drafts.newest(db, "ann") is None
+
+
+def test_a_form_that_nobody_touched_is_the_example(project: Project) -> None:
+    one = example(confidence=0.123456789, hypothesis="bidi \u202e and \x1b stay")
+    assert checked(project.task, one, values_of(one)) == (one, [])
+    assert read_json(as_json(values_of(one)))[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"confidence": "2"}, "confidence: 2 is no number from 0 to 1"),
+        ({"confidence": ""}, "confidence: nothing is no number from 0 to 1"),
+        ({"confidence": "nan"}, "confidence: nan is no number from 0 to 1"),
+        ({"hypothesis": ""}, "hypothesis: is empty"),
+        ({"evidence": []}, "evidence: one piece at least is needed"),
+        ({"evidence": [{"source": "", "relevance": "1", "content": "c"}]}, "evidence 1 source: is empty"),
+        ({"evidence": [{"source": "s", "relevance": "x", "content": "c"}]}, "evidence 1 relevance: x is no number"),
+        ({"evidence": [{"source": "s", "content": "c"}]}, "evidence 1 relevance: is missing"),
+        ({"domain": "sports"}, "no domain sports"),
+        ({"level": "9"}, "no level 9"),
+    ],
+)
+def test_what_is_wrong_with_an_edit_is_said_plainly(project: Project, values: dict[str, object], words: str) -> None:
+    edited, problems = checked(project.task, example(), values)
+    assert edited is None
+    assert words in "\n".join(problems)
+
+
+def test_doubts_are_what_the_rules_of_qa_say(project: Project) -> None:
+    assert doubts(project.task, example(confidence=0.1))
+    assert not [doubt for doubt in doubts(project.task, example()) if "confidence" in doubt.lower()]
+
+
+def test_json_with_mistakes_says_where() -> None:
+    assert read_json("{\n  nope")[1].startswith("line 2, column 3: not JSON")
+    assert "an object" in read_json("[]")[1]
+    assert "no field status" in read_json('{"status": "accepted"}')[1]
+
+
+def test_long_examples_and_those_of_many_pieces_do_not_fit_a_form() -> None:
+    assert fits_form(example())
+    assert not fits_form(example(hypothesis="x" * 60_000))
+    assert not fits_form(example(evidence=example().evidence * 20))

@@ -1,0 +1,168 @@
+"""Acts of many: what they do is what as many single decisions do, and one undo takes them back."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.project import Project
+from storage import bulk, database, examples, listing, reviews, splits
+from storage.database import connect, transaction
+from storage.reviews import ReviewError
+from storage.schema import Action, Example, Status
+from storage.search import parse_query
+from storage.splits import SplitError
+from tests.conftest import example
+
+
+@pytest.fixture
+def stored(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> list[Example]:
+    """Twelve examples of six families; acts of many are written four at a time."""
+    monkeypatch.setattr(database, "PIECE", 4)
+    return fill(db, 12)
+
+
+def fill(db: sqlite3.Connection, count: int) -> list[Example]:
+    made = [example(id=f"01J{i:023d}", family=f"f{i // 2}") for i in range(count)]
+    with transaction(db):
+        for one in made:
+            examples.add(db, one)
+    return made
+
+
+def rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in db.execute("SELECT id, status, flagged, split, version FROM examples ORDER BY id")]
+
+
+def test_many_are_one_act_and_one_undo(db: sqlite3.Connection, stored: list[Example]) -> None:
+    reviews.decide(db, stored[0].id, Action.REJECT, reviewer="ann")
+    reviews.edit(db, stored[1].model_copy(update={"hypothesis": "Another."}))
+    before = rows(db)
+    numbers = listing.every(db)
+    assert list(bulk.act(db, numbers, Action.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
+    assert examples.count(db, parse_query("status:accepted")) == 12
+    assert db.execute("SELECT count(DISTINCT batch) FROM reviews WHERE batch IS NOT NULL").fetchone()[0] == 1
+    assert list(reviews.undoing(db)) == [0, 4, 8, 12]
+    assert rows(db) == before
+    undone = reviews.undo(db)
+    assert undone is not None
+    assert undone.review.action is Action.EDIT
+
+
+def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
+    db: sqlite3.Connection, stored: list[Example]
+) -> None:
+    before = rows(db)
+    for done in bulk.act(db, listing.every(db), Action.REJECT, reason="ambiguous"):
+        if done == 8:
+            break
+    assert examples.count(db, parse_query("status:rejected")) == 8
+    for done in reviews.undoing(db):
+        if done == 4:
+            break
+    assert examples.count(db, parse_query("status:rejected")) == 4
+    undone = reviews.undo(db)
+    assert undone is not None
+    assert undone.lines == 4
+    assert rows(db) == before
+    assert reviews.undo(db) is None
+
+
+def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connection, stored: list[Example]) -> None:
+    other = connect(project.database)
+    other.execute("PRAGMA busy_timeout = 0")
+    for done in bulk.act(db, listing.every(db, order=listing.Order.OLDEST), Action.ACCEPT):
+        if done == 4:
+            reviews.decide(other, stored[0].id, Action.REJECT)
+    other.close()
+    found = examples.get(db, stored[0].id)
+    assert found is not None
+    assert found.status is Status.REJECTED
+
+
+def test_only_decisions_can_be_made_of_many(db: sqlite3.Connection) -> None:
+    with pytest.raises(ValueError, match="edit"):
+        bulk.act(db, [1], Action.EDIT)
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.sampled_from(["accept", "reject", "flag", "unflag"]), st.sets(st.integers(1, 6), min_size=1)),
+        st.tuples(st.sampled_from(["train", "dev", "none"]), st.sets(st.integers(0, 2), min_size=1)),
+        st.just(("undo", set[int]())),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_STEPS)
+def test_rows_stand_as_after_single_decisions(tmp_path: Path, steps: list[tuple[str, set[int]]]) -> None:
+    """Against a stack of whole states; and splits are always those of whole families."""
+    db = connect(tmp_path / "one.db")
+    db.execute("PRAGMA synchronous = OFF")
+    if not examples.count(db):
+        fill(db, 6)
+    stack = [rows(db)]
+    for name, chosen in steps:
+        if name == "undo":
+            if len(stack) > 1:
+                assert reviews.undo(db) is not None
+                stack.pop()
+        elif name in {"train", "dev", "none"}:
+            split = "" if name == "none" else name
+            list(splits.put(db, {f"f{number}": split for number in chosen}))
+            stack.append(rows(db))
+            for row in db.execute("SELECT family, split FROM examples"):
+                assert int(row["family"][1:]) not in chosen or row["split"] == split
+        else:
+            list(bulk.act(db, sorted(chosen), Action(name)))
+            stack.append(rows(db))
+        assert rows(db) == stack[-1]
+        assert all(count == 1 for (count,) in db.execute("SELECT count(DISTINCT split) FROM examples GROUP BY family"))
+    while reviews.undo(db):
+        pass
+    db.close()
+
+
+def test_a_new_example_of_a_family_goes_where_its_family_is(db: sqlite3.Connection, stored: list[Example]) -> None:
+    list(splits.put(db, {"f0": "dev", "f1": "train"}, reviewer="ann"))
+    with transaction(db):
+        examples.add(db, example(id="01K" + "0" * 23, family="f0"))
+    found = examples.get(db, "01K" + "0" * 23)
+    assert found is not None
+    assert found.split == "dev"
+    lines = [line for line in reviews.newest(db, 10) if line.action is Action.SPLIT]
+    assert {(line.example, line.value) for line in lines} == {(stored[0].id, "dev"), (stored[2].id, "train")}
+    reviews.undo(db, reviewer="ann")
+    assert examples.count(db, parse_query("split:none")) == 13
+
+
+def test_a_frozen_split_neither_loses_nor_gains(db: sqlite3.Connection, stored: list[Example]) -> None:
+    list(splits.put(db, {"f0": "test", "f1": "dev"}))
+    splits.freeze(db, "test")
+    before = rows(db)
+    for given_splits in ({"f0": "dev"}, {"f1": "test"}, {"f2": "test"}, {"f2": "dev", "f0": ""}):
+        with pytest.raises(SplitError, match="frozen"):
+            list(splits.put(db, given_splits))
+    assert rows(db) == before
+    with pytest.raises(ReviewError, match="frozen"):
+        reviews.undo(db)
+    list(splits.put(db, {"f0": "test", "f1": "train"}))
+    assert reviews.undo(db) is not None
+    assert rows(db) == before
+    assert splits.frozen(db) == {"test": ""}
+    with pytest.raises(SplitError, match="there are train, dev, test"):
+        splits.freeze(db, "validation")
+
+
+def test_an_undo_into_a_frozen_split_is_refused(db: sqlite3.Connection, stored: list[Example]) -> None:
+    list(splits.put(db, {"f0": "test"}))
+    list(splits.put(db, {"f0": "dev"}))
+    splits.freeze(db, "test")
+    with pytest.raises(ReviewError, match="test is frozen"):
+        reviews.undo(db)

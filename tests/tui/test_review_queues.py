@@ -1,0 +1,188 @@
+"""The queues, the judge's rejections, the diff and the agreement, through the pilot."""
+
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+
+from core.project import Project
+from storage import attempts, examples, reviews, runs
+from storage.schema import Action, Attempt, Outcome, Result, Run, Status, Verdict
+from tests.conftest import candidate, example
+from tests.tui.conftest import SIZE, put, shown, told, until
+from tests.tui.test_review_blind import begin, lines
+from tui.app import SidequestApp
+
+
+def attempt(
+    db: sqlite3.Connection, number: int, *, result: Result, parent: Attempt | None = None, **change: object
+) -> Attempt:
+    """An attempt that QA has judged."""
+    run = parent.run if parent else f"01R{number:023d}"
+    if parent is None:
+        runs.add(db, Run(id=run, kind="generate"))
+    made = Attempt(
+        id=f"01A{number:023d}", run=run, domain="market", level=1, decision="VALIDATED", slot=0,
+        number=parent.number + 1 if parent else 0, idea=0, parent=parent.id if parent else None,
+        outcome=Outcome.WRITTEN, candidate=candidate(**change), family=f"f{number}", source="openai", seed=0,
+    )  # fmt: skip
+    attempts.add_attempt(db, made, None)
+    passed = result is Result.PASSED
+    verdict = Verdict(
+        attempt=made.id, result=result, stage="judge", reason="" if passed else "blind_disagreement",
+        critique="Say which quarter.", blind_decision="VALIDATED" if passed else "REFINED", blind_confidence=0.62,
+        rubric={"clarity": 0.7},
+    )  # fmt: skip
+    one = example(attempt=made.id, run=run, **change) if passed else None
+    attempts.add_verdict(db, verdict, one)
+    return made
+
+
+async def test_what_the_judge_rejected_is_accepted_or_confirmed(project: Project, db: sqlite3.Connection) -> None:
+    for number in range(4):
+        attempt(db, number, result=Result.REJECTED, hypothesis=f"Refused claim {number}.")
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot, "o", "6")
+        assert "rejected by the judge" in shown(pilot)
+        assert "1 of 4 · 4 left" in shown(pilot)
+        assert "Refused claim 3" in shown(pilot)
+        assert "REFINED" not in shown(pilot)
+        await pilot.press("a", "x", "1", "v", "r")
+        await pilot.pause()
+        for words in ("You decided REJECTED, it is labelled VALIDATED", "Refused claim 0", "decided REFINED with"):
+            assert words in shown(pilot)
+        assert lines(db) == [
+            ("overrule", "", None),
+            ("accept", "", None),
+            ("reject", "", None),
+            ("overrule", "", None),
+            ("accept", "VALIDATED", 1),
+            ("label", "REJECTED", 1),
+        ]
+        found = {one.hypothesis: one.status for one in examples.page(db)}
+        assert found == {
+            "Refused claim 3.": Status.ACCEPTED,
+            "Refused claim 2.": Status.REJECTED,
+            "Refused claim 1.": Status.ACCEPTED,
+            "Refused claim 0.": Status.REJECTED,
+        }
+        await pilot.press("u", "u")
+        await pilot.pause()
+        assert "Refused claim 1" in shown(pilot)
+        assert "undid accept blind as VALIDATED" in told(pilot)
+        assert "2 left" in shown(pilot)
+        await pilot.press("slash", *"status:pending", "enter")
+        await pilot.pause()
+        assert "has no status" in told(pilot)
+
+
+async def test_what_the_judge_rejected_can_be_edited_and_then_accepted(
+    project: Project, db: sqlite3.Connection
+) -> None:
+    attempt(db, 0, result=Result.REJECTED)
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot, "o", "6", "e")
+        await pilot.press("X")
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        await pilot.press("a")
+        [one] = examples.page(db)
+        assert (one.status, one.version, one.hypothesis[:1]) == (Status.ACCEPTED, 2, "X")
+
+
+async def test_each_queue_is_named_and_an_empty_one_says_what_to_do(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot)
+        for number, title, words in (
+            (2, "newest first", "Claim number 11"),
+            (3, "oldest first", "Claim number 0"),
+            (4, "by cell", "the order by cell tells it"),
+            (5, "flagged", "Nothing here: what somebody flagged"),
+            (6, "rejected by the judge", "Nothing here: what QA rejected"),
+            (7, "random sample", "12 left"),
+            (8, "second opinion", "others have decided and you have not"),
+            (9, "disagreements", "Nothing here: where people"),
+            (1, "least certain first", "Claim number 0"),
+        ):
+            await pilot.press("o", str(number))
+            await pilot.pause()
+            assert title in shown(pilot)
+            assert words in shown(pilot)
+        await pilot.press("o")
+        await pilot.pause()
+        assert "What to review" in shown(pilot)
+        await pilot.press("j", "k", "j", "enter")
+        await pilot.pause()
+        assert "newest first" in shown(pilot)
+        await pilot.press("o", "escape")
+        await pilot.pause()
+        assert "newest first" in shown(pilot)
+
+
+async def test_what_was_skipped_waits_at_the_beginning(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot, "s", *["a"] * 11)
+        assert "1 are left that you skipped" in shown(pilot)
+        await pilot.press("j")
+        await pilot.pause()
+        assert "Claim number 0" in shown(pilot)
+
+
+async def test_the_filter_narrows_the_queue_and_a_decision_in_it_is_not_blind(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot, "o", "2", "slash", *"decision:refined", "enter")
+        assert "newest first · decision:refined" in shown(pilot)
+        assert "not blind: the filter tells it" in shown(pilot)
+        assert "1 of 4 · 4 left" in shown(pilot)
+
+
+async def test_the_diff_shows_what_the_rewrite_changed(project: Project, db: sqlite3.Connection) -> None:
+    first = attempt(db, 0, result=Result.REJECTED, hypothesis="Sales rise.", decision="REFINED")
+    attempt(db, 1, result=Result.PASSED, parent=first, hypothesis="Sales fall.")
+    put(db, example(id="01Z" + "0" * 23))
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot, "d")
+        assert "ATTEMPT 2 AGAINST 1" in shown(pilot)
+        assert "Sales [-rise.-]{+fall.+}" in shown(pilot)
+        assert "Say which quarter" not in shown(pilot)
+        assert "VALIDATED" not in shown(pilot).partition("hidden")[0].partition("ATTEMPT")[2]
+        await pilot.press("b")
+        await pilot.pause()
+        assert "CRITIQUE  Say which quarter." in shown(pilot)
+        assert "[-REFINED-]" in shown(pilot)
+        await pilot.press("d")
+        await pilot.pause()
+        assert "HYPOTHESIS" in shown(pilot)
+        assert "clarity 0.70. Say which quarter" in shown(pilot).replace("\n", " ").replace("  ", " ")
+        await pilot.press("j", "d")
+        await pilot.pause()
+        assert "nothing came before it" in told(pilot)
+
+
+async def test_agreement_is_computed_beside_the_app(app: SidequestApp, db: sqlite3.Connection) -> None:
+    from core.review import agreement
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(agreement, "RESAMPLES", 50)
+        async with app.run_test(size=SIZE) as pilot:
+            await begin(pilot, "g")
+            await until(pilot, lambda: "nothing to compare yet" in shown(pilot))
+            await pilot.press("escape")
+            for number in range(6):
+                key, value = (
+                    f"01J{number:023d}",
+                    "REFINED" if number == 1 else ("VALIDATED", "REJECTED", "REFINED")[number % 3],
+                )
+                reviews.decide(db, key, Action.LABEL, value=value, version=1, reviewer="[/ann")
+            await pilot.press("g")
+            await until(pilot, lambda: "Cohen's kappa" in shown(pilot))
+            assert "[/ann with the label" in shown(pilot)
+            assert "agree on 5/6 (44%–97%)" in shown(pilot)
+            assert "1 × REFINED, where the other says REJECTED" in shown(pilot)
+            await pilot.press("j", "k", "q")
+            await pilot.pause()
+            assert "Claim number 0" in shown(pilot)

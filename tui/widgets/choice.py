@@ -1,0 +1,41 @@
+"""A question with several answers, each a digit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from tui.text import clean, content
+
+
+class Choice(ModalScreen[int | None]):
+    """Closes with the position of the answer that was chosen by its digit, or None for none of them."""
+
+    BINDINGS: ClassVar = [
+        *(Binding(str(number), f"answer({number})", show=False) for number in range(1, 10)),
+        Binding("escape,q", "answer(0)", "Back"),
+    ]
+
+    def __init__(self, question: str, answers: Sequence[str], *, now: int | None = None) -> None:
+        super().__init__(classes="overlay")
+        self._question = question
+        self._answers = answers
+        self._now = now
+
+    def compose(self) -> ComposeResult:
+        parts: list[Content | tuple[str, str] | str] = [content(self._question, style="bold"), "\n"]
+        for number, answer in enumerate(self._answers, start=1):
+            here = "  (now)" if number - 1 == self._now else ""
+            parts += [(f"\n {number}", "bold $text-accent"), f"  {clean(answer, limit=200)}", (here, "$text-muted")]
+        yield Static(Content.assemble(*parts, ("\n\nescape goes back", "$text-muted")), id="box")
+
+    def action_answer(self, number: int) -> None:
+        """Close with this answer."""
+        if number <= len(self._answers):
+            self.dismiss(number - 1 if number else None)
