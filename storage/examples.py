@@ -262,7 +262,12 @@ def restrictions(where: Filter) -> tuple[list[str], list[object]]:
     if where.ids:
         whole = [one for one in where.ids if len(one) > TAIL]
         tails = [one for one in where.ids if len(one) <= TAIL]
-        add(f"(examples.id IN ({_marks(whole)}) OR substr(examples.id, -6) IN ({_marks(tails)}))", *whole, *tails)
+        add(
+            f"examples.number IN (SELECT number FROM examples WHERE id IN ({_marks(whole)}) UNION ALL "
+            f"SELECT number FROM examples WHERE substr(id, -{TAIL}) IN ({_marks(tails)}))",
+            *whole,
+            *tails,
+        )
     for name in ("family", "run"):
         if value := getattr(where, name):
             add(f"examples.{name} = ?", value)

@@ -49,6 +49,8 @@ def main() -> None:
         asyncio.run(picture(folder, "generate", ["2"], 4.0))
         asyncio.run(picture(folder, "home", [], 1.5))
         asyncio.run(picture(folder, "review", ["3"], 0.5))
+        asyncio.run(picture(folder, "rejections", ["4"], 0.5))
+        asyncio.run(picture(folder, "dataset", ["5"], 0.5))
         for left in runs.newest(db):
             if not look(left).state.ended:
                 stop(db, left.id)

@@ -81,6 +81,11 @@ class Terminal:
                 raise TimeoutError(f"not painted within {seconds:.0f} s; painted was: {self.tail()!r}")
             self._read(1.0)
 
+    @property
+    def since(self) -> str:
+        """The text painted since the keys."""
+        return plain(self.painted[self._mark :])
+
     def tail(self) -> str:
         """The end of what was painted."""
         return plain(self.painted[-8000:])[-3000:]

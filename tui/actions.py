@@ -138,6 +138,8 @@ EXAMPLE = [
     Action("up,k", "scroll(-1)", "Line up", "Scroll up a line", footer=False),
     Action("space,pagedown", "page(1)", "Page down", "Scroll down a page"),
     Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
+    Action("home", "edge(False)", "Top", "To the top", footer=False),
+    Action("end,G", "edge(True)", "End", "To the end", footer=False),
 ]
 
 COVERAGE = [
@@ -147,6 +149,8 @@ COVERAGE = [
     Action("up,k", "move(-1)", "Previous", "The cell or group before", footer=False),
     Action("pagedown", "page(1)", "Page down", "Scroll down a page", footer=False),
     Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
+    Action("home", "edge(False)", "Top", "To the top", footer=False),
+    Action("end,G", "edge(True)", "End", "To the end", footer=False),
 ]
 
 RUNS = [

@@ -13,11 +13,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
 from storage import examples, listing
 from storage.examples import Filter
 from storage.listing import Row
 from storage.schema import Example
+
+T = TypeVar("T", int, str)
 
 # One example is held against so many: a quarter of a second.
 COMPARED = 1500
@@ -58,11 +61,11 @@ def _numbered(text: Sequence[str]) -> list[tuple[str, int]]:
     return found
 
 
-def components(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+def components(pairs: Iterable[tuple[T, T]]) -> list[list[T]]:
     """What hangs together by `pairs`, each sorted, the largest first."""
-    root: dict[int, int] = {}
+    root: dict[T, T] = {}
 
-    def find(one: int) -> int:
+    def find(one: T) -> T:
         root.setdefault(one, one)
         while root[one] != one:
             root[one] = one = root[root[one]]
@@ -70,7 +73,7 @@ def components(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
 
     for first, second in pairs:
         root[find(second)] = find(first)
-    groups: dict[int, list[int]] = defaultdict(list)
+    groups: dict[T, list[T]] = defaultdict(list)
     for one in sorted(root):
         groups[find(one)].append(one)
     return sorted(groups.values(), key=lambda group: (-len(group), group))
@@ -124,13 +127,11 @@ def linked_families(connection: sqlite3.Connection, where: Filter, threshold: fl
         "CROSS JOIN examples AS e ON e.number = n",
         values,
     )
-    names: dict[str, int] = {}
-    links: list[tuple[int, int]] = []
+    links: list[tuple[str, str]] = []
     for _, place in groupby(rows, key=lambda row: (row["domain"], row["level"])):
         found = [(row["family"], of_stored(row["hypothesis"], row["evidence"])) for row in place]
         for first, second, _ in near([words for _, words in found], threshold):
             one, other = found[first][0], found[second][0]
             if one != other:
-                links.append((names.setdefault(one, len(names)), names.setdefault(other, len(names))))
-    known = list(names)
-    return [[known[one] for one in group] for group in components(links)]
+                links.append((one, other))
+    return components(links)

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.dataset.neighbours import components, linked_families
 from core.task import Task
 from storage import examples, splits
 from storage.examples import CellCount, Filter
@@ -60,8 +61,10 @@ def assign(
         for members, split in groups
         if (left := [one for one in members if placed.get(one) not in frozen])
     ]
-    if not any(split is None for _, split in groups):
-        return {}
+    given = {family: split for members, split in groups for family in members if split and family not in placed}
+    waiting = [(members, _sum(families, members)) for members, split in groups if split is None]
+    if not waiting:
+        return given
     if not open_shares:
         raise SplitError("every split that has a share is frozen: nothing new can be put into one")
     have: dict[Place, Counter[str]] = defaultdict(Counter)
@@ -71,12 +74,10 @@ def assign(
                 if (at := placed.get(family, split)) in open_shares:
                     have[place][at] += number
     rng = random.Random(seed)
-    waiting = [(members, _sum(families, members)) for members, split in groups if split is None]
     rng.shuffle(waiting)
     # The large ones first: what is small fills up what they leave.
     waiting.sort(key=lambda group: -group[1].total())
     targets = _targets(waiting, have, open_shares, rng)
-    given = {family: split for members, split in groups for family in members if split and family not in placed}
     behind = dict.fromkeys(open_shares, 0.0)
     for members, counts in waiting:
         room = {
@@ -100,23 +101,11 @@ def _groups(
     families: Mapping[str, Counter[Place]], placed: Mapping[str, str], linked: Sequence[Sequence[str]]
 ) -> list[tuple[list[str], str | None]]:
     """Families that belong together, and the split of those that are in one (the first such); in a fixed order."""
-    root = {family: family for family in families}
-
-    def find(family: str) -> str:
-        while root[family] != family:
-            root[family] = family = root[root[family]]
-        return family
-
-    for first, *others in linked:
-        for other in others:
-            if first in root and other in root:
-                root[find(other)] = find(first)
-    groups: dict[str, list[str]] = defaultdict(list)
-    for family in sorted(families):
-        groups[find(family)].append(family)
-    return [
-        (members, next((placed[family] for family in members if family in placed), None)) for members in groups.values()
-    ]
+    pairs = [(first, other) for first, *others in linked for other in others]
+    together = [[one for one in group if one in families] for group in components(pairs)]
+    alone = set(families) - {family for group in together for family in group}
+    groups = sorted([*(group for group in together if group), *([family] for family in alone)])
+    return [(members, next((placed[family] for family in members if family in placed), None)) for members in groups]
 
 
 def _targets(
@@ -158,8 +147,6 @@ def plan(
     task: Task, connection: sqlite3.Connection, where: Filter = ACCEPTED, *, seed: int | None = None
 ) -> Assignment:
     """The assignment of all families of what matches `where` that are in no split; raises SplitError."""
-    from core.dataset.neighbours import linked_families
-
     kin = splits.kin(connection, where)
     families: dict[str, Counter[Place]] = defaultdict(Counter)
     there: dict[str, str] = {}

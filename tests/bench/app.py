@@ -6,15 +6,16 @@ The real command runs in a pseudo-terminal of 80x24. Each figure is what a perso
 the end of the frame that shows the answer, read at the other end of the terminal.
 
     start   from the start of the process to Home with its figures, ready for keys
-    review  from there to the first example in Review
+    review, dataset
+            from the key on Home or Review to the first example, or rows, there
     next    from the decision to the next example, with the decision committed (Review's connection syncs each commit)
     filter, rare, common, page, sort
             in Dataset: from Enter, or the key, to the rows that answer; `rare` and `common` search for a word that three
-            examples have, and one that a third of them has
-    memory  the highest resident set of the process, after all of this
+            examples have, and one that half of them have; pages go down from the first row and up from the last
+    rss     the highest resident set of the process, after all of this
 
 Each round does all sizes in turn, in another order each time, in new processes; a figure is the median over the rounds
-of the percentile within a round, and for `start` and `review`, which a round does few times, the percentile over all.
+of the percentile within a round, and for `start` and what else a round does few times, the percentile over all.
 What was decided is taken back between rounds. Projects are made once (tests/bench/library.py: five minutes and 10 GB
 for a million examples, half a minute and 1 GB for 100,000) and kept in DIR; then a round takes about a minute.
 """
@@ -39,8 +40,13 @@ from tests.bench.library import TOKEN
 from tests.terminal import SIDEQUEST, Terminal, shows
 
 SIZES = (100, 10_000, 100_000, 1_000_000)
-STARTS, PRESSES, FILTERS, SEARCHES, PAGES, SORTS = 4, 40, 12, 10, 40, 10
-RARE = ("start_s", "review_ms", "rss_mb")
+STARTS, PRESSES, SEARCHES, PAGES = 4, 40, 6, 6
+# Of these a round has too few for a percentile of its own.
+SELDOM = ("start_s", "review_ms", "dataset_ms", "rss_mb")
+# Keys as a terminal sends them; the orders of Dataset by their digits, ending at the first, newest.
+PAGE_DOWN, PAGE_UP, HOME, END, CLEAR = "\x1b[6~", "\x1b[5~", "\x1b[H", "\x1b[F", "\x05\x15"
+ORDERS = "2345671"
+FILTERS = ("level:1", "level:4 domain:risk,market", "status:accepted", "level:2-3 -status:pending", "level:5", "flagged")
 
 Figures = dict[str, list[float]]
 
@@ -58,6 +64,7 @@ class Session:
         self.figures: Figures = defaultdict(list)
         self._db = connect(folder / "sidequest.db")
         self._rng = rng
+        self._shown: set[str] = set()
         _, at = app.until(shows("VALIDATED", "for review"))
         self.figures["start_s"].append(at - app.started)
 
@@ -65,25 +72,56 @@ class Session:
         """As long as a quick person takes."""
         self.app.drain(0.08 + 0.1 * self._rng.random())
 
-    def act(self, name: str, keys: str, than: set[str]) -> str:
-        """Type `keys`, and note as `name` the milliseconds to an example that is none of `than`; returns it."""
+    def act(self, keys: str, name: str = "") -> None:
+        """Type `keys`, and note as `name` the milliseconds to rows, or an example, that were not there before."""
         typed = self.app.send(keys)
-        front, at = self.app.until(another(than))
-        self.figures[name].append((at - typed) * 1000)
+        _, at = self.app.until(another(self._shown))
+        if name:
+            self.figures[name].append((at - typed) * 1000)
         self.pause()
-        return front
+        self._shown = set(TOKEN.findall(self.app.since))
 
     def review(self) -> None:
         """Go to Review, and decide."""
-        front = self.act("review_ms", "3", set())
+        self.act("3", "review_ms")
         for _ in range(PRESSES):
             logged = library.newest_review(self._db)
             typed = self.app.send("a")
-            front, at = self.app.until(another({front}))
+            _, at = self.app.until(another(self._shown))
             while library.newest_review(self._db) == logged:
                 at = time.perf_counter()
             self.figures["next_ms"].append((at - typed) * 1000)
             self.pause()
+            self._shown = set(TOKEN.findall(self.app.since))
+
+    def dataset(self) -> None:
+        """Go to Dataset; page, sort, filter and search there."""
+        self.act("5", "dataset_ms")
+        for _ in range(PAGES):
+            for _ in range(3):
+                self.act(PAGE_DOWN, "page_ms")
+            self.act(END)
+            for _ in range(3):
+                self.act(PAGE_UP, "page_ms")
+            self.act(HOME)
+        for order in ORDERS:
+            self.app.send("o")
+            self.app.until(shows("escape goes back"))
+            self.pause()
+            self.act(order, "sort_ms")
+        for turn in range(SEARCHES):
+            self._filter(FILTERS[turn], "filter_ms")
+            self._filter(library.RARE, "rare_ms")
+            self._filter(FILTERS[-1 - turn], "filter_ms")
+            self._filter(library.COMMON, "common_ms")
+
+    def _filter(self, query: str, name: str) -> None:
+        self.app.send("/")
+        self.pause()
+        self.app.send(CLEAR + query)
+        self.app.until(shows(query[-1]))
+        self.pause()
+        self.act("\r", name)
 
     def close(self) -> Figures:
         """The figures, with the memory that it took."""
@@ -108,6 +146,7 @@ def session(folder: Path, rng: random.Random) -> Figures:
             one = Session(folder, app, rng)
             one.pause()
             one.review()
+            one.dataset()
             found = one.close()
     finally:
         library.put_back(db, newest)
@@ -118,7 +157,7 @@ def session(folder: Path, rng: random.Random) -> Figures:
 
 def summary(rounds: list[Figures], name: str, percent: float) -> float:
     """The figure of one size over all rounds, as the docstring above says."""
-    if name in RARE:
+    if name in SELDOM:
         return percentile([value for found in rounds for value in found[name]], percent)
     return statistics.median(percentile(found[name], percent) for found in rounds)
 

@@ -130,6 +130,11 @@ class CoverageScreen(ModalScreen[str | None]):
         if not panel.scroll_y <= y < panel.scroll_y + panel.size.height - 1:
             panel.scroll_to(y=max(0, y - panel.size.height // 2), animate=False)
 
+    def action_edge(self, last: bool) -> None:
+        """Scroll to the top, or to the end."""
+        panel = self.query_one("#covered", VerticalScroll)
+        panel.scroll_to(y=panel.max_scroll_y if last else 0, animate=False)
+
     def action_page(self, step: int) -> None:
         """Scroll a page."""
         panel = self.query_one("#covered", VerticalScroll)

@@ -102,6 +102,11 @@ class ExampleScreen(ModalScreen[None]):
         """Scroll a line."""
         self.query_one("#whole", VerticalScroll).scroll_relative(y=step, animate=False)
 
+    def action_edge(self, last: bool) -> None:
+        """Scroll to the top, or to the end."""
+        panel = self.query_one("#whole", VerticalScroll)
+        panel.scroll_to(y=panel.max_scroll_y if last else 0, animate=False)
+
     def action_page(self, step: int) -> None:
         """Scroll a page."""
         panel = self.query_one("#whole", VerticalScroll)

@@ -33,7 +33,7 @@ class Listing(ScrollView, can_focus=True):
     }  # fmt: skip
 
     class Moved(Message):
-        """Another row is under the cursor."""
+        """Another row is under the cursor, or other rows are in sight."""
 
     class Chosen(Message):
         """The row under the cursor was clicked a second time."""
@@ -101,6 +101,12 @@ class Listing(ScrollView, can_focus=True):
         """Lines are as long as the list is wide."""
         self.reveal()
         self.forget()
+        self.post_message(self.Moved())
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Others say what is in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        self.post_message(self.Moved())
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor there; a second click opens the row."""

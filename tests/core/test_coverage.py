@@ -1,0 +1,145 @@
+"""What examples cover: near-duplicates against the slow way, lengths, and the shortcut of the hypothesis."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rapidfuzz.distance import Indel
+
+from core.dataset.coverage import BINS, confidence, cover, lengths, near_duplicates, pieces, spread
+from core.dataset.measure import COVERAGE, command
+from core.dataset.neighbours import components, near, nearest
+from core.dataset.query import read_query
+from core.dataset.shortcuts import hypothesis_only
+from core.dataset.whole import whole
+from core.project import Project
+from storage import examples, reviews
+from storage.database import transaction
+from storage.schema import Action, Example
+from storage.search import QueryError
+from tests.conftest import HOSTILE, example
+
+_WORDS = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12)
+
+
+@given(st.lists(_WORDS, max_size=12), st.sampled_from([0.3, 0.5, 0.85, 1.0]))
+def test_no_pair_is_missed_and_none_made_up(texts: list[list[str]], threshold: float) -> None:
+    slow = {
+        (i, j)
+        for j in range(len(texts))
+        for i in range(j)
+        if Indel.normalized_similarity(texts[i], texts[j], score_cutoff=threshold) >= threshold
+    }
+    assert {(i, j) for i, j, _ in near(texts, threshold)} == slow
+
+
+def test_chains_hang_together() -> None:
+    assert components([(0, 1), (1, 4), (2, 3)]) == [[0, 1, 4], [2, 3]]
+    assert components([]) == []
+
+
+def put(db: sqlite3.Connection, *several: Example) -> None:
+    with transaction(db):
+        for one in several:
+            examples.add(db, one)
+
+
+def test_the_nearest_are_those_of_the_place_most_alike_first(db: sqlite3.Connection) -> None:
+    one = example(hypothesis="Prices rise.")
+    alike = example(hypothesis="Prices fall.", decision="REJECTED")
+    other = example(hypothesis="Something else altogether is claimed of another matter.")
+    put(db, one, alike, other, example(hypothesis="Prices rise.", level=2))
+    found = nearest(db, one)
+    assert [neighbour.row.id for neighbour in found] == [alike.id, other.id]
+    assert found[0].similarity > found[1].similarity
+
+
+def test_all_of_one_example(db: sqlite3.Connection) -> None:
+    one = example()
+    put(db, one, example(), example(family="other"))
+    reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+    reviews.decide(db, one.id, Action.ACCEPT)
+    found = whole(db, one.id)
+    assert found is not None
+    assert [version.hypothesis for version, _ in found.versions] == [one.hypothesis, "Second."]
+    assert (len(found.kin), found.family, len(found.case.log)) == (1, 2, 2)
+    assert whole(db, "none") is None
+
+
+def test_figures_of_a_few() -> None:
+    made = [
+        example(hypothesis=" ".join(["word"] * size), decision=("VALIDATED", "REJECTED")[size % 2], level=1 + size % 2)
+        for size in range(1, 40)
+    ]
+    found = lengths(made, ["VALIDATED", "REJECTED"])
+    assert [(one.part, one.decision) for one in found][:2] == [("hypothesis", "VALIDATED"), ("hypothesis", "REJECTED")]
+    assert sum(sum(one.bins) for one in found if one.part == "hypothesis") == 39
+    assert all(len(one.bins) == BINS for one in found)
+    assert pieces(made) == {1: {2: 19}, 2: {2: 20}}
+    assert confidence(made, ["VALIDATED"])[1]["VALIDATED"].median == 0.95
+    assert lengths([], []) == []
+    assert spread([3]).ninetieth == 3
+
+
+def test_near_duplicates_are_groups_of_one_cell() -> None:
+    same = [example() for _ in range(3)]
+    other = example(decision="REJECTED")
+    groups = near_duplicates([*same, other], 0.85)
+    assert [sorted(group.ids) for group in groups] == [sorted(one.id for one in same)]
+    assert groups[0].similarity == 1
+
+
+def test_a_label_in_the_hypothesis_is_seen_and_noise_is_not() -> None:
+    rng = random.Random(1)
+    labels = [rng.choice(["V", "R"]) for _ in range(200)]
+    families = [f"f{number // 2}" for number in range(200)]
+    told = hypothesis_only([f"claim {label} {label}x" for label in labels], labels, families)
+    assert (told.right, told.seen) == (200, True)
+    noise = hypothesis_only([f"claim {rng.choice('abcdefgh')} word" for _ in labels], labels, families)
+    assert not noise.seen
+    assert noise.low < noise.right / noise.examples < noise.high
+
+
+@pytest.mark.parametrize("count", [0, 10])
+def test_too_few_have_no_score(count: int) -> None:
+    assert "needs" in hypothesis_only(["a"] * count, ["V"] * count, ["f"] * count).problem
+
+
+def test_what_cannot_be_learnt_is_said() -> None:
+    labels = ["V", "R"] * 40
+    found = hypothesis_only(["?"] * 80, labels, [f"f{number}" for number in range(80)])
+    assert "cannot be learnt" in found.problem
+
+
+def test_a_sample_says_so_and_each_step_adds(project: Project, db: sqlite3.Connection) -> None:
+    put(db, *(example(family=f"f{i}", hypothesis=f"Claim {i}.") for i in range(30)))
+    steps = list(cover(project.task, db, sample=20))
+    assert [step.doing != "" for step in steps] == [True, True, True, False]
+    assert (steps[-1].total, steps[-1].sampled) == (30, 20)
+    assert steps[-1].groups == 1
+    assert list(cover(project.task, db, read_query(project.task, db, "level:5")))[-1].total == 0
+
+
+def test_a_process_of_its_own_measures(project: Project, db: sqlite3.Connection) -> None:
+    put(db, *(example(hypothesis=text) for text in HOSTILE))
+    done = subprocess.run(command(project.folder, "level:1"), capture_output=True, text=True, check=True)
+    last = COVERAGE.validate_json(done.stdout.splitlines()[-1])
+    assert (last.total, last.doing) == (len(HOSTILE), "")
+    wrong = subprocess.run(command(project.folder, "level:x"), capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "no level" in wrong.stderr
+
+
+def test_names_are_known_in_any_case_and_unknown_ones_are_said(project: Project, db: sqlite3.Connection) -> None:
+    put(db, example(domain="Old"))
+    found = read_query(project.task, db, "domain:RISK,old -decision:refined level:4-9")
+    assert found.domain == ("risk", "Old")
+    assert found.without[0].decision == ("REFINED",)
+    for query in ("domain:weather", "decision:maybe", "level:9", "-domain:weather"):
+        with pytest.raises(QueryError, match="there are"):
+            read_query(project.task, db, query)

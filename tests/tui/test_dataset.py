@@ -1,0 +1,438 @@
+"""Dataset through the pilot: the list, its filter and order, marks, acts of many, and one example whole."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from core.project import Project
+from storage import bulk, database, examples, listing, reviews, splits
+from storage.database import connect, transaction
+from storage.examples import Filter
+from storage.reviews import ReviewError
+from storage.schema import Action, Status
+from storage.search import parse_query
+from tests.conftest import HOSTILE, example
+from tests.tui.conftest import RAW, SIZE, put, several, shown, status, told, until
+from tui.app import SidequestApp
+from tui.screens.dataset import DatasetScreen
+from tui.screens.dataset_example import ExampleScreen
+from tui.screens.edit import EditScreen
+from tui.widgets.choice import Choice
+from tui.widgets.modals import Confirm
+
+
+def front(pilot: Pilot[int]) -> DatasetScreen:
+    found = next(screen for screen in pilot.app.screen_stack if isinstance(screen, DatasetScreen))
+    assert isinstance(found, DatasetScreen)
+    return found
+
+
+async def opened(pilot: Pilot[int]) -> None:
+    """Wait for the list, read to its end."""
+    await pilot.press("5")
+    await until(pilot, lambda: isinstance(pilot.app.screen, DatasetScreen))
+    await until(pilot, lambda: front(pilot).complete)
+    await pilot.pause()
+
+
+async def narrowed(pilot: Pilot[int], query: str) -> None:
+    """Filter, and wait for the answer."""
+    await pilot.press("slash")
+    front(pilot).query_one("#filter", Input).value = query
+    await pilot.press("enter")
+    await until(pilot, lambda: front(pilot).complete)
+    await pilot.pause()
+
+
+async def over(pilot: Pilot[int]) -> None:
+    """Wait until nothing lies over the screen, and no act of many goes on."""
+    await until(pilot, lambda: len(pilot.app.screen_stack) == 1 and "escape stops" not in shown(pilot))
+    await until(pilot, lambda: front(pilot).complete)
+    await pilot.pause()
+
+
+def count(db: sqlite3.Connection, query: str) -> int:
+    return examples.count(db, parse_query(query))
+
+
+async def test_the_list_shows_all_and_goes_to_both_ends(project: Project, db: sqlite3.Connection) -> None:
+    put(db, *several(250))
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        assert "rows 1–20 of 250 · newest first" in shown(pilot)
+        assert "▸" in shown(pilot)
+        await pilot.press("end")
+        await pilot.pause()
+        assert "rows 231–250 of 250" in shown(pilot)
+        assert "Claim number 0 " in shown(pilot)
+        await pilot.press("pageup", "k", "up")
+        await pilot.pause()
+        assert "rows 211–230 of 250" in shown(pilot)
+        assert front(pilot).table.cursor == 227
+        await pilot.press("home", "pagedown")
+        await pilot.pause()
+        assert "rows 21–40 of 250" in shown(pilot)
+        await pilot.press("home", "j", "down")
+        assert front(pilot).table.cursor == 2
+
+
+async def test_more_stands_in_a_wide_list_and_the_example_beside_it(app: SidequestApp) -> None:
+    async with app.run_test(size=(180, 45)) as pilot:
+        await opened(pilot)
+        for words in ("split", "sure", "pending", "EVIDENCE", "In period 11 sales rose"):
+            assert words in shown(pilot)
+        await pilot.press("j")
+        await until(pilot, lambda: "In period 10 sales rose" in shown(pilot))
+
+
+async def test_a_filter_narrows_and_what_is_wrong_with_one_is_said(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("slash")
+        await pilot.pause()
+        assert "-domain:risk" in shown(pilot)
+        assert "certainty:none" in shown(pilot)
+        front(pilot).query_one("#filter", Input).value = "colour:red"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "no field colour" in told(pilot)
+        front(pilot).query_one("#filter", Input).value = "domain:weather"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "no domain weather" in told(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "of 12 " in shown(pilot)
+        await narrowed(pilot, "domain:RISK -level:2")
+        assert "of 3 ·" in shown(pilot)
+        await narrowed(pilot, "nothing-like-it")
+        assert "Nothing matches nothing-like-it" in shown(pilot)
+        await pilot.press("a", "x", "enter", "e", "y", "p", "m", "v", "end", "pagedown")
+        assert reviews.newest(app.db, 1) == []
+        await narrowed(pilot, "")
+        assert "of 12 " in shown(pilot)
+
+
+async def test_keys_behind_a_filter_never_act_on_what_was_there(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("slash", *"nothing", "enter", "a", "x", "exclamation_mark")
+        await until(pilot, lambda: front(pilot).complete)
+        assert reviews.newest(db, 1) == []
+
+
+async def test_what_is_found_is_marked_in_the_hypothesis_or_the_evidence(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await narrowed(pilot, "survey would")
+        assert "ev " in shown(pilot)
+        assert "Survey" in shown(pilot)
+        styles = {
+            segment.text: segment.style
+            for strip in pilot.app.screen._compositor.render_strips()
+            for segment in strip
+            if segment.text == "Survey"
+        }
+        assert styles
+        assert all(style is not None and style.reverse for style in styles.values())
+
+
+async def test_each_order_can_be_chosen(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        for key, words in (("2", "oldest first"), ("3", "least confident first"), ("7", "by cell"), ("1", "newest")):
+            await pilot.press("o", key)
+            await over(pilot)
+            assert words in shown(pilot)
+        await pilot.press("o", "escape")
+        await over(pilot)
+        assert "newest first" in shown(pilot)
+
+
+async def test_one_is_decided_at_once_and_undone(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("a")
+        assert status(db, 11) is Status.ACCEPTED
+        await pilot.press("x", "2")
+        await over(pilot)
+        assert status(db, 10) is Status.REJECTED
+        assert reviews.newest(db, 1)[0].reason == "ambiguous"
+        await pilot.press("x", "escape", "exclamation_mark")
+        await over(pilot)
+        assert count(db, "flagged") == 1
+        await pilot.press("exclamation_mark")
+        assert count(db, "flagged") == 0
+        await pilot.press("u", "u", "u", "u")
+        await over(pilot)
+        assert status(db, 11) is Status.PENDING
+        assert front(pilot).table.cursor == 0
+        await pilot.press("u")
+        await pilot.pause()
+        assert "nothing of yours left to undo" in told(pilot)
+
+
+async def test_many_are_marked_confirmed_and_undone_as_one(
+    app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "PIECE", 3)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("m", "space", "down", "down", "v")
+        await pilot.pause()
+        assert "5 marked" in shown(pilot) or "4 marked" in shown(pilot)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "marked" not in shown(pilot)
+        await pilot.press("asterisk", "home", "m")
+        await pilot.pause()
+        assert "11 marked" in shown(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Accept 11 examples?" in shown(pilot)
+        await pilot.press("n")
+        await over(pilot)
+        assert count(db, "status:accepted") == 0
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "11 accepted" in told(pilot))
+        assert count(db, "status:accepted") == 11
+        assert status(db, 11) is Status.PENDING
+        await over(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: count(db, "status:accepted") == 0)
+
+
+async def test_a_large_act_is_undone_by_a_thread(project: Project, db: sqlite3.Connection) -> None:
+    put(db, *several(60))
+    list(bulk.act(db, listing.every(db), Action.ACCEPT))
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: "60 undone" in told(pilot))
+        assert count(db, "status:pending") == 60
+
+
+async def test_what_matches_the_filter_is_rejected_for_a_reason(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await narrowed(pilot, "domain:risk")
+        await pilot.press("asterisk", "x")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
+        assert "Reject 4 examples: why?" in shown(pilot)
+        await pilot.press("1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "“wrong decision”" in shown(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: count(db, "status:rejected domain:risk") == 4)
+        assert {line.reason for line in reviews.newest(db, 4)} == {"wrong decision"}
+        await over(pilot)
+        await pilot.press("asterisk", "exclamation_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: count(db, "flagged") == 4)
+
+
+async def test_an_act_of_many_can_be_stopped_and_its_failure_is_said(
+    app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> list[int]:
+        raise ReviewError("the disk is full")
+
+    monkeypatch.setattr(database, "PIECE", 1)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        held = connect(app.project.database)
+        held.execute("BEGIN IMMEDIATE")
+        await pilot.press("asterisk", "a", "y")
+        await until(pilot, lambda: "0 of 12 · escape stops" in shown(pilot))
+        await pilot.press("a", "p", "u")
+        await pilot.pause()
+        assert "wait: accepted 0 of 12" in told(pilot)
+        await pilot.press("escape")
+        held.execute("ROLLBACK")
+        held.close()
+        await until(pilot, lambda: "of 12 accepted" in told(pilot))
+        assert count(db, "status:accepted") < 12
+        await over(pilot)
+        monkeypatch.setattr(bulk, "act", fails)
+        await pilot.press("asterisk", "a", "y")
+        await until(pilot, lambda: "the disk is full" in told(pilot))
+
+
+async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.Connection) -> None:
+    with transaction(db):
+        for number in range(12):
+            db.execute("UPDATE examples SET family = ? WHERE number = ?", (f"f{number // 2}", number + 1))
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
+        await pilot.press("3")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: count(db, "split:test") == 2)
+        await over(pilot)
+        splits.freeze(db, "test")
+        await pilot.press("p", "1")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("y")
+        await until(pilot, lambda: "test is frozen" in told(pilot))
+        assert count(db, "split:test") == 2
+        await over(pilot)
+        await pilot.press("p", "3")
+        await until(pilot, lambda: "there already" in told(pilot))
+        list(bulk.act(db, listing.every(db), Action.ACCEPT))
+        await over(pilot)
+        await pilot.press("p", "5")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        assert "Put 5 families into splits?" in shown(pilot)
+        await pilot.press("y")
+        await until(pilot, lambda: count(db, "split:none") == 0)
+        assert count(db, "split:test") == 2
+        await over(pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: count(db, "split:none") == 10)
+
+
+async def test_one_example_whole(app: SidequestApp, db: sqlite3.Connection) -> None:
+    one = examples.get(db, f"01J{11:023d}")
+    assert one is not None
+    reviews.edit(db, one.model_copy(update={"hypothesis": "Claim number 11 about unpaid conversion."}))
+    reviews.decide(db, one.id, Action.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
+    async with app.run_test(size=(100, 80)) as pilot:
+        await opened(pilot)
+        await narrowed(pilot, "unpaid")
+        await pilot.press("enter")
+        await until(pilot, lambda: "NEAREST in its domain" in shown(pilot))
+        for words in ("{+unpaid+}", "version 2", "ambiguous", "[/ look", "FAMILY", "ORIGIN", "split none"):
+            assert words in shown(pilot)
+        await pilot.press("y", "j", "k", "pagedown", "pageup", "space")
+        assert json.loads(pilot.app.clipboard)["id"] == one.id
+        await pilot.press("escape")
+        await over(pilot)
+
+
+async def test_edit_saves_a_version_and_undo_takes_it_back(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
+        await pilot.pause()
+        await pilot.press(*"Now ", "ctrl+s")
+        await over(pilot)
+        found = examples.get(db, f"01J{11:023d}")
+        assert found is not None
+        assert found.version == 2
+        await until(pilot, lambda: found.hypothesis[:20] in shown(pilot))
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
+        await pilot.pause()
+        await pilot.press("escape")
+        await over(pilot)
+        await pilot.press("u")
+        await pilot.pause()
+        assert count(db, "is:edited") == 0
+
+
+async def test_copies_go_to_the_clipboard_as_json(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("y")
+        assert json.loads(pilot.app.clipboard)["id"] == f"01J{11:023d}"
+        await pilot.press("m", "m", "y")
+        assert [one["id"][-2:] for one in json.loads(pilot.app.clipboard)] == ["11", "10"]
+        put(db, *(example(hypothesis="long " * 2000) for _ in range(10)))
+        await until(pilot, lambda: "of 22" in shown(pilot))
+        await pilot.press("asterisk", "y")
+        await pilot.pause()
+        assert "too much for a clipboard" in told(pilot)
+
+
+async def test_what_others_change_appears_and_the_cursor_stays(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("j", "j", "j")
+        chosen = front(pilot).table.chosen
+        put(db, *(example(hypothesis=f"Brand new {number}.") for number in range(3)))
+        await until(pilot, lambda: "of 15" in shown(pilot))
+        assert front(pilot).table.chosen == chosen
+        await pilot.press("home")
+        await pilot.pause()
+        assert "Brand new 2" in shown(pilot)
+        await narrowed(pilot, "status:pending")
+        reviews.decide(db, f"01J{11:023d}", Action.ACCEPT)
+        await until(pilot, lambda: "of 14" in shown(pilot))
+
+
+async def test_an_empty_project_says_what_to_do(project: Project) -> None:
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        assert "No example yet. Key 2" in shown(pilot)
+        await pilot.press("a", "x", "p", "exclamation_mark", "enter", "e", "y", "m", "v", "asterisk", "end", "u")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, DatasetScreen)
+
+
+async def test_a_list_that_cannot_be_read_says_why(app: SidequestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise sqlite3.OperationalError("database disk image is malformed")
+
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        monkeypatch.setattr(listing, "numbers", broken)
+        await narrowed(pilot, "domain:risk")
+        assert "malformed" in shown(pilot)
+        monkeypatch.undo()
+        await until(pilot, lambda: "of 4" in shown(pilot))
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+async def test_hostile_and_very_long_text_only_shows(
+    project: Project, db: sqlite3.Connection, size: tuple[int, int]
+) -> None:
+    for text in HOSTILE:
+        one = example(hypothesis=f"quorvane {text}", reasoning=text, model=text, source=text, family=text)
+        put(db, one)
+        reviews.decide(db, one.id, Action.REJECT, reason=text, note=text, reviewer="ann")
+    put(db, example(hypothesis="long " * 200_000 + "quorvane", reasoning="x" * 500_000))
+    async with SidequestApp(project.folder).run_test(size=size) as pilot:
+        await opened(pilot)
+        assert not RAW.search(shown(pilot))
+        await narrowed(pilot, "quorvane")
+        assert f"of {len(HOSTILE) + 1}" in shown(pilot)
+        for _ in range(len(HOSTILE) + 1):
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(pilot.app.screen, ExampleScreen))
+            await pilot.press("end", "pagedown")
+            await pilot.pause()
+            assert not RAW.search(shown(pilot))
+            await pilot.press("escape", "j")
+            await over(pilot)
+            assert not RAW.search(shown(pilot))
+        await pilot.press("p", "escape", "asterisk", "a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
+        await pilot.press("n")
+        assert not RAW.search(shown(pilot))
+
+
+async def test_the_mouse_chooses_and_opens(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.click("#list", offset=(20, 4))
+        assert front(pilot).table.cursor == 4
+        await pilot.click("#list", offset=(20, 4), times=2)
+        await until(pilot, lambda: isinstance(pilot.app.screen, ExampleScreen))
+
+
+async def test_leaving_while_the_list_is_read_ends_the_thread(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("5")
+        await pilot.press("1", "5", "1")
+    assert examples.count(app.db, Filter()) == 12
