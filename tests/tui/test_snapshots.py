@@ -37,6 +37,8 @@ def pictured(project: Project, db: sqlite3.Connection, monkeypatch: pytest.Monke
         pytest.param(["3"], (80, 24), "textual-dark", id="review"),
         pytest.param(["3"], (160, 45), "textual-light", id="review-light-wide"),
         pytest.param(["2"], (160, 45), "textual-dark", id="generate-wide"),
+        pytest.param(["4"], (80, 24), "textual-light", id="rejections-light"),
+        pytest.param(["5"], (160, 45), "textual-dark", id="dataset-wide"),
     ],
 )
 def test_picture(pictured: SidequestApp, snap_compare: Any, keys: list[str], size: tuple[int, int], theme: str) -> None:
