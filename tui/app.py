@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,9 +18,9 @@ from core.settings import Settings, keep_theme, load
 from core.settings import path as settings_path
 from storage.database import DatabaseError, connect_durably
 from storage.runs import newest
-from tui.actions import EVERYWHERE, SCREENS, bindings, clashes, identifier
+from tui.actions import EVERYWHERE, bindings, clashes
 from tui.screens.live import RECENT, LiveScreen
-from tui.text import clean, spoken
+from tui.text import clean
 
 
 def _home() -> Screen[Any]:
@@ -212,34 +212,14 @@ class SidequestApp(App[int]):
         self.exit(0, message=clean(message) or None)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every action: those of the screen in front and of the app act, those of another screen lead there."""
-        named = set[str]()
-        for action in [*getattr(screen, "ACTIONS", []), *EVERYWHERE]:
-            if action.label not in named:
-                named.add(action.label)
-                yield SystemCommand(action.label, action.help, _runner(self, screen, action.name))
+        """Every action of the app, and what Textual offers beside."""
+        from tui.palette import commands
+
+        ours = list(commands(self, screen))
+        yield from ours
         for command in super().get_system_commands(screen):
-            if command.title not in named | {"Keys"}:
+            if command.title not in {"Keys", *(one.title for one in ours)}:
                 yield command
-        if not isinstance(screen, LiveScreen):
-            return
-        for place in self.MODES:
-            for action in SCREENS[place] if place != getattr(screen, "TITLE", "").lower() else []:
-                keys = spoken(self.settings.keymap.get(identifier(action) or "", action.keys))
-                yield SystemCommand(
-                    f"{place.capitalize()}: {action.label}", f"{action.help} (goes there; {keys})", _leader(self, place)
-                )
-
-
-def _leader(app: SidequestApp, place: str) -> Callable[[], None]:
-    return lambda: app.action_go(place)
-
-
-def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        await app.run_action(name, screen if hasattr(screen, f"action_{name.split('(')[0]}") else app)
-
-    return run
 
 
 def run_app(folder: Path, reviewer: str = "") -> int:
