@@ -45,7 +45,7 @@ _ORDERS = {
 }
 
 EVERYTHING = Filter()
-_FIRST, _CHUNK = 100, 20_000
+_FIRST, _CHUNK = 100, 4000
 
 
 @dataclass(frozen=True, slots=True)

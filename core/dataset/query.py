@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.task import Task
-from storage import examples
 from storage.examples import Filter
 from storage.search import QueryError, parse_query
 
@@ -18,10 +17,9 @@ def read_query(task: Task, connection: sqlite3.Connection, text: str) -> Filter:
     What the task has no more but examples still have is known too. Raises QueryError, also for unknown names.
     """
     found = parse_query(text)
-    stored = examples.cell_counts(connection)
-    domains = list(dict.fromkeys([*(one.name for one in task.domains), *(row.domain for row in stored)]))
-    decisions = list(dict.fromkeys([*task.labels, *(row.decision for row in stored)]))
-    levels = sorted({one.level for one in task.levels} | {row.level for row in stored})
+    domains = [*(one.name for one in task.domains), *_stored(connection, "domain")]
+    decisions = [*task.labels, *_stored(connection, "decision")]
+    levels = sorted({one.level for one in task.levels} | {int(level) for level in _stored(connection, "level")})
 
     def placed(one: Filter) -> Filter:
         unknown = [str(level) for level in one.level if level not in levels]
@@ -38,11 +36,16 @@ def read_query(task: Task, connection: sqlite3.Connection, text: str) -> Filter:
     return placed(found)
 
 
+def _stored(connection: sqlite3.Connection, column: str) -> list[str]:
+    return [row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM cell_counts WHERE examples > 0")]
+
+
 def _named(field: str, wanted: Iterable[str], there: list[str]) -> tuple[str, ...]:
+    known = list(dict.fromkeys(there))
     found = []
     for name in wanted:
-        alike = [one for one in there if one == name] or [one for one in there if one.casefold() == name.casefold()]
+        alike = [one for one in known if one == name] or [one for one in known if one.casefold() == name.casefold()]
         if not alike:
-            raise QueryError(f"no {field} {name}: there are {', '.join(there)}")
+            raise QueryError(f"no {field} {name}: there are {', '.join(known)}")
         found += alike
     return tuple(found)

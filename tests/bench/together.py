@@ -11,7 +11,6 @@ of its own decisions is compared with the log of the project, and all that deriv
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import random
 import re
@@ -76,13 +75,19 @@ def front(than: str = "") -> re.Pattern[str]:
     return re.compile(FRONT.pattern.replace("([", f"(?!{than})([", 1)) if than else FRONT
 
 
+def last(pattern: re.Pattern[str], text: str) -> str | None:
+    """What the group of `pattern` holds where it is found last in `text`."""
+    found = list(pattern.finditer(text))
+    return found[-1][1] if found else None
+
+
 def person(writer: Writer, folder: Path, until: float, seed: int) -> None:
     """Decide examples in an app of one's own, until the clock says `until`."""
     rng = random.Random(seed)
     with Terminal([SIDEQUEST, "--as", writer.name], folder, SIZE) as app:
 
         def see(pattern: re.Pattern[str]) -> str:
-            return app.until(lambda text: found[-1] if (found := pattern.findall(text)) else None)[0]
+            return app.until(lambda text: last(pattern, text))[0]
 
         try:
             app.until(shows("VALIDATED", "for review"))
@@ -117,10 +122,8 @@ def person(writer: Writer, folder: Path, until: float, seed: int) -> None:
 def command_line(writer: Writer, folder: Path, until: float, ids: list[str]) -> int:
     """Run commands one after the other until the clock says `until`; returns how many."""
     said = ("--as", writer.name, "--json")
-    count = 0
-    for number in itertools.count():
-        if time.monotonic() > until:
-            return count
+    number = 0
+    while time.monotonic() < until:
         example = ids[number % len(ids)]
         turns = (
             ("review", "accept", example, *said),
@@ -134,7 +137,7 @@ def command_line(writer: Writer, folder: Path, until: float, ids: list[str]) -> 
         started = time.perf_counter()
         done = subprocess.run([SIDEQUEST, *command], cwd=folder, capture_output=True, text=True)
         seconds = time.perf_counter() - started
-        count += 1
+        number += 1
         if done.returncode != 0 or ALARM.search(done.stdout + done.stderr):
             writer.problems.append(f"sidequest {' '.join(command)}: {done.returncode}: {done.stderr[-500:]}")
         elif command[1] in {"accept", "flag"}:
@@ -142,7 +145,7 @@ def command_line(writer: Writer, folder: Path, until: float, ids: list[str]) -> 
             writer.seconds.append(seconds)
         elif command[1] == "undo":
             writer.undos += 1
-    raise AssertionError
+    return number
 
 
 def together(folder: Path, seconds: float) -> Outcome:
@@ -207,7 +210,9 @@ def _lost(db: sqlite3.Connection, already: int, writers: list[Writer]) -> list[s
             if row["reviewer"] == one.name and row["action"] != Action.UNDO.value
         ]
         if logged != one.decisions:
-            apart = next((n for n, pair in enumerate(zip(logged, one.decisions)) if pair[0] != pair[1]), -1)
+            apart = next(
+                (n for n, pair in enumerate(zip(logged, one.decisions, strict=False)) if pair[0] != pair[1]), -1
+            )
             problems.append(f"{one.name} did {len(one.decisions)}, the log has {len(logged)}; they part at {apart}")
     undone = sum(row["action"] == Action.UNDO.value for row in rows)
     if undone != sum(one.undos for one in writers):

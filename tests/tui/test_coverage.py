@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+import pytest
+
+from core.dataset import measure
 from core.project import Project
 from storage.schema import Evidence
 from storage.shelves import Shelf, shelve
@@ -24,7 +27,7 @@ async def test_the_grid_is_there_at_once_and_figures_follow(project: Project, db
         await pilot.press("c")
         await until(pilot, lambda: isinstance(pilot.app.screen, CoverageScreen))
         assert "CELLS" in shown(pilot)
-        assert "▽" in shown(pilot)
+        assert "~ shelved" in shown(pilot)
         await until(pilot, lambda: "HYPOTHESIS ALONE" in shown(pilot))
         for words in ("62 examples", "NEAR-DUPLICATES", "WORDS", "LEVELS", "2 alike"):
             assert words in shown(pilot)
@@ -57,16 +60,12 @@ async def test_an_empty_project_has_a_grid_and_no_figures(project: Project) -> N
         await over(pilot)
 
 
-async def test_what_cannot_be_measured_says_why(app: SidequestApp, monkeypatch: object) -> None:
-    command = coverage.command
-    coverage.command = lambda folder, query: command(folder / "not there", query)
-    try:
-        async with app.run_test(size=SIZE) as pilot:
-            await opened(pilot)
-            await pilot.press("c")
-            await until(pilot, lambda: "could not be measured" in shown(pilot))
-    finally:
-        coverage.command = command
+async def test_what_cannot_be_measured_says_why(app: SidequestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coverage, "command", lambda folder, query: measure.command(folder / "not there", query))
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("c")
+        await until(pilot, lambda: "could not be measured" in shown(pilot))
 
 
 async def test_hostile_and_long_text_only_shows(project: Project, db: sqlite3.Connection) -> None:

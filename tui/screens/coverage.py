@@ -21,6 +21,7 @@ from storage.search import part
 from tui.actions import COVERAGE as KEYS
 from tui.actions import Action, bindings
 from tui.text import clean, line
+from tui.widgets.heatmap import SHELVED
 from tui.widgets.spread import figures
 
 
@@ -163,7 +164,7 @@ def grid(cells: list[CellPlan], rows: list[tuple[str, int]], at: int, width: int
     labels = list(dict.fromkeys(cell.decision for cell in cells))
     size = max(9, min(16, (width - 26) // max(1, len(labels))))
     head = "   " + f"{'domain':<14}{'level':>5}  " + "".join(f"{line(label, size - 2):>{size}}" for label in labels)
-    lines = [Content.styled(f"CELLS  have/want; ▽ shelved\n{head}", "bold $text-accent")]
+    lines = [Content.styled(f"CELLS  have/want; {SHELVED} shelved\n{head}", "bold $text-accent")]
     by_place = {(cell.domain, cell.level, cell.decision): cell for cell in cells}
     for place, (domain, level) in enumerate(rows):
         here = place == at
@@ -171,7 +172,7 @@ def grid(cells: list[CellPlan], rows: list[tuple[str, int]], at: int, width: int
         parts: list[tuple[str, str]] = [(label, "reverse" if here else "")]
         for decision in labels:
             cell = by_place[domain, level, decision]
-            text = f"{cell.have:,}/{cell.want:,}" + ("▽" if cell.shelved else " ")
+            text = f"{cell.have:,}/{cell.want:,}" + (SHELVED if cell.shelved else " ")
             style = "$text-muted" if cell.shelved else ("$text-success" if cell.have >= cell.want else "$text-warning")
             if not cell.have and cell.want:
                 style = "$text-error bold"

@@ -125,7 +125,7 @@ class ActScreen(ListScreen):
 
     def action_mark_all(self) -> None:
         """Mark all that match, or take all marks away."""
-        if not self.complete:
+        if self.partial:
             self.tell("the list is still being read: mark all of it when it is")
         elif self.marks.inverted and not self.marks.numbers:
             self._unmark()
@@ -193,9 +193,6 @@ class ActScreen(ListScreen):
         """What an action is about, if there is something and nothing else goes on."""
         if self._acting:
             self.tell(f"wait: {self._acting} {self._done:,} of {self._of:,}; escape stops it")
-            return None
-        if self.marks.inverted and not self.complete:
-            self.tell("the list is being read again: wait a moment, so that the count is exact")
             return None
         meant = self._meant()
         if not meant:

@@ -31,6 +31,9 @@ from tui.widgets.listing import Listing, Part
 
 # After a change the list is read again, but not so often that it takes more than a twentieth of the time.
 SHARE = 20
+# The first rows are painted before the thread that reads takes the interpreter again; then it leaves gaps for keys,
+# and tells of more but so often, since each time all is laid out anew.
+FIRST_S, GAP_S, MORE_S = 0.12, 0.001, 0.25
 # From so many columns on the example under the cursor stands beside the list.
 WIDE = 150
 PREVIEW_S = 0.08
@@ -94,6 +97,11 @@ class ListScreen(LiveScreen):
         """The list."""
         return self.query_one("#list", Listing)
 
+    @property
+    def partial(self) -> bool:
+        """Whether the list that is shown is not yet there as a whole."""
+        return not self.complete and self._whole is None
+
     def draw(self) -> None:
         """Read again what has changed."""
         self.query_one("#preview").display = self.size.width >= WIDE
@@ -141,7 +149,7 @@ class ListScreen(LiveScreen):
 
     def _read(self, turn: int, where: Filter, order: Order) -> None:
         """Read the list, in a thread of its own; each piece is a message, so that nothing waits for it."""
-        problem = ""
+        problem, told, gathered = "", 0.0, array("q")
         try:
             connection = connect(self.project.database)
         except DatabaseError as error:
@@ -152,14 +160,21 @@ class ListScreen(LiveScreen):
             for piece in listing.numbers(connection, where, order):
                 if turn != self._turn:
                     return
-                self.post_message(Read(turn, piece))
+                gathered.extend(piece)
+                if time.monotonic() < told + MORE_S:
+                    time.sleep(GAP_S)
+                    continue
+                self.post_message(Read(turn, gathered))
+                if not told:
+                    time.sleep(FIRST_S)
+                gathered, told = array("q"), time.monotonic()
         except sqlite3.Error as error:
             problem = str(error)
         finally:
             if self._reader is connection:
                 self._reader = None
             connection.close()
-        self.post_message(Read(turn, array("q"), last=True, problem=problem))
+        self.post_message(Read(turn, gathered, last=True, problem=problem))
 
     def on_read(self, event: Read) -> None:
         """Show what was read."""
@@ -226,7 +241,7 @@ class ListScreen(LiveScreen):
         else:
             total = f"{there:,}" if self._whole is not None else f"{there:,}+"
         rows = f"rows {top + 1:,}–{end:,} of {total}" if there else f"{total} examples"
-        searching = "" if self.complete or self._whole is not None else " · reading …"
+        searching = " · reading …" if self.partial else ""
         about = f"{searching} · {spoken(self.order)}{self.about()}"
         query = f" · {line(self.query_text, max(10, self.size.width - len(rows) - len(about) - 6))}"
         self.show("#progress", Content.assemble((f" {rows}", "bold"), about, query if self.query_text else ""))
@@ -281,7 +296,7 @@ class ListScreen(LiveScreen):
     def action_edge(self, last: bool) -> None:
         """Go to the first row or the last."""
         self.table.move(len(self.table.numbers) - 1 if last else 0)
-        if last and not self.complete:
+        if last and self.partial:
             self.tell("the list is still being read: its end is further down")
 
     def action_filter(self) -> None:

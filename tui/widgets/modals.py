@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -13,6 +14,9 @@ from textual.widgets import Static
 
 from tui.actions import Action, identifier
 from tui.text import content, spoken
+
+# What the widest box leaves for the words beside a key.
+HELP_WIDTH = 54
 
 
 class Modal(ModalScreen[bool]):
@@ -55,7 +59,8 @@ class Help(Modal):
             parts.append((f"\n{heading}\n", "bold $text-accent"))
             for action in actions:
                 keys = self._keymap.get(identifier(action) or "", action.keys)
-                parts += [(f"{spoken(keys):>14}  ", "bold"), f"{action.help}\n"]
+                first, *rest = wrap(action.help, HELP_WIDTH)
+                parts += [(f"{spoken(keys):>14}  ", "bold"), f"{first}\n", *(f"{'':16}{more}\n" for more in rest)]
         parts.append(("\nctrl+p finds actions by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))
