@@ -32,13 +32,25 @@ def connect(path: Path) -> sqlite3.Connection:
     is newer than this program, is no database, or cannot be opened. Rows come as `sqlite3.Row`; there is no
     implicit transaction: write inside `transaction(connection)`.
     """
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        try:
+            return _open(path)
+        except sqlite3.DatabaseError as error:
+            # Several that make a new file at once can meet an I/O error, which passes.
+            passing = getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR")
+            if not passing or time.monotonic() > deadline:
+                raise DatabaseError(f"{path}: {error}: is it a Sidequest database, and may it be written?") from None
+            time.sleep(0.02)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
         version = schema_version(connection)
         if version > VERSION:
-            connection.close()
             raise DatabaseError(
                 f"{path} was written by a newer Sidequest (its version is {version}, this program knows {VERSION}): "
                 "update with `pip install --upgrade sidequest`, or open another project"
@@ -46,8 +58,9 @@ def connect(path: Path) -> sqlite3.Connection:
         if version < VERSION:
             _migrate(connection, path, version)
         connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.DatabaseError as error:
-        raise DatabaseError(f"{path}: {error}: is it a Sidequest database, and may it be written?") from None
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

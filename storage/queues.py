@@ -140,7 +140,7 @@ def kept(queue: Queue, where: Filter) -> bool:
 
 
 def _searched(where: Filter) -> bool:
-    return bool(where.text or where.family or where.run)
+    return not examples.kept(where)
 
 
 def _effective(queue: Queue, where: Filter) -> Filter:
@@ -217,7 +217,7 @@ def _refused(where: Filter) -> _Walk:
         if value:
             conditions.append(f"a.{name} = ?")
             values.append(value)
-    for word in where.text.split():
+    for word in where.text.replace('"', " ").split():
         conditions.append("instr(lower(a.candidate), lower(?))")
         values.append(word)
     source = "verdicts AS v CROSS JOIN attempts AS a ON a.id = v.attempt"

@@ -17,12 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from core.dataset.shortcuts import classifier, predict
 from core.generation.procedural.source import draw
 from core.generation.source import Cell, Request
 from core.project import parse, template
@@ -91,9 +90,9 @@ def numbers(row: Row) -> list[float]:
 def accuracies(data: list[Row], model: Any, features: Any) -> tuple[float, float]:
     """Accuracy with families kept whole over five folds, and from one half of the seeds to the other."""
     labels = np.array([row.candidate.decision for row in data])
-    families = np.array([row.family for row in data])
+    families = [row.family for row in data]
     halves = np.array([row.half for row in data])
-    predicted = cross_val_predict(model, features, labels, groups=families, cv=GroupKFold(5))
+    predicted = np.array(predict(model, features, [str(label) for label in labels], families))
     train, test = np.flatnonzero(halves == 0), np.flatnonzero(halves == 1)
     model.fit(_take(features, train), labels[train])
     fresh = model.predict(_take(features, test))
@@ -106,9 +105,7 @@ def _take(features: Any, places: Any) -> Any:
 
 def measure(data: list[Row]) -> dict[str, tuple[float, float]]:
     """Both accuracies of each of the three classifiers."""
-    words = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True), LogisticRegression(max_iter=1000)
-    )
+    words = classifier()
     plain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500))
     return {
         "hypothesis": accuracies(data, words, [hypothesis_text(row) for row in data]),

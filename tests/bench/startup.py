@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import pty
-import select
-import signal
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from core.project import create
 from storage import examples
 from storage.database import connect, transaction
 from storage.schema import Evidence, Example
+from tests.terminal import SIDEQUEST, Terminal, shows
 
 EMPTY = """
 from textual.app import App
@@ -56,29 +52,13 @@ def fill(folder: Path, count: int) -> None:
 
 def first_paint(command: list[str], cwd: Path, marker: str) -> float:
     """Seconds from the start of `command` until `marker` is on its terminal; it is killed then."""
-    started = time.perf_counter()
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(cwd)
-        os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
-        os.execv(command[0], command)  # noqa: S606
-    seen = b""
-    try:
-        while marker.encode() not in seen:
-            if time.perf_counter() - started > 30:
-                raise TimeoutError(f"{command} did not paint {marker!r}: {seen[-2000:]!r}")
-            if select.select([terminal], [], [], 1.0)[0]:
-                seen += os.read(terminal, 65536)
-        return time.perf_counter() - started
-    finally:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        os.close(terminal)
+    with Terminal(command, cwd) as terminal:
+        _, at = terminal.until(shows(marker))
+        return at - terminal.started
 
 
 def measure(rounds: int) -> dict[str, float]:
     """Medians in seconds: an empty Textual app, ours with an empty project, ours with 10,000 examples."""
-    command = str(Path(sys.executable).with_name("sidequest"))
     taken: dict[str, list[float]] = {"empty_textual_s": [], "app_empty_s": [], "app_10k_s": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -89,8 +69,8 @@ def measure(rounds: int) -> dict[str, float]:
         for turn in range(rounds + 1):
             once = {
                 "empty_textual_s": first_paint([sys.executable, str(script)], folder, "first screen"),
-                "app_empty_s": first_paint([command], folder / "empty", "VALIDATED"),
-                "app_10k_s": first_paint([command], folder / "full", "VALIDATED"),
+                "app_empty_s": first_paint([SIDEQUEST], folder / "empty", "VALIDATED"),
+                "app_10k_s": first_paint([SIDEQUEST], folder / "full", "VALIDATED"),
             }
             if turn:  # the first warms the disk's cache
                 for key, seconds in once.items():

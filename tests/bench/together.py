@@ -41,6 +41,8 @@ ATTEMPTS_PER_MINUTE = 1200
 FASTEST_PER_S = 8
 # What nobody may be shown. Notices are broken into lines, and the texts of the examples hold neither of these.
 ALARM = re.compile(r"(?:database\W+is|not)\W+(?:locked|saved)|Traceback|OperationalError")
+# What an undo tells. A notice that lies over another is painted in parts, within words too.
+TOLD = re.compile("(?P<undid>" + r"\W*".join("undid") + ")|" + r"\W*".join("nothingofyours"))
 # Where Review names the example in front, by the end of its id.
 FRONT = re.compile(r"level \d+ · ([0-9A-HJKMNP-TV-Z]{6})\b")
 
@@ -98,8 +100,8 @@ def person(writer: Writer, folder: Path, until: float, seed: int) -> None:
                 chosen = rng.choices(("accept", "reject", "flag", "undo"), (70, 15, 7, 8))[0]
                 if chosen == "undo":
                     app.send("u")
-                    said = app.until(lambda text: re.search(r"undid|nothing\W+of\W+yours", text))[0]
-                    writer.undos += said[0] == "undid"
+                    said = app.until(TOLD.search)[0]
+                    writer.undos += said["undid"] is not None
                     app.drain(0.2)
                     # The example that was undone may be the one in front; the next one surely is painted.
                     app.send("j")

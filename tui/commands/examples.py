@@ -48,8 +48,15 @@ def which(connection: sqlite3.Connection, prefix: str) -> Example:
     return example
 
 
+# A part that begins with a minus is no option, nor is what begins with -h.
+QUERYING: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+
+
 def asked(project: Project, connection: sqlite3.Connection, words: Sequence[str]) -> Filter:
     """What the words of a query mean; raises RefusedError."""
+    mistaken = next((word for word in words if word.startswith("--")), None)
+    if mistaken is not None:
+        raise RefusedError(f"no option {mistaken}: --help shows those there are")
     try:
         return read_query(project.task, connection, " ".join(words))
     except QueryError as error:
@@ -77,7 +84,7 @@ def _filtered(command: Any) -> Any:
     return command
 
 
-@examples.command("list", epilog=_LANGUAGE)
+@examples.command("list", epilog=_LANGUAGE, context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @_filtered
 @pass_context
@@ -87,7 +94,7 @@ def list_(context: Context, query: tuple[str, ...], **options: Any) -> None:
     _list(context, query, **options)
 
 
-@examples.command(epilog=_LANGUAGE)
+@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
 @click.argument("query", nargs=-1, required=True)
 @_filtered
 @pass_context
@@ -201,7 +208,7 @@ def _text(text: str, find: str) -> None:
     click.echo("".join([*parts, clean(text[at:])]))
 
 
-@examples.command(epilog=_LANGUAGE)
+@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @json_option
 @pass_context
@@ -228,7 +235,7 @@ def stats(context: Context, query: tuple[str, ...], as_json: bool) -> None:
         show(f"{name.replace('_', ' ')}: " + ", ".join(f"{key} {count:,}" for key, count in sorted(tally.items())))
 
 
-@examples.command(epilog=_LANGUAGE)
+@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @json_option
 @pass_context
@@ -272,14 +279,14 @@ def _acting(command: Any) -> Any:
     return command
 
 
-@examples.command(epilog=_LANGUAGE)
+@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
 @_acting
 def accept(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool) -> None:
     """Accept all examples that match QUERY, as one act: one `review undo` takes it back."""
     _act(context, query, Action.ACCEPT, yes, as_json, note=note)
 
 
-@examples.command(epilog=_LANGUAGE)
+@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
 @click.option("--reason", default="", help="One of the project's reasons.")
 @_acting
 def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, reason: str) -> None:
@@ -290,7 +297,7 @@ def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_js
     _act(context, query, Action.REJECT, yes, as_json, note=note, reason=reason)
 
 
-@examples.command(epilog=_LANGUAGE)
+@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
 @click.option("--off", is_flag=True, help="Take the flags away.")
 @_acting
 def flag(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, off: bool) -> None:

@@ -9,7 +9,7 @@ from storage import listing
 from storage import splits as stored
 from storage.splits import SPLITS, SplitError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.examples import asked, follow
+from tui.commands.examples import QUERYING, asked, follow
 from tui.commands.output import print_json, say, show, table
 
 
@@ -48,7 +48,7 @@ def show_(context: Context, as_json: bool) -> None:
     )
 
 
-@splits.command()
+@splits.command(context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @click.option("--seed", type=int, default=None, help="Instead of the project's.")
 @click.option("--yes", is_flag=True, help="Do it; without this it is only shown.")
@@ -78,7 +78,7 @@ def assign(context: Context, query: tuple[str, ...], seed: int | None, yes: bool
         say("--yes does it; `sidequest review undo` takes it back")
 
 
-@splits.command()
+@splits.command(context_settings=QUERYING)
 @click.argument("split", type=click.Choice([*SPLITS, "none"]))
 @click.argument("query", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do it; without this it is only counted.")

@@ -174,7 +174,7 @@ class ActScreen(ListScreen):
         if meant is None:
             return
         reasons = self.project.task.review.reasons
-        answers = [*reasons[:8], "no reason"]
+        answers = [*reasons, "no reason"]
 
         def answered(answer: int | None) -> None:
             if answer is not None:

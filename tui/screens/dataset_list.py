@@ -242,7 +242,7 @@ class ListScreen(LiveScreen):
             total = f"{there:,}" if self._whole is not None else f"{there:,}+"
         rows = f"rows {top + 1:,}–{end:,} of {total}" if there else f"{total} examples"
         searching = " · reading …" if self.partial else ""
-        about = f"{searching} · {spoken(self.order)}{self.about()}"
+        about = f"{searching}{self.about()} · {spoken(self.order)}"
         query = f" · {line(self.query_text, max(10, self.size.width - len(rows) - len(about) - 6))}"
         self.show("#progress", Content.assemble((f" {rows}", "bold"), about, query if self.query_text else ""))
         nothing = self.query_one("#nothing", Static)

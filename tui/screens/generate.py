@@ -78,7 +78,6 @@ class GenerateScreen(RunControl):
 
     def on_mount(self) -> None:
         """Make the grid; begin there."""
-        super().on_mount()
         grid = self._grid
         grid.add_column(Text("domain"), width=14, key="domain")
         for level in self.project.task.levels:

@@ -44,7 +44,6 @@ class HomeScreen(LiveScreen):
 
     def on_mount(self) -> None:
         """Title the panels and begin at what is next."""
-        super().on_mount()
         for name, title in (("pipeline", "Pipeline"), ("running", "Running"), ("next", "Next")):
             self.query_one(f"#{name}").border_title = title
         self.query_one("#next").focus()

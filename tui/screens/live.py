@@ -66,7 +66,7 @@ class LiveScreen(Screen[None]):
         """Read what is to be shown, and show it."""
 
     def on_mount(self) -> None:
-        """Draw, and look for changes from then on."""
+        """Look for changes from now on. Textual calls this and the `on_mount` of each screen: none calls it again."""
         self.set_interval(POLL_S, self._poll)
 
     def on_screen_resume(self) -> None:

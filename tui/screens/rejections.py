@@ -93,7 +93,6 @@ class RejectionsScreen(LiveScreen):
 
     def on_mount(self) -> None:
         """Begin at the cell that is worst."""
-        super().on_mount()
         self.heat.focus()
         worst = matrix(attempts.reason_counts(self.db)).flagged[:1]
         for one in worst:

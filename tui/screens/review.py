@@ -70,7 +70,6 @@ class ReviewScreen(QuestionScreen):
 
     def on_mount(self) -> None:
         """Begin with the keys on the screen, not in a field, and where an edit was cut short."""
-        super().on_mount()
         self.query_one("#example").focus()
         draft = drafts.newest(self.db, self.sidequest.reviewer)
         example = examples.get(self.db, draft.example) if draft else None

@@ -65,7 +65,6 @@ class RunsScreen(RunControl):
 
     def on_mount(self) -> None:
         """Begin with the list."""
-        super().on_mount()
         self._table.focus()
 
     def ticking(self) -> bool:

@@ -1,4 +1,4 @@
-"""A question with several answers, each a digit."""
+"""A question with up to ten answers, each a digit; the tenth is 0."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Choice(ModalScreen[int | None]):
     """Closes with the position of the answer that was chosen by its digit, or None for none of them."""
 
     BINDINGS: ClassVar = [
-        *(Binding(str(number), f"answer({number})", show=False) for number in range(1, 10)),
+        *(Binding(str(number % 10), f"answer({number})", show=False) for number in range(1, 11)),
         Binding("escape,q", "answer(0)", "Back"),
     ]
 
     def __init__(self, question: str, answers: Sequence[str], *, now: int | None = None) -> None:
-        super().__init__(classes="overlay")
+        super().__init__()
         self._question = question
         self._answers = answers
         self._now = now
@@ -32,7 +32,7 @@ class Choice(ModalScreen[int | None]):
         parts: list[Content | tuple[str, str] | str] = [content(self._question, style="bold"), "\n"]
         for number, answer in enumerate(self._answers, start=1):
             here = "  (now)" if number - 1 == self._now else ""
-            parts += [(f"\n {number}", "bold $text-accent"), f"  {clean(answer, limit=200)}", (here, "$text-muted")]
+            parts += [(f"\n {number % 10}  ", "bold $text-accent"), clean(answer, limit=200), (here, "$text-muted")]
         yield Static(Content.assemble(*parts, ("\n\nescape goes back", "$text-muted")), id="box")
 
     def action_answer(self, number: int) -> None:
