@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.curriculum.plan import CellPlan, current
 from core.dataset.coverage import Coverage
@@ -22,6 +22,7 @@ from tui.actions import COVERAGE as KEYS
 from tui.actions import Action, bindings
 from tui.text import clean, line
 from tui.widgets.heatmap import SHELVED
+from tui.widgets.keys import Keys
 from tui.widgets.spread import figures
 
 
@@ -49,7 +50,7 @@ class CoverageScreen(ModalScreen[str | None]):
             yield Static(id="grid")
             yield Static(id="figures")
             yield Static(id="alike")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Draw the grid, and start to measure."""

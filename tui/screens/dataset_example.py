@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.dataset.neighbours import Neighbour, nearest
 from core.dataset.whole import KIN, Whole, whole
@@ -23,6 +23,7 @@ from tui.screens.dataset_list import highlighted
 from tui.text import line
 from tui.widgets.diff import diff
 from tui.widgets.example import body, entry, judgement, place
+from tui.widgets.keys import Keys
 from tui.widgets.standing import origin
 
 Parts = list[Content | str | tuple[str, str]]
@@ -55,7 +56,7 @@ class ExampleScreen(ModalScreen[None]):
         with VerticalScroll(id="whole"):
             yield Static(id="told")
             yield Static(Content.styled("\nNEAREST  looking …", "$text-muted"), id="near")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def on_mount(self) -> None:
         """Draw what is known, and look for what is like it."""

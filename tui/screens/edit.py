@@ -16,7 +16,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Label, Select, Static, TextArea
+from textual.widgets import Input, Label, Select, Static, TextArea
 
 from core.review.editing import Values, as_json, checked, doubts, fits_form, read_json, values_of
 from core.task import Task
@@ -26,6 +26,7 @@ from storage.schema import Example
 from tui.actions import EDIT, bindings
 from tui.text import clean, line
 from tui.widgets.fields import Area, Field
+from tui.widgets.keys import Keys
 from tui.widgets.modals import Confirm
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class EditScreen(ModalScreen[Example | None]):
                 yield Label("reasoning")
                 yield Area(values["reasoning"], id="reasoning")
         yield Static(id="problems")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def _taken_up(self) -> Values:
         """The draft that was left, or what the example says."""

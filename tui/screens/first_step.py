@@ -8,11 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.project import FILE
 from tui.actions import Action, bindings
 from tui.text import content
+from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
     from tui.app import SidequestApp
@@ -30,7 +31,7 @@ class FirstStepScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="panel"):
             yield Static(self._words(), id="words")
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     def redraw(self) -> None:
         """Say what holds now: the file may have other mistakes than before."""

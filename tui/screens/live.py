@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.style import Style
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from core.project import Project
 from core.runs.control import look
@@ -20,6 +20,7 @@ from storage.database import busy, data_version
 from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
+from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
     from tui.app import SidequestApp
@@ -55,7 +56,7 @@ class LiveScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Static(id="bar")
         yield from self.parts()
-        yield Footer(show_command_palette=False)
+        yield Keys()
 
     @abstractmethod
     def parts(self) -> ComposeResult:
