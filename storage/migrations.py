@@ -43,6 +43,13 @@ def curation(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def benchmark(database: Database) -> None:
+    """What benchmarks ask, and what models said."""
+    for statement in _BENCHMARK.split("\n\n"):
+        database.conn.execute(statement)
+
+
 _FIRST = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,
@@ -271,4 +278,29 @@ CREATE TRIGGER examples_moved AFTER UPDATE OF domain, level, decision, status, f
     INSERT INTO cell_counts VALUES (new.domain, new.level, new.decision, new.status, new.flagged, new.split, 1)
         ON CONFLICT DO UPDATE SET examples = examples + 1;
 END
+"""
+
+_BENCHMARK = """
+CREATE TABLE cases (
+    example TEXT NOT NULL, version INTEGER NOT NULL, hypothesis TEXT NOT NULL, evidence TEXT NOT NULL,
+    PRIMARY KEY (example, version)
+) STRICT
+
+CREATE TABLE questions (
+    run TEXT NOT NULL REFERENCES runs(id), position INTEGER NOT NULL, example TEXT NOT NULL, version INTEGER NOT NULL,
+    label TEXT NOT NULL, domain TEXT NOT NULL, level INTEGER NOT NULL, family TEXT NOT NULL,
+    PRIMARY KEY (run, position), UNIQUE (run, example)
+) STRICT, WITHOUT ROWID
+
+CREATE TABLE predictions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs(id), example TEXT NOT NULL,
+    sample INTEGER NOT NULL, number INTEGER NOT NULL, ended TEXT NOT NULL, raw TEXT NOT NULL, thought TEXT NOT NULL,
+    detail TEXT NOT NULL, probabilities TEXT, reader INTEGER NOT NULL, outcome TEXT NOT NULL, decision TEXT,
+    confidence REAL, rationale TEXT NOT NULL, model TEXT NOT NULL, prompt_version TEXT NOT NULL, input_tokens INTEGER,
+    output_tokens INTEGER, cost REAL, seconds REAL NOT NULL, created TEXT NOT NULL,
+    UNIQUE (run, example, sample, number)
+) STRICT
+
+CREATE INDEX predictions_scored ON predictions (run, id, example, sample, number, outcome, decision, confidence,
+    probabilities, seconds, input_tokens, output_tokens, cost)
 """

@@ -250,6 +250,57 @@ class Flaw(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
 
 
+# ------------------------------------------------------------------ benchmark
+
+
+class PredictionOutcome(StrEnum):
+    """What became of one question to a model; all but ANSWERED count as wrong, and each is counted apart."""
+
+    ANSWERED = "answered"
+    REFUSED = "refused"
+    TRUNCATED = "truncated"
+    UNPARSEABLE = "unparseable"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
+class Question(Kept):
+    """One example as a benchmark asks it, kept as it was when the run began. Unique by run and example."""
+
+    run: str
+    position: int = Field(ge=0, description="Its place in the order of asking, which is random and stratified.")
+    example: str = Field(description="The example's id; for a file, one that its content gives.")
+    version: int = 1
+    label: Text
+    domain: Text
+    level: int
+    family: Text
+
+
+class Prediction(Kept):
+    """What a model said once. Unique by run, example, sample and number; the highest number counts."""
+
+    id: int = Field(default=0, description="Position among all predictions; given by the database.")
+    run: str
+    example: str
+    sample: int = Field(default=0, ge=0, description="From 0; several where one example is asked several times.")
+    number: int = Field(default=0, ge=0, description="0, and one more for each time that a failure is asked again.")
+    ended: Outcome = Field(description="How the request ended.")
+    raw: Text = Field(default="", description="The answer as it came.")
+    thought: Text = Field(default="", description="What a server sent apart, as the model's thinking.")
+    detail: Text = Field(default="", description="What went wrong, for a person.")
+    probabilities: dict[str, float] | None = Field(default=None, description="By decision, where the model gives them.")
+    reader: int = Field(description="The version of the reader that made the four fields below out of the answer.")
+    outcome: PredictionOutcome
+    decision: Text | None = None
+    confidence: Fraction | None = None
+    rationale: Text = ""
+    model: Text = ""
+    prompt_version: Text = ""
+    usage: Usage = Usage()
+    created: datetime = Field(default_factory=now)
+
+
 # ------------------------------------------------------------------ runs
 
 

@@ -1,0 +1,35 @@
+"""One example of a benchmark with what the model said: what all figures are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from storage.schema import PredictionOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """An example, its label, and the model's answer. `decision` is None unless the outcome is ANSWERED.
+
+    `confidence` is what the model states (0 to 1), `probabilities` what it gives each decision, where it does.
+    """
+
+    example: str
+    label: str
+    domain: str
+    level: int
+    family: str
+    outcome: PredictionOutcome
+    decision: str | None = None
+    confidence: float | None = None
+    probabilities: Mapping[str, float] | None = None
+    seconds: float = 0.0
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+
+    @property
+    def correct(self) -> bool:
+        """Whether the decision is the label; an example without an answer counts as wrong."""
+        return self.decision == self.label

@@ -1,0 +1,65 @@
+"""The one interface of whatever answers a case."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from storage.schema import Evidence, Outcome, Usage
+
+
+class Mode(StrEnum):
+    """How a model is asked."""
+
+    SCHEMA = "schema"  # reasoning, then the answer, as JSON of a given schema
+    REASON = "reason"  # reasoning, then the answer, in the model's own words
+    DIRECT = "direct"  # the decision at once; a model on this machine gives each decision's probability
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a model is asked about: never the label. `sample` counts from 0 where one example is asked several times."""
+
+    example: str
+    hypothesis: str
+    evidence: tuple[Evidence, ...]
+    sample: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for a case. `outcome` is WRITTEN if an answer came, readable or not, or how the request ended.
+
+    `probabilities` sum to 1 over the task's decisions, where the model gives them. The seconds of `usage` are what
+    this case took: of a batch, its share.
+    """
+
+    outcome: Outcome
+    raw: str = ""
+    thought: str = ""
+    detail: str = ""
+    probabilities: Mapping[str, float] | None = None
+    usage: Usage = field(default_factory=Usage)
+    model: str = ""
+
+
+class Model(Protocol):
+    """Answers cases. Faults come back as replies; BudgetExhaustedError is raised before anything is sent."""
+
+    name: str
+    prompt_version: str
+    max_in_flight: int  # batches that may be asked at once
+
+    def batches(self, cases: Sequence[Case]) -> list[list[Case]]:
+        """`cases` in the groups, and the order, in which they are best asked."""
+        ...
+
+    async def answer(self, batch: Sequence[Case]) -> list[Reply]:
+        """A reply for each case of one batch, in its order."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and memory."""
+        ...
