@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from storage.rows import columns, fields, insert
+from storage.rows import cell, columns, fields, insert
 from storage.schema import Example, Status
 
 _NESTED = frozenset({"evidence"})
@@ -99,7 +99,7 @@ def _keep_version(connection: sqlite3.Connection, example: Example) -> None:
             example.id,
             example.version,
             example.model_dump_json(include=set(CONTENT)),
-            columns(example)["created"],
+            cell(example.created),
         ),
     )
 

@@ -101,6 +101,7 @@ class _Filling:
         pace = params.attempts_per_minute
         self._pace = AsyncLimiter(1, 60 / pace) if pace else None
         self._faults = 0
+        self._shelves = shelves.every(self._db)
         self._ending: Ending | None = None
 
     async def run(self) -> Ending:
@@ -145,6 +146,7 @@ class _Filling:
             if self._session.paused:
                 self._figures.rest()
             self._publish()
+            self._shelves = shelves.every(self._db)
             if self._ending is not None or self._session.stopping:
                 now = asyncio.get_running_loop().time()
                 deadline = deadline or now + GRACE_S
@@ -164,8 +166,8 @@ class _Filling:
                     return
 
     def _shelved(self, cell: Cell) -> bool:
-        """Whether the cell was set aside, which may happen while the run goes on."""
-        return any(shelf.holds(cell.domain, cell.level, cell.decision) for shelf in shelves.every(self._db))
+        """Whether the cell was set aside; that may happen while the run goes on, and is looked up now and then."""
+        return any(shelf.holds(cell.domain, cell.level, cell.decision) for shelf in self._shelves)
 
     async def _fill(self, slot: Slot) -> bool:
         """Work on a slot until it is done or given up; returns whether to go on with others."""
