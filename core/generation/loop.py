@@ -100,6 +100,7 @@ class _Filling:
         self._judging = asyncio.Semaphore(self._judge.max_in_flight)
         pace = params.attempts_per_minute
         self._pace = AsyncLimiter(1, 60 / pace) if pace else None
+        self._at_source = 0
         self._faults = 0
         self._shelves = shelves.every(self._db)
         self._ending: Ending | None = None
@@ -213,7 +214,11 @@ class _Filling:
         )
         if self._pace is not None:
             await self._pace.acquire()
-        written = await self._source.write(request)
+        self._at_source += 1
+        try:
+            written = await self._source.write(request)
+        finally:
+            self._at_source -= 1
         attempt = Attempt(
             run=self._session.run.id,
             domain=cell.domain,
@@ -262,8 +267,8 @@ class _Filling:
         return verdict
 
     async def _let_requests_go(self) -> None:
-        """Give the loop time for what is to be sent and received, where the source is an endpoint."""
-        if self._source.max_in_flight > 1:
+        """Give the loop time for what is to be sent and received, while an endpoint is asked."""
+        if self._source.max_in_flight > 1 and self._at_source:
             await asyncio.sleep(BREATH_S)
 
     def _give_up(self, slot: Slot) -> None:

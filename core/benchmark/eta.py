@@ -1,0 +1,77 @@
+"""When a benchmark will be done: from the lengths that remain, since long cases take longer than short ones."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+# The newest answers tell how fast it goes now.
+WINDOW = 200
+# With fewer than this, a line through them says nothing.
+ENOUGH = 5
+
+
+def line_through(lengths: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
+    """Seconds of a case as (fixed part, part per character), by least squares, neither below 0.
+
+    `lengths` and `seconds` are those of finished cases, one at the least, in the same order.
+    """
+    number = len(lengths)
+    mean_length, mean_seconds = sum(lengths) / number, sum(seconds) / number
+    spread = sum((length - mean_length) ** 2 for length in lengths)
+    if number < ENOUGH or spread == 0:
+        return mean_seconds, 0.0
+    pairs = zip(lengths, seconds, strict=True)
+    slope = sum((length - mean_length) * (second - mean_seconds) for length, second in pairs) / spread
+    if slope <= 0:
+        return mean_seconds, 0.0
+    fixed = mean_seconds - slope * mean_length
+    return (fixed, slope) if fixed >= 0 else (0.0, mean_seconds / mean_length)
+
+
+@dataclass
+class Clock:
+    """What the newest answers took, and what is still to be asked: `lengths` in characters, over `left` cases."""
+
+    left: int
+    characters: float
+    _done: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    _since: float | None = None
+
+    def begin(self, at: float) -> None:
+        """Start, or start again after a pause; `at` in seconds of a clock that never goes back."""
+        self._done.clear()
+        self._since = at
+
+    def answered(self, length: float, seconds: float, at: float) -> None:
+        """One case less: its length, what it took by itself, and when it was done."""
+        self.left -= 1
+        self.characters -= length
+        self._done.append((length, seconds, at))
+
+    def per_minute(self) -> float | None:
+        """Answers a minute over the window; None while that is unknown."""
+        span = self._span()
+        return None if span is None else len(self._done) / span * 60
+
+    def eta_s(self) -> float | None:
+        """Seconds to the end, None while that is unknown.
+
+        What remains is worth its predicted seconds; so many of them pass in one second as did in the window, which
+        is how many are asked side by side.
+        """
+        span = self._span()
+        if span is None:
+            return None
+        fixed, slope = line_through([one[0] for one in self._done], [one[1] for one in self._done])
+        worth = sum(fixed + slope * one[0] for one in self._done)
+        remaining = fixed * self.left + slope * max(0.0, self.characters)
+        return remaining / (worth / span) if worth > 0 else None
+
+    def _span(self) -> float | None:
+        if not self._done or self._since is None:
+            return None
+        first = self._since if len(self._done) < WINDOW else self._done[0][2]
+        span = self._done[-1][2] - first
+        return span if span > 0 else None

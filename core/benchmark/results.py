@@ -1,0 +1,89 @@
+"""From the predictions of a run to one answer for each of its examples."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from core.benchmark.scored import Scored
+from storage import predictions
+from storage.predictions import Told
+from storage.schema import PredictionOutcome, Question
+
+N = TypeVar("N", int, float)
+
+# Of several samples without an answer, the one that says most about why.
+_GRAVITY = [
+    PredictionOutcome.REFUSED,
+    PredictionOutcome.TRUNCATED,
+    PredictionOutcome.UNPARSEABLE,
+    PredictionOutcome.TIMEOUT,
+    PredictionOutcome.ERROR,
+]
+
+
+def results(connection: sqlite3.Connection, run: str) -> list[Scored]:
+    """One answer for each example that the run has asked, in the order of its questions."""
+    return scored(predictions.questions(connection, run), predictions.told(connection, run))
+
+
+def scored(questions: Iterable[Question], told: Iterable[Told]) -> list[Scored]:
+    """The answers in the order of `questions`; what was not asked yet is left out."""
+    newest: dict[str, dict[int, Told]] = defaultdict(dict)
+    for one in told:
+        before = newest[one.example].get(one.sample)
+        if before is None or before.number <= one.number:
+            newest[one.example][one.sample] = one
+    return [
+        answer(question, [samples[number] for number in sorted(samples)])
+        for question in questions
+        if (samples := newest.get(question.example))
+    ]
+
+
+def answer(question: Question, samples: Sequence[Told]) -> Scored:
+    """The answer that `samples` (one at the least) give together: the decision of most of them.
+
+    Of decisions with as many, it is that with the higher stated confidence in sum, then the earlier one. Confidence is
+    the mean of those that stand for it, probabilities the mean of all; what they took is summed.
+    """
+    decided = [one for one in samples if one.decision is not None]
+    decision, outcome, stated = None, PredictionOutcome.ANSWERED, None
+    if decided:
+        votes = Counter(one.decision for one in decided)
+        weights: dict[str | None, float] = defaultdict(float)
+        for one in decided:
+            weights[one.decision] += one.confidence or 0.0
+        decision = max(votes, key=lambda name: (votes[name], weights[name]))
+        stated = _mean([one.confidence for one in decided if one.decision == decision])
+    else:
+        outcome = min((one.outcome for one in samples), key=_GRAVITY.index)
+    given = [one.probabilities for one in samples if one.probabilities]
+    return Scored(
+        example=question.example,
+        label=question.label,
+        domain=question.domain,
+        level=question.level,
+        family=question.family,
+        outcome=outcome,
+        decision=decision,
+        confidence=stated,
+        probabilities={name: sum(one[name] for one in given) / len(given) for name in given[0]} if given else None,
+        seconds=sum(one.seconds for one in samples),
+        input_tokens=_total([one.input_tokens for one in samples]),
+        output_tokens=_total([one.output_tokens for one in samples]),
+        cost=_total([one.cost for one in samples]),
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _total(values: Sequence[N | None]) -> N | None:
+    """The sum; unknown if one of them is."""
+    known = [value for value in values if value is not None]
+    return sum(known[1:], known[0]) if len(known) == len(values) else None

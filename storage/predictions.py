@@ -1,0 +1,167 @@
+"""What benchmarks ask, and what models said, each committed as it arrives."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from storage.database import in_pieces, transaction
+from storage.rows import columns, fields, insert
+from storage.schema import Candidate, Evidence, Prediction, PredictionOutcome, Question
+
+_NESTED = frozenset({"probabilities"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question with the case as it was when the run began."""
+
+    question: Question
+    hypothesis: str
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def length(self) -> int:
+        """The characters that a model has to read of it."""
+        return len(self.hypothesis) + sum(len(piece.source) + len(piece.content) for piece in self.evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The figures of the prediction that counts for one example and sample, without its texts."""
+
+    id: int
+    example: str
+    sample: int
+    number: int
+    outcome: PredictionOutcome
+    decision: str | None
+    confidence: float | None
+    probabilities: dict[str, float] | None
+    seconds: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+
+
+def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidate]]) -> None:
+    """Keep what a run asks, with the cases as they are now. Call it inside the transaction that adds the run."""
+    for question, case in asked:
+        connection.execute(
+            "INSERT OR IGNORE INTO cases (example, version, hypothesis, evidence) VALUES (?, ?, ?, ?)",
+            (
+                question.example,
+                question.version,
+                case.hypothesis,
+                json.dumps([piece.model_dump() for piece in case.evidence]),
+            ),
+        )
+        insert(connection, "questions", columns(question))
+
+
+def questions(connection: sqlite3.Connection, run: str) -> list[Question]:
+    """What a run asks, in its order."""
+    rows = connection.execute("SELECT * FROM questions WHERE run = ? ORDER BY position", (run,))
+    return [Question.model_construct(**dict(row)) for row in rows]
+
+
+def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Asked]:
+    """What a run asks, with the cases, in its order; only of these `examples` if some are given."""
+    restricted = f" AND q.example IN ({', '.join('?' * len(examples))})" if examples else ""
+    rows = connection.execute(
+        "SELECT q.*, c.hypothesis, c.evidence FROM questions AS q "
+        f"JOIN cases AS c ON c.example = q.example AND c.version = q.version WHERE q.run = ?{restricted} "
+        "ORDER BY q.position",
+        (run, *examples),
+    )
+    found = []
+    for row in rows:
+        plain = dict(row)
+        hypothesis = plain.pop("hypothesis")
+        evidence = tuple(Evidence.model_validate(piece) for piece in json.loads(plain.pop("evidence")))
+        found.append(Asked(Question.model_construct(**plain), hypothesis, evidence))
+    return found
+
+
+def add(connection: sqlite3.Connection, predictions: Sequence[Prediction]) -> None:
+    """Keep what a model said to the questions of one batch, in one transaction."""
+    with transaction(connection):
+        for one in predictions:
+            insert(connection, "predictions", columns(one, without=frozenset({"id"})))
+
+
+def waiting(connection: sqlite3.Connection, run: str, samples: int, number: int) -> set[tuple[str, int]]:
+    """The (example, sample) that round `number` of a run has still to ask: no answer yet, and not asked in it."""
+    wanted = {
+        (row["example"], sample)
+        for row in connection.execute("SELECT example FROM questions WHERE run = ?", (run,))
+        for sample in range(samples)
+    }
+    rows = connection.execute(
+        "SELECT example, sample FROM predictions INDEXED BY predictions_scored "
+        "WHERE run = ? AND (outcome = ? OR number >= ?)",
+        (run, PredictionOutcome.ANSWERED.value, number),
+    )
+    return wanted - {(row["example"], row["sample"]) for row in rows}
+
+
+def failed(connection: sqlite3.Connection, run: str) -> int:
+    """How many (example, sample) of a run have been asked, and have no answer."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT max(outcome = ?) AS answered FROM predictions INDEXED BY predictions_scored "
+        "WHERE run = ? GROUP BY example, sample) WHERE NOT answered",
+        (PredictionOutcome.ANSWERED.value, run),
+    ).fetchone()
+    return int(row[0])
+
+
+def told(connection: sqlite3.Connection, run: str, *, after: int = 0) -> list[Told]:
+    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both."""
+    rows = connection.execute(
+        "SELECT id, example, sample, number, outcome, decision, confidence, probabilities, seconds, input_tokens, "
+        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? ORDER BY id",
+        (run, after),
+    )
+    outcomes = {one.value: one for one in PredictionOutcome}
+    return [
+        Told(key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *took)
+        for key, example, sample, number, outcome, decision, sure, each, *took in rows
+    ]
+
+
+def newest(connection: sqlite3.Connection, run: str, limit: int) -> list[Prediction]:
+    """The newest predictions of a run, newest first."""
+    rows = connection.execute("SELECT * FROM predictions WHERE run = ? ORDER BY id DESC LIMIT ?", (run, limit))
+    return [_prediction(row) for row in rows]
+
+
+def of_example(connection: sqlite3.Connection, run: str, example: str) -> list[Prediction]:
+    """All that a run was told about one example, oldest first."""
+    rows = connection.execute("SELECT * FROM predictions WHERE run = ? AND example = ? ORDER BY id", (run, example))
+    return [_prediction(row) for row in rows]
+
+
+def reread(
+    connection: sqlite3.Connection, run: str, reader: int, read: Callable[[Prediction], Prediction]
+) -> Iterator[int]:
+    """Let `read` make the answers anew out of what former readers kept; yields how many predictions are done."""
+    old = connection.execute("SELECT id FROM predictions WHERE run = ? AND reader <> ?", (run, reader)).fetchall()
+    names = ("reader", "outcome", "decision", "confidence", "rationale")
+
+    def write(piece: Sequence[int]) -> None:
+        marks = ", ".join("?" * len(piece))
+        rows = connection.execute(f"SELECT * FROM predictions WHERE id IN ({marks})", list(piece)).fetchall()
+        for row in rows:
+            values = columns(read(_prediction(row)))
+            connection.execute(
+                f"UPDATE predictions SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",
+                [*(values[name] for name in names), row["id"]],
+            )
+
+    yield from in_pieces(connection, [row["id"] for row in old], write)
+
+
+def _prediction(row: sqlite3.Row) -> Prediction:
+    return Prediction.model_validate(fields(row, nested=_NESTED))
