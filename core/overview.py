@@ -12,7 +12,7 @@ from core.curriculum.plan import Plan, plan
 from core.project import Project
 from core.qa.matrix import Flagged, matrix
 from core.runs.control import Seen, look
-from storage import attempts, examples, runs, shelves
+from storage import attempts, examples, reviews, runs, shelves
 from storage.schema import RunState, Status
 
 
@@ -46,7 +46,9 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
         by_status[row.status] += row.examples
     curriculum = plan(project.task, counts, shelves.every(connection))
     looked = [look(run) for run in runs.newest(connection)]
-    accepted, rejected = by_status[Status.ACCEPTED.value], by_status[Status.REJECTED.value]
+    # What QA rejected is kept once somebody has touched it, and counts only once somebody has brought it in.
+    rejected = by_status[Status.REJECTED.value] - reviews.outside(connection)
+    accepted = by_status[Status.ACCEPTED.value]
     pending = by_status[Status.PENDING.value]
     return Overview(
         plan=curriculum,

@@ -10,8 +10,11 @@ from math import exp, lgamma, sqrt
 from statistics import NormalDist
 
 
-def wilson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The score interval of a proportion (Wilson 1927), as fractions; (0, 1) without trials."""
+def wilson(successes: float, trials: float, confidence: float = 0.95) -> tuple[float, float]:
+    """The score interval of a proportion (Wilson 1927), as fractions; (0, 1) without trials.
+
+    Trials that are worth fewer than they are, being alike, may be no whole number.
+    """
     if not trials:
         return 0.0, 1.0
     z = NormalDist().inv_cdf(0.5 + confidence / 2)

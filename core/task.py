@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from core.exchange.mapping import Mapping
+
 
 def _ordered(band: tuple[float, float]) -> tuple[float, float]:
     if band[0] > band[1]:
@@ -197,6 +199,7 @@ class Task(_Table):
     prompts: Prompts = Prompts()
     review: ReviewSettings = ReviewSettings()
     splits: Splits = Splits()
+    imports: dict[Name, Mapping] = Field(default_factory=dict, alias="import")
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:

@@ -82,9 +82,9 @@ def add(connection: sqlite3.Connection, example: Example) -> None:
 
 
 def replace_content(connection: sqlite3.Connection, example: Example) -> None:
-    """Give the stored example the content, place and version of `example`; keeps the version if it is a new one."""
+    """Give the stored example the content, place, version and certainty of `example`; keeps a version that is new."""
     values = columns(example)
-    names = [*sorted(CONTENT), "version"]
+    names = [*sorted(CONTENT), "version", "certainty"]
     assignments = ", ".join(f"{name} = ?" for name in names)
     connection.execute(
         f"UPDATE examples SET {assignments} WHERE id = ?", [*(values[name] for name in names), example.id]
@@ -94,11 +94,12 @@ def replace_content(connection: sqlite3.Connection, example: Example) -> None:
 
 def _keep_version(connection: sqlite3.Connection, example: Example) -> None:
     connection.execute(
-        "INSERT OR IGNORE INTO versions (example, version, content, created) VALUES (?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO versions (example, version, content, certainty, created) VALUES (?, ?, ?, ?, ?)",
         (
             example.id,
             example.version,
             example.model_dump_json(include=set(CONTENT)),
+            example.certainty,
             cell(example.created),
         ),
     )
@@ -120,12 +121,14 @@ def get(connection: sqlite3.Connection, example: str) -> Example | None:
 def versions(connection: sqlite3.Connection, example: Example) -> list[tuple[Example, datetime]]:
     """The example as it was in each version, oldest first, and when that was made."""
     rows = connection.execute(
-        "SELECT version, content, created FROM versions WHERE example = ? ORDER BY version", (example.id,)
+        "SELECT version, content, certainty, created FROM versions WHERE example = ? ORDER BY version", (example.id,)
     )
     stored = example.model_dump()
     return [
         (
-            Example.model_validate(stored | json.loads(row["content"]) | {"version": row["version"]}),
+            Example.model_validate(
+                stored | json.loads(row["content"]) | {"version": row["version"], "certainty": row["certainty"]}
+            ),
             datetime.fromisoformat(row["created"]),
         )
         for row in rows

@@ -50,6 +50,13 @@ def benchmark(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def judged_versions(database: Database) -> None:
+    """The judge's certainty is that of the version that it read: an edit is not judged."""
+    for statement in _JUDGED_VERSIONS.split("\n\n"):
+        database.conn.execute(statement)
+
+
 _FIRST = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,
@@ -303,4 +310,14 @@ CREATE TABLE predictions (
 
 CREATE INDEX predictions_scored ON predictions (run, id, example, sample, number, outcome, decision, confidence,
     probabilities, seconds, input_tokens, output_tokens, cost)
+"""
+
+_JUDGED_VERSIONS = """
+ALTER TABLE versions ADD COLUMN certainty REAL
+
+UPDATE versions SET certainty = (SELECT certainty FROM examples WHERE id = versions.example) WHERE version = 1
+
+UPDATE examples SET certainty = NULL WHERE version > 1
+
+CREATE INDEX examples_by_refusal ON examples (status, id) WHERE refused = 1
 """

@@ -123,7 +123,9 @@ def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", rev
         if current.version != edited.version:
             raise ReviewError(f"{edited.id} was edited elsewhere meanwhile (version {current.version}): open it again")
         newest = connection.execute("SELECT max(version) FROM versions WHERE example = ?", (edited.id,)).fetchone()[0]
-        examples.replace_content(connection, edited.model_copy(update={"version": newest + 1}))
+        # No judge has read what was just written.
+        made = edited.model_copy(update={"version": newest + 1, "certainty": None})
+        examples.replace_content(connection, made)
         review = Review(example=edited.id, action=Action.EDIT, note=note, reviewer=reviewer, version=newest + 1)
         _append(connection, review)
         return _project(connection, edited.id)
@@ -145,6 +147,10 @@ def overrule(connection: sqlite3.Connection, example: Example, *, note: str = ""
         return _project(connection, key)
 
 
+# The newest line of an act, and the positions of all its lines in the log, newest first.
+Act = tuple[Review, list[int]]
+
+
 @dataclass(frozen=True, slots=True)
 class Undone:
     """What an undo took back: the newest line of the act, its example as it then stands, and how many lines it had."""
@@ -159,13 +165,12 @@ def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undo
 
     None if there is nothing left to undo. Raises ReviewError if a benchmark holds what would change.
     """
-    act = newest_act(connection, reviewer)
-    if act is None:
-        return None
-    line, lines = act
-    for _ in undoing(connection, reviewer=reviewer):
-        pass
-    return Undone(line, _require(connection, line.example), len(lines))
+    while (act := newest_act(connection, reviewer)) is not None:
+        *_, taken = taking_back(connection, act)
+        # Somebody else may have been faster: then it is the turn of the act before.
+        if taken:
+            return Undone(act[0], _require(connection, act[0].example), taken)
+    return None
 
 
 def undoing(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Iterator[int]:
@@ -174,18 +179,29 @@ def undoing(connection: sqlite3.Connection, *, reviewer: str | None = None) -> I
     Whoever stops asking for more leaves the rest, which is the newest act again. Raises ReviewError.
     """
     act = newest_act(connection, reviewer)
-    if act is None:
-        return
+    if act is not None:
+        yield from taking_back(connection, act)
+
+
+def taking_back(connection: sqlite3.Connection, act: Act) -> Iterator[int]:
+    """Take back the lines of `act`, which `newest_act` gave, in pieces, as `undoing` does. Raises ReviewError."""
     line, lines = act
     if line.action is Action.SPLIT:
         try:
             splits.may_undo(connection, lines)
         except splits.SplitError as error:
             raise ReviewError(str(error)) from None
-    yield from in_pieces(connection, lines, lambda piece: _take_back(connection, piece))
+    taken = 0
+
+    def write(piece: Sequence[int]) -> None:
+        nonlocal taken
+        taken += _take_back(connection, piece)
+
+    for _ in in_pieces(connection, lines, write):
+        yield taken
 
 
-def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> tuple[Review, list[int]] | None:
+def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> Act | None:
     """What `undo` would take back: the newest line, and the positions of all lines of its act, newest first."""
     row = connection.execute(
         f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
@@ -200,8 +216,8 @@ def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> t
     return line, [one["id"] for one in connection.execute(batch, (line.batch,))]
 
 
-def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
-    """Undo those of `lines` that nobody has undone meanwhile."""
+def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
+    """Undo those of `lines` that nobody has undone meanwhile; returns how many."""
     marks = ", ".join("?" * len(lines))
     rows = connection.execute(f"SELECT * FROM reviews AS r WHERE id IN ({marks}) AND {_STANDS} ORDER BY id DESC", lines)
     found = [Review.model_validate(fields(row)) for row in rows]
@@ -209,6 +225,7 @@ def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
         _append(connection, Review(example=line.example, action=Action.UNDO, undoes=line.id, reviewer=line.reviewer))
     project(connection, list(dict.fromkeys(line.example for line in found)))
     splits.project(connection, [line.example for line in found if line.action is Action.SPLIT])
+    return len(found)
 
 
 _STANDS = "r.action <> 'undo' AND NOT EXISTS (SELECT 1 FROM reviews WHERE undoes = r.id)"
@@ -218,6 +235,15 @@ def log(connection: sqlite3.Connection, example: str) -> list[Review]:
     """The reviews of an example, oldest first."""
     rows = connection.execute("SELECT * FROM reviews WHERE example = ? ORDER BY id", (example,))
     return [Review.model_validate(fields(row)) for row in rows]
+
+
+def outside(connection: sqlite3.Connection) -> int:
+    """How many of the stored examples QA had rejected and nobody brought in, or somebody did and took it back."""
+    row = connection.execute(
+        "SELECT count(*) FROM examples AS e WHERE e.refused = 1 AND e.status = 'rejected' AND NOT EXISTS "
+        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') AND {_STANDS})"
+    ).fetchone()
+    return int(row[0])
 
 
 def newest(connection: sqlite3.Connection, limit: int) -> list[Review]:
@@ -266,11 +292,11 @@ def project(connection: sqlite3.Connection, wanted: Sequence[str]) -> None:
 
 
 def _restore(connection: sqlite3.Connection, example: str, version: int) -> None:
-    """Give the example the content that it had as `version`."""
+    """Give the example the content that it had as `version`, and what the judge made of that."""
     row = connection.execute(
-        "SELECT content FROM versions WHERE example = ? AND version = ?", (example, version)
+        "SELECT content, certainty FROM versions WHERE example = ? AND version = ?", (example, version)
     ).fetchone()
-    content = json.loads(row["content"]) | {"version": version}
+    content = json.loads(row["content"]) | {"version": version, "certainty": row["certainty"]}
     examples.replace_content(connection, Example.model_validate(_require(connection, example).model_dump() | content))
 
 

@@ -48,6 +48,11 @@ def newest(connection: sqlite3.Connection, limit: int = 100) -> list[Run]:
     return [_run(row) for row in connection.execute("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))]
 
 
+def of_kind(connection: sqlite3.Connection, kind: str) -> list[Run]:
+    """All runs of a kind, newest first."""
+    return [_run(row) for row in connection.execute("SELECT * FROM runs WHERE kind = ? ORDER BY id DESC", (kind,))]
+
+
 def count(connection: sqlite3.Connection) -> int:
     """How many runs there are."""
     return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])

@@ -112,7 +112,8 @@ class Example(Candidate):
     refused: bool = Field(default=False, description="QA had rejected it; a person brought it in all the same.")
     split: Text = Field(default="", description="'train', 'dev' or 'test', the same for a family; '' while unassigned.")
     certainty: Fraction | None = Field(
-        default=None, description="How sure the judge was of the label: the lowest of its confidence and scores."
+        default=None,
+        description="How sure the judge was of this version, 0 to 1: the lowest of its confidence and scores.",
     )
     source: Text = Field(description="What wrote it: 'procedural', 'openai', 'import'.")
     model: Text = Field(default="", description="The model that the source used, if any.")

@@ -49,11 +49,11 @@ GENERATE = [
 
 REVIEW = [
     Action("a", "accept", "Accept", "Accept the example, and show the next"),
-    Action("x", "reject", "Reject", "Reject it: a digit gives the reason, enter none, n notes, escape goes back"),
+    Action("x", "reject", "Reject", "Reject the example: a digit gives the reason, enter none, n notes, escape leaves"),
     Action("e", "edit", "Edit", "Edit the example; a new version is made, the old one stays"),
     Action("s", "skip", "Skip", "Show the next one without a decision"),
+    Action("u", "undo", "Undo", "Take your newest act back; asks first if it was not made here just now"),
     Action("exclamation_mark", "flag", "Flag", "Flag it for another look, or take the flag away"),
-    Action("u", "undo", "Undo", "Take your newest decision back, and show its example"),
     Action("b", "blind", "Blind", "Hide the label until you have decided, or show it at once", footer=False),
     Action("o", "choose", "Queue", "Choose what to review: least certain, by cell, flagged, a sample and more"),
     Action("n", "note", "Note", "Write a note that goes with your next decision about this example", footer=False),
@@ -62,7 +62,7 @@ REVIEW = [
     Action("g", "agreement", "Agreement", "How far people, label and judge agree, from blind decisions", footer=False),
     Action("j", "skip", "Next", "The next example", footer=False),
     Action("k", "previous", "Previous", "The previous example", footer=False),
-    Action("y", "copy", "Copy", "Copy the example as JSON", footer=False),
+    Action("y", "copy", "Copy", "Send the example as JSON to the terminal's clipboard", footer=False),
     Action("space,pagedown", "page_down", "Page down", "Scroll down a page", footer=False),
     Action("pageup", "page_up", "Page up", "Scroll up a page", footer=False),
     Action("down", "scroll_line(1)", "Line down", "Scroll down a line", footer=False),

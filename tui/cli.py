@@ -18,6 +18,7 @@ VERBS = {
     "review": "tui.commands.review:review",
     "examples": "tui.commands.examples:examples",
     "splits": "tui.commands.splits:splits",
+    "import": "tui.commands.exchange:import_",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "config": "tui.commands.config:config",

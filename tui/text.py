@@ -69,6 +69,11 @@ def content(text: str, *, style: str = "", limit: int = LIMIT) -> Content:
     return Content.styled(clean(text, limit=limit), style) if style else Content(clean(text, limit=limit))
 
 
+def in_words(name: str) -> str:
+    """A short name such as `blind_disagreement`, as a person would write it."""
+    return name.replace("_", " ")
+
+
 _SPOKEN = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "pagedown": "page down", "pageup": "page up"}
 
 

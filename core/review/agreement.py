@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 LABEL, JUDGE = "the label", "the judge"
-# How a person who gave no name is called.
-NAMELESS = "(no name)"
+# How all who gave no name are called: nothing tells them apart.
+NAMELESS = "the unnamed reviewer"
+# From so much agreement beyond chance on, labels are called reliable, or fairly so (Landis and Koch, 1977).
+RELIABLE, FAIR = 0.8, 0.6
+# Of fewer families nothing is concluded: resampling too few of them gives intervals that are too narrow.
+ENOUGH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,24 @@ class Report:
     decisions: int
     pairs: list[Agreement]
     together: Together | None
+
+
+def conclusion(pair: Agreement) -> str:
+    """What the figures of a pair come to, in a sentence that claims no more than their intervals allow."""
+    if pair.families < ENOUGH:
+        return f"Too few to conclude anything yet: {ENOUGH} examples that stem from different hypotheses are a start."
+    if pair.kappa.low is None or pair.kappa.high is None:
+        return "Nearly all was decided one way, so chance would agree as well: other examples will tell more."
+    if pair.kappa.low >= RELIABLE:
+        return "They agree far beyond chance: what one decides, the other would too."
+    if pair.kappa.low >= FAIR:
+        return "They agree well beyond chance, with some differences."
+    if pair.kappa.low > 0:
+        more = "; how well, more examples will tell" if pair.kappa.high >= RELIABLE else ", but not reliably"
+        return f"They agree more than chance would{more}."
+    if pair.kappa.high < FAIR:
+        return "This is no better than chance could give: look at what they decided differently."
+    return "This may be chance: more examples will tell."
 
 
 def report(opinions: Iterable[Opinion]) -> Report:

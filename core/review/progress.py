@@ -8,8 +8,8 @@ from collections import deque
 from core.curriculum.plan import Quota
 from core.task import Task
 
-# Decisions per minute are those of the last five minutes.
-WINDOW_S = 300.0
+# Decisions per minute are those of the last five minutes of work. Who makes none for longer than a while is away.
+WINDOW_S, AWAY_S = 300.0, 120.0
 
 
 def accepted(task: Task, connection: sqlite3.Connection) -> dict[str, Quota]:
@@ -22,10 +22,10 @@ def accepted(task: Task, connection: sqlite3.Connection) -> dict[str, Quota]:
 
 
 class Pace:
-    """Decisions per minute, from the times at which they were made, in seconds of any clock that only goes on."""
+    """Decisions per minute of work, from the times at which they were made, in seconds of a clock that only goes on."""
 
     def __init__(self) -> None:
-        self._times: deque[float] = deque()
+        self._times: deque[float] = deque(maxlen=1000)
 
     def add(self, now: float) -> None:
         """A decision was made."""
@@ -36,9 +36,10 @@ class Pace:
         if self._times:
             self._times.pop()
 
-    def per_minute(self, now: float) -> float | None:
-        """The pace; None before there is one."""
-        while self._times and now - self._times[0] > WINDOW_S:
-            self._times.popleft()
-        span = now - self._times[0] if len(self._times) > 1 else 0.0
-        return (len(self._times) - 1) / span * 60 if span > 1 else None
+    def per_minute(self) -> float | None:
+        """The pace, from the times between decisions; None before there is one. It stays while nobody decides."""
+        times, decisions, span = list(self._times), 0, 0.0
+        for earlier, later in zip(reversed(times[:-1]), reversed(times), strict=False):
+            if later - earlier <= AWAY_S and span < WINDOW_S:
+                decisions, span = decisions + 1, span + later - earlier
+        return decisions / span * 60 if span > 1 else None

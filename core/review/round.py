@@ -44,8 +44,10 @@ class Round:
             self._after, self._exhausted = page.after, page.last
 
     def refresh(self) -> None:
-        """Others have written: there may be more behind the end."""
+        """Others have written: there may be more behind the end, or, if nothing is in front, anywhere."""
         self._exhausted = False
+        if self.key is None:
+            self._after, self._counted = (0, ()), None
 
     @property
     def key(self) -> str | None:
@@ -91,7 +93,8 @@ class Round:
         if queues.kept(self.queue, self.where):
             return queues.left(self._connection, self.queue, self.where)
         if self._counted is None:
-            self._counted = queues.left(self._connection, self.queue, self.where, reviewer=self._reviewer)
+            found = queues.left(self._connection, self.queue, self.where, reviewer=self._reviewer)
+            self._counted = Left(found.number + len(self._gone), found.more)
         return Left(max(0, self._counted.number - len(self._gone)), self._counted.more)
 
     def size(self, left: Left) -> int:

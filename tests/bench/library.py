@@ -273,7 +273,7 @@ def _rows(
         | {"split": ("train", "dev", "", "", "test", "")[number // 3 % 6]},
     )
     version = {"example": identifier, "version": 1, "content": draft.version.replace(PLACE, place), "created": made}
-    yield "versions", version
+    yield "versions", version | {"certainty": certainty}
     said = {"example": identifier, "note": "", "reviewer": reviewer, "created": made}
     if status != "pending":
         reason = rng.choice(_REASONS) if status == "rejected" else ""

@@ -41,8 +41,8 @@ ATTEMPTS_PER_MINUTE = 1200
 FASTEST_PER_S = 8
 # What nobody may be shown. Notices are broken into lines, and the texts of the examples hold neither of these.
 ALARM = re.compile(r"(?:database\W+is|not)\W+(?:locked|saved)|Traceback|OperationalError")
-# What an undo tells. A notice that lies over another is painted in parts, within words too.
-TOLD = re.compile("(?P<undid>" + r"\W*".join("undid") + ")|" + r"\W*".join("nothingofyours"))
+# What an undo tells, in a line of its own.
+TOLD = re.compile("(?P<undid>undone: )|nothing of yours")
 # Where Review names the example in front, by the end of its id.
 FRONT = re.compile(r"level \d+ · ([0-9A-HJKMNP-TV-Z]{6})\b")
 
@@ -109,7 +109,7 @@ def person(writer: Writer, folder: Path, until: float, seed: int) -> None:
                     continue
                 if chosen == "reject":
                     app.send("x")
-                    app.until(shows("Reject:"))
+                    app.until(shows("Reject the example:"))
                 started = app.send({"accept": "a", "reject": str(rng.randint(1, 3)), "flag": "!"}[chosen])
                 writer.decisions.append((seen, chosen))
                 seen = see(front() if chosen == "flag" else front(seen))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.review import agreement
-from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, report
+from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, conclusion, report
 from storage import examples, opinions, reviews
 from storage.database import transaction
 from storage.opinions import Opinion
@@ -73,6 +73,23 @@ def test_judge_people_and_all_together() -> None:
     assert found.together is not None
     assert (found.together.people, found.together.examples) == (3, 4)
     assert found.decisions == 13
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([("A", "A", 5), ("B", "B", 5)], "Too few to conclude"),
+        ([("A", "A", 30)], "Nearly all was decided one way"),
+        ([("A", "A", 30), ("B", "B", 30)], "far beyond chance"),
+        ([("A", "A", 80), ("B", "B", 80), ("A", "B", 20)], "well beyond chance"),
+        ([("A", "A", 20), ("A", "B", 5), ("B", "A", 10), ("B", "B", 15)], "more than chance would, but not reliably"),
+        ([("A", "A", 10), ("A", "B", 10), ("B", "A", 10), ("B", "B", 10)], "no better than chance"),
+    ],
+)
+def test_the_conclusion_claims_no_more_than_the_intervals(cells: list[tuple[str, str, int]], words: str) -> None:
+    pairs = [(one, two) for one, two, count in cells for _ in range(count)]
+    [pair] = report(opinion(number, one, two) for number, (one, two) in enumerate(pairs)).pairs
+    assert words in conclusion(pair)
 
 
 _VALUES = st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("ABC"), st.integers(0, 3)), min_size=1, max_size=8)

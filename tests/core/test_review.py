@@ -141,13 +141,18 @@ def test_a_search_in_a_round_counts_what_is_decided_itself(db: sqlite3.Connectio
 
 def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
     pace = Pace()
-    assert pace.per_minute(0) is None
+    assert pace.per_minute() is None
     for second in range(0, 60, 10):
         pace.add(second)
-    assert pace.per_minute(60) == pytest.approx(5.0)
+    assert pace.per_minute() == pytest.approx(6.0)
     pace.take_back()
-    assert pace.per_minute(60) == pytest.approx(4.0)
-    assert pace.per_minute(1000) is None
+    assert pace.per_minute() == pytest.approx(6.0)
+    pace.add(4000)  # after an hour away, which counts for nothing
+    pace.add(4020)
+    assert pace.per_minute() == pytest.approx(5 / 60 * 60)
+    for number in range(1, 400):
+        pace.add(4020 + number)
+    assert pace.per_minute() == pytest.approx(60.0)
 
 
 def test_accepted_counts_what_people_accepted(db: sqlite3.Connection, project: Project) -> None:
@@ -227,3 +232,37 @@ def test_long_examples_and_those_of_many_pieces_do_not_fit_a_form() -> None:
     assert fits_form(example())
     assert not fits_form(example(hypothesis="x" * 60_000))
     assert not fits_form(example(evidence=example().evidence * 20))
+
+
+def test_an_empty_round_finds_what_comes(db: sqlite3.Connection) -> None:
+    """Whatever end of the queue it stands at: what came has a known certainty, and the cursor was past those."""
+    one = Round(db, Queue.UNCERTAIN, EVERYTHING, "")
+    one.read_on()
+    assert not one.begun
+    put(db, example(id=f"01J{1:023d}", certainty=0.4))
+    one.refresh()
+    one.read_on()
+    assert one.key == f"01J{1:023d}"
+    one.move(1)
+    put(db, example(id=f"01J{0:023d}", certainty=0.1))
+    one.refresh()
+    one.read_on()
+    assert (one.key, one.at) == (f"01J{0:023d}", 1)
+
+
+def test_what_is_left_is_counted_anew_where_the_queue_had_ended(db: sqlite3.Connection) -> None:
+    one = Round(db, Queue.SAMPLE, EVERYTHING, "ann")
+    one.read_on()
+    assert one.left().number == 0
+    put(db, example(id=f"01J{1:023d}"), example(id=f"01J{2:023d}"))
+    one.refresh()
+    one.read_on()
+    assert (one.left().number, one.size(one.left())) == (2, 2)
+    seen = read(db, one.key or "")
+    assert seen is not None
+    line = labelling(seen, "VALIDATED", reviewer="ann")
+    reviews.act(db, seen.example, [line])
+    one.done(line)
+    one.move(5)
+    one.refresh()
+    assert (one.left().number, one.size(one.left())) == (1, 2)

@@ -147,3 +147,36 @@ def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str
     while reviews.undo(db):
         pass
     db.close()
+
+
+def test_an_edit_is_not_judged_and_its_undo_is_again(db: sqlite3.Connection) -> None:
+    one = example(certainty=0.3)
+    with transaction(db):
+        examples.add(db, one)
+    second = reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+    assert second.certainty is None
+    assert reviews.edit(db, second.model_copy(update={"level": 2})).certainty is None
+    assert [(version.version, version.certainty) for version, _ in examples.versions(db, second)] == [
+        (1, 0.3), (2, None), (3, None),
+    ]  # fmt: skip
+    for certainty in (None, 0.3):
+        undone = reviews.undo(db)
+        assert undone is not None
+        assert undone.example.certainty == certainty
+
+
+def test_two_who_undo_at_once_undo_two_acts(project: Project, db: sqlite3.Connection) -> None:
+    """One has looked for the newest act, and before it is taken back somebody else has done so."""
+    one, two = put(db), put(db)
+    reviews.decide(db, one.id, Action.ACCEPT)
+    reviews.decide(db, two.id, Action.REJECT)
+    act = reviews.newest_act(db)
+    assert act is not None
+    other = connect(project.database)
+    assert reviews.undo(other) is not None
+    assert list(reviews.taking_back(db, act)) == [0, 0]
+    undone = reviews.undo(db)
+    assert undone is not None
+    assert (undone.review.action, undone.lines) == (Action.ACCEPT, 1)
+    assert [line.action for line in reviews.newest(db, 9)].count(Action.UNDO) == 2
+    other.close()

@@ -23,7 +23,7 @@ def test_a_label_accepts_where_it_agrees_and_is_kept_where_not(project: Project,
     said = [(one.reviewer, one.action, one.value, one.note) for one in reviews.newest(db, 2)]
     assert said == [("ben", Action.LABEL, "REFINED", "half true"), ("ann", Action.ACCEPT, "VALIDATED", "")]
     plain = run("review", "label", second, "REJECTED", cwd=project.folder)
-    assert "you decided REJECTED, as it is labelled" in plain.stdout
+    assert "you decided REJECTED, as the label says" in plain.stdout
     wrong = run("review", "label", second, "SPORTS", cwd=project.folder)
     assert (wrong.returncode, "no decision SPORTS" in wrong.stderr) == (2, True)
     listed = run("review", "list", cwd=project.folder)

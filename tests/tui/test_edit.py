@@ -12,7 +12,7 @@ from textual.widgets import Input, Select, TextArea
 
 from core.review.editing import as_json
 from storage import examples, reviews
-from storage.schema import Example
+from storage.schema import Evidence, Example
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown
 from tui.app import SidequestApp
@@ -195,3 +195,24 @@ def test_a_form_with_mistakes_is_still_json() -> None:
     assert found["confidence"] == "high"
     assert found["level"] == 2
     assert found["evidence"] == [{"relevance": 0.5, "source": "s"}]
+
+
+async def test_what_is_mended_most_is_a_tab_away_and_the_way_out_in_sight(
+    app: SidequestApp, db: sqlite3.Connection
+) -> None:
+    source = f"Annual report of the office, {'second ' * 20}volume"
+    put(db, example(id="01A" + "0" * 23, evidence=[Evidence(source=source, content="Sales rose.", relevance=0.9)]))
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        assert "tab: next field · ctrl+s: save · escape: leave" in shown(pilot)
+        assert "source Annual report of the office" in shown(pilot)
+        await pilot.press("tab", "tab")
+        assert screen.focused is screen.query_one("#confidence")
+        for _ in range(3):
+            await pilot.press("tab")
+        await pilot.press("N", "o", " ")  # before what is there, which stays
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        found = examples.get(db, "01A" + "0" * 23)
+        assert found is not None
+        assert found.evidence[0].source == f"No {source}"

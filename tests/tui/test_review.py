@@ -6,10 +6,12 @@ import json
 import sqlite3
 
 import pytest
+from rich.cells import cell_len
 from textual._xterm_parser import XTermParser
 from textual.events import Event
 from textual.widgets import Input
 
+from core.curriculum.plan import Quota
 from core.project import Project
 from storage import examples, reviews
 from storage.examples import Filter
@@ -17,6 +19,7 @@ from storage.schema import Action, Status
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tui.app import SidequestApp
+from tui.widgets.deciding import LONGEST, header
 
 
 def burst(app: SidequestApp, keys: str) -> None:
@@ -67,20 +70,25 @@ async def test_undo_shows_what_it_took_back_even_after_a_restart(project: Projec
         await pilot.press("3")
         await pilot.pause()
         await pilot.press("a", "a")
+        await pilot.pause()
+        assert "accepted · u undoes · “Claim number 1 about paid conversion.”" in shown(pilot)
         await pilot.press("u")
         await pilot.pause()
-        assert "Claim number 1" in shown(pilot)
+        assert "undone: accepted · u takes back 1 more · “Claim number 1 about paid" in shown(pilot)
     again = SidequestApp(project.folder)
     async with again.run_test(size=SIZE) as pilot:
         await pilot.press("3")
         await pilot.pause()
         await pilot.press("u")
         await pilot.pause()
-        assert "Claim number 0" in shown(pilot)
-        assert status(again.db, 0) is Status.PENDING
+        assert "Take back what you did before, or on another screen?" in shown(pilot)
+        assert "accepted · “Claim number 0" in shown(pilot)
+        await pilot.press("n", "u", "y")
+        await until(pilot, lambda: status(again.db, 0) is Status.PENDING)
+        await until(pilot, lambda: "undone: accepted · “Claim number 0" in shown(pilot))
         await pilot.press("u")
         await pilot.pause()
-        assert "nothing of yours left to undo" in told(pilot)
+        assert "nothing of yours left to undo" in shown(pilot)
 
 
 async def test_the_end_of_the_queue_says_so(app: SidequestApp) -> None:
@@ -162,7 +170,7 @@ async def test_undo_at_the_end_of_the_queue_repeats_no_example(app: SidequestApp
         assert "That was the last one" in shown(pilot)
 
 
-async def test_reasons_are_whole_and_no_message_lies_over_them(app: SidequestApp) -> None:
+async def test_reasons_are_whole_beside_what_was_done_last(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("3")
         await pilot.pause()
@@ -170,7 +178,7 @@ async def test_reasons_are_whole_and_no_message_lies_over_them(app: SidequestApp
         await pilot.pause()
         for reason in ("4 wrong level", "5 wrong domain", "6 near-duplicate", "enter no reason", "escape back"):
             assert reason in shown(pilot)
-        assert not told(pilot)
+        assert "undone" in shown(pilot)
 
 
 async def test_a_wide_terminal_shows_more_beside(app: SidequestApp) -> None:
@@ -183,8 +191,8 @@ async def test_a_wide_terminal_shows_more_beside(app: SidequestApp) -> None:
             "1 of 150–200",
             "THIS EXAMPLE",
             f"01J{2:023d}",
-            "accept  Claim number 0",
-            "reject · ambiguous  Cl",
+            "accepted  Claim number 0",
+            "rejected · ambiguous  Cl",
         ):
             assert words in shown(pilot)
         await pilot.resize_terminal(80, 24)
@@ -249,4 +257,16 @@ async def test_a_note_goes_with_the_next_decision(app: SidequestApp, db: sqlite3
         await pilot.press("k")
         await pilot.press("b")
         await pilot.pause()
-        assert "reject · wrong decision · why" in shown(pilot)
+        assert "rejected · wrong decision · why" in shown(pilot)
+
+
+def test_the_header_keeps_its_form_while_figures_grow() -> None:
+    keys = {"VALIDATED": "v", "REJECTED": "r", "REFINED": "f"}
+    for width in (60, 80, 100, 160, 200):
+        forms = set()
+        for have, at in ((0, "1 of 9 · 9 left"), (97, "37 of 114 · 78 left · 6.2/min"), (150, LONGEST)):
+            held = {name: Quota(150, 200, 175, have) for name in keys}
+            drawn = header("least certain first", "", at, held, keys, width).plain
+            assert cell_len(drawn) < width
+            forms.add(tuple(mark in drawn for mark in (" VALIDATED ", " v ", "accepted")))
+        assert len(forms) == 1, (width, forms)

@@ -45,13 +45,13 @@ async def test_what_the_judge_rejected_is_accepted_or_confirmed(project: Project
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "o", "6")
-        assert "rejected by the judge" in shown(pilot)
+        assert "rejected by QA" in shown(pilot)
         assert "1 of 4 · 4 left" in shown(pilot)
         assert "Refused claim 3" in shown(pilot)
-        assert "REFINED" not in shown(pilot)
+        assert "REFINED" not in shown(pilot).partition("LABEL")[0]
         await pilot.press("a", "x", "1", "v", "r")
         await pilot.pause()
-        for words in ("You decided REJECTED, it is labelled VALIDATED", "Refused claim 0", "decided REFINED with"):
+        for words in ("You decided REJECTED, the label is VALIDATED", "Refused claim 0", "decided REFINED with"):
             assert words in shown(pilot)
         assert lines(db) == [
             ("overrule", "", None),
@@ -71,7 +71,7 @@ async def test_what_the_judge_rejected_is_accepted_or_confirmed(project: Project
         await pilot.press("u", "u")
         await pilot.pause()
         assert "Refused claim 1" in shown(pilot)
-        assert "undid accept blind as VALIDATED" in told(pilot)
+        assert "undone: accepted, blind as VALIDATED" in shown(pilot)
         assert "2 left" in shown(pilot)
         await pilot.press("slash", *"status:pending", "enter")
         await pilot.pause()
@@ -101,7 +101,7 @@ async def test_each_queue_is_named_and_an_empty_one_says_what_to_do(app: Sideque
             (3, "oldest first", "Claim number 0"),
             (4, "by cell", "the order by cell tells it"),
             (5, "flagged", "Nothing here: what somebody flagged"),
-            (6, "rejected by the judge", "Nothing here: what QA rejected"),
+            (6, "rejected by QA", "Nothing here: what QA rejected"),
             (7, "random sample", "12 left"),
             (8, "second opinion", "others have decided and you have not"),
             (9, "disagreements", "Nothing here: where people"),
@@ -157,7 +157,7 @@ async def test_the_diff_shows_what_the_rewrite_changed(project: Project, db: sql
         await pilot.press("d")
         await pilot.pause()
         assert "HYPOTHESIS" in shown(pilot)
-        assert "clarity 0.70. Say which quarter" in shown(pilot).replace("\n", " ").replace("  ", " ")
+        assert "clarity 0.70. Say which quarter" in " ".join(shown(pilot).split())
         await pilot.press("j", "d")
         await pilot.pause()
         assert "nothing came before it" in told(pilot)
@@ -182,7 +182,48 @@ async def test_agreement_is_computed_beside_the_app(app: SidequestApp, db: sqlit
             await until(pilot, lambda: "Cohen's kappa" in shown(pilot))
             assert "[/ann with the label" in shown(pilot)
             assert "agree on 5/6 (44%–97%)" in shown(pilot)
-            assert "1 × REFINED, where the other says REJECTED" in shown(pilot)
+            assert "1 × REFINED, where the label says REJECTED" in shown(pilot)
             await pilot.press("j", "k", "q")
             await pilot.pause()
             assert "Claim number 0" in shown(pilot)
+
+
+async def test_an_empty_first_look_finds_what_comes_meanwhile(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot)
+        assert "No example yet" in shown(pilot)
+        await pilot.press("2")
+        put(db, example(id=f"01J{0:023d}", certainty=0.4, hypothesis="It came late."))
+        await pilot.press("3")
+        await pilot.pause()
+        assert "It came late." in shown(pilot)
+        assert "1 of 1 · 1 left" in shown(pilot)
+        await pilot.press("a")
+        await pilot.pause()
+        assert "That was the last one" in shown(pilot)
+        put(db, example(id=f"01J{1:023d}", certainty=0.1, hypothesis="This one came later."))
+        await until(pilot, lambda: "This one came later." in shown(pilot))
+
+
+async def test_the_agreement_ends_in_words_and_says_how_to_close_it(
+    app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.review import agreement
+
+    monkeypatch.setattr(agreement, "RESAMPLES", 20)
+    put(db, *(example(id=f"01K{n:023d}", family=f"k{n}", decision=("VALIDATED", "REFINED")[n % 2]) for n in range(40)))
+    for number in range(40):
+        value = ("VALIDATED", "REFINED")[number % 2]
+        for who in ("ann", "ben", ""):
+            reviews.decide(db, f"01K{number:023d}", Action.LABEL, value=value, version=1, reviewer=who)
+    async with app.run_test(size=SIZE) as pilot:
+        await begin(pilot, "g")
+        await until(pilot, lambda: "agree on 40/40" in shown(pilot))
+        assert "They agree far beyond chance" in shown(pilot)
+        assert "the unnamed reviewer with the label" in shown(pilot)
+        assert "escape closes" in shown(pilot)
+        await pilot.press(*["j"] * 60)
+        await pilot.pause()
+        assert "`sidequest --as NAME` says who you are" in shown(pilot)
+        assert "escape closes" in shown(pilot)

@@ -89,7 +89,7 @@ def test_what_is_not_known_of_a_run_is_not_zero() -> None:
 def test_place_fits_and_is_clean(text: str) -> None:
     drawn = place(example(domain=text, source=text, model=text, flagged=True, version=12), 60).plain
     assert cell_len(drawn) == 60
-    assert drawn.endswith("⚑ flagged · pending")
+    assert drawn.endswith("⚑ flagged · waits for review")
     assert not RAW.search(drawn)
 
 

@@ -7,7 +7,7 @@ from typing import TextIO
 
 import click
 
-from core.review.agreement import report
+from core.review.agreement import conclusion, report
 from core.review.case import Case, deciding, labelling, read
 from core.review.editing import checked, read_json
 from storage import opinions, queues, reviews
@@ -66,7 +66,11 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
 @pass_context
 @verb
 def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | None, as_json: bool) -> None:
-    """What the queue NAME holds, in the order in which the app shows it; `refused` holds attempts."""
+    """What the queue NAME holds, in the order in which the app shows it; `refused` holds attempts.
+
+    The judge's certainty of label and quality goes from 0 to 1; of what it did not judge, or what was edited since,
+    it is unknown.
+    """
     _, connection = context.open()
     try:
         where = parse_query(narrow)
@@ -79,7 +83,7 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
         print_json(found)
         return
     table(
-        ["id", "status", "certainty", "domain", "level", "hypothesis"],
+        ["id", "status", "judge's certainty", "domain", "level", "hypothesis"],
         [(one.id, one.status.value, _certainty(one), one.domain, one.level, one.hypothesis) for one in found],
         widths={5: 60},
     )
@@ -115,12 +119,15 @@ def _case(connection: sqlite3.Connection, prefix: str) -> Case:
     return found
 
 
-def _report(example: Example, as_json: bool, undone: Review | None = None) -> None:
+def _report(example: Example, as_json: bool) -> None:
     if as_json:
-        print_json({"example": example, "undone": undone} if undone else {"example": example})
-        return
-    what = f"undid {undone.action} of " if undone else ""
-    show(f"{what}{example.id}: {example.status}{', flagged' if example.flagged else ''}, version {example.version}")
+        print_json({"example": example})
+    else:
+        show(_state(example))
+
+
+def _state(example: Example) -> str:
+    return f"{example.id}: {example.status}{', flagged' if example.flagged else ''}, version {example.version}"
 
 
 @review.command()
@@ -145,8 +152,8 @@ def label(context: Context, example: str, decision: str, note: str, reviewer: st
     if as_json:
         print_json({"example": done, "agrees": decision == done.decision})
     else:
-        agrees = "as it is labelled" if decision == done.decision else f"not {done.decision}, as it is labelled"
-        show(f"{done.id}: you decided {decision}, {agrees}; {done.status}")
+        agrees = "as the label says" if decision == done.decision else f"the label is {done.decision}"
+        show(f"{done.id}: you decided {decision}, {agrees}: {done.status}")
 
 
 @review.command()
@@ -182,6 +189,7 @@ def agreement(context: Context, as_json: bool) -> None:
         ],
     )
     for pair in found.pairs:
+        show(f"{pair.who} with {pair.whom}: {conclusion(pair)}")
         for text in differences(pair):
             show(f"{pair.who} with {pair.whom}: {text.strip()}")
     if found.together:
@@ -254,9 +262,14 @@ def edit(context: Context, example: str, content: TextIO, note: str, reviewer: s
 @pass_context
 @verb
 def undo(context: Context, reviewer: str | None, as_json: bool) -> None:
-    """Take back the newest decision that stands; with a name, that person's."""
+    """Take back the newest act that stands, whoever's; with a name, that person's. One of many is taken back whole."""
     _, connection = context.open()
     done = reviews.undo(connection, reviewer=reviewer if reviewer is not None else context.reviewer or None)
     if done is None:
         raise RefusedError("there is nothing left to undo")
-    _report(done.example, as_json, done.review)
+    if as_json:
+        print_json({"example": done.example, "undone": done.review, "lines": done.lines})
+        return
+    from tui.widgets.example import undone
+
+    show(f"{undone(done.review, done.example.hypothesis, done.lines)}; {_state(done.example)}")

@@ -34,7 +34,9 @@ class AgreementScreen(ModalScreen[None]):
         self._path = path
 
     def compose(self) -> ComposeResult:
-        with VerticalScroll(id="box"):
+        with VerticalScroll(id="box") as box:
+            # On the border, which is in sight however long the report is.
+            box.border_subtitle = "escape closes · j k scroll"
             yield Static(Content("Agreement: reading the blind decisions, and resampling them …"), id="report")
 
     def on_mount(self) -> None:

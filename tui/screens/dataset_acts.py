@@ -20,7 +20,7 @@ from tui.screens.dataset_list import ListScreen
 from tui.text import line
 from tui.widgets.bars import bar
 from tui.widgets.choice import Choice
-from tui.widgets.example import entry
+from tui.widgets.example import undone
 from tui.widgets.modals import Confirm
 
 # An act of no more lines than this is undone at once, without a thread.
@@ -344,8 +344,7 @@ class ActScreen(ListScreen):
             self.tell(f"not undone: {error}", error=True)
             return
         if done is not None:
-            several = f" and {done.lines - 1} more of the same act" if done.lines > 1 else ""
-            self.tell(f"undid {entry(done.review)}: {line(done.example.hypothesis, 60)}{several}")
+            self.tell(undone(done.review, done.example.hypothesis, done.lines))
             number = listing.number_of(self.db, done.example.id)
             if number is not None and number in self.table.numbers:
                 self.table.move(self.table.numbers.index(number))

@@ -118,7 +118,7 @@ def told(found: Whole, width: int) -> Content:
     """All that is known about an example, for lines of `width` cells."""
     case = found.case
     one = case.example
-    verdict = judgement(case.verdict, len(case.lineage))
+    verdict = judgement(case)
     parts: Parts = [
         place(one, width),
         (f"\n\n{line(one.decision, 40)}", "bold"),
@@ -129,9 +129,8 @@ def told(found: Whole, width: int) -> Content:
         ("\n\nREVIEWS\n", "bold $text-accent"),
     ]
     for review in case.log:
-        value = f" {review.value or 'none'}" if review.action.value == "split" else ""
         when = f"{review.created.astimezone():%Y-%m-%d %H:%M}  "
-        parts += [(when, "$text-muted"), line(entry(review) + value, max(20, width - 20)), "\n"]
+        parts += [(when, "$text-muted"), line(entry(review), max(20, width - 20)), "\n"]
     if not case.log:
         parts.append(("nobody has decided about it\n", "$text-muted"))
     if len(found.versions) > 1:

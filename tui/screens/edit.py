@@ -47,9 +47,14 @@ class Piece(Vertical):
     def compose(self) -> ComposeResult:
         with Horizontal(classes="row"):
             yield Label("source ")
-            yield Field(self._piece["source"], placeholder="where it comes from", classes="source")
-            yield Label("  relevance, 0 to 1 ")
-            yield Field(self._piece["relevance"], classes="relevance")
+            source = Field(
+                self._piece["source"], placeholder="where it comes from", classes="source", select_on_focus=False
+            )
+            # A field shows the part that the cursor is in, and a source begins with what it is.
+            source.cursor_position = 0
+            yield source
+            yield Label("  relevance ")
+            yield Field(self._piece["relevance"], placeholder="0 to 1", classes="relevance")
         yield Area(self._piece["content"], classes="content")
 
     def on_mount(self) -> None:
@@ -94,26 +99,29 @@ class EditScreen(ModalScreen[Example | None]):
 
     def compose(self) -> ComposeResult:
         one, values = self._example, self._taken_up()
-        yield Static(Content.styled(f" Edit · {one.id} · version {one.version}", "bold"), id="bar")
+        where = Content.styled(f" Edit · {one.id[-6:]} · version {one.version}", "bold")
+        how = " · tab: next field · ctrl+s: save · escape: leave" if self._formed else ""
+        yield Static(Content.assemble(where, how), id="bar")
         with VerticalScroll(id="fields"):
             if not self._formed:
                 yield Static(Content("\nThis example is too long for a form: ctrl+o opens it in $EDITOR."))
             else:
                 yield Label("hypothesis")
                 yield Area(values["hypothesis"], id="hypothesis")
+                # Before the evidence, of which there may be much: a tab away from the start.
+                with Horizontal(classes="row"):
+                    yield Label("decision ")
+                    yield _choice("decision", self._curriculum.labels, values["decision"])
+                    yield Label(" confidence ")
+                    yield Field(values["confidence"], id="confidence", placeholder="0 to 1")
+                with Horizontal(classes="row"):
+                    domains = [domain.name for domain in self._curriculum.domains]
+                    yield Label("domain   ")
+                    yield _choice("domain", domains, values["domain"])
+                    yield Label(" level      ")
+                    yield _choice("level", [str(level.level) for level in self._curriculum.levels], values["level"])
                 self._pieces = [Piece(piece) for piece in values["evidence"]]
                 yield Vertical(*self._pieces, id="pieces", classes="row")
-                with Horizontal(classes="row"):
-                    for name, there in (
-                        ("decision", self._curriculum.labels),
-                        ("domain", [domain.name for domain in self._curriculum.domains]),
-                        ("level", [str(level.level) for level in self._curriculum.levels]),
-                    ):
-                        yield Label(f" {name} ")
-                        yield _choice(name, there, values[name])
-                with Horizontal(classes="row"):
-                    yield Label(" confidence, 0 to 1 ")
-                    yield Field(values["confidence"], id="confidence")
                 yield Label("reasoning")
                 yield Area(values["reasoning"], id="reasoning")
         yield Static(id="problems")

@@ -21,17 +21,16 @@ from storage import drafts, examples, reviews
 from storage.database import data_version
 from storage.queues import Queue
 from storage.reviews import ReviewError
-from storage.schema import Action, Example, Review, Status
+from storage.schema import Action, Example, Review
 from storage.search import QueryError, parse_query
 from tui.actions import EVERYWHERE, FIELD, LABELS, REASON, REVIEW, bindings
-from tui.screens.review_questions import QuestionScreen
+from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets import deciding as drawn
 from tui.widgets.diff import diff
 from tui.widgets.example import body, entry, judgement, place
 from tui.widgets.standing import standing
 
-_STATUS = {Action.ACCEPT: Status.ACCEPTED, Action.REJECT: Status.REJECTED}
 # From so many columns on, more stands beside the example.
 WIDE = 140
 LOG_LINES = 8
@@ -39,7 +38,7 @@ LOG_LINES = 8
 _TAKEN = {key for action in [*REVIEW, *EVERYWHERE] for key in action.keys.split(",")}
 
 
-class ReviewScreen(QuestionScreen):
+class ReviewScreen(UndoableScreen):
     """A queue, and the example in front, its label hidden until the person has decided, unless they want it shown."""
 
     TITLE = "Review"
@@ -111,6 +110,7 @@ class ReviewScreen(QuestionScreen):
         """Nothing that was begun about one example holds for the next."""
         if self.note:
             self.tell("the note was dropped: it goes with a decision")
+        self.say(Content(""))
         self.note = self._value = ""
         self._diffing = False
         self.query_one("#example", VerticalScroll).scroll_home(animate=False)
@@ -130,7 +130,7 @@ class ReviewScreen(QuestionScreen):
     def draw(self) -> None:
         """Read on where the queue ends, and draw the example in front."""
         version = data_version(self.db)
-        if version != self._others:
+        if version != self._others or self.round.key is None:
             self._others = version
             self.round.refresh()
         self.round.read_on()
@@ -149,7 +149,7 @@ class ReviewScreen(QuestionScreen):
 
     def _draw_header(self, quotas: dict[str, Quota]) -> None:
         left = self.round.left()
-        at = drawn.position(self.round.at, self.round.size(left), left, self._pace.per_minute(time.monotonic()))
+        at = drawn.position(self.round.at, self.round.size(left), left, self._pace.per_minute())
         title = drawn.TITLES[self._queue][0]
         self.show("#progress", drawn.header(title, self.narrowed, at, quotas, self._letters, self.size.width))
 
@@ -170,8 +170,7 @@ class ReviewScreen(QuestionScreen):
             self.show("#body", self._changes(case, hidden))
         else:
             said = [entry(line) for line in case.log]
-            verdict = judgement(case.verdict, len(case.lineage))
-            self.show("#body", body(example, hidden=hidden, verdict=verdict, said=said))
+            self.show("#body", body(example, hidden=hidden, verdict=judgement(case), said=said))
         if hidden:
             decision, keys = drawn.concealed(self._letters, width)
         else:
@@ -221,9 +220,9 @@ class ReviewScreen(QuestionScreen):
         if self._hidden and self._case:
             self.blindness.saw(self._case.example.id)
         self.blindness.on = not self.blindness.on
-        shown = f", but not here: {self._broken}" if self._broken else ""
-        self.tell(f"labels are hidden until you decide{shown}" if self.blindness.on else "labels are shown: not blind")
+        here = f", but not here: {self._broken}" if self._broken else ""
         self.redraw()
+        self.say(Content(f"labels are hidden until you decide{here}" if self.blindness.on else "labels are shown"))
 
     def action_label(self, letter: str) -> None:
         """Decide without having seen the label."""
@@ -232,16 +231,15 @@ class ReviewScreen(QuestionScreen):
             return
         if not self._hidden:
             why = self._broken or "b hides labels"
-            self.tell(f"{letter} decides while the label is hidden ({why}); a accepts, x rejects, e edits")
+            self.tell(f"{letter} decides while the label is hidden ({why}); a accepts, x rejects the example, e edits")
             return
         undecided = case.undecided
         review = labelling(case, value, note=self.note, reviewer=self.sidequest.reviewer)
-        if not self._write(review):
+        now = self._write(review)
+        if now is None:
             return
         if review.action is Action.ACCEPT or not undecided:
-            if value != case.example.decision:
-                self.tell(f"you decided {line(value, 20)}, it is labelled {line(case.example.decision, 20)}")
-            self._next(review)
+            self._next(review, drawn.done(review, now, self.size.width - 2))
             return
         self.blindness.saw(case.example.id)
         self._value, self.note = value, ""
@@ -262,30 +260,33 @@ class ReviewScreen(QuestionScreen):
             self.tell("there is no example in front")
             return None
         try:
-            return reviews.act(self.db, self._case.example, deciding(self._case, review))
+            now = reviews.act(self.db, self._case.example, deciding(self._case, review))
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return None
+        self.remember(now)
+        return now
 
-    def _next(self, review: Review) -> None:
+    def _next(self, review: Review, said: Content) -> None:
         self.note = ""
         self._pace.add(time.monotonic())
         self.round.done(review)
         self._move(1)
+        self.say(said)
 
     def _decide(self, action: Action, *, reason: str = "") -> None:
         """Accept or reject the example in front."""
         case = self._case
         review = Review(example="", action=action, reason=reason, note=self.note, reviewer=self.sidequest.reviewer)
-        if self._write(review) is None or case is None:
+        now = self._write(review)
+        if now is None or case is None:
             return
-        if not case.undecided and case.example.status is not _STATUS[action]:
-            self.tell(f"was {case.example.status}, now {_STATUS[action]}; u undoes")
-        elif self._hidden and not self._warned:
+        if self._hidden and case.undecided and not self._warned:
             self._warned = True
             keys = " ".join(self._letters.values())
             self.tell(f"decided without a look at the label: no evidence of agreement, as {keys} would be")
-        self._next(review)
+        was = "" if case.undecided or case.example.status is now.status else f"was {case.example.status}, now "
+        self._next(review, Content(was).append(drawn.done(review, now, self.size.width - 2)))
 
     def action_accept(self) -> None:
         """Accept the example."""
@@ -316,24 +317,21 @@ class ReviewScreen(QuestionScreen):
         action, reviewer = Action.UNFLAG if flagged else Action.FLAG, self.sidequest.reviewer
         # The line is about what is in front, whatever its id: `act` writes that.
         review = Review(example="", action=action, note=self.note, reviewer=reviewer)
-        if self._write(review) is not None:
+        now = self._write(review)
+        if now is not None:
             self.note = ""
             self.round.done(review)
             self.redraw()
+            self.say(drawn.done(review, now, self.size.width - 2))
 
-    def action_undo(self) -> None:
-        """Take the person's newest decision back, and show its example."""
-        done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
-        if done is None:
-            self.tell("there is nothing of yours left to undo")
-            return
-        self.round.bring_to_front(done.example)
-        if done.review.action in {Action.ACCEPT, Action.REJECT}:
+    def taken_back(self, newest: Review, example: Example, said: Content) -> None:
+        """Show the example that an act was about, now that it is taken back."""
+        if newest.action in {Action.ACCEPT, Action.REJECT}:
             self._pace.take_back()
+        self.round.bring_to_front(example)
         self._leave()
-        several = f" and {done.lines - 1} more of the same act" if done.lines > 2 else ""
-        self.tell(f"undid {entry(done.review)}: {line(done.example.hypothesis, 60)}{several}")
         self.redraw()
+        self.say(said)
 
     def action_edit(self) -> None:
         """Edit the example, beginning with the decision that the person came to."""
@@ -361,7 +359,10 @@ class ReviewScreen(QuestionScreen):
             return
         drafts.drop(self.db, edited.id, reviewer)
         self.note = self._value = ""
-        self.tell(f"saved as version {done.version}; u undoes")
+        self.remember(done)
+        judged = self._case is not None and judgement(self._case)
+        why = ": no judge has read it, so its certainty is unknown" if judged else ""
+        self.say(Content(f"saved as version {done.version}{why}; a accepts it, u undoes"))
         self.redraw()
 
     # ------------------------------------------------------------ what stands beside
@@ -395,4 +396,4 @@ class ReviewScreen(QuestionScreen):
         """Copy the example as JSON to the terminal's clipboard."""
         if self._case is not None:
             self.app.copy_to_clipboard(self._case.example.model_dump_json(indent=2, ensure_ascii=True))
-            self.tell("copied as JSON, label and all")
+            self.tell("sent to the terminal's clipboard as JSON, label and all; not every terminal takes it")

@@ -13,6 +13,8 @@ from tui.screens.live import LiveScreen
 from tui.text import clean, flow
 from tui.widgets.fields import Field
 
+_REJECT = "Reject the example:"
+
 
 class QuestionScreen(LiveScreen):
     """A screen that scrolls one example, and asks below it."""
@@ -35,6 +37,7 @@ class QuestionScreen(LiveScreen):
 
     def questions(self) -> ComposeResult:
         """The widgets that ask."""
+        yield Static(id="said")
         yield Static(id="prompt")
         yield Field(id="filter", placeholder="words, level:1-2 domain:risk; empty: the whole queue")
         yield Field(id="note", placeholder="a note that goes with your next decision about this example")
@@ -52,16 +55,19 @@ class QuestionScreen(LiveScreen):
             return self.typing
         return super().check_action(action, parameters)
 
+    def say(self, said: Content) -> None:
+        """What the last decision came to; it stays in its line until the person goes on."""
+        self.query_one("#said").set_class(bool(said.plain), "open")
+        self.show("#said", said)
+
     def ask_reason(self) -> None:
         """Ask why the example is rejected."""
         self._rejecting = True
         self.refresh_bindings()
-        # A message lies over the lines where the reasons are about to stand.
-        self.app.clear_notifications()
         reasons = self.project.task.review.reasons
         keys = [f"{number} {clean(reason)}" for number, reason in enumerate(reasons, start=1)]
-        drawn = flow(["Reject:", *keys, "enter no reason", "n note", "escape back"], self.size.width - 2)
-        self.show("#prompt", Content(drawn).stylize("bold", 0, len("Reject:")))
+        drawn = flow([_REJECT, *keys, "enter no reason", "n note", "escape back"], self.size.width - 2)
+        self.show("#prompt", Content(drawn).stylize("bold", 0, len(_REJECT)))
 
     def action_answer(self, number: int) -> None:
         """Reject for the reason with this number, from 1; 0 for no reason; below, do not reject."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from core.review.agreement import Agreement, Coefficient, Report
+from core.review.agreement import NAMELESS, Agreement, Coefficient, Report, conclusion
 from tui.text import line
 
 
 def drawn(found: Report) -> Content:
     """The report for a person."""
-    parts: list[Content | str | tuple[str, str]] = [("Agreement", "bold"), f" · {found.decisions:,} blind decisions\n"]
+    plural = "" if found.decisions == 1 else "s"
+    parts: list[Content | str | tuple[str, str]] = [
+        ("Agreement", "bold"),
+        f" · {found.decisions:,} blind decision{plural}\n",
+    ]
     if not found.pairs:
         parts.append(
             "\nThere is nothing to compare yet. With the label hidden (key b), the letters below an example decide "
@@ -18,11 +22,15 @@ def drawn(found: Report) -> Content:
         )
     for pair in found.pairs:
         rate = f"{pair.agreed:,}/{pair.examples:,} ({pair.low:.0%}–{pair.high:.0%})"
-        plural = "family" if pair.families == 1 else "families"
-        families = f", of {pair.families:,} {plural}" if pair.families != pair.examples else ""
+        families = (
+            f", of {pair.families:,} famil{'y' if pair.families == 1 else 'ies'}"
+            if pair.families != pair.examples
+            else ""
+        )
         parts += [
             (f"\n{line(pair.who, 24)} with {line(pair.whom, 24)}\n", "bold $text-accent"),
             f"  agree on {rate}{families}\n",
+            f"  {conclusion(pair)}\n",
             f"  Cohen's kappa          {coefficient(pair.kappa)}\n",
             f"  Krippendorff's alpha   {coefficient(pair.alpha)}\n",
             *(f"  {text}\n" for text in differences(pair)),
@@ -33,7 +41,11 @@ def drawn(found: Report) -> Content:
             (f"\nall {found.together.people} people\n", "bold $text-accent"),
             f"  Krippendorff's alpha   {alpha}, on {found.together.examples:,} examples that two or more decided\n",
         ]
-    parts.append(("\nin brackets: 95 % intervals, resampled by family. escape closes", "$text-muted"))
+    if any(NAMELESS in (pair.who, pair.whom) for pair in found.pairs):
+        parts.append(("\n`sidequest --as NAME` says who you are, so that people can be told apart.\n", "$text-muted"))
+    if found.pairs:
+        said = "\nIn brackets: 95 % intervals, resampled by family. Kappa and alpha are 1 where all agree, and 0 where "
+        parts.append((f"{said}the agreement is what chance gives.", "$text-muted"))
     return Content.assemble(*parts)
 
 
@@ -51,4 +63,6 @@ def differences(pair: Agreement) -> list[str]:
     rows = pair.confusion.items()
     counts = [(count, one, two) for one, row in rows for two, count in row.items() if one != two]
     counts.sort(reverse=True)
-    return [f"{count:>4} × {line(one, 20)}, where the other says {line(two, 20)}" for count, one, two in counts]
+    return [
+        f"{count:>4} × {line(one, 20)}, where {line(pair.whom, 24)} says {line(two, 20)}" for count, one, two in counts
+    ]

@@ -9,16 +9,17 @@ from textual.content import Content
 
 from core.curriculum.plan import Quota
 from storage.queues import WAITING, Left, Queue
-from storage.schema import Example, Review
-from tui.text import flow, line
+from storage.schema import Action, Example, Review
+from tui.text import clean, flow, line
+from tui.widgets.example import entry
 
 TITLES = {
-    Queue.UNCERTAIN: ("least certain first", "what waits, where the judge was least sure of label and quality"),
+    Queue.UNCERTAIN: ("least certain first", "what waits, by the judge's certainty; what it did not judge is last"),
     Queue.NEWEST: ("newest first", "what waits, the newest first"),
     Queue.OLDEST: ("oldest first", "what waits, in the order it was made"),
     Queue.CELL: ("by cell", "what waits, by domain, level and decision"),
     Queue.FLAGGED: ("flagged", "what somebody flagged for another look, decided or not"),
-    Queue.REFUSED: ("rejected by the judge", "what QA rejected: accepting one overrules it"),
+    Queue.REFUSED: ("rejected by QA", "what QA rejected: accepting one overrules it"),
     Queue.SAMPLE: ("random sample", "fifty of what QA passed, decided or not, for an audit"),
     Queue.SECOND: ("second opinion", "what others have decided and you have not"),
     Queue.DISPUTED: ("disagreements", "where people, label and judge differ, until someone settles it"),
@@ -28,16 +29,26 @@ TITLES = {
 def header(
     title: str, query: str, at: str, accepted: Mapping[str, Quota], letters: Mapping[str, str], width: int
 ) -> Content:
-    """The queue, where in it one is, and how far acceptance has come, as far as it fits in one line."""
+    """The queue, where in it one is, and how far acceptance has come, as far as it fits in one line.
+
+    The form is chosen for figures as long as they get, so that it stays the same while they grow.
+    """
     narrowed = f" · {line(query, 24)}" if query else ""
     name = f" {title}{narrowed}"
-    full = [f"{line(label, 12)} {quota.have}/{quota.min}" for label, quota in accepted.items()]
-    short = [f"{letters.get(label, label[:1])} {quota.have}/{quota.min}" for label, quota in accepted.items()]
-    room = width - cell_len(name) - cell_len(at) - 6
-    quotas = next((text for text in ("  ".join(full), "  ".join(short)) if cell_len(text) <= room), "")
+    room = width - cell_len(name) - len(LONGEST) - 6
+    held, least = sum(one.have for one in accepted.values()), sum(one.min for one in accepted.values())
+    quotas = f"{held}/{least} accepted" if 2 * len(str(least)) + 10 <= room else ""
+    for names in ([line(label, 12) for label in accepted], [letters.get(label, label[:1]) for label in accepted]):
+        each = list(zip(names, accepted.values(), strict=True))
+        if sum(cell_len(one) + 2 * len(str(quota.min)) + 4 for one, quota in each) - 2 <= room:
+            quotas = "  ".join(f"{one} {quota.have}/{quota.min}" for one, quota in each)
+            break
     right = " · ".join(part for part in (at, quotas) if part)
     gap = max(2, width - cell_len(name) - cell_len(right) - 1)
     return Content.assemble((name, "bold"), " " * gap, right)
+
+
+LONGEST = "999 of 9,999 · 9,999 left · 99.9/min"
 
 
 def position(at: int, size: int, left: Left, pace: float | None) -> str:
@@ -51,34 +62,47 @@ def position(at: int, size: int, left: Left, pace: float | None) -> str:
 
 
 def decision(example: Example, opinions: Sequence[Review], width: int) -> Content:
-    """The label with its confidence, and who decided what without seeing it."""
+    """The label with its confidence, how certain the judge is of it, and who decided what without seeing it."""
     label = line(example.decision, 24)
     said = " · ".join(f"{line(one.reviewer, 16) or 'decided'} {line(one.value, 24)}" for one in opinions)
-    parts: list[str | tuple[str, str]] = [("DECISION  ", "bold $text-accent"), (label, "bold")]
-    parts.append(f"  confidence {example.confidence:.2f}")
-    used = cell_len(label) + 30
+    certainty = "unknown" if example.certainty is None else f"{example.certainty:.2f}"
+    figures = f"  confidence {example.confidence:.2f}  judge's certainty {certainty}"
+    parts: list[str | tuple[str, str]] = [("LABEL  ", "bold $text-accent"), (label, "bold"), figures]
     if said:
-        parts.append((f"   blind: {line(said, max(8, width - used - 10))}", "$text-muted"))
+        room = width - cell_len(label) - len(figures) - 17
+        parts.append((f"   blind: {line(said, max(8, room))}", "$text-muted"))
     return Content.assemble(*parts)
 
 
 def concealed(letters: Mapping[str, str], width: int) -> tuple[Content, Content]:
     """What stands in place of the label, and the keys that decide without it."""
-    keys = [f"{key} {line(label.lower(), 20)}" for label, key in letters.items()]
+    head = "Decide:"
+    keys = [f"{key} {line(label, 20)}" for label, key in letters.items()]
     return (
         Content.assemble(
-            ("DECISION  ", "bold $text-accent"), "▒▒▒▒▒▒▒▒", (" hidden until you decide (b: not blind)", "$text-muted")
+            ("LABEL  ", "bold $text-accent"), "▒▒▒▒▒▒▒▒", (" hidden until you decide (b: not blind)", "$text-muted")
         ),
-        Content(flow([*keys, "│ n note", "d changes", "/ narrow"], width)),
+        Content(flow([head, *keys, "│ n note", "d changes", "/ narrow"], width)).stylize("bold", 0, len(head)),
     )
 
 
 def disagreement(value: str, example: Example, width: int) -> Content:
     """What to do with an example that one has just decided otherwise than its label says."""
     yours, its = line(value, 20), line(example.decision, 20)
-    head = f"You decided {yours}, it is labelled {its}:"
-    drawn = flow([head, "a accept all the same", "x reject", f"e edit to {yours}", "s leave it"], width)
-    return Content(drawn).stylize("bold", 0, len(head))
+    head = f"You decided {yours}, the label is {its}:"
+    ways = [f"a accept as {its}", "x reject the example", f"e edit to {yours}", "s leave it"]
+    return Content(flow([head, *ways], width)).stylize("bold", 0, len(head))
+
+
+def done(review: Review, example: Example, width: int) -> Content:
+    """What a decision that is about to leave the screen came to; `example` is as it then stands."""
+    what, text = clean(entry(review.model_copy(update={"reviewer": ""}))), line(example.hypothesis, 40)
+    if review.value:
+        value, label = line(review.value, 20), line(example.decision, 20)
+        held = f"{value}, as the label says" if review.value == example.decision else f"{value}, the label is {label}"
+        stays = "" if review.action is Action.ACCEPT else "it stays "
+        what = f"you decided {held}: {stays}{example.status}"
+    return Content.styled(line(f"{what} · u undoes · “{text}”", width), "$text-muted")
 
 
 def in_sight(why: str, width: int) -> Content:

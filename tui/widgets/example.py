@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.content import Content
 
-from storage.schema import Action, Example, Result, Review, Verdict
-from tui.text import LIMIT, clean, content, line
+from core.review.case import Case
+from storage.schema import Action, Example, Result, Review, Status
+from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance
 
-STATUS_STYLES = {"accepted": "$text-success", "rejected": "$text-error", "pending": "$text-muted"}
-
+# What a person said of it, which is neither its label nor what QA said.
+_STATUS = {
+    Status.ACCEPTED: ("accepted in review", "$text-success"),
+    Status.REJECTED: ("rejected in review", "$text-error"),
+    Status.PENDING: ("waits for review", "$text-muted"),
+}
 
 # What of one example is drawn at all: more takes longer to lay out than anyone would wait.
 BODY_LIMIT = 60_000
@@ -24,19 +29,20 @@ def place(example: Example, width: int, *, hidden: bool = False) -> Content:
     if example.model:
         parts.append(line(example.model, 20))
     if example.version > 1:
-        parts.append(f"version {example.version}")
+        parts.append(f"version {example.version}, edited")
     if example.refused:
         parts.append("QA rejected it")
-    flag, status = "⚑ flagged" if example.flagged else "", "" if hidden else example.status.value
+    flag, (status, style) = "⚑ flagged" if example.flagged else "", _STATUS[example.status]
+    if hidden or (example.refused and example.status is Status.REJECTED):
+        status, style = "", "$text-warning"
     state = " · ".join(part for part in (flag, status) if part)
     text = line(" · ".join(parts), max(10, width - cell_len(state) - 2))
     room = max(2, width - cell_len(text) - cell_len(state))
-    style = STATUS_STYLES[status] if status else "$text-warning"
     return Content.assemble((text, "$text-muted"), " " * room, (state, style))
 
 
 def body(example: Example, *, hidden: bool = False, verdict: str = "", said: Sequence[str] = ()) -> Content:
-    """The whole example: hypothesis, evidence with its relevance as bars, reasoning, the judge, and what people `said`.
+    """The whole example: hypothesis, evidence with its relevance as bars, reasoning, QA's verdict, what people `said`.
 
     `hidden`: without what tells the label. The decision itself stands outside, where it is always in sight.
     """
@@ -62,33 +68,61 @@ def body(example: Example, *, hidden: bool = False, verdict: str = "", said: Seq
         return Content.assemble(*parts)
     parts += [("\nREASONING\n", "bold $text-accent"), content(example.reasoning, style="$text-muted")]
     if verdict:
-        parts += [("\n\nJUDGE  ", "bold $text-accent"), content(verdict, style="$text-muted", limit=2000)]
+        parts += [("\n\nVERDICT  ", "bold $text-accent"), content(verdict, style="$text-muted", limit=2000)]
     if said:
-        parts.append(("\n\nSAID\n", "bold $text-accent"))
+        parts.append(("\n\nPEOPLE\n", "bold $text-accent"))
         parts.append(content("\n".join(said), style="$text-muted", limit=5000))
     return Content.assemble(*parts)
 
 
-def judgement(verdict: Verdict | None, attempts: int) -> str:
-    """What the judge said, in a sentence; '' if it said nothing."""
+def judgement(case: Case) -> str:
+    """What QA said, in a sentence; '' if it said nothing. After an edit it says which version that was about."""
+    verdict, example = case.verdict, case.example
     if verdict is None or verdict.result is Result.FAILED:
         return ""
-    if verdict.blind_decision is None:
-        return f"rejected by {verdict.stage}: {verdict.reason}. {verdict.critique}".strip()
-    sure = "" if verdict.blind_confidence is None else f" with confidence {verdict.blind_confidence:.2f}"
-    scores = [f"{name} {score:.2f}" for name, score in verdict.rubric.items() if score < 1]
-    rubric = f"; {', '.join(scores)}" if scores else ""
-    tries = f", at attempt {attempts}" if attempts > 1 else ""
-    decided = f"decided {verdict.blind_decision}{sure} without seeing the label{tries}{rubric}"
-    return f"{decided}. {verdict.critique}".strip()
+    why = f" ({in_words(verdict.reason)})" if verdict.reason else ""
+    tries = f" at attempt {len(case.lineage)}" if len(case.lineage) > 1 else ""
+    parts = [f"{verdict.result} by {_BY.get(verdict.stage, verdict.stage)}{why}{tries}"]
+    if verdict.blind_decision is not None:
+        sure = "" if verdict.blind_confidence is None else f" with confidence {verdict.blind_confidence:.2f}"
+        parts.append(f"without the label it decided {verdict.blind_decision}{sure}")
+    if scores := [f"{in_words(name)} {score:.2f}" for name, score in verdict.rubric.items() if score < 1]:
+        parts.append(", ".join(scores))
+    if example.version > 1:
+        parts.append(f"judged as version 1, before the edit: no judge has read version {example.version}")
+    return f"{'; '.join(parts)}. {verdict.critique}".strip()
+
+
+_BY = {"judge": "the judge", "rules": "the rules", "duplicates": "the search for near-duplicates"}
+_DID = {
+    Action.ACCEPT: "accepted",
+    Action.REJECT: "rejected",
+    Action.FLAG: "flagged",
+    Action.UNFLAG: "flag taken away",
+    Action.EDIT: "edited",
+    Action.OVERRULE: "brought in against QA",
+    Action.UNDO: "undone",
+}
 
 
 def entry(review: Review) -> str:
     """One line of the log, for a person: who did what, and why."""
     by = f"{review.reviewer}: " if review.reviewer else ""
-    blind = f" blind as {review.value}" if review.value else ""
-    what = {Action.LABEL: f"decided {review.value} blind", Action.ACCEPT: f"accept{blind}"}.get(
-        review.action, review.action.value
-    )
+    match review.action:
+        case Action.LABEL:
+            what = f"decided {review.value} blind"
+        case Action.SPLIT:
+            what = f"put into split {review.value or 'none'}"
+        case Action.EDIT if review.version:
+            what = f"edited, which made version {review.version}"
+        case action:
+            what = f"{_DID[action]}, blind as {review.value}" if review.value else _DID[action]
     said = " · ".join(part for part in (review.reason, review.note) if part)
     return f"{by}{what}{f' · {said}' if said else ''}"
+
+
+def undone(review: Review, hypothesis: str, lines: int, *, left: int = 0) -> str:
+    """What an undo took back: `lines` decisions, of which `review` is the newest; `left` more can be at once."""
+    several = f" and {lines - 1:,} more of the same act" if lines > 1 else ""
+    more = f" · u takes back {left:,} more" if left else ""
+    return f"undone: {entry(review)}{several}{more} · “{line(hypothesis, 40)}”"

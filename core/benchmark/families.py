@@ -1,0 +1,85 @@
+"""Statistics over families: their examples stand or fall together, so that they tell less than as many others."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import TYPE_CHECKING
+
+from core.benchmark.scored import Scored
+from core.statistics import wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+
+# Of more distinct families than this, random groups are drawn: their spread says the same of the total.
+MOST_DISTINCT = 2000
+# So many numbers are drawn at a time, which bounds the memory.
+_AT_A_TIME = 4_000_000
+
+
+def family_sums(values: np.ndarray, family: np.ndarray) -> np.ndarray:
+    """The sums of `values` (n, k) by `family` (n,), whose entries are 0 to F-1: (F, k)."""
+    import numpy as np
+
+    return np.stack([np.bincount(family, weights=column) for column in values.T], axis=1)
+
+
+def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+    """The totals (resamples, k) of F families drawn with replacement from the F rows of `sums` (F, k).
+
+    Rows that are equal need not be told apart: how often each distinct row is drawn is multinomial, which is the same
+    distribution, and for right and wrong there are few distinct rows however many families there are. Where there are
+    more than `MOST_DISTINCT`, families are first put into that many groups at random (the method of random groups,
+    Wolter 2007, chapter 2).
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    rows, counts = np.unique(sums, axis=0, return_counts=True)
+    if len(rows) > MOST_DISTINCT:
+        rows = family_sums(sums, rng.permutation(len(sums)) % MOST_DISTINCT)
+        counts = np.ones(MOST_DISTINCT, dtype=int)
+    at_a_time = max(1, _AT_A_TIME // len(rows))
+    pieces = [
+        rng.multinomial(counts.sum(), counts / counts.sum(), size=min(at_a_time, resamples - done)) @ rows
+        for done in range(0, resamples, at_a_time)
+    ]
+    return np.concatenate(pieces)
+
+
+def effective(answers: Sequence[Scored], level: float) -> float:
+    """How many independent answers tell as much about the accuracy as `answers` do, which are not empty.
+
+    Korn and Graubard (1998): the count divided by the design effect, which is the variance of the accuracy between
+    families over that of independent answers, and by what a t quantile with few families is above the normal one.
+    Where each family is one example it is their count; never more, and 0 where there is one family only. Where all
+    are right, or all are wrong, families count as if their members always agreed.
+    """
+    from scipy.special import stdtrit
+
+    sizes = Counter(one.family for one in answers)
+    rights: dict[str, int] = defaultdict(int)
+    for one in answers:
+        rights[one.family] += one.correct
+    n, families = len(answers), len(sizes)
+    if families == n:
+        return n
+    if families == 1:
+        return 0.0
+    rate = sum(rights.values()) / n
+    between = sum((rights[name] - rate * size) ** 2 for name, size in sizes.items()) * families / (families - 1)
+    tail = 0.5 + level / 2
+    few = float(NormalDist().inv_cdf(tail) / stdtrit(families - 1, tail)) ** 2
+    if rate in (0, 1):
+        return few * n * n / sum(size * size for size in sizes.values())
+    return min(n, few * n * n * rate * (1 - rate) / between) if between else n
+
+
+def wilson_of_families(answers: Sequence[Scored], level: float) -> tuple[float, float]:
+    """The Wilson interval of the accuracy with as many trials as `answers` are worth (Franco et al. 2019)."""
+    if not answers:
+        return 0.0, 1.0
+    trials = effective(answers, level)
+    return wilson(trials * sum(one.correct for one in answers) / len(answers), trials, level)

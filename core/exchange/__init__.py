@@ -1,0 +1,1 @@
+"""Examples in from files of any shape."""

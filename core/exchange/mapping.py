@@ -1,0 +1,250 @@
+"""What a foreign record means: JMESPath expressions that find each field of an example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping as Dict
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from storage.schema import Example
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+# Where a record says no more than its label.
+NO_REASONING = "No reasoning was given."
+_EXPRESSIONS = (
+    "hypothesis",
+    "evidence",
+    "content",
+    "source",
+    "relevance",
+    "decision",
+    "family",
+    "domain",
+    "level",
+    "confidence",
+    "reasoning",
+    "split",
+)
+Field_ = Literal["source", "relevance", "decision", "family", "domain", "level", "confidence", "reasoning", "split"]
+SPLIT_NAMES = {"validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
+
+
+class Mapping(BaseModel):
+    """`[import.NAME]` of the project file, or a TOML file of its own: where each field of an example stands.
+
+    Every expression but `records` is held against one record; `content`, `source` and `relevance` against each piece of
+    its evidence, where the pieces are objects. `defaults` holds where an expression is missing or finds nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    records: str = Field(default="", description="JSON only: where the list is; without it, the document is the list.")
+    hypothesis: str = Field(min_length=1)
+    evidence: str = Field(min_length=1, description="A text, a list of texts, or a list of objects.")
+    content: str = ""
+    source: str = ""
+    relevance: str = ""
+    decision: str = Field(min_length=1)
+    family: str = ""
+    domain: str = ""
+    level: str = ""
+    confidence: str = ""
+    reasoning: str = ""
+    split: str = ""
+    defaults: dict[Field_, str | int | float] = Field(default_factory=dict)
+    decisions: dict[str, str] = Field(
+        default_factory=dict,
+        description="The project's decision for each label of the file; without it, its own names.",
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Mapping:
+        for name in ("records", *_EXPRESSIONS):
+            compiled(getattr(self, name), name)
+        return self
+
+
+class RejectedError(ValueError):
+    """A record is no example; `str()` of it says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names that a project knows."""
+
+    decisions: tuple[str, ...]
+    domains: tuple[str, ...]
+    levels: tuple[int, ...]
+
+
+def compiled(expression: str, name: str) -> ParsedResult | None:
+    """The JMESPath `expression`, None if it is empty; raises ValueError with the place of a mistake."""
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    if not expression:
+        return None
+    try:
+        return jmespath.compile(expression)
+    except JMESPathError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{name}: {expression!r} is no JMESPath expression: {said}") from None
+
+
+class Reader:
+    """Makes examples out of the records of one file."""
+
+    def __init__(self, mapping: Mapping, names: Names) -> None:
+        self._mapping = mapping
+        self._names = names
+        self._found = {name: compiled(getattr(mapping, name), name) for name in _EXPRESSIONS}
+
+    def read(self, record: Any) -> Example:
+        """The example that `record` (decoded JSON, or a row by the names of its columns) stands for.
+
+        Raises RejectedError with every reason why it is none.
+        """
+        problems: list[str] = []
+        fields: dict[str, Any] = {"hypothesis": self._text(record, "hypothesis", problems)}
+        fields["evidence"] = self._evidence(record, problems)
+        fields["decision"] = self._decision(record, problems)
+        fields["domain"] = self._known(record, "domain", self._names.domains, problems)
+        fields["level"] = self._level(record, problems)
+        fields["confidence"] = self._number(self._value(record, "confidence"), "confidence", problems)
+        fields["reasoning"] = _words(self._value(record, "reasoning")) or NO_REASONING
+        fields["split"] = self._split(record, problems)
+        if problems:
+            raise RejectedError("; ".join(problems))
+        fields["family"] = _words(self._value(record, "family")) or family_of(fields["hypothesis"])
+        return validated(fields | {"source": "import"})
+
+    def _value(self, record: Any, name: Field_ | Literal["hypothesis", "evidence", "content"]) -> Any:
+        expression = self._found[name]
+        value = searched(expression, record) if expression is not None else None
+        if value is None or (isinstance(value, str) and not value.strip()):
+            return self._mapping.defaults.get(cast("Field_", name))
+        return value
+
+    def _text(self, record: Any, name: Literal["hypothesis"], problems: list[str]) -> str:
+        text = _words(self._value(record, name))
+        if not text:
+            problems.append(f"{name} is empty")
+        return text
+
+    def _evidence(self, record: Any, problems: list[str]) -> list[dict[str, Any]]:
+        value = self._value(record, "evidence")
+        pieces = value if isinstance(value, list) else [value]
+        found: list[dict[str, Any]] = []
+        for piece in pieces:
+            if isinstance(piece, dict) and self._found["content"] is None:
+                problems.append("evidence: its pieces are objects: `content` has to say where their text is")
+                return []
+            content = _words(self._value(piece, "content") if isinstance(piece, dict) else piece)
+            if not content:
+                continue
+            source = _words(self._value(piece, "source")) or f"piece {len(found) + 1}"
+            relevance = self._value(piece, "relevance")
+            number = 1.0 if relevance is None else self._number(relevance, "relevance", problems)
+            found.append({"source": source, "content": content, "relevance": number})
+        if not found:
+            problems.append("evidence is empty")
+        return found
+
+    def _decision(self, record: Any, problems: list[str]) -> str:
+        label = _words(self._value(record, "decision"))
+        table = self._mapping.decisions
+        if not label:
+            problems.append("decision is empty")
+        elif table and label not in table:
+            problems.append(f"decision: the table has no {label[:60]!r}, only {', '.join(table)}")
+        else:
+            label = table.get(label, label)
+            if label not in self._names.decisions:
+                problems.append(f"decision: the task has no {label[:60]!r}, only {', '.join(self._names.decisions)}")
+        return label
+
+    def _known(self, record: Any, name: Literal["domain"], known: tuple[str, ...], problems: list[str]) -> str:
+        value = _words(self._value(record, name))
+        if not value:
+            problems.append(f"{name} is empty: give an expression, or one for all in defaults")
+        elif value not in known:
+            problems.append(f"{name}: the task has no {value[:60]!r}, only {', '.join(known)}")
+        return value
+
+    def _level(self, record: Any, problems: list[str]) -> int:
+        value = self._value(record, "level")
+        try:
+            level = int(value) if not isinstance(value, bool) else 0
+        except (TypeError, ValueError):
+            level = 0
+        if value is None:
+            problems.append("level is empty: give an expression, or one for all in defaults")
+        elif level not in self._names.levels:
+            problems.append(
+                f"level: the task has no {str(value)[:20]!r}, only {', '.join(map(str, self._names.levels))}"
+            )
+        return level
+
+    def _number(self, value: Any, name: str, problems: list[str]) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            said = "is empty: give an expression, or one for all in defaults" if value is None else "is no number"
+            problems.append(f"{name} {said}")
+            return 0.0
+        if not 0 <= number <= 1:
+            problems.append(f"{name}: {number:g} is not between 0 and 1")
+        return number
+
+    def _split(self, record: Any, problems: list[str]) -> str:
+        name = _words(self._value(record, "split")).lower()
+        split = SPLIT_NAMES.get(name, name)
+        if split not in {"", "train", "dev", "test"}:
+            problems.append(f"split: {name[:20]!r} is none of train, dev, test")
+        return split
+
+
+def searched(expression: ParsedResult, value: Any) -> Any:
+    """What `expression` finds in `value`; nothing where its types do not fit. Raises RejectedError with the mistake."""
+    from jmespath.exceptions import JMESPathError
+
+    try:
+        return expression.search(value)
+    except JMESPathError as error:
+        raise RejectedError(f"{expression.expression}: {' '.join(str(error).split())[:200]}") from None
+
+
+def validated(fields: Dict[str, Any]) -> Example:
+    """The example that `fields` are; raises RejectedError with what the schema says."""
+    try:
+        return Example.model_validate(fields)
+    except ValidationError as error:
+        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
+        raise RejectedError("; ".join(found[:3])) from None
+
+
+def family_of(hypothesis: str) -> str:
+    """The family of what has none of its own: the same for the same hypothesis, whatever its case and spacing."""
+    plain = " ".join(hypothesis.casefold().split())
+    return f"import-{sha256(plain.encode(errors='replace')).hexdigest()[:16]}"
+
+
+def fingerprint(hypothesis: str, evidence: list[tuple[str, str]], decision: str) -> bytes:
+    """What makes two examples the same: hypothesis, pieces (source, content) and decision."""
+    said = json.dumps([hypothesis, evidence, decision], ensure_ascii=False)
+    return sha256(said.encode(errors="replace")).digest()[:16]
+
+
+def _words(value: Any) -> str:
+    """A text without blanks around it; numbers and truth values as text; what is neither, as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value.strip()
+    return json.dumps(value, ensure_ascii=False, default=str)

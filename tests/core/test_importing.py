@@ -1,0 +1,136 @@
+"""Bringing files in: whole or not at all, and nothing twice."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.exchange.files import FileError
+from core.exchange.importing import import_file, mapping_for, read
+from core.exchange.mapping import Mapping
+from core.project import Project, ProjectError, open_project
+from storage import examples, reviews, splits
+from storage.examples import Filter
+from storage.schema import Example, Status
+
+MAPPING = Mapping.model_validate(
+    {
+        "hypothesis": "claim",
+        "evidence": "facts",
+        "decision": "label",
+        "family": "id",
+        "split": "split",
+        "defaults": {"domain": "market", "level": 1, "confidence": 1.0},
+        "decisions": {"yes": "VALIDATED", "no": "REJECTED"},
+    }
+)
+
+
+def written(folder: Path, *records: dict[str, Any]) -> Path:
+    """Records as a JSONL file; a record says only what is not as usual."""
+    path = folder / "facts.jsonl"
+    plain = [{"claim": f"It is {n}.", "facts": [f"Fact {n}."], "label": "yes"} | one for n, one in enumerate(records)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in plain), encoding="utf-8")
+    return path
+
+
+def stored(db: sqlite3.Connection) -> list[Example]:
+    """All examples, oldest first."""
+    return [
+        one
+        for row in db.execute("SELECT id FROM examples ORDER BY number")
+        if (one := examples.get(db, row["id"])) is not None
+    ]
+
+
+def test_what_is_an_example_comes_in(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """The rest is listed with its line and the reason, in a file too."""
+    path = written(tmp_path, {}, {"label": "perhaps"}, {"label": "no"}, {"claim": ""})
+    found = import_file(project, db, path, MAPPING)
+    assert (found.imported, found.rejected, found.duplicates) == (2, 2, 0)
+    assert [(one.decision, one.status, one.source) for one in stored(db)] == [
+        ("VALIDATED", Status.PENDING, "import"),
+        ("REJECTED", Status.PENDING, "import"),
+    ]
+    assert found.rejects == project.folder / "facts.jsonl.rejects.jsonl"
+    kept = [json.loads(line) for line in found.rejects.read_text(encoding="utf-8").splitlines()]
+    assert [one["place"] for one in kept] == ["line 2", "line 4"]
+    assert "'perhaps'" in kept[0]["reason"]
+    assert kept[0]["record"]["claim"] == "It is 1."
+
+
+def test_the_same_again_adds_nothing(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Neither the same file nor the same record twice in one, also when the example was edited since."""
+    path = written(tmp_path, {}, {}, {"claim": "It is 0.", "facts": ["Fact 0."]})
+    first = import_file(project, db, path, MAPPING)
+    assert (first.imported, first.duplicates) == (2, 1)
+    one = stored(db)[0]
+    reviews.edit(db, one.model_copy(update={"hypothesis": "It was 0."}))
+    again = import_file(project, db, path, MAPPING)
+    assert (again.imported, again.duplicates) == (0, 3)
+
+
+def test_all_are_accepted_as_one_act(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """One undo takes all of it back; the examples stay, and wait."""
+    path = written(tmp_path, {}, {})
+    import_file(project, db, path, MAPPING, accept=True, reviewer="ann")
+    assert {one.status for one in stored(db)} == {Status.ACCEPTED}
+    reviews.undo(db)
+    assert {one.status for one in stored(db)} == {Status.PENDING}
+
+
+def test_a_split_is_the_familys(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """It stands in the log; of a family in another split nothing comes in, and nothing into a frozen split."""
+    path = written(tmp_path, {"id": "a", "split": "test"}, {"id": "a", "split": "test"}, {"id": "a", "split": "train"})
+    found = import_file(project, db, path, MAPPING)
+    assert [one.split for one in stored(db)] == ["test", "test"]
+    assert [one.reason for one in found.rejections] == ["split: its family is in test already, not in train"]
+    assert [row["value"] for row in db.execute("SELECT value FROM reviews WHERE action = 'split'")] == ["test"]
+    splits.freeze(db, "test")
+    late = import_file(project, db, written(tmp_path, {"claim": "Late.", "id": "b", "split": "test"}), MAPPING)
+    assert [one.reason for one in late.rejections] == ["split test is frozen: a benchmark has used it"]
+
+
+def test_nothing_comes_in_where_the_transaction_fails(
+    project: Project, db: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a file is never there."""
+    done = examples.add
+
+    def failing(connection: sqlite3.Connection, one: Example) -> None:
+        if one.hypothesis == "It is 2.":
+            raise sqlite3.OperationalError("disk full")
+        done(connection, one)
+
+    monkeypatch.setattr(examples, "add", failing)
+    with pytest.raises(sqlite3.OperationalError):
+        import_file(project, db, written(tmp_path, {}, {}, {}), MAPPING, accept=True)
+    assert stored(db) == []
+    assert sum(row.examples for row in examples.cell_counts(db, Filter())) == 0
+
+
+def test_without_a_mapping_the_fields_are_those_of_an_example(project: Project, tmp_path: Path) -> None:
+    """A record without the fields of an example says what to do."""
+    path = written(tmp_path, {})
+    assert [str(made) for _, _, made in read(project.task, path, None)] == [
+        "it has not the fields of an example: name a mapping with --map"
+    ]
+
+
+def test_a_mapping_of_the_project_or_of_a_file(project: Project, tmp_path: Path) -> None:
+    """Both have the same keys; what is wrong is named by line and field."""
+    table = 'hypothesis = "claim"\nevidence = "facts"\ndecision = "label"\n'
+    toml = project.folder / "sidequest.toml"
+    toml.write_text(toml.read_text(encoding="utf-8") + f"\n[import.mine]\n{table}", encoding="utf-8")
+    opened = open_project(project.folder)
+    assert mapping_for(opened, "mine").hypothesis == "claim"
+    path = tmp_path / "mine.toml"
+    path.write_text(table + "level = 'a['\n", encoding="utf-8")
+    with pytest.raises(ProjectError, match="is no JMESPath expression"):
+        mapping_for(opened, str(path))
+    with pytest.raises(FileError, match=r"no \[import.other\] in the project file \(there are: mine\)"):
+        mapping_for(opened, "other")
