@@ -187,6 +187,8 @@ class Splits(_Table):
 class Task(_Table):
     """A whole project file."""
 
+    model_config = ConfigDict(serialize_by_alias=True)
+
     name: Name
     question: str = Field(min_length=1, description="The question that the judge answers.")
     decisions: list[Decision] = Field(min_length=2)
