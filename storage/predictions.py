@@ -30,7 +30,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The figures of the prediction that counts for one example and sample, without its texts."""
+    """The figures of one prediction, without its texts."""
 
     id: int
     example: str

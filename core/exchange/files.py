@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, cast
 
 from core.exchange.mapping import RejectedError, compiled, searched
 
-KINDS = ("jsonl", "json", "csv", "parquet")
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 # A field of a CSV file may be a whole document.
 _FIELD_LIMIT = 2**27
@@ -73,6 +72,8 @@ def _lines(file: BinaryIO) -> Iterator[Placed]:
             value: Any = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
         except ValueError as error:
             value = RejectedError(f"not JSON: {error}")
+        except RecursionError:
+            value = RejectedError("nested too deeply")
         yield f"line {number}", value
 
 

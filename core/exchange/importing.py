@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from core.task import Task
 from storage import arrivals, splits
 from storage.schema import Example, Status
 
+_ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 # What belongs to the project that an example came from.
 _OUTSIDE = frozenset({"version", "status", "flagged", "refused", "run", "attempt"})
 
@@ -124,6 +126,10 @@ def _native(names: Names) -> Callable[[Any], Example]:
             )
             if value not in there
         ]
+        if made.split not in {"", *splits.SPLITS}:
+            problems.append(f"split: {made.split!r} is none of {', '.join(splits.SPLITS)}")
+        if not _ULID.fullmatch(made.id):
+            problems.append(f"id: {made.id[:40]!r} is no ULID: leave it out, and one is given")
         if problems:
             raise RejectedError("; ".join(problems))
         return made.model_copy(update={"status": Status.PENDING})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from storage.schema import Example
+from storage.splits import SPLITS
 
 if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
@@ -179,13 +180,10 @@ class Reader:
 
     def _level(self, record: Any, problems: list[str]) -> int:
         value = self._value(record, "level")
-        try:
-            level = int(value) if not isinstance(value, bool) else 0
-        except (TypeError, ValueError):
-            level = 0
+        level = next((one for one in self._names.levels if _words(value) in {str(one), f"{one}.0"}), 0)
         if value is None:
             problems.append("level is empty: give an expression, or one for all in defaults")
-        elif level not in self._names.levels:
+        elif not level:
             problems.append(
                 f"level: the task has no {str(value)[:20]!r}, only {', '.join(map(str, self._names.levels))}"
             )
@@ -194,7 +192,7 @@ class Reader:
     def _number(self, value: Any, name: str, problems: list[str]) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             said = "is empty: give an expression, or one for all in defaults" if value is None else "is no number"
             problems.append(f"{name} {said}")
             return 0.0
@@ -205,8 +203,8 @@ class Reader:
     def _split(self, record: Any, problems: list[str]) -> str:
         name = _words(self._value(record, "split")).lower()
         split = SPLIT_NAMES.get(name, name)
-        if split not in {"", "train", "dev", "test"}:
-            problems.append(f"split: {name[:20]!r} is none of train, dev, test")
+        if split not in {"", *SPLITS}:
+            problems.append(f"split: {name[:20]!r} is none of {', '.join(SPLITS)}")
         return split
 
 

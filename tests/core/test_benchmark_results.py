@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,9 +17,9 @@ def question(example: str = "e1", label: str = "VALIDATED") -> Question:
     return Question(run="r", position=0, example=example, label=label, domain="market", level=1, family="f")
 
 
-def told(decision: str | None = None, confidence: float | None = None, **change: object) -> Told:
+def told(decision: str | None = None, confidence: float | None = None, **change: Any) -> Told:
     """An answer to `e1`; without a decision it could not be read."""
-    plain: dict[str, object] = {
+    plain: dict[str, Any] = {
         "id": 1,
         "example": "e1",
         "sample": 0,
@@ -31,7 +33,7 @@ def told(decision: str | None = None, confidence: float | None = None, **change:
         "output_tokens": 2,
         "cost": None,
     }
-    return Told(**(plain | change))  # type: ignore[arg-type]  # a mapping of just these fields
+    return Told(**(plain | change))
 
 
 def test_most_samples_decide() -> None:

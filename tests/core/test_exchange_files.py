@@ -58,10 +58,10 @@ def test_csv_has_names_in_its_first_line(tmp_path: Path) -> None:
 def test_a_line_that_is_no_json_is_one_rejection(tmp_path: Path) -> None:
     """The lines around it are read."""
     path = tmp_path / "rows.jsonl"
-    path.write_bytes(b'{"a": 1}\n{"a": \n\xff\n{"a": 2}\n')
+    path.write_bytes(b'{"a": 1}\n{"a": \n\xff\n' + b"[" * 100_000 + b'\n{"a": 2}\n')
     found = list(records(path))
-    assert [place for place, _ in found] == ["line 1", "line 2", "line 3", "line 4"]
-    assert [isinstance(value, RejectedError) for _, value in found] == [False, True, True, False]
+    assert [place for place, _ in found] == [f"line {number}" for number in range(1, 6)]
+    assert [isinstance(value, RejectedError) for _, value in found] == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from core.project import Project, ProjectError, open_project
 from storage import examples, reviews, splits
 from storage.examples import Filter
 from storage.schema import Example, Status
+from tests.conftest import example
 
 MAPPING = Mapping.model_validate(
     {
@@ -134,3 +135,24 @@ def test_a_mapping_of_the_project_or_of_a_file(project: Project, tmp_path: Path)
         mapping_for(opened, str(path))
     with pytest.raises(FileError, match=r"no \[import.other\] in the project file \(there are: mine\)"):
         mapping_for(opened, "other")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"id": "[/"}, "id: '[/' is no ULID"),
+        ({"split": "moon"}, "split: 'moon' is none of train, dev, test"),
+        ({"domain": "sea"}, "domain: the task has no 'sea'"),
+        ({"confidence": 3}, "confidence"),
+    ],
+)
+def test_an_example_as_it_is_has_to_fit_the_task(
+    project: Project, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    """Nothing gets in that the app could not have made itself."""
+    path = tmp_path / "whole.jsonl"
+    whole = example().model_dump(mode="json")
+    path.write_text(f"{json.dumps(whole)}\n{json.dumps(whole | change)}\n", encoding="utf-8")
+    (_, _, good), (_, _, bad) = read(project.task, path, None)
+    assert isinstance(good, Example)
+    assert reason in str(bad)
