@@ -15,10 +15,10 @@ from storage.schema import Run, RunState, now
 
 
 def launch(project: Project, connection: sqlite3.Connection, kind: str, params: dict[str, Any]) -> Run:
-    """Make a run of `kind` with `params` and start its worker."""
+    """Make a run of `kind` with `params` and start its worker; raises RunError if that cannot be started."""
     run = Run(kind=kind, params=params)
     runs.add(connection, run)
-    _spawn(project, run.id)
+    _start(project, connection, run.id)
     return run
 
 
@@ -36,7 +36,7 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
     cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
     if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, **cleared):
         raise RunError(f"run {run_id[-6:]} was resumed by someone else meanwhile")
-    _spawn(project, run_id)
+    _start(project, connection, run_id)
     return f"run {run_id[-6:]} goes on from where it was"
 
 
@@ -48,6 +48,16 @@ def refuse_second(connection: sqlite3.Connection, kind: str) -> None:
                 f"{kind} run {run.id[-6:]} is {look(run).state}: watch it with `sidequest`, "
                 f"or end it with `sidequest runs stop {run.id[-6:]}`"
             )
+
+
+def _start(project: Project, connection: sqlite3.Connection, run_id: str) -> None:
+    """Start the worker of a queued run; where none can be started the run has failed, and does not wait for ever."""
+    try:
+        _spawn(project, run_id)
+    except OSError as error:
+        reason = f"its worker could not be started: {error.strerror or error}"
+        runs.move(connection, run_id, {RunState.QUEUED}, RunState.FAILED, reason=reason, ended=now())
+        raise RunError(f"run {run_id[-6:]}: {reason}; resume it when that is mended") from None
 
 
 def _spawn(project: Project, run_id: str) -> None:

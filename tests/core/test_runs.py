@@ -224,6 +224,18 @@ def test_killed_and_resumed_twenty_times_while_the_app_reads(
     assert reads[0] > 20
 
 
+def test_a_worker_that_cannot_be_started_is_a_run_that_failed(project: Project, db: sqlite3.Connection) -> None:
+    (project.folder / "runs").write_text("a file where a folder has to be")
+    with pytest.raises(RunError, match=r"its worker could not be started: .*resume it when that is mended"):
+        go(project, db, n=1)
+    (run,) = runs.newest(db)
+    assert run.state is RunState.FAILED
+    assert "could not be started" in run.reason
+    (project.folder / "runs").unlink()
+    launch.resume(project, db, run.id)
+    until(lambda: read(db, run).state is RunState.FINISHED)
+
+
 def test_a_pid_that_another_process_has_is_not_the_worker(project: Project, db: sqlite3.Connection) -> None:
     other = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=1.0, heartbeat=now())
     assert not control.alive(other)

@@ -10,7 +10,7 @@ import time
 import psutil
 from textual.widgets import DataTable, Input
 
-from core.project import Project
+from core.project import FILE, Project
 from core.runs import control
 from storage import examples, runs
 from storage.schema import Run, RunState
@@ -148,3 +148,35 @@ async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.C
         await pilot.press("x")
         await pilot.pause()
         assert "it is stopped: it can be resumed" in told(pilot)
+
+
+async def test_a_held_or_readonly_database_starts_nothing_and_says_so(
+    app: SidequestApp, db: sqlite3.Connection
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        app.db.execute("PRAGMA busy_timeout = 0")
+        db.execute("BEGIN IMMEDIATE")
+        await pilot.press("g")
+        await until(pilot, lambda: "another process holds the database" in told(pilot))
+        db.execute("ROLLBACK")
+        app.db.execute("PRAGMA query_only = 1")
+        await pilot.press("g")
+        await until(pilot, lambda: "readonly database" in told(pilot))
+        assert runs.newest(db) == []
+
+
+async def test_a_domain_that_was_renamed_is_a_row_after_the_file_is_read_again(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("4")
+        await pilot.pause()
+        await pilot.press("2")
+        await pilot.pause()
+        path = app.project.folder / FILE
+        path.write_text(path.read_text(encoding="utf-8").replace('name = "risk"', 'name = "danger"'), encoding="utf-8")
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "danger" in shown(pilot))
+        assert "│ risk" not in shown(pilot)
+        await pilot.press("4")
+        await until(pilot, lambda: "danger" in shown(pilot))

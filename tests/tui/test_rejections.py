@@ -246,6 +246,24 @@ async def test_without_a_hint_the_critique_alone_goes_to_the_source(project: Pro
 
 
 @pytest.mark.usefixtures("troubled")
+async def test_a_held_database_changes_nothing_and_says_so(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("enter", "o")
+        await until(pilot, lambda: "waits for review" in told(pilot))
+        app.db.execute("PRAGMA busy_timeout = 0")
+        db.execute("BEGIN IMMEDIATE")
+        await pilot.press("u")
+        await until(pilot, lambda: "not undone: another process holds the database" in told(pilot))
+        pilot.app.clear_notifications()
+        await pilot.press("h", "enter")
+        await until(pilot, lambda: "another process holds the database" in told(pilot))
+        db.execute("ROLLBACK")
+        assert len(runs.newest(db)) == 1
+
+
+@pytest.mark.usefixtures("troubled")
 async def test_the_record_of_the_judge(project: Project) -> None:
     async with SidequestApp(project.folder).run_test(size=(100, 30)) as pilot:
         await opened(pilot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from decimal import Decimal
 from typing import Any
 
@@ -77,16 +78,11 @@ class GenerateScreen(RunControl):
             yield Field(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
 
     def on_mount(self) -> None:
-        """Make the grid; begin there."""
+        """Begin at the grid."""
         grid = self._grid
-        grid.add_column(Text("domain"), width=14, key="domain")
-        for level in self.project.task.levels:
-            grid.add_column(Text(f"L{level.level}"), width=7, key=f"L{level.level}")
-        for domain in self.project.task.domains:
-            label = Text(line(domain.name, 14))
-            grid.add_row(label, *(Text("") for _ in self.project.task.levels), key=domain.name)
         for name, title in (("form", "What to make · g starts"), ("live", "Run"), ("newest", "Newest attempts")):
             self.query_one(f"#{name}").border_title = title
+        self._make_grid()
         grid.move_cursor(row=0, column=1)
         grid.focus()
 
@@ -118,7 +114,21 @@ class GenerateScreen(RunControl):
             rows = [newest(one, self.size.width - 6) for one in found_attempts]
             self.show("#newest", Content("\n").join(rows) if rows else Content("none yet"))
 
+    def _make_grid(self) -> None:
+        """A row for each domain, a column for each level, as the project file has them now."""
+        task, grid = self.project.task, self._grid
+        names, levels = [one.name for one in task.domains], [f"L{one.level}" for one in task.levels]
+        if ([key.value for key in grid.rows], [key.value for key in grid.columns]) == (names, ["domain", *levels]):
+            return
+        grid.clear(columns=True)
+        grid.add_column(Text("domain"), width=14, key="domain")
+        for level in levels:
+            grid.add_column(Text(level), width=7, key=level)
+        for name in names:
+            grid.add_row(Text(line(name, 14)), *(Text("") for _ in levels), key=name)
+
     def _draw_grid(self) -> None:
+        self._make_grid()
         found = current(self.project.task, self.db)
         self._cells = found.cells
         places: dict[tuple[str, int], list[CellPlan]] = {}
@@ -189,7 +199,7 @@ class GenerateScreen(RunControl):
         except ValidationError as error:
             first = error.errors()[0]
             self.tell(f"{first['loc'][0]}: {first['msg']}", error=True)
-        except (RunError, QueryError, ValueError, ArithmeticError) as error:
+        except (RunError, QueryError, ValueError, ArithmeticError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
         else:
             self._grid.focus()

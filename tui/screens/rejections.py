@@ -29,7 +29,7 @@ from tui.commands.output import plain
 from tui.screens.live import LiveScreen
 from tui.text import line
 from tui.widgets.fields import Field
-from tui.widgets.heatmap import HeatMap
+from tui.widgets.heatmap import HeatMap, places
 from tui.widgets.lineage import lineage, row
 from tui.widgets.modals import Confirm
 from tui.widgets.rejected import beside, headline, people, scores
@@ -75,13 +75,11 @@ class RejectionsScreen(LiveScreen):
         self._hinting = ""
 
     def parts(self) -> ComposeResult:
-        task = self.project.task
         yield Static(id="head")
         with ContentSwitcher(initial="map", id="views"):
             with Container(id="map"):
                 with ScrollableContainer(id="around", can_focus=False):
-                    domains, levels = [one.name for one in task.domains], [one.level for one in task.levels]
-                    yield HeatMap(domains, levels, id="heat")
+                    yield HeatMap(*places(self.project.task), id="heat")
                 with VerticalScroll(id="beside", can_focus=False):
                     yield Static(id="cell")
             yield OptionList(id="attempts", markup=False)
@@ -133,6 +131,7 @@ class RejectionsScreen(LiveScreen):
         ]
         set_aside = {(cell.domain, cell.level) for cell in self._cells}
         set_aside -= {(cell.domain, cell.level) for cell in self._cells if not cell.shelved}
+        self.heat.span(*places(self.project.task))
         self.heat.update(self._matrix, set_aside)
         if self._view == "attempts":
             self._draw_attempts()
@@ -318,7 +317,11 @@ class RejectionsScreen(LiveScreen):
 
     def action_undo(self) -> None:
         """Take the newest decision back."""
-        done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
+        try:
+            done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
+        except (ReviewError, sqlite3.Error) as error:
+            self.tell(f"not undone: {error}", error=True)
+            return
         self.tell(f"undid {done.review.action}: {line(done.example.hypothesis, 60)}" if done else "nothing to undo")
         self.redraw()
 
@@ -389,7 +392,7 @@ class RejectionsScreen(LiveScreen):
             run = start(self.project, self.db, GenerateParams.model_validate(given))
         except ValidationError as error:
             self.tell(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}", error=True)
-        except RunError as error:
+        except (RunError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
         else:
             self._close_hint()

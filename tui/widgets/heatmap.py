@@ -15,6 +15,7 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 from core.qa.matrix import Matrix
+from core.task import Task
 from tui.text import line
 
 FLAGGED, SHELVED = "!", "~"
@@ -40,6 +41,11 @@ def square(matrix: Matrix, domain: str, level: int, *, shelved: bool) -> Square:
         return Square(f"–{marks}", "$text-muted")
     style = next((style for rate, style in _SHADES if cell.rate >= rate), "" if cell.rejected else "$text-muted")
     return Square(f"{cell.rejected}/{cell.attempts}{marks}", style)
+
+
+def places(task: Task) -> tuple[list[str], list[int]]:
+    """The domains and the levels of the map, in the order of the project file."""
+    return [one.name for one in task.domains], [one.level for one in task.levels]
 
 
 class HeatMap(Widget, can_focus=True):
@@ -71,6 +77,15 @@ class HeatMap(Widget, can_focus=True):
             self.styles.width = _NAME + self._width * len(self.levels)
             self.styles.height = 1 + len(self.domains)
             self.refresh(layout=True)
+
+    def span(self, domains: Sequence[str], levels: Sequence[int]) -> None:
+        """Go on with the places of a task that has changed; the cursor stays where it was, if that is still there."""
+        if (self.domains, self.levels) == ([*domains], [*levels]):
+            return
+        domain, level = self.place
+        self.domains, self.levels, self._squares = [*domains], [*levels], []
+        row = self.domains.index(domain) if domain in self.domains else 0
+        self.at = (row, self.levels.index(level) if level in self.levels else 0)
 
     @property
     def place(self) -> tuple[str, int]:
