@@ -12,7 +12,7 @@ from storage.schema import Evidence
 from storage.shelves import Shelf, shelve
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW, SIZE, put, several, shown, until
-from tests.tui.test_dataset import front, narrowed, opened, over
+from tests.tui.in_dataset import front, narrowed, opened, over
 from tui.app import SidequestApp
 from tui.screens import coverage
 from tui.screens.coverage import CoverageScreen

@@ -1,4 +1,4 @@
-"""Dataset through the pilot: the list, its filter and order, marks, acts of many, and one example whole."""
+"""Dataset through the pilot: the list, its filter and order, and one example whole."""
 
 from __future__ import annotations
 
@@ -6,58 +6,20 @@ import json
 import sqlite3
 
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from core.project import Project
-from storage import bulk, database, examples, listing, reviews, splits
-from storage.database import connect, transaction
+from storage import examples, listing, reviews
 from storage.examples import Filter
-from storage.reviews import ReviewError
-from storage.schema import Action, Status
-from storage.search import parse_query
+from storage.schema import Action
 from tests.conftest import HOSTILE, example
-from tests.tui.conftest import RAW, SIZE, put, several, shown, status, told, until
+from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
+from tests.tui.in_dataset import count, front, narrowed, opened, over
 from tui.app import SidequestApp
 from tui.screens.dataset import DatasetScreen
 from tui.screens.dataset_example import ExampleScreen
 from tui.screens.edit import EditScreen
-from tui.widgets.choice import Choice
 from tui.widgets.modals import Confirm
-
-
-def front(pilot: Pilot[int]) -> DatasetScreen:
-    found = next(screen for screen in pilot.app.screen_stack if isinstance(screen, DatasetScreen))
-    assert isinstance(found, DatasetScreen)
-    return found
-
-
-async def opened(pilot: Pilot[int]) -> None:
-    """Wait for the list, read to its end."""
-    await pilot.press("5")
-    await until(pilot, lambda: isinstance(pilot.app.screen, DatasetScreen))
-    await until(pilot, lambda: front(pilot).complete)
-    await pilot.pause()
-
-
-async def narrowed(pilot: Pilot[int], query: str) -> None:
-    """Filter, and wait for the answer."""
-    await pilot.press("slash")
-    front(pilot).query_one("#filter", Input).value = query
-    await pilot.press("enter")
-    await until(pilot, lambda: front(pilot).complete)
-    await pilot.pause()
-
-
-async def over(pilot: Pilot[int]) -> None:
-    """Wait until nothing lies over the screen, and no act of many goes on."""
-    await until(pilot, lambda: len(pilot.app.screen_stack) == 1 and "escape stops" not in shown(pilot))
-    await until(pilot, lambda: front(pilot).complete)
-    await pilot.pause()
-
-
-def count(db: sqlite3.Connection, query: str) -> int:
-    return examples.count(db, parse_query(query))
 
 
 async def test_the_list_shows_all_and_goes_to_both_ends(project: Project, db: sqlite3.Connection) -> None:
@@ -152,153 +114,6 @@ async def test_each_order_can_be_chosen(app: SidequestApp) -> None:
         await pilot.press("o", "escape")
         await over(pilot)
         assert "newest first" in shown(pilot)
-
-
-async def test_one_is_decided_at_once_and_undone(app: SidequestApp, db: sqlite3.Connection) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await pilot.press("a")
-        assert status(db, 11) is Status.ACCEPTED
-        await pilot.press("x", "2")
-        await over(pilot)
-        assert status(db, 10) is Status.REJECTED
-        assert reviews.newest(db, 1)[0].reason == "ambiguous"
-        await pilot.press("x", "escape", "exclamation_mark")
-        await over(pilot)
-        assert count(db, "flagged") == 1
-        await pilot.press("exclamation_mark")
-        assert count(db, "flagged") == 0
-        await pilot.press("u", "u", "u", "u")
-        await over(pilot)
-        assert status(db, 11) is Status.PENDING
-        assert front(pilot).table.cursor == 0
-        await pilot.press("u")
-        await pilot.pause()
-        assert "nothing of yours left to undo" in told(pilot)
-
-
-async def test_many_are_marked_confirmed_and_undone_as_one(
-    app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "PIECE", 3)
-    async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await pilot.press("m", "space", "down", "down", "v")
-        await pilot.pause()
-        assert "5 marked" in shown(pilot) or "4 marked" in shown(pilot)
-        await pilot.press("escape")
-        await pilot.pause()
-        assert "marked" not in shown(pilot)
-        await pilot.press("asterisk", "home", "m")
-        await pilot.pause()
-        assert "11 marked" in shown(pilot)
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "Accept 11 examples?" in shown(pilot)
-        await pilot.press("n")
-        await over(pilot)
-        assert count(db, "status:accepted") == 0
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        await pilot.press("y")
-        await until(pilot, lambda: "11 accepted" in told(pilot))
-        assert count(db, "status:accepted") == 11
-        assert status(db, 11) is Status.PENDING
-        await over(pilot)
-        await pilot.press("u")
-        await until(pilot, lambda: count(db, "status:accepted") == 0)
-
-
-async def test_a_large_act_is_undone_by_a_thread(project: Project, db: sqlite3.Connection) -> None:
-    put(db, *several(60))
-    list(bulk.act(db, listing.every(db), Action.ACCEPT))
-    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await pilot.press("u")
-        await until(pilot, lambda: "60 undone" in told(pilot))
-        assert count(db, "status:pending") == 60
-
-
-async def test_what_matches_the_filter_is_rejected_for_a_reason(app: SidequestApp, db: sqlite3.Connection) -> None:
-    async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await narrowed(pilot, "domain:risk")
-        await pilot.press("asterisk", "x")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
-        assert "Reject 4 examples: why?" in shown(pilot)
-        await pilot.press("1")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "“wrong decision”" in shown(pilot)
-        await pilot.press("y")
-        await until(pilot, lambda: count(db, "status:rejected domain:risk") == 4)
-        assert {line.reason for line in reviews.newest(db, 4)} == {"wrong decision"}
-        await over(pilot)
-        await pilot.press("asterisk", "exclamation_mark")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        await pilot.press("y")
-        await until(pilot, lambda: count(db, "flagged") == 4)
-
-
-async def test_an_act_of_many_can_be_stopped_and_its_failure_is_said(
-    app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fails(*_: object, **__: object) -> list[int]:
-        raise ReviewError("the disk is full")
-
-    monkeypatch.setattr(database, "PIECE", 1)
-    async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        held = connect(app.project.database)
-        held.execute("BEGIN IMMEDIATE")
-        await pilot.press("asterisk", "a", "y")
-        await until(pilot, lambda: "0 of 12 · escape stops" in shown(pilot))
-        await pilot.press("a", "p", "u")
-        await pilot.pause()
-        assert "wait: accepted 0 of 12" in told(pilot)
-        await pilot.press("escape")
-        held.execute("ROLLBACK")
-        held.close()
-        await until(pilot, lambda: "of 12 accepted" in told(pilot))
-        assert count(db, "status:accepted") < 12
-        await over(pilot)
-        monkeypatch.setattr(bulk, "act", fails)
-        await pilot.press("asterisk", "a", "y")
-        await until(pilot, lambda: "the disk is full" in told(pilot))
-
-
-async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.Connection) -> None:
-    with transaction(db):
-        for number in range(12):
-            db.execute("UPDATE examples SET family = ? WHERE number = ?", (f"f{number // 2}", number + 1))
-    async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await pilot.press("p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
-        await pilot.press("3")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        await pilot.press("y")
-        await until(pilot, lambda: count(db, "split:test") == 2)
-        await over(pilot)
-        splits.freeze(db, "test")
-        await pilot.press("p", "1")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        await pilot.press("y")
-        await until(pilot, lambda: "test is frozen" in told(pilot))
-        assert count(db, "split:test") == 2
-        await over(pilot)
-        await pilot.press("p", "3")
-        await until(pilot, lambda: "there already" in told(pilot))
-        list(bulk.act(db, listing.every(db), Action.ACCEPT))
-        await over(pilot)
-        await pilot.press("p", "5")
-        await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "Put 5 families into splits?" in shown(pilot)
-        await pilot.press("y")
-        await until(pilot, lambda: count(db, "split:none") == 0)
-        assert count(db, "split:test") == 2
-        await over(pilot)
-        await pilot.press("u")
-        await until(pilot, lambda: count(db, "split:none") == 10)
 
 
 async def test_one_example_whole(app: SidequestApp, db: sqlite3.Connection) -> None:
