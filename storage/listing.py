@@ -123,9 +123,12 @@ def rows(connection: sqlite3.Connection, wanted: Sequence[int], *, evidence: boo
 
 def whole(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[Example]:
     """The examples with these numbers, in their order, without those that are not there."""
-    marks = ", ".join("?" * len(wanted))
-    found = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", list(wanted))
-    known = {row["number"]: example_of(row) for row in found}
+    known: dict[int, Example] = {}
+    for start in range(0, len(wanted), _CHUNK):
+        piece = list(wanted[start : start + _CHUNK])
+        marks = ", ".join("?" * len(piece))
+        found = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", piece)
+        known |= {row["number"]: example_of(row) for row in found}
     return [known[number] for number in wanted if number in known]
 
 

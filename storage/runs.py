@@ -23,7 +23,12 @@ def _run(row: sqlite3.Row) -> Run:
 def add(connection: sqlite3.Connection, run: Run) -> None:
     """Insert a new run."""
     with transaction(connection):
-        insert(connection, "runs", columns(run))
+        write(connection, run)
+
+
+def write(connection: sqlite3.Connection, run: Run) -> None:
+    """Insert a new run. Call it inside a transaction."""
+    insert(connection, "runs", columns(run))
 
 
 def get(connection: sqlite3.Connection, run: str) -> Run | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage import examples
-from storage.database import in_pieces, transaction
+from storage.database import in_pieces
 from storage.examples import Filter
 from storage.rows import cell, columns, insert
 from storage.schema import Action, Review, new_id, now
@@ -130,13 +130,15 @@ def frozen(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def freeze(connection: sqlite3.Connection, split: str, run: str | None = None) -> None:
-    """Let `split` neither lose nor gain a family from now on, for benchmark `run`; once frozen it stays so."""
+    """Let `split` neither lose nor gain a family from now on, for benchmark `run`; once frozen it stays so.
+
+    Call it inside a transaction, or it is one of its own.
+    """
     if split not in SPLITS:
         raise SplitError(f"no split {split}: there are {', '.join(SPLITS)}")
-    with transaction(connection):
-        connection.execute(
-            "INSERT OR IGNORE INTO frozen_splits (split, run, created) VALUES (?, ?, ?)", (split, run, cell(now()))
-        )
+    connection.execute(
+        "INSERT OR IGNORE INTO frozen_splits (split, run, created) VALUES (?, ?, ?)", (split, run, cell(now()))
+    )
 
 
 def may_undo(connection: sqlite3.Connection, lines: Sequence[int]) -> None:

@@ -19,6 +19,8 @@ VERBS = {
     "examples": "tui.commands.examples:examples",
     "splits": "tui.commands.splits:splits",
     "import": "tui.commands.exchange:import_",
+    "bench": "tui.commands.bench:bench",
+    "gate": "tui.commands.bench:gate",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "config": "tui.commands.config:config",

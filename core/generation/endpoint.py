@@ -80,7 +80,7 @@ class OpenAISource:
             outcome=answer.outcome,
             family=family(request),
             candidate=answer.value,
-            raw=answer.raw,
+            raw="" if answer.value else answer.raw,
             detail=answer.detail,
             model=answer.model,
             prompt_version=prompt.version,

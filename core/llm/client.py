@@ -31,11 +31,15 @@ _LESSONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[M]):
-    """How one question ended. `value` is there if `outcome` is WRITTEN; `raw` if what came cannot be read."""
+    """How one question ended. `value` is there if `outcome` is WRITTEN and a shape was asked for.
+
+    `raw` is the answer as it came, `thought` what the server sent apart as thinking.
+    """
 
     outcome: Outcome
     value: M | None = None
     raw: str = ""
+    thought: str = ""
     detail: str = ""
     usage: Usage = field(default_factory=Usage)
     model: str = ""
@@ -100,8 +104,12 @@ class Client:
     def __repr__(self) -> str:
         return f"Client({self.model.model!r} at {self.url})"
 
-    async def ask(self, messages: Messages, shape: Shape[M], *, max_output_tokens: int | None = None) -> Answer[M]:
-        """The answer to `messages` (role and content each) as `shape`; `max_output_tokens` overrides the model's.
+    async def ask(
+        self, messages: Messages, shape: Shape[M] | None, *, max_output_tokens: int | None = None
+    ) -> Answer[M]:
+        """The answer to `messages` (role and content each) as `shape`; None takes it in the model's own words.
+
+        `max_output_tokens` overrides the model's.
 
         Faults come back as outcomes. Raises BudgetExhaustedError, before anything is sent, if the request could cost
         more than is left.
@@ -141,7 +149,7 @@ class Client:
             client, self._openai = self._openai, None
             await client.close()
 
-    async def send(self, sent: dict[str, Any], shape: Shape[M], most: int) -> Reply[M]:
+    async def send(self, sent: dict[str, Any], shape: Shape[M] | None, most: int) -> Reply[M]:
         """Send a body, and again after faults that may pass, until `max_retries` are used up."""
         for tried in range(self._max_retries + 1):
             reply = await self._once(sent, shape, most)
@@ -188,10 +196,10 @@ class Client:
         self._store.save(self.model.base_url, self.model.model, learned.to_json())
         return True
 
-    async def _once(self, sent: dict[str, Any], shape: Shape[M], most: int) -> Reply[M]:
+    async def _once(self, sent: dict[str, Any], shape: Shape[M] | None, most: int) -> Reply[M]:
         """One request: through the gate, within the budget, and its outcome told to both."""
         gate = _endpoint(self.model, self._pace).gate
-        size = len(shape.text) + sum(len(message["content"].encode()) for message in sent["messages"])
+        size = (len(shape.text) if shape else 0) + sum(len(message["content"].encode()) for message in sent["messages"])
         estimate = prices.tokens_in(size) + gate.expected_output(most)
         async with gate.passage(estimate):
             reserved = await self._reserve(size, most)
@@ -227,7 +235,7 @@ class Client:
         unknown = reply.fault is None or reply.answer.outcome is Outcome.TIMEOUT
         return reserved.amount if unknown else 0.0
 
-    async def _exchange(self, sent: dict[str, Any], shape: Shape[M]) -> Reply[M]:
+    async def _exchange(self, sent: dict[str, Any], shape: Shape[M] | None) -> Reply[M]:
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         started = time.perf_counter()
@@ -260,7 +268,7 @@ class Client:
             seconds=seconds,
         )
         detail = redacted(reading.detail, self._key())
-        answer = Answer(reading.outcome, reading.value, reading.raw, detail, usage, self.model.model)
+        answer = Answer(reading.outcome, reading.value, reading.raw, reading.thought, detail, usage, self.model.model)
         return Reply(answer, None, reading.thinks)
 
     def _connected(self) -> AsyncOpenAI:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Generic, TypeVar
@@ -28,11 +28,11 @@ _SAID = 500
 
 
 def body(
-    model: Model, capabilities: Capabilities, messages: Messages, shape: Shape[M], max_output_tokens: int
+    model: Model, capabilities: Capabilities, messages: Messages, shape: Shape[M] | None, max_output_tokens: int
 ) -> dict[str, Any]:
-    """The JSON body of a request that asks for `shape`, within what the endpoint is capable of."""
+    """The JSON body of a request that asks for `shape` (None: for words), within what the endpoint is capable of."""
     asked = list(messages)
-    if capabilities.mode in {Mode.OBJECT, Mode.PROMPT}:
+    if shape is not None and capabilities.mode in {Mode.OBJECT, Mode.PROMPT}:
         asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n\n{_in_words(shape)}"}
     if not capabilities.system_role:
         asked = _without_system(asked)
@@ -41,6 +41,8 @@ def body(
         made["temperature"] = model.temperature
     if model.reasoning_effort is not None and capabilities.reasoning_effort:
         made["reasoning_effort"] = model.reasoning_effort
+    if shape is None:
+        return made
     match capabilities.mode:
         case Mode.STRICT:
             named = {"name": shape.name, "strict": True, "schema": shape.schema}
@@ -77,19 +79,23 @@ def _without_system(messages: Messages) -> Messages:
 
 @dataclass(frozen=True, slots=True)
 class Reading(Generic[M]):
-    """What a response of status 200 says. Counts of tokens are None where the server reports none."""
+    """What a response of status 200 says. Counts of tokens are None where the server reports none.
+
+    `raw` is the answer as it came, `thought` what the server sent apart as thinking.
+    """
 
     outcome: Outcome
     value: M | None = None
     raw: str = ""
+    thought: str = ""
     detail: str = ""
     input_tokens: int | None = None
     output_tokens: int | None = None
     thinks: bool = False
 
 
-def read(text: str, shape: Shape[M]) -> Reading[M]:
-    """Read the text of a response as a completion of `shape`.
+def read(text: str, shape: Shape[M] | None) -> Reading[M]:
+    """Read the text of a response as a completion of `shape`; without one, whatever was said will do.
 
     A refusal and an answer that was cut off are never read as JSON.
     """
@@ -103,11 +109,12 @@ def read(text: str, shape: Shape[M]) -> Reading[M]:
         return Reading(Outcome.BAD_REQUEST, raw=text[:_RAW], detail=f"{detail}; base_url usually ends in /v1")
     usage = payload.get("usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
-    said = spoken(content, _plain(message.get("reasoning_content") or message.get("reasoning")))
+    thought = _plain(message.get("reasoning_content") or message.get("reasoning"))
+    said = spoken(content, thought)
     thinks = bool(said.thinking) or bool(_reasoning_tokens(usage))
 
     def ended(outcome: Outcome, detail: str, raw: str = content) -> Reading[M]:
-        return Reading(outcome, None, raw[:_RAW], detail, *counts, thinks)
+        return Reading(outcome, None, raw[:_RAW], thought[:_RAW], detail, *counts, thinks)
 
     refusal = message.get("refusal")
     if refusal:
@@ -121,10 +128,12 @@ def read(text: str, shape: Shape[M]) -> Reading[M]:
         return ended(Outcome.TRUNCATED, "the model was cut off while it was thinking: there is no answer")
     if not said.text:
         return ended(Outcome.INVALID_JSON, "the answer is empty")
+    if shape is None:
+        return ended(Outcome.WRITTEN, "")
     problem = ""
     for found in objects(said.text):
         try:
-            return Reading(Outcome.WRITTEN, shape.read(found), "", "", *counts, thinks)
+            return replace(ended(Outcome.WRITTEN, ""), value=shape.read(found))
         except UnfitError as error:
             # The first object is the likeliest one to have been meant.
             problem = problem or str(error)

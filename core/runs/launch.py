@@ -18,7 +18,7 @@ def launch(project: Project, connection: sqlite3.Connection, kind: str, params: 
     """Make a run of `kind` with `params` and start its worker; raises RunError if that cannot be started."""
     run = Run(kind=kind, params=params)
     runs.add(connection, run)
-    _start(project, connection, run.id)
+    spawn(project, connection, run.id)
     return run
 
 
@@ -32,11 +32,12 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
         return unpause(connection, run_id)
     if state not in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
         raise RunError(f"run {run_id[-6:]} is {state}: there is nothing to resume")
-    refuse_second(connection, run.kind)
+    if run.kind == "generate":
+        refuse_second(connection, run.kind)
     cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
     if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, **cleared):
         raise RunError(f"run {run_id[-6:]} was resumed by someone else meanwhile")
-    _start(project, connection, run_id)
+    spawn(project, connection, run_id)
     return f"run {run_id[-6:]} goes on from where it was"
 
 
@@ -50,17 +51,17 @@ def refuse_second(connection: sqlite3.Connection, kind: str) -> None:
             )
 
 
-def _start(project: Project, connection: sqlite3.Connection, run_id: str) -> None:
+def spawn(project: Project, connection: sqlite3.Connection, run_id: str) -> None:
     """Start the worker of a queued run; where none can be started the run has failed, and does not wait for ever."""
     try:
-        _spawn(project, run_id)
+        _open(project, run_id)
     except OSError as error:
         reason = f"its worker could not be started: {error.strerror or error}"
         runs.move(connection, run_id, {RunState.QUEUED}, RunState.FAILED, reason=reason, ended=now())
         raise RunError(f"run {run_id[-6:]}: {reason}; resume it when that is mended") from None
 
 
-def _spawn(project: Project, run_id: str) -> None:
+def _open(project: Project, run_id: str) -> None:
     folder = project.run_folder(run_id)
     folder.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}

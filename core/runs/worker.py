@@ -28,6 +28,10 @@ def work_of(kind: str) -> Work:
         from core.generation.loop import generate
 
         return generate
+    if kind == "benchmark":
+        from core.benchmark.runner import benchmark
+
+        return benchmark
     raise ValueError(f"no work is known for a run of kind {kind!r}")
 
 

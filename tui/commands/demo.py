@@ -18,8 +18,9 @@ from storage import attempts
 from storage.database import connect
 from storage.schema import RunState
 from tui.commands.context import verb
-from tui.commands.generate import wait
+from tui.commands.generate import told
 from tui.commands.output import say, show, table
+from tui.commands.waiting import wait
 
 # Slow enough to watch, and enough flaws to see QA at work.
 _SETTINGS = {"# attempts_per_minute = 240": "attempts_per_minute = 240", "planted_flaws = 0.0 ": "planted_flaws = 0.12"}
@@ -48,7 +49,7 @@ def demo(folder: Path) -> None:
     connection = connect(project.database)
     if current(project.task, connection).missing:
         params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": None})
-        run = wait(connection, start(project, connection, params), quiet=False)
+        run = wait(connection, start(project, connection, params), told, quiet=False)
         if look(run).state is not RunState.FINISHED:
             say(f"sidequest: the run is {look(run).state}: {run.reason}")
             raise SystemExit(1)

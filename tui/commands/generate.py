@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sqlite3
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import click
 
 from core.generation.start import GenerateParams, start
-from core.runs.control import look, stop
-from storage import runs
+from core.runs.control import look
 from storage.schema import Run, RunState
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say
-
-POLL_S = 0.25
+from tui.commands.waiting import wait
 
 
 class Money(click.ParamType[Decimal]):
@@ -68,7 +63,7 @@ def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json:
         else:
             say(f"run {run.id} goes on by itself: `sidequest runs show {run.id[-6:]}`")
         return
-    ended = wait(connection, run, quiet=as_json)
+    ended = wait(connection, run, told, quiet=as_json)
     state = look(ended).state
     if as_json:
         print_json(summary(ended))
@@ -84,59 +79,9 @@ def summary(run: Run) -> dict[str, Any]:
     return {"run": run.id, "state": look(run).state.value, "reason": run.reason, **figures}
 
 
-def wait(connection: sqlite3.Connection, run: Run, *, quiet: bool) -> Run:
-    """Wait for a run to end, with progress on stderr; Ctrl-C asks it to stop, and waits for that."""
-    if quiet:
-        return _poll(connection, run.id, lambda _: None)
-    if sys.stderr.isatty():
-        return _wait_with_bar(connection, run)
-    last = [0.0]
-
-    def line(current: Run) -> None:
-        if time.monotonic() - last[0] >= 2.0 and current.progress:
-            last[0] = time.monotonic()
-            say(_progress_line(current))
-
-    return _poll(connection, run.id, line)
-
-
-def _wait_with_bar(connection: sqlite3.Connection, run: Run) -> Run:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True, markup=False)) as progress:
-        bar = progress.add_task("starting", total=None)
-
-        def draw(current: Run) -> None:
-            figures = current.progress
-            if figures.get("total") is not None:
-                text = f"{current.state} · {figures['attempts']} attempts · {figures['rejected']} rejected"
-                progress.update(bar, total=figures["total"], completed=figures["done"], description=text)
-
-        return _poll(connection, run.id, draw)
-
-
-def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], None]) -> Run:
-    while True:
-        try:
-            run = runs.get(connection, run_id)
-            if run is None:
-                raise RefusedError(f"run {run_id} is gone from the database")
-            draw(run)
-            if look(run).state.ended:
-                return run
-            time.sleep(POLL_S)
-        except KeyboardInterrupt:
-            say(stop(connection, run_id))
-
-
-def _progress_line(run: Run) -> str:
-    figures = run.progress
-    eta, rate = figures.get("eta_s"), figures.get("per_minute")
-    pace = "rate unknown" if rate is None else f"{rate:.0f}/min"
-    left = "eta unknown" if eta is None else f"eta {eta:.0f} s"
-    return f"{figures['done']}/{figures['total']} · {figures['rejected']} rejected · {pace} · {left}"
+def told(figures: Mapping[str, Any]) -> str:
+    """How a generating run gets on, in a few words."""
+    return f"{figures['attempts']} attempts · {figures['rejected']} rejected"
 
 
 def _closing(run: Run, state: RunState) -> str:

@@ -1,0 +1,188 @@
+"""Starting a benchmark: what it asks is chosen and kept here, so that nothing later changes what it measures."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+from ulid import ULID
+
+from core.benchmark.gate import LEVEL, MARGIN, TARGET
+from core.benchmark.order import SNIFF, ordered, sniff
+from core.dataset.query import read_query
+from core.exchange.files import FileError
+from core.exchange.importing import mapping_for, read
+from core.exchange.mapping import RejectedError, fingerprint
+from core.models import choose
+from core.models.model import Mode
+from core.project import Project
+from core.runs.control import RunError, look, require
+from core.runs.launch import spawn
+from storage import listing, predictions, runs, splits
+from storage.database import transaction
+from storage.examples import Filter
+from storage.schema import Example, Question, Run, RunState, Status, now
+from storage.search import QueryError
+
+KIND = "benchmark"
+
+
+class BenchParams(BaseModel):
+    """What a person asks a benchmark to do: which model, how, and over which examples.
+
+    One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` says what is asked.
+    `reference` is the run of the reference, if this one is the student's, `student` the other way round: pairs are
+    watched against it. `number` counts how often failures were asked again.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    mode: Mode
+    split: str = ""
+    where: str = ""
+    file: str = ""
+    mapping: str = ""
+    limit: int | None = Field(default=None, ge=1)
+    sniff: bool = False
+    samples: int = Field(default=1, ge=1, le=99)
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    stop_when_settled: bool = False
+    reference: str = ""
+    student: str = ""
+    target: float = Field(default=TARGET, gt=0, lt=1)
+    level: float = Field(default=LEVEL, gt=0.5, lt=1)
+    margin: float = Field(default=MARGIN, gt=0, lt=1)
+    budget: Decimal | None = Field(default=None, ge=0)
+    number: int = Field(default=0, ge=0)
+
+
+def start(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
+    """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
+    if problem := choose.check(project.task, params.model, params.mode):
+        raise RunError(problem)
+    if params.budget is not None and params.model in project.task.models:
+        priced = project.task.models[params.model].model
+        if priced not in project.task.prices:
+            raise RunError(f"a budget needs a price: add [prices.{priced!r}] to the file")
+    if params.reference and params.student:
+        raise RunError("this run is the student's or the reference's: name the other one alone")
+    others = {role: getattr(params, role) for role in ("reference", "student")}
+    params = params.model_copy(
+        update={role: benchmark(connection, prefix).id for role, prefix in others.items() if prefix}
+    )
+    chosen = chosen_examples(project, connection, params)
+    run = Run(kind=KIND, params=params.model_dump(mode="json"))
+    with transaction(connection):
+        runs.write(connection, run)
+        predictions.ask(connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)])
+        if params.split:
+            splits.freeze(connection, params.split, run.id)
+    spawn(project, connection, run.id)
+    return run
+
+
+def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchParams) -> list[Example]:
+    """What is to be asked, in the order of asking; raises RunError if there is nothing, FileError."""
+    found = _of_file(project, params) if params.file else _of_project(project, connection, params)
+    chosen = sniff(found, params.seed) if params.sniff else ordered(found, params.seed)
+    chosen = chosen[: params.limit]
+    if not chosen:
+        raise RunError(_nothing(params))
+    return chosen
+
+
+def benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
+    """The one benchmark whose id starts or ends with `prefix`; raises RunError."""
+    run = require(connection, prefix)
+    if run.kind != KIND:
+        raise RunError(f"run {prefix} is no benchmark: it is a {run.kind} run")
+    return run
+
+
+def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
+    """Ask again what a benchmark has no answer to; returns how many. Raises RunError if it is at work, or has all."""
+    state = look(run).state
+    if not state.ended:
+        raise RunError(f"run {run.id[-6:]} is {state}: wait for its end, or stop it first")
+    failures = predictions.failed(connection, run.id)
+    if not failures:
+        raise RunError(f"run {run.id[-6:]} has an answer to all that it asked: there is nothing to ask again")
+    params = BenchParams.model_validate(run.params)
+    again = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
+    cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now(), "params": again}
+    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, **cleared):
+        raise RunError(f"run {run.id[-6:]} was started again by someone else meanwhile")
+    runs.log(connection, run.id, f"asks {failures} failures again")
+    spawn(project, connection, run.id)
+    return failures
+
+
+def _of_project(project: Project, connection: sqlite3.Connection, params: BenchParams) -> list[Example]:
+    if params.split:
+        if params.split not in splits.SPLITS:
+            raise RunError(f"no split {params.split}: there are {', '.join(splits.SPLITS)}")
+        where = Filter(status=(Status.ACCEPTED.value,), split=(params.split,))
+    else:
+        try:
+            where = read_query(project.task, connection, params.where)
+        except QueryError as error:
+            raise RunError(str(error)) from None
+        if not where.status:
+            where = replace(where, status=(Status.ACCEPTED.value,))
+    found = listing.whole(connection, listing.every(connection, where))
+    foreign = sorted({one.decision for one in found} - set(project.task.labels))
+    if foreign:
+        raise RunError(f"the task has no decision {', '.join(foreign)} any more: leave those out, or edit them first")
+    return found
+
+
+def _of_file(project: Project, params: BenchParams) -> list[Example]:
+    """The examples of a file; the same content has the same id in every run."""
+    mapping = mapping_for(project, params.mapping) if params.mapping else None
+    found: dict[str, Example] = {}
+    for place, _, made in read(project.task, Path(params.file), mapping):
+        if isinstance(made, RejectedError):
+            raise FileError(f"{params.file}, {place}: {made}; `sidequest import` lists all such records")
+        pieces = [(piece.source, piece.content) for piece in made.evidence]
+        key = str(ULID.from_bytes(fingerprint(made.hypothesis, pieces, made.decision)))
+        found[key] = made.model_copy(update={"id": key})
+    return list(found.values())
+
+
+def _nothing(params: BenchParams) -> str:
+    if params.split:
+        return (
+            f"no accepted example is in the split {params.split}: accept some, then share them out with "
+            "`sidequest splits assign --yes`, or choose others with --where"
+        )
+    if params.file:
+        return f"no example in {params.file}"
+    return f"no accepted example matches {params.where!r}: name another status to ask about others (status:pending)"
+
+
+def _question(run: Run, place: int, one: Example) -> Question:
+    return Question(
+        run=run.id,
+        position=place,
+        example=one.id,
+        version=one.version,
+        label=one.decision,
+        domain=one.domain,
+        level=one.level,
+        family=one.family,
+    )
+
+
+def title(params: BenchParams) -> str:
+    """What a benchmark measures, for a person: 'o1 · schema · split test'."""
+    over = f"split {params.split}" if params.split else Path(params.file).name if params.file else params.where
+    parts = [params.model, params.mode.value, over or "all examples"]
+    if params.sniff:
+        parts.append(f"smoke test of {SNIFF}")
+    if params.samples > 1:
+        parts.append(f"{params.samples} samples each")
+    return " · ".join(parts)

@@ -1,0 +1,105 @@
+"""From a name to the model that it stands for: an endpoint, one on this machine, or a baseline."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from core.models.model import Mode, Model
+from core.project import Project
+from core.task import BASELINES, OFFLINE, Local, Task
+from storage import listing
+from storage.examples import Filter
+from storage.runs import Capabilities
+
+if TYPE_CHECKING:
+    from core.llm.limits import Budget
+    from core.models.baselines import Lesson
+
+
+class ModelError(Exception):
+    """A model cannot be used; `str()` of it says which, why, and what to do."""
+
+
+def known(task: Task) -> list[str]:
+    """The names of all models that a benchmark can ask."""
+    return [*locals_of(task), *task.models, *BASELINES]
+
+
+def locals_of(task: Task) -> dict[str, Local]:
+    """The models that run on this machine, by name."""
+    return {"smollm2-135m": OFFLINE, **task.local}
+
+
+def check(task: Task, name: str, mode: Mode) -> str:
+    """What is wrong with asking the model `name` in `mode`, as a sentence; empty if nothing is."""
+    if name not in known(task):
+        there = ", ".join(known(task))
+        return f"no model {name!r}: use one of {there}, or add [models.{name}] or [local.{name}] to the project file"
+    if name in locals_of(task) and mode is Mode.SCHEMA:
+        return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
+    return ""
+
+
+def default_mode(task: Task, name: str) -> Mode:
+    """How a model is asked unless someone says otherwise."""
+    return Mode.SCHEMA if name in task.models else Mode.REASON if name in locals_of(task) else Mode.DIRECT
+
+
+def model_for(
+    project: Project,
+    connection: sqlite3.Connection,
+    name: str,
+    mode: Mode,
+    *,
+    seed: int = 0,
+    budget: Budget | None = None,
+    asked: Collection[str] = (),
+) -> Model:
+    """The model `name`, ready to be asked in `mode`.
+
+    A baseline learns from the accepted examples of the train split, without the families in `asked`. Raises
+    ModelError, PromptError, UnpricedError.
+    """
+    task = project.task
+    if problem := check(task, name, mode):
+        raise ModelError(problem)
+    if name in BASELINES:
+        return _baseline(task, connection, name, seed, asked)
+    if name in task.models:
+        from core.models.endpoint import EndpointModel
+
+        return EndpointModel(
+            task, name, mode, project_dir=project.folder, capabilities=Capabilities(connection), budget=budget
+        )
+    from core.models.local import LocalModel
+
+    return LocalModel(project, name, locals_of(task)[name], mode, seed=seed)
+
+
+def _baseline(task: Task, connection: sqlite3.Connection, name: str, seed: int, asked: Collection[str]) -> Model:
+    from core.models.baselines import BagOfWords, Chance, Majority, shares
+
+    if name == "random":
+        return Chance(task.labels, seed)
+    lessons = _lessons(connection, asked)
+    if name == "majority":
+        wanted = {decision.name: decision.want for decision in task.decisions}
+        return Majority(task.labels, shares(lessons) or wanted)
+    try:
+        return BagOfWords(task.labels, lessons)
+    except ValueError as error:
+        raise ModelError(f"{error}: `sidequest splits assign --yes` shares the examples out") from None
+
+
+def _lessons(connection: sqlite3.Connection, asked: Collection[str]) -> list[Lesson]:
+    from core.models.baselines import Lesson
+    from core.models.model import Case
+
+    trained = listing.every(connection, Filter(status=("accepted",), split=("train",)))
+    return [
+        Lesson(Case(one.id, one.hypothesis, tuple(one.evidence)), one.decision)
+        for one in listing.whole(connection, trained)
+        if one.family not in asked
+    ]

@@ -1,0 +1,65 @@
+"""A model at an OpenAI-compatible endpoint, asked case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.llm.capabilities import CapabilityStore
+from core.llm.client import Answer, Client
+from core.llm.limits import Budget, Pace
+from core.llm.schemas import shape
+from core.models.asking import Asking, Judgement
+from core.models.model import Case, Mode, Reply
+from core.task import Task
+
+
+class EndpointModel:
+    """Asks the model `name` of the task's `models`.
+
+    Raises KeyError if there is no such model, PromptError if the template cannot be used, UnpricedError if there is a
+    budget and the model has no price.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        name: str,
+        mode: Mode,
+        *,
+        project_dir: Path,
+        capabilities: CapabilityStore,
+        budget: Budget | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        model = task.models[name]
+        self.name = name
+        self.max_in_flight = model.max_in_flight
+        self._asking = Asking(task, mode, project_dir)
+        self.prompt_version = self._asking.version
+        self._shape = shape(Judgement, task.labels) if mode is Mode.SCHEMA else None
+        self._client = Client(
+            model,
+            capabilities=capabilities,
+            price_table=task.prices,
+            max_retries=task.limits.max_retries,
+            budget=budget,
+            pace=pace,
+        )
+
+    def batches(self, cases: Sequence[Case]) -> list[list[Case]]:
+        """Each case by itself, in their order."""
+        return [[case] for case in cases]
+
+    async def answer(self, batch: Sequence[Case]) -> list[Reply]:
+        """A reply for each case; raises BudgetExhaustedError if it could cost more than is left."""
+        return [await self._one(case) for case in batch]
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _one(self, case: Case) -> Reply:
+        messages = self._asking.messages(case.hypothesis, case.evidence)
+        said: Answer[Judgement] = await self._client.ask(messages, self._shape)
+        return Reply(said.outcome, said.raw, said.thought, said.detail, usage=said.usage, model=said.model)

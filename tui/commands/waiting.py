@@ -1,0 +1,75 @@
+"""Waiting for a run, with its progress in sight."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from core.runs.control import look, stop
+from core.runs.figures import duration
+from storage import runs
+from storage.schema import Run
+from tui.commands.context import RefusedError
+from tui.commands.output import say
+
+POLL_S = 0.25
+LINE_S = 2.0
+
+Tell = Callable[[Mapping[str, Any]], str]
+
+
+def wait(connection: sqlite3.Connection, run: Run, tell: Tell, *, quiet: bool) -> Run:
+    """Wait for a run to end, with what `tell` makes of its figures on stderr; Ctrl-C asks it to stop."""
+    if quiet:
+        return _poll(connection, run.id, lambda _: None)
+    if sys.stderr.isatty():
+        return _wait_with_bar(connection, run, tell)
+    last = [0.0]
+
+    def line(current: Run) -> None:
+        figures = current.progress
+        if time.monotonic() - last[0] >= LINE_S and figures:
+            last[0] = time.monotonic()
+            say(f"{figures['done']}/{figures['total']} · {tell(figures)} · {_pace(figures)}")
+
+    return _poll(connection, run.id, line)
+
+
+def _wait_with_bar(connection: sqlite3.Connection, run: Run, tell: Tell) -> Run:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True, markup=False)) as progress:
+        bar = progress.add_task("starting", total=None)
+
+        def draw(current: Run) -> None:
+            figures = current.progress
+            if figures.get("total") is not None:
+                text = f"{current.state} · {tell(figures)}"
+                progress.update(bar, total=figures["total"], completed=figures["done"], description=text)
+
+        return _poll(connection, run.id, draw)
+
+
+def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], None]) -> Run:
+    while True:
+        try:
+            run = runs.get(connection, run_id)
+            if run is None:
+                raise RefusedError(f"run {run_id} is gone from the database")
+            draw(run)
+            if look(run).state.ended:
+                return run
+            time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            say(stop(connection, run_id))
+
+
+def _pace(figures: Mapping[str, Any]) -> str:
+    eta, rate = figures.get("eta_s"), figures.get("per_minute")
+    pace = "rate unknown" if rate is None else f"{rate:.0f}/min"
+    return f"{pace} · eta {duration(eta)}"
