@@ -1,0 +1,313 @@
+"""Benchmarks on a real database and a real server: what is asked, kept, asked again, and survives a kill."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from core.benchmark import outcome as outcomes
+from core.benchmark import reading, start
+from core.benchmark.results import results
+from core.benchmark.runner import benchmark
+from core.benchmark.settled import Verdict
+from core.models.model import Mode
+from core.project import Project
+from core.runs.control import RunError
+from core.runs.session import Ending, Session
+from storage import predictions, runs, splits
+from storage.schema import PredictionOutcome, Run, RunState
+from tests.core.judged import counted, fill, opinionated, params, with_model
+from tests.loopback import (
+    BAD_KEY,
+    FILTERED,
+    INVALID_JSON,
+    NO_MODEL,
+    OK,
+    REFUSAL,
+    RESET,
+    SERVER_ERROR,
+    TRUNCATED,
+    Body,
+    Loopback,
+    Reaction,
+    is_probe,
+)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is started: the test does the work itself."""
+    monkeypatch.setattr(start, "spawn", lambda *_: None)
+
+
+async def work(project: Project, db: sqlite3.Connection, run: Run) -> Ending:
+    """Do what a worker does, in this process."""
+    current = runs.get(db, run.id)
+    assert current is not None
+    with Session(project, db, current) as session:
+        ending = await benchmark(session)
+    runs.update(db, run.id, state=ending.state, reason=ending.reason, progress=session.progress)
+    return ending
+
+
+async def test_each_example_is_asked_once_and_counted(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 30)
+    async with Loopback(react=opinionated) as server:
+        project = with_model(project, server.url)
+        run = start.start(project, db, params())
+        assert (await work(project, db, run)).state is RunState.FINISHED
+        assert len(server.requests) == 30
+    found = outcomes.outcome(project, db, run)
+    assert found.figures.n == found.asked == 30
+    assert found.figures.outcomes == {"answered": 30}
+    document = outcomes.document(found)
+    assert {"accuracy", "low", "high", "n", "outcomes", "confusion", "by_level", "by_domain"} <= document.keys()
+    assert document["brier"] == pytest.approx(sum((0.8 - one.correct) ** 2 for one in found.answers) / 30)
+    stored = runs.get(db, run.id)
+    assert stored is not None
+    assert stored.progress["right"] == found.figures.right
+    assert stored.progress["done"] == stored.progress["total"] == 30
+
+
+async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 6)
+    script = [REFUSAL, FILTERED, TRUNCATED, INVALID_JSON, OK, Reaction(content="Decision: REFINED", reasoning="Hm.")]
+    async with Loopback(script, react=opinionated) as server:
+        project = with_model(project, server.url, max_in_flight=1)
+        run = start.start(project, db, params())
+        ending = await work(project, db, run)
+    assert "4 without an answer" in ending.reason
+    assert counted(db, run) == {"answered": 2, "refused": 2, "truncated": 1, "unparseable": 1}
+    kept = predictions.newest(db, run.id, 10)
+    assert INVALID_JSON.content in {one.raw for one in kept}
+    assert [one.rationale for one in kept if one.thought] == ["Hm."]
+    assert all(one.prompt_version for one in kept)
+
+
+@pytest.mark.parametrize("mode", [Mode.REASON, Mode.DIRECT])
+async def test_a_model_may_answer_in_its_own_words(
+    here: None, project: Project, db: sqlite3.Connection, mode: Mode
+) -> None:
+    fill(db, 4)
+
+    def react(body: Body) -> Reaction:
+        return OK if is_probe(body) else Reaction(content="It fails.\nDecision: REJECTED\nConfidence: 70 %")
+
+    async with Loopback(react=react) as server:
+        project = with_model(project, server.url)
+        run = start.start(project, db, params(mode=mode))
+        await work(project, db, run)
+        assert all("response_format" not in body for body in server.requests)
+    assert [(one.decision, one.confidence) for one in results(db, run.id)] == [("REJECTED", 0.7)] * 4
+
+
+async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
+    here: None, project: Project, db: sqlite3.Connection
+) -> None:
+    fill(db, 9)
+    async with Loopback([INVALID_JSON, REFUSAL], react=opinionated) as server:
+        project = with_model(project, server.url, max_in_flight=1)
+        run = start.start(project, db, params())
+        await work(project, db, run)
+        with pytest.raises(RunError, match="no run 01ZZZZ"):
+            start.benchmark(db, "01ZZZZ")
+        asked = len(server.requests)
+        current = runs.get(db, run.id)
+        assert current is not None
+        assert start.retry(project, db, current) == 2
+        before = results(db, run.id)
+        assert sum(one.outcome is not PredictionOutcome.ANSWERED for one in before) == 2
+        assert (await work(project, db, run)).reason == ""
+        assert len(server.requests) == asked + 2
+    assert counted(db, run) == {"answered": 9, "refused": 1, "unparseable": 1}
+    assert all(one.outcome is PredictionOutcome.ANSWERED for one in results(db, run.id))
+    current = runs.get(db, run.id)
+    assert current is not None
+    with pytest.raises(RunError, match="nothing to ask again"):
+        start.retry(project, db, current)
+
+
+async def test_a_server_that_is_gone_costs_no_answer(here: None, project: Project, db: sqlite3.Connection) -> None:
+    """What never reached the model is no wrong answer: it waits for the resume."""
+    fill(db, 20)
+    path = project.folder / "sidequest.toml"
+    path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
+    down = [False]
+
+    def react(body: Body) -> Reaction:
+        return RESET if down[0] and not is_probe(body) else opinionated(body) if not is_probe(body) else OK
+
+    async with Loopback(react=react) as server:
+        project = with_model(project, server.url, max_in_flight=2)
+        run = start.start(project, db, params(limit=10))
+        down[0] = True
+        ending = await work(project, db, run)
+        assert ending.state is RunState.FAILED
+        assert "faults in a row, the last connection" in ending.reason
+        assert counted(db, run) == {}
+        down[0] = False
+        assert (await work(project, db, run)).state is RunState.FINISHED
+    assert counted(db, run) == {"answered": 10}
+
+
+@pytest.mark.parametrize("reaction", [BAD_KEY, NO_MODEL, SERVER_ERROR])
+async def test_an_endpoint_that_answers_nothing_leaves_all_open(
+    here: None, project: Project, db: sqlite3.Connection, reaction: Reaction
+) -> None:
+    fill(db, 20)
+    path = project.folder / "sidequest.toml"
+    path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
+
+    def react(body: Body) -> Reaction:
+        return OK if is_probe(body) else reaction
+
+    async with Loopback(react=react) as server:
+        project = with_model(project, server.url, max_in_flight=2)
+        run = start.start(project, db, params())
+        assert (await work(project, db, run)).state is RunState.FAILED
+    assert counted(db, run) == {}
+
+
+async def test_one_error_among_answers_is_kept(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 5)
+    path = project.folder / "sidequest.toml"
+    path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
+    async with Loopback([SERVER_ERROR], react=opinionated) as server:
+        project = with_model(project, server.url, max_in_flight=1)
+        run = start.start(project, db, params())
+        assert (await work(project, db, run)).state is RunState.FINISHED
+    assert counted(db, run) == {"answered": 4, "error": 1}
+
+
+async def test_samples_vote(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 6)
+    async with Loopback(react=opinionated) as server:
+        project = with_model(project, server.url)
+        run = start.start(project, db, params(samples=3))
+        await work(project, db, run)
+        assert len(server.requests) == 18
+    assert len(results(db, run.id)) == 6
+
+
+async def test_it_stops_when_it_is_settled(here: None, project: Project, db: sqlite3.Connection) -> None:
+    """A model that is nearly always wrong is below 85 % after a few dozen examples."""
+    fill(db, 200)
+
+    def react(body: Body) -> Reaction:
+        return Reaction(content='{"reasoning": "So.", "decision": "REFINED", "confidence": 0.5}')
+
+    async with Loopback(react=react) as server:
+        project = with_model(project, server.url, max_in_flight=4)
+        run = start.start(project, db, params(stop_when_settled=True))
+        ending = await work(project, db, run)
+        assert ending.state is RunState.FINISHED
+        assert "below target" in ending.reason
+        assert len(server.requests) < 100
+    current = runs.get(db, run.id)
+    assert current is not None
+    found = outcomes.decided(project, db, current, None, target=0.85, level=0.95, margin=0.05)
+    assert (found.verdict, found.anytime) == (Verdict.BELOW_TARGET, True)
+
+
+async def test_a_reference_is_watched_against_the_student(here: None, project: Project, db: sqlite3.Connection) -> None:
+    """The long run of a reference ends once its lead is certain."""
+    fill(db, 300)
+    student = start.start(project, db, params("majority", Mode.DIRECT))
+    await work(project, db, student)
+    by_case = {
+        one.hypothesis: label.label for one, label in ((one, one.question) for one in predictions.cases(db, student.id))
+    }
+
+    def right(body: Body) -> Reaction:
+        said = body["messages"][-1]["content"]
+        label = next(label for hypothesis, label in by_case.items() if f'"{hypothesis}"' in said)
+        return Reaction(content=f'{{"reasoning": "So.", "decision": "{label}", "confidence": 0.9}}')
+
+    async with Loopback(react=lambda body: OK if is_probe(body) else right(body)) as server:
+        project = with_model(project, server.url, max_in_flight=4)
+        run = start.start(project, db, params(stop_when_settled=True, student=student.id))
+        ending = await work(project, db, run)
+    assert "worth training" in ending.reason
+    assert len(results(db, run.id)) < 150
+
+
+async def test_baselines(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 60, split="train")
+    fill(db, 30)
+    for model in ("majority", "random", "bag-of-words"):
+        run = start.start(project, db, params(model, Mode.DIRECT))
+        assert (await work(project, db, run)).state is RunState.FINISHED
+        found = outcomes.outcome(project, db, run)
+        assert found.figures.n == 30
+        assert found.calibration.probability.n == 30
+        assert all(sum((one.probabilities or {}).values()) == pytest.approx(1) for one in found.answers)
+
+
+async def test_words_alone_need_something_to_learn_from(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 3)
+    run = start.start(project, db, params("bag-of-words", Mode.DIRECT))
+    ending = await work(project, db, run)
+    assert ending.state is RunState.FAILED
+    assert "train split" in ending.reason
+
+
+def test_what_is_asked_is_checked_first(here: None, project: Project, db: sqlite3.Connection) -> None:
+    for change, message in (
+        ({"model": "o9"}, "no model 'o9'"),
+        ({"model": "smollm2-135m", "mode": Mode.SCHEMA}, "no schema is enforced"),
+        ({"split": "exam"}, "no split exam"),
+        ({"split": "test"}, "no accepted example is in the split test"),
+        ({"split": "", "where": "domain:sports"}, "no domain sports"),
+        ({"split": "", "where": "level:1"}, "no accepted example matches"),
+        ({"reference": "01A", "student": "01B"}, "name the other one alone"),
+        ({"reference": "01A"}, "no run 01A"),
+    ):
+        with pytest.raises(RunError, match=message):
+            start.start(project, db, params("majority", Mode.DIRECT).model_copy(update=change))
+    assert runs.newest(db) == []
+    assert splits.frozen(db) == {}
+
+
+def test_a_split_that_was_asked_is_frozen(here: None, project: Project, db: sqlite3.Connection) -> None:
+    fill(db, 3)
+    run = start.start(project, db, params("majority", Mode.DIRECT))
+    assert splits.frozen(db) == {"test": run.id}
+
+
+def test_a_file_is_asked_without_being_imported(
+    here: None, project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "m.toml"
+    mapping.write_text(
+        'hypothesis = "claim"\nevidence = "text"\ndecision = "label"\n'
+        'defaults = { domain = "market", level = 1, source = "A paper", confidence = 0.9 }\n'
+        '[decisions]\nyes = "VALIDATED"\nno = "REJECTED"\n'
+    )
+    file = tmp_path / "cases.jsonl"
+    file.write_text('{"claim": "A", "text": "B", "label": "yes"}\n{"claim": "C", "text": "D", "label": "no"}\n' * 2)
+    run = start.start(project, db, params("majority", Mode.DIRECT, split="", file=str(file), mapping=str(mapping)))
+    again = start.start(project, db, params("random", Mode.DIRECT, split="", file=str(file), mapping=str(mapping)))
+    asked = [{one.example for one in predictions.questions(db, key.id)} for key in (run, again)]
+    assert asked[0] == asked[1]
+    assert len(asked[0]) == 2
+    assert db.execute("SELECT count(*) FROM examples").fetchone()[0] == 0
+
+
+async def test_a_better_reader_reads_old_answers_anew(
+    here: None, project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(db, 4)
+    async with Loopback(
+        react=lambda body: OK if is_probe(body) else Reaction(content="I'd go for VALIDATED/yes")
+    ) as server:
+        project = with_model(project, server.url)
+        monkeypatch.setattr("core.benchmark.runner.read", lambda *_: reading.Read(PredictionOutcome.UNPARSEABLE))
+        monkeypatch.setattr("core.benchmark.runner.READER", 0)
+        run = start.start(project, db, params(mode=Mode.REASON))
+        await work(project, db, run)
+        asked = len(server.requests)
+        assert outcomes.outcome(project, db, run).figures.outcomes == {"answered": 4}
+        assert len(server.requests) == asked
+    assert {one.reader for one in predictions.newest(db, run.id, 9)} == {reading.READER}
