@@ -35,7 +35,7 @@ def body(
     if shape is not None and capabilities.mode in {Mode.OBJECT, Mode.PROMPT}:
         asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n\n{_in_words(shape)}"}
     if not capabilities.system_role:
-        asked = _without_system(asked)
+        asked = without_system(asked)
     made: dict[str, Any] = {"model": model.model, "messages": asked, capabilities.max_tokens_field: max_output_tokens}
     if model.temperature is not None and capabilities.temperature:
         made["temperature"] = model.temperature
@@ -68,7 +68,7 @@ def _in_words(shape: Shape[M]) -> str:
     )
 
 
-def _without_system(messages: Messages) -> Messages:
+def without_system(messages: Messages) -> Messages:
     """The same messages with the system's words at the head of the first user message."""
     words = [message["content"] for message in messages if message["role"] == "system"]
     rest = [message for message in messages if message["role"] != "system"]

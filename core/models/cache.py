@@ -1,0 +1,105 @@
+"""What a model remembers of the tokens that it read: laid out once, and never copied as it grows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+
+
+class RoomyLayer(DynamicLayer):
+    """Keys and values of one layer, in storage with room for all the tokens that will come.
+
+    A `DynamicLayer` copies everything it holds for each token that is added: in a batch, more than the layer computes.
+    """
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
+        """`keys` and `values` are the storage, of which the first `length` tokens are taken."""
+        super().__init__()
+        self.storage = keys, values
+        self.length = length
+        self.dtype, self.device = keys.dtype, keys.device
+        self.keys, self.values = (stored[:, :, :length] for stored in self.storage)
+        self.is_initialized = True
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *_: object, **__: object
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Add tokens; gives all of them, as views."""
+        start, self.length = self.length, self.length + key_states.shape[-2]
+        for stored, states in zip(self.storage, (key_states, value_states), strict=True):
+            stored[:, :, start : self.length] = states
+        self.keys, self.values = (stored[:, :, : self.length] for stored in self.storage)
+        return self.keys, self.values
+
+    def get_seq_length(self) -> int:
+        """How many tokens are held."""
+        return self.length
+
+    def part(self, rows: slice) -> RoomyLayer:
+        """Some of the rows, in the same storage."""
+        keys, values = (stored[rows] for stored in self.storage)
+        return RoomyLayer(keys, values, self.length)
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Hold these rows from now on, each as often as it is named."""
+        keys, values = (_laid_out(stored[:, :, : self.length], indices, stored.shape[2]) for stored in self.storage)
+        self.storage = keys, values
+        self.keys, self.values = (stored[:, :, : self.length] for stored in self.storage)
+
+
+def _laid_out(states: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tensor:
+    """These `rows` of `states` in new storage for `room` tokens."""
+    made = states.new_empty(len(rows), states.shape[1], room, states.shape[3])
+    made[:, :, : states.shape[2]] = states[rows]
+    return made
+
+
+def spread(prefix: Cache, rows: int, room: int) -> Cache:
+    """A cache of `rows` that each begin with the one row of `prefix`, and have room for `room` tokens more."""
+    length = prefix.get_seq_length()
+    first = torch.zeros(rows, dtype=torch.long, device=prefix.layers[0].keys.device)
+    return Cache(
+        layers=[
+            RoomyLayer(*(_laid_out(states, first, length + room) for states in (layer.keys, layer.values)), length)
+            for layer in prefix.layers
+        ]
+    )
+
+
+@dataclass
+class Batch:
+    """Rows of tokens that a model reads side by side, padded on the left so that all end in one column.
+
+    `mask` and `positions` are laid out for all columns that will come; `length` columns are in the cache.
+    """
+
+    cache: Cache
+    mask: torch.Tensor
+    positions: torch.Tensor
+    length: int = 0
+
+    def pieces(self, size: int) -> Iterator[Batch]:
+        """The rows, `size` at a time; what is read into all pieces is read into the batch."""
+        ends = set()
+        for rows in torch.arange(len(self.mask)).split(size):
+            at = slice(int(rows[0]), int(rows[-1]) + 1)
+            layers = [layer.part(at) for layer in self.cache.layers]
+            piece = Batch(Cache(layers=layers), self.mask[at], self.positions[at], self.length)
+            yield piece
+            ends.add(piece.length)
+        (self.length,) = ends
+        for layer in self.cache.layers:
+            layer.length = self.length
+
+    def select(self, rows: torch.Tensor) -> None:
+        """Go on with these rows, each as often as it is named."""
+        self.cache.batch_select_indices(rows.to(self.mask.device))
+        self.mask, self.positions = self.mask[rows], self.positions[rows]
+
+
+def sees_all(config: object) -> bool:
+    """Whether each token sees all before it. Where it sees a window of columns, padding after a prefix would narrow it."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)

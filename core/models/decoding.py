@@ -1,0 +1,207 @@
+"""Many prompts through a causal language model at once: the shared beginning read once, finished rows dropped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from transformers.cache_utils import Cache, DynamicCache
+
+from core.models.cache import Batch, sees_all, spread
+
+# Tokens that are read in one pass: enough to use the processor, few enough to stay in its caches, and to stop after.
+PIECE = 1024
+# Rows are dropped, which copies those that stay, once this share of them is finished.
+_DROP = 0.25
+
+Tokens = Sequence[int]
+
+
+class StoppedError(Exception):
+    """The work was asked to stop before its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a model wrote to one prompt. `whole`: it came to an end, and was not cut at the limit."""
+
+    ids: list[int]
+    text: str
+    whole: bool
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were made."""
+        return len(self.ids)
+
+
+@dataclass(frozen=True)
+class Prefix:
+    """What prompts begin with, and what the model remembers of it."""
+
+    ids: tuple[int, ...] = ()
+    cache: Cache | None = None
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen: the likeliest at temperature 0, else at random, from a seed for each prompt."""
+
+    temperature: float = 0.0
+    seeds: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """A causal language model. `text` makes text of tokens, `ends` are the tokens that end an answer."""
+
+    model: torch.nn.Module
+    text: Callable[[list[int]], str]
+    ends: frozenset[int]
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def shares(self) -> bool:
+        """Whether a prefix can be read once for many prompts."""
+        return sees_all(self.model.config)
+
+    @torch.inference_mode()
+    def prefix(self, ids: Tokens) -> Prefix:
+        """Read what prompts begin with. Raises StoppedError."""
+        if not ids:
+            return Prefix()
+        batch = self._batch(DynamicCache(config=self.model.config), torch.ones(1, len(ids), dtype=torch.long))
+        self._advance(batch, torch.tensor([ids]))
+        return Prefix(tuple(ids), batch.cache)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        prompts: Sequence[Tokens],
+        prefix: Prefix,
+        limit: int,
+        ended: Callable[[str], bool],
+        sampling: Sampling = Sampling(),  # noqa: B008 - it cannot change
+    ) -> list[Written]:
+        """What the model writes to each prompt, all of which begin with `prefix`.
+
+        A row ends with one of `ends`, which is not part of its ids, with a text of which `ended` says so, or after
+        `limit` tokens. Raises StoppedError between two steps once `stop` is set.
+        """
+        draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
+        written: list[list[int]] = [[] for _ in prompts]
+        answers: dict[int, Written] = {}
+        batch, logits = self._read(prompts, prefix, limit)
+        rows = list(range(len(prompts)))
+        while True:
+            tokens = choose(logits, sampling.temperature, [draws[row] for row in rows] if draws else [])
+            for row, token in zip(rows, tokens, strict=True):
+                if row not in answers and (answer := self._take(written[row], token, limit, ended)):
+                    answers[row] = answer
+            if len(answers) == len(prompts):
+                return [answers[row] for row in range(len(prompts))]
+            keep = [at for at, row in enumerate(rows) if row not in answers]
+            if len(keep) <= len(rows) * (1 - _DROP):
+                batch.select(torch.tensor(keep))
+                rows, tokens = [rows[at] for at in keep], [tokens[at] for at in keep]
+            logits = self._advance(batch, torch.tensor(tokens)[:, None])[:, -1]
+
+    @torch.inference_mode()
+    def score(self, prompts: Sequence[Tokens], prefix: Prefix, labels: Sequence[Tokens]) -> list[list[float]]:
+        """For each prompt the logarithm of the probability that it goes on with each of `labels`. Raises StoppedError.
+
+        The prompts are read once; labels of several tokens are then read on top of them, all at once.
+        """
+        longest = max(map(len, labels))
+        size = _rows(max(map(len, prompts)) - len(prefix.ids))
+        found: list[list[float]] = []
+        for start in range(0, len(prompts), size):
+            batch, logits = self._read(prompts[start : start + size], prefix, longest)
+            scores = torch.log_softmax(logits.float(), -1)[:, [label[0] for label in labels]]
+            if longest > 1:
+                scores += self._rest(batch, labels, longest)
+            found += scores.tolist()
+        return found
+
+    def _rest(self, batch: Batch, labels: Sequence[Tokens], longest: int) -> torch.Tensor:
+        """The score of all tokens of the labels but the first, by row and label."""
+        rows = len(batch.mask)
+        padded = torch.tensor([[*label, *[label[-1]] * (longest - len(label))] for label in labels]).repeat(rows, 1)
+        counted = torch.tensor([[at < len(label) for at in range(1, longest)] for label in labels]).repeat(rows, 1)
+        batch.select(torch.arange(rows).repeat_interleave(len(labels)))
+        logits = self._advance(batch, padded[:, :-1], keep=longest - 1)
+        scores = torch.log_softmax(logits.float(), -1).gather(-1, padded[:, 1:, None].to(logits.device))[..., 0]
+        return torch.where(counted.to(scores.device), scores, 0).sum(-1).view(rows, len(labels))
+
+    def _read(self, prompts: Sequence[Tokens], prefix: Prefix, room: int) -> tuple[Batch, torch.Tensor]:
+        """Read what follows the prefix, with room for so many tokens more; the logits are those of the last token."""
+        known = len(prefix.ids)
+        lengths = [len(prompt) - known for prompt in prompts]
+        width = max(lengths)
+        ids = torch.zeros(len(prompts), width, dtype=torch.long)
+        mask = torch.ones(len(prompts), known + width + room, dtype=torch.long)
+        for row, (prompt, length) in enumerate(zip(prompts, lengths, strict=True)):
+            ids[row, width - length :] = torch.tensor(prompt[known:])
+            mask[row, known : known + width - length] = 0
+        if prefix.cache is None:
+            batch = self._batch(DynamicCache(config=self.model.config), mask)
+            return batch, self._advance(batch, ids)[:, -1]
+        batch = self._batch(spread(prefix.cache, len(prompts), width + room), mask, known)
+        size = _rows(width)
+        logits = [
+            self._advance(piece, some)[:, -1] for piece, some in zip(batch.pieces(size), ids.split(size), strict=True)
+        ]
+        return batch, torch.cat(logits)
+
+    def _batch(self, cache: Cache, mask: torch.Tensor, length: int = 0) -> Batch:
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        return Batch(cache, mask.to(self.model.device), positions.to(self.model.device), length)
+
+    def _advance(self, batch: Batch, ids: torch.Tensor, keep: int = 1) -> torch.Tensor:
+        """Read the next columns; the logits of the last `keep` of them. Raises StoppedError."""
+        if self.stop.is_set():
+            raise StoppedError
+        start, batch.length = batch.length, batch.length + ids.shape[1]
+        logits: torch.Tensor = self.model(
+            input_ids=ids.to(self.model.device),
+            attention_mask=batch.mask[:, : batch.length],
+            position_ids=batch.positions[:, start : batch.length],
+            past_key_values=batch.cache,
+            use_cache=True,
+            logits_to_keep=keep,
+        ).logits
+        return logits
+
+    def _take(self, ids: list[int], token: int, limit: int, ended: Callable[[str], bool]) -> Written | None:
+        """Add a token to a row; what was written, if that is its end."""
+        if token in self.ends:
+            return Written(ids, self.text(ids), whole=True)
+        ids.append(token)
+        text = self.text(ids)
+        whole = ended(text)
+        return Written(ids, text, whole) if whole or len(ids) == limit else None
+
+
+def _rows(width: int) -> int:
+    """How many rows of `width` tokens are read in one pass."""
+    return max(1, PIECE // width)
+
+
+def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Generator]) -> list[int]:
+    """The next token of each row: the likeliest at temperature 0, else drawn, each row from its own of `draws`.
+
+    What a row draws does not depend on the rows beside it.
+    """
+    if temperature == 0:
+        return [int(token) for token in logits.argmax(-1)]
+    heaps = torch.softmax(logits.double().cpu() / temperature, -1).cumsum(-1)
+    at = torch.stack([torch.rand(1, generator=draw, dtype=torch.double) for draw in draws])
+    return [int(token) for token in torch.searchsorted(heaps, at * heaps[:, -1:])[:, 0]]
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory did not suffice. On a processor, torch has no type of its own for it."""
+    words = ("can't allocate memory", "not enough memory")
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)

@@ -1,0 +1,152 @@
+"""Opens a causal language model from a folder or a file of this machine, never anything that is code."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+_INSTALL = "pip install 'sidequest[train]'"
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+
+
+class WeightsError(ValueError):
+    """A model cannot be opened; the message says which, why, and what to do."""
+
+
+class Precision(StrEnum):
+    """What a model computes in. AUTO: bf16 where the processor has instructions for it, else fp32."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """An open model and its tokenizer, as transformers gives them.
+
+    `ends` are the tokens that end an answer, `holds` is how many tokens the model can hold.
+    """
+
+    model: Any
+    tokenizer: Any
+    ends: frozenset[int]
+    holds: int
+
+
+def open_weights(path: Path, adapter: Path | None = None, precision: Precision = Precision.AUTO) -> Weights:
+    """The model at `path`: a folder with safetensors, or a GGUF file; with the adapter in a folder merged into it.
+
+    Takes seconds, and sets how many threads torch uses. Raises WeightsError.
+    """
+    location = check(path)
+    if adapter is not None:
+        check_adapter(adapter)
+    try:
+        import torch
+        import transformers
+    except ImportError as error:
+        raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
+    transformers.utils.logging.disable_progress_bar()
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(cores())
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    native = has_bf16(device)
+    bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native)
+    common = {**location, "local_files_only": True, "trust_remote_code": False}
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            **common, use_safetensors=True, dtype=torch.bfloat16 if bf16 else torch.float32
+        )
+        if adapter is not None:
+            model = _merged(model, adapter)
+    except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
+        raise WeightsError(f"cannot open the model {adapter or path}: {error}") from error
+    model = model.eval().requires_grad_(False).to(device)
+    if bf16 and not native:
+        from core.models.widening import widen
+
+        widen(model)
+    return Weights(model, tokenizer, _ends(model, tokenizer), model.config.get_text_config().max_position_embeddings)
+
+
+def check(path: Path) -> dict[str, Any]:
+    """Where transformers finds the model at `path`, as it takes it. Raises WeightsError if no safe weights are there."""
+    if path.is_file():
+        if path.suffix.lower() != ".gguf":
+            raise WeightsError(f"{path} is no model: give a .gguf file, or a folder with .safetensors files")
+        if importlib.util.find_spec("gguf") is None:
+            raise WeightsError(f"{path}: a GGUF file needs the package gguf: pip install gguf")
+        return {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    if not path.is_dir():
+        raise WeightsError(f"there is no model at {path}: give a folder with .safetensors files, or a .gguf file")
+    _check_files(path, path / "config.json", "*.safetensors")
+    return {"pretrained_model_name_or_path": str(path)}
+
+
+def check_adapter(path: Path) -> None:
+    """Raises WeightsError unless there is an adapter with safe weights in the folder `path`."""
+    _check_files(path, path / "adapter_config.json", "adapter_model.safetensors")
+
+
+def _check_files(folder: Path, config: Path, weights: str) -> None:
+    if not any(folder.glob(weights)):
+        if pickles := sorted(file.name for file in folder.glob("*") if file.suffix in _PICKLES):
+            raise WeightsError(
+                f"{folder} has only pickled weights ({pickles[0]}), and opening a pickle can run any program: "
+                "save the model as safetensors first"
+            )
+        if ggufs := sorted(folder.glob("*.gguf")):
+            raise WeightsError(f"{folder} is a folder: give the file in it, {ggufs[0]}")
+        raise WeightsError(f"{folder} has no weights: {weights} is missing")
+    if not config.is_file():
+        raise WeightsError(f"{folder} is incomplete: {config.name} is missing")
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    """The model with an adapter added into its weights: nothing more to compute for each token."""
+    import peft
+
+    return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
+
+
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer: the model names one or several, the tokenizer one."""
+    named = model.generation_config.eos_token_id
+    ends = named if isinstance(named, list) else [named]
+    return frozenset(end for end in (*ends, tokenizer.eos_token_id) if end is not None)
+
+
+def has_bf16(device: str) -> bool:
+    """Whether `device` ('cpu' or 'cuda') multiplies in bf16 by itself."""
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def cores() -> int:
+    """How many threads are best: one for each physical core that this process may use.
+
+    torch goes by the machine; in a container with a quota, or pinned to some cores, its threads wait for each other.
+    """
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed, quota(Path("/sys/fs/cgroup/cpu.max"))))
+
+
+def quota(file: Path) -> int:
+    """The processors that the control group of this process may use, by its `cpu.max`; very many if it has no limit."""
+    try:
+        limit, period = file.read_text(encoding="ascii").split()
+        return max(1, int(limit) // int(period))
+    except (OSError, ValueError):
+        return 1 << 30
