@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 
-def shared_prefix(prompts: Sequence[Sequence[int]]) -> int:
+def shared_prefix(prompts: Sequence[list[int]]) -> int:
     """How many tokens all `prompts` begin with, at most all but one of the shortest: a model has to read something."""
     if not prompts:
         return 0

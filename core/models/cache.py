@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
+from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
@@ -17,7 +19,7 @@ class RoomyLayer(DynamicLayer):
 
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, length: int) -> None:
         """`keys` and `values` are the storage, of which the first `length` tokens are taken."""
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.storage = keys, values
         self.length = length
         self.dtype, self.device = keys.dtype, keys.device
@@ -57,16 +59,15 @@ def _laid_out(states: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tens
     return made
 
 
-def spread(prefix: Cache, rows: int, room: int) -> Cache:
+def spread(prefix: DynamicCache, rows: int, room: int) -> Cache:
     """A cache of `rows` that each begin with the one row of `prefix`, and have room for `room` tokens more."""
     length = prefix.get_seq_length()
-    first = torch.zeros(rows, dtype=torch.long, device=prefix.layers[0].keys.device)
-    return Cache(
-        layers=[
-            RoomyLayer(*(_laid_out(states, first, length + room) for states in (layer.keys, layer.values)), length)
-            for layer in prefix.layers
-        ]
-    )
+    first = torch.zeros(rows, dtype=torch.long)
+
+    def grown(states: torch.Tensor) -> torch.Tensor:
+        return _laid_out(states, first.to(states.device), length + room)
+
+    return Cache(layers=[RoomyLayer(grown(keys), grown(values), length) for keys, values, _ in prefix])
 
 
 @dataclass
@@ -82,16 +83,15 @@ class Batch:
     length: int = 0
 
     def pieces(self, size: int) -> Iterator[Batch]:
-        """The rows, `size` at a time; what is read into all pieces is read into the batch."""
-        ends = set()
-        for rows in torch.arange(len(self.mask)).split(size):
-            at = slice(int(rows[0]), int(rows[-1]) + 1)
-            layers = [layer.part(at) for layer in self.cache.layers]
-            piece = Batch(Cache(layers=layers), self.mask[at], self.positions[at], self.length)
+        """The rows of a cache that `spread` made, `size` at a time; what is read into each piece is in the batch."""
+        layers = cast(list[RoomyLayer], self.cache.layers)
+        length = self.length
+        for start in range(0, len(self.mask), size):
+            at = slice(start, start + size)
+            piece = Batch(Cache(layers=[layer.part(at) for layer in layers]), self.mask[at], self.positions[at], length)
             yield piece
-            ends.add(piece.length)
-        (self.length,) = ends
-        for layer in self.cache.layers:
+            self.length = piece.length
+        for layer in layers:
             layer.length = self.length
 
     def select(self, rows: torch.Tensor) -> None:
@@ -100,6 +100,6 @@ class Batch:
         self.mask, self.positions = self.mask[rows], self.positions[rows]
 
 
-def sees_all(config: object) -> bool:
-    """Whether each token sees all before it. Where it sees a window of columns, padding after a prefix would narrow it."""
+def sees_all(config: PreTrainedConfig) -> bool:
+    """Whether each token sees all before it. A window counts columns: padding after a prefix would narrow it."""
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)

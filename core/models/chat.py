@@ -1,4 +1,4 @@
-"""Prompts for a model on this machine: the words of a case in the form, and the tokens, that the model was trained on."""
+"""Prompts for a model on this machine: the words of a case in the form that the model was trained on."""
 
 from __future__ import annotations
 

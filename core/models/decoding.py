@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
+from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 
 from core.models.cache import Batch, sees_all, spread
@@ -42,7 +43,7 @@ class Prefix:
     """What prompts begin with, and what the model remembers of it."""
 
     ids: tuple[int, ...] = ()
-    cache: Cache | None = None
+    cache: DynamicCache | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Sampling:
 class Decoder:
     """A causal language model. `text` makes text of tokens, `ends` are the tokens that end an answer."""
 
-    model: torch.nn.Module
+    model: PreTrainedModel
     text: Callable[[list[int]], str]
     ends: frozenset[int]
     stop: threading.Event = field(default_factory=threading.Event)
@@ -72,9 +73,9 @@ class Decoder:
         """Read what prompts begin with. Raises StoppedError."""
         if not ids:
             return Prefix()
-        batch = self._batch(DynamicCache(config=self.model.config), torch.ones(1, len(ids), dtype=torch.long))
-        self._advance(batch, torch.tensor([ids]))
-        return Prefix(tuple(ids), batch.cache)
+        cache = DynamicCache(config=self.model.config)
+        self._advance(self._batch(cache, torch.ones(1, len(ids), dtype=torch.long)), torch.tensor([ids]))
+        return Prefix(tuple(ids), cache)
 
     @torch.inference_mode()
     def generate(
@@ -83,7 +84,7 @@ class Decoder:
         prefix: Prefix,
         limit: int,
         ended: Callable[[str], bool],
-        sampling: Sampling = Sampling(),  # noqa: B008 - it cannot change
+        sampling: Sampling = Sampling(),
     ) -> list[Written]:
         """What the model writes to each prompt, all of which begin with `prefix`.
 

@@ -101,7 +101,7 @@ class LocalModel:
     def _prompts(self, cases: Sequence[Case]) -> list[list[int]]:
         return [self._chat.prompt(self._asking.messages(case)) for case in cases]
 
-    def _sharing(self, prompts: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    def _sharing(self, prompts: Sequence[list[int]]) -> tuple[int, ...]:
         return tuple(prompts[0][: shared_prefix(prompts)]) if prompts and self._decoder.shares else ()
 
     def _takes(self, prompt: Sequence[int]) -> int:
@@ -125,7 +125,7 @@ class LocalModel:
         return [replies[at] for at in range(len(batch))]
 
     def _together(self, cases: Sequence[Case], prompts: Sequence[list[int]]) -> list[Reply]:
-        """Replies to cases read at once; where memory does not suffice, to one half and the other, and so from then on."""
+        """Replies to cases read at once; where memory does not suffice, in halves, and no more at once from then on."""
         from core.models.decoding import out_of_memory
 
         started = time.perf_counter()

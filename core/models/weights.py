@@ -46,12 +46,12 @@ def open_weights(path: Path, adapter: Path | None = None, precision: Precision =
     location = check(path)
     if adapter is not None:
         check_adapter(adapter)
+    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of loading would fill the log of a run
     try:
         import torch
         import transformers
     except ImportError as error:
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
-    transformers.utils.logging.disable_progress_bar()
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(cores())
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -76,7 +76,7 @@ def open_weights(path: Path, adapter: Path | None = None, precision: Precision =
 
 
 def check(path: Path) -> dict[str, Any]:
-    """Where transformers finds the model at `path`, as it takes it. Raises WeightsError if no safe weights are there."""
+    """Where transformers is to find the model at `path`. Raises WeightsError if no safe weights are there."""
     if path.is_file():
         if path.suffix.lower() != ".gguf":
             raise WeightsError(f"{path} is no model: give a .gguf file, or a folder with .safetensors files")
@@ -127,7 +127,7 @@ def has_bf16(device: str) -> bool:
     import torch
 
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
