@@ -125,8 +125,8 @@ class Local(_Table):
     revision: str | None = Field(default=None, description="Of the hub: a branch, tag or commit.")
     adapter: Path | None = Field(default=None, description="Folder of a LoRA adapter; from the project.")
     quantization: Literal["none", "nf4", "int8"] = "none"
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where the processor or GPU computes with it."
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the processor or GPU computes with it."
     )
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: always the likeliest word.")
     max_output_tokens: int = Field(default=256, ge=8)

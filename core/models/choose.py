@@ -73,9 +73,34 @@ def model_for(
         return EndpointModel(
             task, name, mode, project_dir=project.folder, capabilities=Capabilities(connection), budget=budget
         )
-    from core.models.local import LocalModel
+    return _local(project, name, locals_of(task)[name], mode, seed)
 
-    return LocalModel(project, name, locals_of(task)[name], mode, seed=seed)
+
+def _local(project: Project, name: str, local: Local, mode: Mode, seed: int) -> Model:
+    from core.benchmark.reading import complete
+    from core.models import local as here
+    from core.models.asking import Asking
+    from core.models.places import MissingError, locate
+    from core.models.weights import Precision, WeightsError, open_weights
+
+    asking = Asking(project.task, mode, project.folder)
+    labels = project.task.labels
+    manner = here.Asking(
+        messages=lambda case: asking.messages(case.hypothesis, case.evidence),
+        mode=mode,
+        labels=labels,
+        ended=lambda text: complete(text, labels),
+        prompt_version=asking.version,
+        limit=local.max_output_tokens,
+        temperature=local.temperature,
+        seed=seed,
+    )
+    try:
+        path = locate(project.folder, local)
+        adapter = None if local.adapter is None else project.folder / local.adapter
+        return here.LocalModel(name, open_weights(path, adapter, Precision(local.precision)), manner)
+    except (MissingError, WeightsError) as error:
+        raise ModelError(f"{name}: {error}") from None
 
 
 def _baseline(task: Task, connection: sqlite3.Connection, name: str, seed: int, asked: Collection[str]) -> Model:

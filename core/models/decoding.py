@@ -85,24 +85,29 @@ class Decoder:
         limit: int,
         ended: Callable[[str], bool],
         sampling: Sampling = Sampling(),
+        times: int = 1,
     ) -> list[Written]:
-        """What the model writes to each prompt, all of which begin with `prefix`.
+        """What the model writes to each prompt, all of which begin with `prefix`; `times` to each, side by side.
 
         A row ends with one of `ends`, which is not part of its ids, with a text of which `ended` says so, or after
         `limit` tokens. Raises StoppedError between two steps once `stop` is set.
         """
         draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
-        written: list[list[int]] = [[] for _ in prompts]
+        written: list[list[int]] = [[] for _ in range(len(prompts) * times)]
         answers: dict[int, Written] = {}
         batch, logits = self._read(prompts, prefix, limit)
-        rows = list(range(len(prompts)))
+        rows = list(range(len(written)))
+        if times > 1:
+            copies = torch.arange(len(prompts)).repeat_interleave(times)
+            batch.select(copies)
+            logits = logits[copies]
         while True:
             tokens = choose(logits, sampling.temperature, [draws[row] for row in rows] if draws else [])
             for row, token in zip(rows, tokens, strict=True):
                 if row not in answers and (answer := self._take(written[row], token, limit, ended)):
                     answers[row] = answer
-            if len(answers) == len(prompts):
-                return [answers[row] for row in range(len(prompts))]
+            if len(answers) == len(written):
+                return [answers[row] for row in range(len(written))]
             keep = [at for at, row in enumerate(rows) if row not in answers]
             if len(keep) <= len(rows) * (1 - _DROP):
                 batch.select(torch.tensor(keep))

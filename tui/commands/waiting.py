@@ -17,6 +17,8 @@ from tui.commands.output import say
 
 POLL_S = 0.25
 LINE_S = 2.0
+# What has not changed is said again now and then: it is still at work.
+SAME_LINE_S = 60.0
 
 Tell = Callable[[Mapping[str, Any]], str]
 
@@ -27,13 +29,17 @@ def wait(connection: sqlite3.Connection, run: Run, tell: Tell, *, quiet: bool) -
         return _poll(connection, run.id, lambda _: None)
     if sys.stderr.isatty():
         return _wait_with_bar(connection, run, tell)
-    last = [0.0]
+    said, at = "", 0.0
 
     def line(current: Run) -> None:
+        nonlocal said, at
         figures = current.progress
-        if time.monotonic() - last[0] >= LINE_S and figures:
-            last[0] = time.monotonic()
-            say(f"{figures['done']}/{figures['total']} · {tell(figures)} · {_pace(figures)}")
+        if not figures or time.monotonic() - at < LINE_S:
+            return
+        text = f"{figures['done']}/{figures['total']} · {tell(figures)} · {_pace(figures)}"
+        if text != said or time.monotonic() - at >= SAME_LINE_S:
+            said, at = text, time.monotonic()
+            say(text)
 
     return _poll(connection, run.id, line)
 

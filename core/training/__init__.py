@@ -1,0 +1,1 @@
+"""From accepted examples to an adapter: supervised, then by reinforcement, watched and resumable."""

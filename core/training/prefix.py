@@ -1,0 +1,127 @@
+"""Log-probabilities of answers where many answers share a prompt: the prompt is read once, with gradients.
+
+A group of G answers has one prompt. The prompt goes through the model once, what it remembers of it is handed to each
+answer, and only answers go through the rest. Gradients flow back through what is shared, so loss and gradients are
+those of reading each answer with its own copy of the prompt. The usual path reads the prompt G times, and scores it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel
+from trl.kernels import ChunkedLogProbFunction
+
+from core.models.cache import sees_all
+
+# So many words of the vocabulary are scored at a time.
+_CHUNK = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Of B answers of up to T tokens: log-probabilities (B, T), entropies (B, T) if asked for, hidden states (B, T, H).
+
+    Position t holds what belongs to choosing token t: the hidden state is the one from which it was chosen.
+    """
+
+    logps: torch.Tensor
+    entropies: torch.Tensor | None
+    hidden: torch.Tensor
+
+
+def shareable(model: PreTrainedModel) -> str:
+    """Why prompts of `model` cannot be shared, in words; empty if they can."""
+    if getattr(model, "is_gradient_checkpointing", False):
+        return "gradient checkpointing keeps no memory of a prompt"
+    if not sees_all(model.config):
+        return f"the layers of {model.config.model_type} remember a prompt in a way that cannot be handed on"
+    if getattr(model.config.get_text_config(), "final_logit_softcapping", None) is not None:
+        return f"{model.config.model_type} caps its logits"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """Answers (B, T), padded on the right, to prompts (B, P), padded on the left; masks are 1 where a token is."""
+
+    prompt_ids: torch.Tensor
+    prompt_mask: torch.Tensor
+    answer_ids: torch.Tensor
+    answer_mask: torch.Tensor
+    temperature: float = 1.0
+    entropy: bool = False
+
+
+def score(model: PreTrainedModel, shared: Shared) -> Scores:
+    """Score answers; rows with the same prompt share it, in whatever order they stand.
+
+    `model` is the causal language model itself, not what is wrapped around it.
+    """
+    prompt_ids, prompt_mask = shared.prompt_ids, shared.prompt_mask
+    answer_ids, answer_mask = shared.answer_ids, shared.answer_mask
+    unique, first, group = _groups(prompt_ids, prompt_mask)
+    ids, mask = prompt_ids[first], prompt_mask[first]
+    start = int(mask.argmax(dim=1).min())  # columns that are padding in all prompts
+    ids, mask = ids[:, start:], mask[:, start:]
+    backbone = model.base_model
+    read = backbone(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True, return_dict=True)
+    hidden = read.last_hidden_state[:, -1:][group]
+    length = answer_ids.shape[1]
+    if length > 1:
+        cache = read.past_key_values
+        if unique < len(group) or not torch.equal(group, torch.arange(len(group), device=group.device)):
+            cache.batch_select_indices(group)
+        whole = torch.cat([mask[group], answer_mask[:, : length - 1]], dim=1)
+        answers = backbone(
+            input_ids=answer_ids[:, : length - 1],
+            attention_mask=whole,
+            position_ids=_positions(whole)[:, mask.shape[1] :],
+            past_key_values=cache,
+            use_cache=True,
+            return_dict=True,
+        )
+        hidden = torch.cat([hidden, answers.last_hidden_state], dim=1)
+    logps, entropies = _of_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
+    return Scores(logps, entropies, hidden)
+
+
+def _groups(ids: torch.Tensor, mask: torch.Tensor) -> tuple[int, torch.Tensor, torch.Tensor]:
+    """How many different prompts there are, the first row of each, and which of them each row has."""
+    marked = torch.where(mask.bool(), ids, -1)
+    _, group = torch.unique(marked, dim=0, return_inverse=True)
+    count = int(group.max()) + 1
+    rows = torch.arange(len(group), device=group.device)
+    first = torch.full((count,), len(group), device=group.device).scatter_reduce(0, group, rows, "amin")
+    # In the order of their first rows, so that one prompt a row stays as it is.
+    order = first.argsort()
+    place = torch.empty_like(order)
+    place[order] = torch.arange(count, device=group.device)
+    return count, first[order], place[group]
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    return (mask.cumsum(1) - 1).clamp(min=0)
+
+
+def _of_vocabulary(
+    model: PreTrainedModel, hidden: torch.Tensor, ids: torch.Tensor, temperature: float, entropy: bool
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Log-probability of each of `ids` (B, T) and entropy, without all logits in memory at once."""
+    head = model.get_output_embeddings()
+    scale = getattr(model.config.get_text_config(), "logit_scale", None)
+    wanted = ("log_probs", "entropy") if entropy else ("log_probs",)
+    per_token = ChunkedLogProbFunction.apply(
+        hidden.reshape(-1, hidden.shape[-1]),
+        head.weight,
+        getattr(head, "bias", None),
+        ids.reshape(-1),
+        temperature,
+        _CHUNK,
+        None,
+        1.0 if scale is None else scale,
+        wanted,
+    )
+    logps = per_token[0].view(ids.shape)
+    return logps, per_token[1].view(ids.shape) if entropy else None
