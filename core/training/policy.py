@@ -62,11 +62,12 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if recipe.quantization == "none":
-        return model.to(device), tokenizer
+        placed: Any = model
+        return placed.to(device), tokenizer
     for module in model.modules():
         # On processors with AVX512-BF16 one evaluation repacks the weights, and no gradient passes them any more.
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer
 
 

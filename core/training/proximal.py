@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from core.training.prefix import Scores, Shared
 from core.training.reinforce import Reinforcing
 
 _CRITIC, _OPTIMIZER, _SCALE = "critic.safetensors", "critic_optimizer.pt", "critic_scale.json"
+_NAMES = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
 
 
 class Proximal(Reinforcing):
@@ -54,23 +56,22 @@ class Proximal(Reinforcing):
     def _values(self, made: dict[str, Any]) -> torch.Tensor:
         """What the critic expects before each token (B, T), micro-batch by micro-batch."""
         size = self.args.per_device_train_batch_size
-        names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
         rows = len(made["prompt_ids"])
         return torch.cat(
             [
-                self.critic(self._states(*(made[name][start : start + size] for name in names)))
+                self.critic(self._states({name: made[name][start : start + size] for name in _NAMES}))
                 for start in range(0, rows, size)
             ]
         )
 
-    def _states(self, *tensors: torch.Tensor) -> torch.Tensor:
+    def _states(self, rows: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The hidden states (B, T, H) from which the tokens of answers were chosen."""
         model = self._causal()
+        prompt, prompt_mask, answer, answer_mask = (rows[name] for name in _NAMES)
         if not self.sharing:
             with self.accelerator.autocast():
-                found: Scores = model(shared=Shared(*tensors))
+                found: Scores = model(shared=Shared(prompt, prompt_mask, answer, answer_mask))
             return found.hidden
-        prompt, prompt_mask, answer, answer_mask = tensors
         whole = model.base_model(
             input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, answer_mask], 1)
         )
@@ -86,16 +87,15 @@ class Proximal(Reinforcing):
     def _improve(self, inputs: dict[str, Any]) -> None:
         """One step of the critic, on the hidden states that the policy's own step has just computed."""
         if self.sharing:
-            names = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
             with torch.no_grad():
-                hidden = self._states(*(inputs[name] for name in names))
+                hidden = self._states(inputs)
         else:
             hidden = self._hidden
         mask = inputs["completion_mask"].float()
         with torch.enable_grad():
             lost = value_loss(self.critic(hidden), inputs["values"], inputs["returns"], mask, self.recipe.critic_clip)
             self.critic_optimizer.zero_grad()
-            lost.backward()  # type: ignore[no-untyped-call]
+            lost.backward()
         for weight in self.critic.parameters():
             if weight.grad is not None:
                 weight.grad = self.accelerator.reduce(weight.grad, reduction="mean")

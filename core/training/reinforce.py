@@ -92,6 +92,7 @@ class Reinforcing(GRPOTrainer):
         self._call = 0
         self._written: list[Written] = []
         self._rollouts: list[Rollout] = []
+        self._micro_batches: list[dict[str, Any]] = []
         rows = Dataset.from_dict({"prompt": [str(at) for at in range(len(cases))]})
         super().__init__(
             model=policy.model,
@@ -123,10 +124,10 @@ class Reinforcing(GRPOTrainer):
         if not self.model.training:
             return super()._prepare_inputs(generation_batch)
         every = self.args.steps_per_generation * self.num_iterations
-        if self._step % every == 0 or self._buffered_inputs is None:
+        if self._step % every == 0 or not self._micro_batches:
             made = self._generate_and_score_completions(generation_batch)
-            self._buffered_inputs = _split(made, self.args.steps_per_generation)
-        return self._buffered_inputs[self._step % self.args.steps_per_generation]
+            self._micro_batches = _split(made, self.args.steps_per_generation)
+        return self._micro_batches[self._step % self.args.steps_per_generation]
 
     def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return [self.cases[int(prompt)].prompt for prompt in prompts], None, {}
@@ -198,7 +199,7 @@ class Reinforcing(GRPOTrainer):
             return scored
         group = self.num_generations
         self._call = 0
-        made = super()._generate_and_score_completions(inputs)
+        made: dict[str, Any] = super()._generate_and_score_completions(inputs)
         rollouts = list(self._rollouts)
         first = figures(rollouts, group, self.judging.labels)
         used = [int(row["prompt"]) for row in inputs[::group]]
@@ -227,7 +228,7 @@ class Reinforcing(GRPOTrainer):
         return self.recipe.refills if self.accelerator.num_processes == 1 else 0
 
     def _generation(self) -> int:
-        return self.state.global_step // self.num_iterations
+        return int(self.state.global_step) // int(self.num_iterations)
 
     def _learn_of_levels(self, rollouts: Sequence[Rollout]) -> None:
         group = self.num_generations
@@ -280,7 +281,7 @@ def _share(model: PreTrainedModel) -> None:
     def forward(*args: Any, shared: Shared | None = None, **kwargs: Any) -> Any:
         return original(*args, **kwargs) if shared is None else score(model, shared)
 
-    model.forward = forward  # type: ignore[method-assign]
+    model.forward = forward
 
 
 def _named(name: str) -> Callable[..., list[float]]:

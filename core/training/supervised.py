@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence, Sized
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -44,7 +44,7 @@ class Supervised(Trainer):
             **others,
         )
 
-    def _get_train_sampler(self, train_dataset: Sized | None = None) -> Sampler[int]:  # noqa: ARG002  its signature
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  its signature
         return Steps(self.draw, self._first_step, self.args.max_steps, 1, 1)
 
 
