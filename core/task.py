@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from core.exchange.mapping import Mapping
+from core.training.recipe import Recipe
 
 
 def _ordered(band: tuple[float, float]) -> tuple[float, float]:
@@ -230,6 +231,7 @@ class Task(_Table):
     prompts: Prompts = Prompts()
     review: ReviewSettings = ReviewSettings()
     splits: Splits = Splits()
+    train: dict[Name, Recipe] = Field(default_factory=dict)
     imports: dict[Name, Mapping] = Field(default_factory=dict, alias="import")
 
     @model_validator(mode="after")
@@ -307,6 +309,14 @@ def inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
         if name not in known:
             message = f"no model {name!r}: add [models.{name}], or use one of: {', '.join(known)}"
             problems.append((("roles", role), message))
+    for name, recipe in task.train.items():
+        first = task.train.get(recipe.first)
+        if recipe.first and (first is None or first.first):
+            message = f"no recipe {recipe.first!r} that starts from the student itself: add [train.{recipe.first}]"
+            problems.append((("train", name, "first"), message))
+        unknown = sorted({*recipe.costs, *(one for row in recipe.costs.values() for one in row)} - set(task.labels))
+        if unknown:
+            problems.append((("train", name, "costs"), f"no decision {', '.join(unknown)}"))
     taken = {name for names in EMBEDDED.values() for name in names}
     named = [("models", name) for name in task.models] + [("local", name) for name in task.local]
     for table, name in named:

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 # Equal to the number of migrations (a test holds that). Reading it costs one pragma, so that opening an up-to-date
 # file does not import sqlite-utils, which alone takes as long as the first screen.
-VERSION = 4
+VERSION = 5
 
 BUSY_TIMEOUT_S, PERSON_S = 30.0, 10.0
 # So many rows of a large act are written in one transaction: a tenth of a second at the most.

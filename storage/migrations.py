@@ -57,6 +57,13 @@ def judged_versions(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def training(database: Database) -> None:
+    """Steps, looks at the dev split, answers and notes of training runs."""
+    for statement in _TRAINING.split("\n\n"):
+        database.conn.execute(statement)
+
+
 _FIRST = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,
@@ -320,4 +327,26 @@ UPDATE versions SET certainty = (SELECT certainty FROM examples WHERE id = versi
 UPDATE examples SET certainty = NULL WHERE version > 1
 
 CREATE INDEX examples_by_refusal ON examples (status, id) WHERE refused = 1
+"""
+
+_TRAINING = """
+CREATE TABLE training_steps (
+    run TEXT NOT NULL REFERENCES runs(id), phase TEXT NOT NULL, step INTEGER NOT NULL, figures TEXT NOT NULL,
+    created TEXT NOT NULL, PRIMARY KEY (run, phase, step)
+) STRICT
+
+CREATE TABLE training_looks (
+    run TEXT NOT NULL REFERENCES runs(id), phase TEXT NOT NULL, step INTEGER NOT NULL, figures TEXT NOT NULL,
+    created TEXT NOT NULL, PRIMARY KEY (run, phase, step)
+) STRICT
+
+CREATE TABLE training_answers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs(id), phase TEXT NOT NULL,
+    step INTEGER NOT NULL, place INTEGER NOT NULL, answer TEXT NOT NULL, UNIQUE (run, phase, step, place)
+) STRICT
+
+CREATE TABLE training_notes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs(id), phase TEXT NOT NULL,
+    step INTEGER NOT NULL, note TEXT NOT NULL, created TEXT NOT NULL
+) STRICT
 """

@@ -1,0 +1,143 @@
+"""What a training run tells while it works, and heeds between two steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from transformers import TrainerCallback
+
+from core.training import checkpoints
+from core.training.alarms import alarms
+from core.training.mix import Draw
+from core.training.proximal import Proximal
+from core.training.recipe import Recipe
+from core.training.rollout import Rollout, plain, sample
+
+# Answers that are kept of each step.
+KEPT = 6
+# The names that trl gives its figures, and ours.
+_NAMES = {
+    "loss": "loss",
+    "grad_norm": "grad_norm",
+    "learning_rate": "learning_rate",
+    "kl": "kl",
+    "entropy": "entropy",
+    "clip_ratio/region_mean": "clipped",
+    "value_loss": "value_loss",
+    "reward_std": "reward_sd",
+}
+
+
+class NotANumberError(RuntimeError):
+    """The loss is no number any more; nothing after it is worth keeping."""
+
+
+class Telling(Protocol):
+    """Where a run tells of itself, and hears what others ask of it."""
+
+    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
+        """Keep the figures of a step."""
+        ...
+
+    def look(self, number: int, figures: dict[str, Any]) -> None:
+        """Keep what a look at the dev split has shown."""
+        ...
+
+    def alarm(self, name: str, sentence: str) -> None:
+        """Say that something goes wrong."""
+        ...
+
+    def wait(self) -> bool:
+        """Wait while the run is paused; whether to go on."""
+        ...
+
+
+class Watcher(TrainerCallback):
+    """Tells the figures of each step, looks at the dev split when it is time, and stops where it is asked to."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        telling: Telling,
+        draw: Draw,
+        look: Callable[[], dict[str, Any]] | None,
+        labels: Mapping[str, float],
+    ) -> None:
+        self.stopped = False
+        self.ended_early = ""
+        self.trainer: Any = None
+        self._recipe, self._telling, self._draw, self._look, self._labels = recipe, telling, draw, look, labels
+        self._rollouts: Sequence[Rollout] = ()
+        self._heard: dict[str, float] = {}
+        self._steps: list[dict[str, float]] = []
+        self._raised: set[str] = set()
+        self._best, self._since_best = -1.0, 0
+        self._began = time.perf_counter()
+
+    def heard(self, step: int, rollouts: Sequence[Rollout], figures: dict[str, float]) -> None:  # noqa: ARG002
+        """Take the answers of a step."""
+        self._rollouts, self._heard = rollouts, figures
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Look once before the first step: what came before is half of every comparison."""
+        if state.global_step == 0:
+            self._take_a_look(0)
+        self._began = time.perf_counter()
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:  # noqa: ARG002
+        """Tell the figures of a step. Raises NotANumberError."""
+        if "loss" not in logs or state.global_step == 0:
+            return
+        now = time.perf_counter()
+        figures: dict[str, Any] = {ours: logs[theirs] for theirs, ours in _NAMES.items() if theirs in logs}
+        figures |= self._heard
+        figures |= {"seconds": now - self._began, "tokens": float(logs.get("num_tokens") or 0.0)}
+        figures |= {f"mix/{level}": share for level, share in self._draw.mix(state.global_step - 1).items()}
+        self._began = now
+        lost = float(figures["loss"])
+        if not math.isfinite(lost) or not math.isfinite(float(figures.get("grad_norm") or 0.0)):
+            raise NotANumberError(f"the loss of step {state.global_step} is no number")
+        answers = [plain(one) for one in sample(self._rollouts, KEPT)]
+        self._telling.step(state.global_step, figures, answers)
+        self._steps.append({name: float(value) for name, value in figures.items() if value is not None})
+        for one in alarms(self._steps, self._labels):
+            if one.name not in self._raised:
+                self._telling.alarm(one.name, one.sentence)
+            self._raised.add(one.name)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Look when it is time; stop where it is asked, with a checkpoint first."""
+        step = state.global_step
+        if step % self._recipe.evaluate_every == 0 or step == self._recipe.steps:
+            self._take_a_look(step)
+        go_on = self._telling.wait()
+        if not go_on or self.ended_early:
+            self.stopped = not go_on
+            control.should_save = True
+            control.should_training_stop = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Add to the checkpoint what only this project knows, then call it complete."""
+        folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if not state.is_world_process_zero:
+            return
+        if isinstance(self.trainer, Proximal):
+            self.trainer.save_critic(folder)
+        checkpoints.complete(folder, self._draw.state())
+
+    def _take_a_look(self, step: int) -> None:
+        if self._look is None:
+            return
+        began = time.perf_counter()
+        figures = self._look()
+        self._telling.look(step, figures)
+        self._began += time.perf_counter() - began
+        accuracy = figures["accuracy"] or 0.0
+        self._since_best = 0 if accuracy > self._best else self._since_best + 1
+        self._best = max(self._best, accuracy)
+        if self._recipe.patience is not None and self._since_best >= self._recipe.patience:
+            self.ended_early = f"no better on the dev split for {self._since_best} looks (best {self._best:.1%})"
