@@ -67,8 +67,20 @@ def update(connection: sqlite3.Connection, run: str, **values: Any) -> None:
         )
 
 
-def move(connection: sqlite3.Connection, run: str, sources: set[RunState], state: RunState, **values: Any) -> bool:
-    """Change the run's state if it is one of `sources`; returns whether it was."""
+def move(
+    connection: sqlite3.Connection,
+    run: str,
+    sources: set[RunState],
+    state: RunState,
+    *,
+    said: str = "",
+    severity: str = "info",
+    **values: Any,
+) -> bool:
+    """Change the run's state, and the columns in `values`, if it is one of `sources`; returns whether it was.
+
+    `said` goes to its log in the same transaction.
+    """
     values = {"state": state, **values}
     assignments = ", ".join(f"{name} = ?" for name in values)
     marks = ", ".join("?" * len(sources))
@@ -77,7 +89,10 @@ def move(connection: sqlite3.Connection, run: str, sources: set[RunState], state
             f"UPDATE runs SET {assignments} WHERE id = ? AND state IN ({marks})",
             [*(cell(value) for value in values.values()), run, *(source.value for source in sources)],
         )
-        return done.rowcount == 1
+        moved = done.rowcount == 1
+        if moved and said:
+            write_event(connection, Event(run=run, message=said, severity=severity))
+        return moved
 
 
 def beat(connection: sqlite3.Connection, run: str) -> str | None:

@@ -33,8 +33,8 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
     if state not in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
         raise RunError(f"run {run_id[-6:]} is {state}: there is nothing to resume")
     refuse_second(connection, run.kind)
-    cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
-    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, **cleared):
+    cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
+    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, said="asked to go on", **cleared):
         raise RunError(f"run {run_id[-6:]} was resumed by someone else meanwhile")
     _start(project, connection, run_id)
     return f"run {run_id[-6:]} goes on from where it was"
@@ -56,7 +56,16 @@ def _start(project: Project, connection: sqlite3.Connection, run_id: str) -> Non
         _spawn(project, run_id)
     except OSError as error:
         reason = f"its worker could not be started: {error.strerror or error}"
-        runs.move(connection, run_id, {RunState.QUEUED}, RunState.FAILED, reason=reason, ended=now())
+        runs.move(
+            connection,
+            run_id,
+            {RunState.QUEUED},
+            RunState.FAILED,
+            said=f"failed: {reason}",
+            severity="error",
+            reason=reason,
+            ended=now(),
+        )
         raise RunError(f"run {run_id[-6:]}: {reason}; resume it when that is mended") from None
 
 

@@ -147,7 +147,7 @@ async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.C
         await until(pilot, lambda: "stopped" in shown(pilot), 5)
         await pilot.press("x")
         await pilot.pause()
-        assert "it is stopped: it can be resumed" in told(pilot)
+        assert "it is stopped: r resumes it" in told(pilot)
 
 
 async def test_a_held_or_readonly_database_starts_nothing_and_says_so(

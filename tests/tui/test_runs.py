@@ -87,7 +87,22 @@ async def test_a_lost_run_is_named_and_offers_to_resume(project: Project, db: sq
     async with SidequestApp(project.folder).run_test(size=(100, 24)) as pilot:
         await opened(pilot)
         await until(pilot, lambda: "1 lost, r resumes" in shown(pilot))
-        assert "lost" in shown(pilot)
+        await pilot.press("p")
+        assert "it is lost: r resumes it" in told(pilot)
+        for key in ("x", "K"):
+            await pilot.press(key)
+            await until(pilot, lambda: "Count it as stopped?" in " ".join(shown(pilot).split()))
+            await pilot.press("n")
+        found = runs.get(db, going.id)
+        assert found is not None
+        assert found.state is RunState.RUNNING
+        await pilot.press("x")
+        await until(pilot, lambda: "Count it as stopped?" in " ".join(shown(pilot).split()))
+        await pilot.press("y")
+        await until(pilot, lambda: "counts as stopped" in told(pilot))
+        await until(pilot, lambda: "1 lost" not in shown(pilot))
+        await pilot.press("p")
+        assert "it is stopped: r resumes it" in told(pilot)
 
 
 async def test_the_log_is_followed_until_one_scrolls_up(project: Project, db: sqlite3.Connection, going: Run) -> None:

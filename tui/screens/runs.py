@@ -43,6 +43,7 @@ class RunsScreen(RunControl):
     """The list of runs over the log of one."""
 
     TITLE = "Runs"
+    GOES_ON = "r resumes it"
     ACTIONS = RUNS
     BINDINGS = bindings(RUNS)
 
