@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from storage.database import transaction
@@ -14,6 +15,7 @@ _RUN = frozenset({"params", "progress"})
 _NEWEST = 2**63 - 1
 _OF_NOTE = {False: "", True: "AND severity <> 'info'"}
 _EVENT = frozenset({"data"})
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _run(row: sqlite3.Row) -> Run:
@@ -159,6 +161,11 @@ def find_event(
         (run, after, before, _like(text)),
     ).fetchone()
     return int(row["id"]) if row else None
+
+
+def holds(message: str, text: str) -> bool:
+    """Whether a message holds `text`, as the searches here have it: letters of ASCII match in either case."""
+    return text.translate(_LOWER) in message.translate(_LOWER)
 
 
 def _like(text: str) -> str:

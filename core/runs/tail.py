@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from core.runs.control import look
 from storage import runs
 from storage.schema import Event
 
 PAGE = 300
 # So many lines are held: at the far end of the window others go.
 LIMIT = 1500
+# So often whoever follows a log looks for new lines.
+FOLLOW_S = 0.5
 
 
 @dataclass
@@ -59,3 +64,17 @@ class Tail:
         self.at_end = self.at_end and len(self.events) + len(more) <= LIMIT
         self.events = [*more, *self.events][:LIMIT]
         return len(more)
+
+
+def follow(connection: sqlite3.Connection, run: str, after: int, *, of_note: bool = False) -> Iterator[Event]:
+    """Lines of a run with an id above `after` as they come, until it has ended; `of_note`: only warnings and errors."""
+    while True:
+        # Asked before the lines are read: all that came until the end is among them.
+        found = runs.get(connection, run)
+        over = found is None or look(found).state.ended
+        while more := runs.events(connection, run, after=after, of_note=of_note):
+            yield from more
+            after = more[-1].id
+        if over:
+            return
+        time.sleep(FOLLOW_S)
