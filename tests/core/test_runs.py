@@ -23,10 +23,10 @@ from core.overview import overview
 from core.project import FILE, Project, open_project
 from core.runs import control, launch
 from core.runs.control import RunError
-from storage import examples, runs
+from storage import attempts, examples, runs
 from storage.database import BusyError, connect, patience, transaction
 from storage.examples import cell_counts
-from storage.schema import Run, RunState, now
+from storage.schema import Result, Run, RunState, now
 from tests.conftest import example
 
 
@@ -69,6 +69,10 @@ def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connec
     assert (ended.state, ended.reason) == (RunState.FINISHED, "")
     assert current(project.task, db).missing == 0
     assert ended.progress["accepted"] == ended.progress["total"] == 375
+    rejected = {one.attempt.id for one in attempts.newest(db, result=Result.REJECTED, limit=1000)}
+    said = runs.events(db, run.id, limit=1000)
+    assert rejected
+    assert {event.data["attempt"] for event in said if event.message.startswith("rejected ")} == rejected
     with pytest.raises(RunError, match="nothing is missing in any cell"):
         go(project, db)
     with pytest.raises(RunError, match="nothing to resume"):
