@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
+from collections.abc import Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
@@ -48,6 +50,27 @@ def resolve(connection: sqlite3.Connection, prefix: str) -> list[str]:
 def newest(connection: sqlite3.Connection, limit: int = 100) -> list[Run]:
     """The newest runs, newest first."""
     return [_run(row) for row in connection.execute("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))]
+
+
+def numbers(connection: sqlite3.Connection) -> array[int]:
+    """The numbers of all runs, newest first."""
+    return array("q", (row[0] for row in connection.execute("SELECT rowid FROM runs ORDER BY id DESC")))
+
+
+def of_numbers(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
+    """The runs that have these numbers."""
+    marks = ", ".join("?" * len(wanted))
+    rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(wanted))
+    found = [fields(row, nested=_RUN) for row in rows]
+    return {one.pop("number"): Run.model_validate(one) for one in found}
+
+
+def unended(connection: sqlite3.Connection) -> list[Run]:
+    """The runs that are at work, or would be if their process were there; newest first."""
+    ended = ", ".join(f"'{state.value}'" for state in RunState if state.ended)
+    return [
+        _run(row) for row in connection.execute(f"SELECT * FROM runs WHERE state NOT IN ({ended}) ORDER BY id DESC")
+    ]
 
 
 def of_kind(connection: sqlite3.Connection, kind: str) -> list[Run]:
@@ -124,6 +147,15 @@ def events(
         f"SELECT * FROM events WHERE run = ? AND id > ? {_OF_NOTE[of_note]} ORDER BY id LIMIT ?", (run, after, limit)
     )
     return [Event.model_validate(fields(row, nested=_EVENT)) for row in rows]
+
+
+def count_events(connection: sqlite3.Connection, run: str, *, after: int, limit: int, of_note: bool = False) -> int:
+    """How many events of a run have an id above `after`, counted up to `limit`; `of_note`: only warnings and errors."""
+    row = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM events WHERE run = ? AND id > ? {_OF_NOTE[of_note]} LIMIT ?)",
+        (run, after, limit),
+    ).fetchone()
+    return int(row[0])
 
 
 def events_before(
