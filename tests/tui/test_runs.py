@@ -17,6 +17,7 @@ from storage.schema import Run, RunState, now
 from tests.tui.conftest import SIZE, shown, told, until
 from tests.tui.in_runs import opened
 from tui.app import SidequestApp
+from tui.widgets.run_list import RunList
 
 
 @pytest.fixture
@@ -134,3 +135,37 @@ async def test_only_rows_in_sight_are_read_and_only_those_that_changed_are_drawn
         runs.update(db, several[2].id, reason="changed")
         screen.redraw()
         assert drawn == [297]
+
+
+async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: sqlite3.Connection) -> None:
+    reason = "the endpoint refused the key " * 4
+    for _ in range(3):
+        runs.add(db, Run(kind="generate", state=RunState.FAILED, reason=reason))
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        table = pilot.app.screen.query_one("#runs", RunList)
+        assert table.max_scroll_x == 0
+        assert "the endpoint refused…" in shown(pilot)
+        await pilot.press("j")
+        assert table.cursor == 1
+        await pilot.resize_terminal(160, 45)
+        await pilot.pause()
+        assert reason[:50] in shown(pilot)
+        assert table.max_scroll_x == 0
+        assert table.cursor == 1
+        await pilot.press("k")
+        assert table.cursor == 0
+
+
+async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("p", "r", "x")
+        assert told(pilot).count("there is no run yet") == 3
+        runs.add(db, Run(kind="generate", state=RunState.STOPPED))
+        await until(pilot, lambda: "stopped" in shown(pilot), 5)
+        await pilot.press("x")
+        await pilot.pause()
+        assert "it is stopped: r resumes it" in told(pilot)
