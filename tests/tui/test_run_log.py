@@ -16,6 +16,12 @@ from tests.conftest import HOSTILE
 from tests.tui.conftest import RAW, SIZE, shown, told, until
 from tests.tui.in_runs import log_of, opened
 from tui.app import SidequestApp
+from tui.screens import live
+
+@pytest.fixture(autouse=True)
+def polls_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "POLL_S", 0.1)
+
 
 @pytest.fixture
 def run(db: sqlite3.Connection) -> Run:
@@ -123,8 +129,11 @@ async def test_a_line_that_is_cut_says_so(project: Project, db: sqlite3.Connecti
 
 
 async def test_words_are_found_up_from_the_newest_line(project: Project, db: sqlite3.Connection, run: Run) -> None:
-    for number in range(1000):
-        runs.log(db, run.id, f"gave up a slot, 100 % of {number}" if number in {5, 700} else f"line {number}")
+    fill(db, run, 5)
+    runs.log(db, run.id, "gave up a slot, 100 % of 5")
+    fill(db, run, 700, 6)
+    runs.log(db, run.id, "gave up a slot, 100 % of 700")
+    fill(db, run, 300, 701)
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.press("slash", *"UP a", "enter")
@@ -137,7 +146,7 @@ async def test_words_are_found_up_from_the_newest_line(project: Project, db: sql
         await pilot.press("N")
         await until(pilot, lambda: at(pilot).endswith("of 700"))
         await pilot.press("down")
-        await until(pilot, lambda: at(pilot) == "line 701")
+        await until(pilot, lambda: at(pilot) == "line 701.")
         await pilot.press("slash", *(["backspace"] * 4), *"_%x", "enter")
         await until(pilot, lambda: "nowhere in this log" in told(pilot))
         await pilot.press("slash", "escape")

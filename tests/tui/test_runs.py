@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import psutil
 import pytest
@@ -63,6 +64,7 @@ async def test_a_run_is_killed_after_a_question_that_says_what_it_costs(
         found = runs.get(db, going.id)
         assert found is not None
         assert found.state is RunState.STOPPED
+        await until(pilot, lambda: "killed on request " in shown(pilot))
         await pilot.press("K")
         await until(pilot, lambda: "no process to kill" in told(pilot))
 
@@ -156,6 +158,18 @@ async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: 
         assert table.cursor == 1
         await pilot.press("k")
         assert table.cursor == 0
+        await pilot.resize_terminal(60, 15)
+        await until(pilot, lambda: "the endpoint re…" in shown(pilot))
+
+
+async def test_how_long_ago_fits_its_column(project: Project, db: sqlite3.Connection) -> None:
+    for hours in (24, 31):
+        ago = now() - timedelta(hours=hours, seconds=-50)
+        runs.add(db, Run(kind="generate", state=RunState.FINISHED, heartbeat=ago))
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        assert "23 h 59 m ago" in shown(pilot)
+        assert "1 d 7 h ago" in shown(pilot)
 
 
 async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.Connection) -> None:

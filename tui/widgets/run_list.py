@@ -18,7 +18,7 @@ _COLUMNS = {
     "run": (6, 0),
     "kind": (9, 0),
     "state": (8, 0),
-    "last sign": (13, 0),
+    "last sign": (13, 70),
     "done": (11, 0),
     "rate": (9, 110),
     "cost": (15, 110),
