@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from storage import examples
 from storage.database import transaction
 from storage.rows import columns, fields, insert
-from storage.schema import Attempt, Example, Flaw, Outcome, Result, Status, Verdict
+from storage.runs import write_event
+from storage.schema import Attempt, Event, Example, Flaw, Outcome, Result, Status, Verdict
 
 _ATTEMPT = frozenset({"candidate"})
 _VERDICT = frozenset({"rubric"})
@@ -71,20 +72,34 @@ class Tally:
     cost: float | None
 
 
-def add_attempt(connection: sqlite3.Connection, attempt: Attempt, flaw: Flaw | None) -> None:
-    """Keep an attempt as soon as it is written, before it is judged, so that nothing paid for is lost."""
+def add_attempt(
+    connection: sqlite3.Connection, attempt: Attempt, flaw: Flaw | None, event: Event | None = None
+) -> None:
+    """Keep an attempt as soon as it is written, before it is judged, so that nothing paid for is lost.
+
+    `event`: what its run's log says of it.
+    """
     with transaction(connection):
         insert(connection, "attempts", columns(attempt))
         if flaw is not None:
             connection.execute("INSERT INTO planted VALUES (?, ?)", (attempt.id, flaw.value))
+        if event is not None:
+            write_event(connection, event)
 
 
-def add_verdict(connection: sqlite3.Connection, verdict: Verdict, example: Example | None) -> None:
-    """Keep a verdict and, where it passed, the example that the attempt became: one transaction."""
+def add_verdict(
+    connection: sqlite3.Connection, verdict: Verdict, example: Example | None, event: Event | None = None
+) -> None:
+    """Keep a verdict, where it passed the example that the attempt became, and what its run's log says of it.
+
+    All in one transaction.
+    """
     with transaction(connection):
         insert(connection, "verdicts", columns(verdict))
         if example is not None:
             examples.add(connection, example)
+        if event is not None:
+            write_event(connection, event)
 
 
 def of_run(connection: sqlite3.Connection, run: str) -> list[Judged]:

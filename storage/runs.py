@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
+from collections.abc import Sequence
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 from storage.database import transaction
@@ -14,6 +17,7 @@ _RUN = frozenset({"params", "progress"})
 _NEWEST = 2**63 - 1
 _OF_NOTE = {False: "", True: "AND severity <> 'info'"}
 _EVENT = frozenset({"data"})
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _run(row: sqlite3.Row) -> Run:
@@ -53,6 +57,27 @@ def newest(connection: sqlite3.Connection, limit: int = 100) -> list[Run]:
     return [_run(row) for row in connection.execute("SELECT * FROM runs ORDER BY id DESC LIMIT ?", (limit,))]
 
 
+def numbers(connection: sqlite3.Connection) -> array[int]:
+    """The numbers of all runs, newest first."""
+    return array("q", (row[0] for row in connection.execute("SELECT rowid FROM runs ORDER BY id DESC")))
+
+
+def of_numbers(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
+    """The runs that have these numbers."""
+    marks = ", ".join("?" * len(wanted))
+    rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(wanted))
+    found = [fields(row, nested=_RUN) for row in rows]
+    return {one.pop("number"): Run.model_validate(one) for one in found}
+
+
+def unended(connection: sqlite3.Connection) -> list[Run]:
+    """The runs that are at work, or would be if their process were there; newest first."""
+    ended = ", ".join(f"'{state.value}'" for state in RunState if state.ended)
+    return [
+        _run(row) for row in connection.execute(f"SELECT * FROM runs WHERE state NOT IN ({ended}) ORDER BY id DESC")
+    ]
+
+
 def of_kind(connection: sqlite3.Connection, kind: str) -> list[Run]:
     """All runs of a kind, newest first."""
     return [_run(row) for row in connection.execute("SELECT * FROM runs WHERE kind = ? ORDER BY id DESC", (kind,))]
@@ -72,8 +97,20 @@ def update(connection: sqlite3.Connection, run: str, **values: Any) -> None:
         )
 
 
-def move(connection: sqlite3.Connection, run: str, sources: set[RunState], state: RunState, **values: Any) -> bool:
-    """Change the run's state if it is one of `sources`; returns whether it was."""
+def move(
+    connection: sqlite3.Connection,
+    run: str,
+    sources: set[RunState],
+    state: RunState,
+    *,
+    said: str = "",
+    severity: str = "info",
+    **values: Any,
+) -> bool:
+    """Change the run's state, and the columns in `values`, if it is one of `sources`; returns whether it was.
+
+    `said` goes to its log in the same transaction.
+    """
     values = {"state": state, **values}
     assignments = ", ".join(f"{name} = ?" for name in values)
     marks = ", ".join("?" * len(sources))
@@ -82,7 +119,10 @@ def move(connection: sqlite3.Connection, run: str, sources: set[RunState], state
             f"UPDATE runs SET {assignments} WHERE id = ? AND state IN ({marks})",
             [*(cell(value) for value in values.values()), run, *(source.value for source in sources)],
         )
-        return done.rowcount == 1
+        moved = done.rowcount == 1
+        if moved and said:
+            write_event(connection, Event(run=run, message=said, severity=severity))
+        return moved
 
 
 def beat(connection: sqlite3.Connection, run: str) -> str | None:
@@ -112,6 +152,15 @@ def events(
         f"SELECT * FROM events WHERE run = ? AND id > ? {_OF_NOTE[of_note]} ORDER BY id LIMIT ?", (run, after, limit)
     )
     return [Event.model_validate(fields(row, nested=_EVENT)) for row in rows]
+
+
+def count_events(connection: sqlite3.Connection, run: str, *, after: int, limit: int, of_note: bool = False) -> int:
+    """How many events of a run have an id above `after`, counted up to `limit`; `of_note`: only warnings and errors."""
+    row = connection.execute(
+        f"SELECT count(*) FROM (SELECT 1 FROM events WHERE run = ? AND id > ? {_OF_NOTE[of_note]} LIMIT ?)",
+        (run, after, limit),
+    ).fetchone()
+    return int(row[0])
 
 
 def events_before(
@@ -149,6 +198,11 @@ def find_event(
         (run, after, before, _like(text)),
     ).fetchone()
     return int(row["id"]) if row else None
+
+
+def holds(message: str, text: str) -> bool:
+    """Whether a message holds `text`, as the searches here have it: letters of ASCII match in either case."""
+    return text.translate(_LOWER) in message.translate(_LOWER)
 
 
 def _like(text: str) -> str:

@@ -35,7 +35,7 @@ from core.qa.verdicts import assess, became, groups, near_duplicate
 from core.runs.session import Ending, Session
 from storage import attempts, examples, shelves
 from storage.attempts import CONTENT_FAULTS, Judged
-from storage.schema import Attempt, Example, Outcome, Result, RunState, Verdict
+from storage.schema import Attempt, Event, Example, Outcome, Result, RunState, Verdict
 
 # What is in flight when a stop is asked for may take this long; then it is dropped.
 GRACE_S = 20.0
@@ -241,7 +241,7 @@ class _Filling:
         )
         async with self._writing:
             await self._let_requests_go()
-            attempts.add_attempt(self._db, attempt, written.flaw)
+            attempts.add_attempt(self._db, attempt, written.flaw, rejection(attempt))
         self._history[slot].append(Judged(attempt, ()))
         self._figures.attempted(attempt)
         return attempt
@@ -259,7 +259,7 @@ class _Filling:
                 verdict = twin.model_copy(update={"usage": verdict.usage})
             else:
                 example = became(attempt, verdict)
-        attempts.add_verdict(self._db, verdict, example)
+        attempts.add_verdict(self._db, verdict, example, rejection(attempt, verdict))
         if example is not None:
             self._corpus.add(example.id, duplicates.of_candidate(example), groups(slot.cell, example.family))
         self._history[slot][-1] = Judged(attempt, (*judged.verdicts, verdict))
@@ -296,3 +296,16 @@ class _Filling:
 
     def _end(self, ending: Ending) -> None:
         self._ending = self._ending or ending
+
+
+def rejection(attempt: Attempt, verdict: Verdict | None = None) -> Event | None:
+    """What the log says of an attempt that QA rejected, or that could not be read; None for any other."""
+    if verdict is not None and verdict.result is Result.REJECTED:
+        reason, detail = verdict.reason, verdict.critique
+    elif verdict is None and attempt.outcome in CONTENT_FAULTS:
+        reason, detail = attempt.outcome.value, attempt.detail
+    else:
+        return None
+    where = f"{attempt.domain} · level {attempt.level} · {attempt.decision}, attempt {attempt.number + 1}"
+    said = ": ".join(part for part in (where, reason.replace("_", " "), detail) if part)
+    return Event(run=attempt.run, message=f"rejected {said}", data={"attempt": attempt.id, "reason": reason})

@@ -96,7 +96,12 @@ def unpause(connection: sqlite3.Connection, run_id: str) -> str:
 
 
 def stop(connection: sqlite3.Connection, run_id: str) -> str:
-    """Ask a run to stop after what is in flight; asked a second time, kill it. Returns what happens, in words."""
+    """Ask a run to stop after what is in flight; asked a second time, kill it. Returns what happens, in words.
+
+    A lost run, which hears nothing, counts as stopped from then on.
+    """
+    if seen(_of_id(connection, run_id)) is RunState.LOST:
+        return dismiss(connection, run_id)
     run = _at_work(connection, run_id)
     if run.state is RunState.STOPPING:
         return kill(connection, run_id)
@@ -108,34 +113,65 @@ def stop(connection: sqlite3.Connection, run_id: str) -> str:
 def kill(connection: sqlite3.Connection, run_id: str) -> str:
     """End the run's process at once; what is in flight is lost. Returns what happened, in words.
 
-    The process goes first, and with it whatever hold it has on the database.
+    The process goes first, and with it whatever hold it has on the database. A lost run has none, and counts as
+    stopped. Raises BusyError if another process holds the database; its message says what has become of the run.
     """
+    if seen(_of_id(connection, run_id)) is RunState.LOST:
+        return dismiss(connection, run_id)
     run = _at_work(connection, run_id)
-    if alive(run) and run.pid is not None:
+    there = alive(run) and run.pid is not None
+    if there and run.pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(run.pid, signal.SIGKILL)
-    ended = runs.move(
-        connection,
-        run.id,
-        ACTIVE | {RunState.QUEUED},
-        RunState.STOPPED,
-        request=None,
-        reason="killed on request; what was finished is kept",
-        ended=now(),
-    )
+    try:
+        ended = _end(connection, run, ACTIVE | {RunState.QUEUED}, "killed on request")
+    except BusyError:
+        if not there:
+            raise
+        raise BusyError(
+            f"the process of run {run.id[-6:]} was ended, and what it had finished is kept; but another process holds "
+            f"the database, so that the run could not be marked as stopped. It shows as lost until "
+            f"`sidequest runs stop {run.id[-6:]}` does that, or `sidequest runs resume {run.id[-6:]}` continues it"
+        ) from None
     if not ended:
         return f"run {run.id[-6:]} has ended meanwhile"
-    runs.log(connection, run.id, "killed on request", severity="warning")
     return f"run {run.id[-6:]} was killed; what it had finished is kept"
+
+
+def dismiss(connection: sqlite3.Connection, run_id: str) -> str:
+    """Count a lost run as stopped; returns what happened, in words. Raises RunError if it is not lost."""
+    run = _of_id(connection, run_id)
+    if (state := seen(run)) is not RunState.LOST:
+        raise RunError(f"run {run.id[-6:]} is {state}, not lost")
+    if not _end(connection, run, {run.state}, "its process was gone"):
+        return f"run {run.id[-6:]} was resumed or stopped meanwhile"
+    return f"run {run.id[-6:]}, which was lost, counts as stopped; what it had finished is kept"
+
+
+def _end(connection: sqlite3.Connection, run: Run, sources: set[RunState], reason: str) -> bool:
+    """Mark a run without a process as stopped, if it is in one of `sources`; its log says why."""
+    with patience(connection, PATIENCE_S):
+        return runs.move(
+            connection,
+            run.id,
+            sources,
+            RunState.STOPPED,
+            said=f"stopped: {reason}; what was finished is kept, and resume continues it",
+            severity="warning",
+            request=None,
+            reason=reason,
+            ended=now(),
+        )
 
 
 def _ask(
     connection: sqlite3.Connection, run: Run, sources: set[RunState], state: RunState, request: str | None
 ) -> bool:
     """Leave a request for the run's worker, if the run is in one of `sources`; raises RunError if that takes long."""
+    said = f"asked to {request or 'go on'}"
     try:
         with patience(connection, PATIENCE_S):
-            return runs.move(connection, run.id, sources, state, request=request)
+            return runs.move(connection, run.id, sources, state, said=said, request=request)
     except BusyError:
         raise RunError(
             f"run {run.id[-6:]} was not asked: something has held the database for {PATIENCE_S:.0f} s. If the run "
@@ -143,10 +179,15 @@ def _ask(
         ) from None
 
 
-def _at_work(connection: sqlite3.Connection, run_id: str) -> Run:
+def _of_id(connection: sqlite3.Connection, run_id: str) -> Run:
     run = runs.get(connection, run_id)
     if run is None:
         raise RunError(f"no run {run_id}")
+    return run
+
+
+def _at_work(connection: sqlite3.Connection, run_id: str) -> Run:
+    run = _of_id(connection, run_id)
     state = seen(run)
     if state.ended:
         way_on = "" if state is RunState.FINISHED else f": `sidequest runs resume {run.id[-6:]}` continues it"

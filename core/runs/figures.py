@@ -14,13 +14,27 @@ def asked(seen: Seen) -> str:
     return " · ".join(parts)
 
 
+def last_sign(seen: Seen) -> str:
+    """How long ago a run was last known to be alive."""
+    return "none yet" if seen.age_s is None else f"{duration(seen.age_s)} ago"
+
+
+def done(seen: Seen) -> str:
+    """How much of a run is done, of how much."""
+    figures = seen.run.progress
+    return "unknown" if figures.get("total") is None else f"{figures.get('done', 0)}/{figures['total']}"
+
+
 def duration(seconds: float | None) -> str:
-    """Seconds for a person; unknown stays unknown."""
+    """Seconds for a person, in at most 9 cells below a hundred years; unknown stays unknown."""
     if seconds is None:
         return "unknown"
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:
         return f"{seconds / 60:.0f} m"
-    hours, rest = divmod(round(seconds / 60), 60)
-    return f"{hours} h {rest:02d} m"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02d} m"
+    days, hours = divmod(round(seconds / 3600), 24)
+    return f"{days} d {hours} h" if days < 100 else f"{days} d"

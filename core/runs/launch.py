@@ -13,6 +13,9 @@ from core.runs.control import RunError, look, unpause
 from storage import runs
 from storage.schema import Run, RunState, now
 
+# Two runs of these kinds would fill the same slots, or share a processor that one fills.
+ALONE = frozenset({"generate", "train"})
+
 
 def launch(project: Project, connection: sqlite3.Connection, kind: str, params: dict[str, Any]) -> Run:
     """Make a run of `kind` with `params` and start its worker; raises RunError if that cannot be started."""
@@ -32,17 +35,17 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
         return unpause(connection, run_id)
     if state not in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
         raise RunError(f"run {run_id[-6:]} is {state}: there is nothing to resume")
-    if run.kind == "generate":
+    if run.kind in ALONE:
         refuse_second(connection, run.kind)
-    cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
-    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, **cleared):
+    cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
+    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, said="asked to go on", **cleared):
         raise RunError(f"run {run_id[-6:]} was resumed by someone else meanwhile")
     spawn(project, connection, run_id)
     return f"run {run_id[-6:]} goes on from where it was"
 
 
 def refuse_second(connection: sqlite3.Connection, kind: str) -> None:
-    """Raise RunError if a run of `kind` is at work: two of them would fill the same slots."""
+    """Raise RunError if a run of `kind` is at work."""
     for run in runs.newest(connection):
         if run.kind == kind and not look(run).state.ended:
             raise RunError(
@@ -57,7 +60,16 @@ def spawn(project: Project, connection: sqlite3.Connection, run_id: str) -> None
         _open(project, run_id)
     except OSError as error:
         reason = f"its worker could not be started: {error.strerror or error}"
-        runs.move(connection, run_id, {RunState.QUEUED}, RunState.FAILED, reason=reason, ended=now())
+        runs.move(
+            connection,
+            run_id,
+            {RunState.QUEUED},
+            RunState.FAILED,
+            said=f"failed: {reason}",
+            severity="error",
+            reason=reason,
+            ended=now(),
+        )
         raise RunError(f"run {run_id[-6:]}: {reason}; resume it when that is mended") from None
 
 

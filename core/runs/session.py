@@ -90,7 +90,7 @@ class Session:
         try:
             while self._request == "pause":
                 if self.paused:
-                    runs.move(self.connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED)
+                    runs.move(self.connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, said="paused")
                 await asyncio.sleep(0.1)
         finally:
             self._waiting -= 1
@@ -116,4 +116,5 @@ class Session:
         if not self.stopping and request != self._request:
             self._request = request
             if request is None:
-                runs.move(connection, self.run.id, {RunState.PAUSED, RunState.PAUSING}, RunState.RUNNING)
+                sources = {RunState.PAUSED, RunState.PAUSING}
+                runs.move(connection, self.run.id, sources, RunState.RUNNING, said="goes on")

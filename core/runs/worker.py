@@ -72,11 +72,9 @@ def _claim(connection: sqlite3.Connection, run_id: str) -> Run | None:
         pid_started=psutil.Process().create_time(),
         heartbeat=now(),
         started=now(),
+        said=f"worker {os.getpid()} at work",
     )
-    if not mine:
-        return None
-    runs.log(connection, run_id, f"worker {os.getpid()} at work")
-    return runs.get(connection, run_id)
+    return runs.get(connection, run_id) if mine else None
 
 
 def _work(project: Project, connection: sqlite3.Connection, run: Run) -> Ending:

@@ -103,6 +103,8 @@ async def test_a_bad_answer_is_named_kept_and_got_over(tmp_path: Path, reaction:
         assert run.state is RunState.FINISHED, run.reason
         assert count(db) == 6
         assert outcomes(db)[name] == 2
+        said = [event for event in runs.events(db, run.id) if name in event.message.replace(" ", "_")]
+        assert len(said) == 2
         bad = next(one.attempt for one in attempts.newest(db) if one.attempt.outcome == name)
         assert bad.detail
 

@@ -23,10 +23,10 @@ from core.overview import overview
 from core.project import FILE, Project, open_project
 from core.runs import control, launch
 from core.runs.control import RunError
-from storage import examples, runs
-from storage.database import connect, patience, transaction
+from storage import attempts, examples, runs
+from storage.database import BusyError, connect, patience, transaction
 from storage.examples import cell_counts
-from storage.schema import Run, RunState, now
+from storage.schema import Result, Run, RunState, now
 from tests.conftest import example
 
 
@@ -69,6 +69,10 @@ def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connec
     assert (ended.state, ended.reason) == (RunState.FINISHED, "")
     assert current(project.task, db).missing == 0
     assert ended.progress["accepted"] == ended.progress["total"] == 375
+    rejected = {one.attempt.id for one in attempts.newest(db, result=Result.REJECTED, limit=1000)}
+    said = runs.events(db, run.id, limit=1000)
+    assert rejected
+    assert {event.data["attempt"] for event in said if event.message.startswith("rejected ")} == rejected
     with pytest.raises(RunError, match="nothing is missing in any cell"):
         go(project, db)
     with pytest.raises(RunError, match="nothing to resume"):
@@ -94,6 +98,9 @@ def test_pause_goes_on_where_it_was_and_stop_can_be_resumed(project: Project, db
     until(lambda: read(db, run).state.ended)
     assert read(db, run).state is RunState.FINISHED
     assert sum(row.examples for row in cell_counts(db)) == 40
+    said = [event.message for event in runs.events(db, run.id)]
+    told = ["asked to pause", "paused", "asked to go on", "goes on", "asked to stop", "asked to go on"]
+    assert [message for message in said if message in told] == told
 
 
 def freeze(db: sqlite3.Connection, run: Run) -> int:
@@ -144,6 +151,41 @@ def test_a_run_that_hangs_with_the_database_in_its_hand_can_only_be_killed(
                 ask(db, run.id)
         assert "killed" in control.kill(db, run.id)
     assert read(db, run).state is RunState.STOPPED
+
+
+def test_a_kill_that_cannot_be_noted_says_what_has_become_of_the_run(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(control, "STALE_S", 0.0)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        started = psutil.Process(process.pid).create_time()
+        run = Run(kind="generate", state=RunState.RUNNING, pid=process.pid, pid_started=started, heartbeat=now())
+        runs.add(db, run)
+        other = connect(project.database)
+        with transaction(other), pytest.raises(BusyError, match=r"was ended, .* shows as lost until .*runs stop"):
+            control.kill(db, run.id)
+        other.close()
+        assert process.wait() == -signal.SIGKILL
+    assert control.seen(read(db, run)) is RunState.LOST
+    assert "counts as stopped" in control.stop(db, run.id)
+    assert read(db, run).state is RunState.STOPPED
+
+
+@pytest.mark.parametrize("ask", [control.stop, control.kill, control.dismiss])
+@pytest.mark.parametrize("state", [RunState.RUNNING, RunState.STOPPING, RunState.QUEUED])
+def test_a_lost_run_is_counted_as_stopped_and_can_be_resumed(
+    project: Project, db: sqlite3.Connection, ask: Callable[[sqlite3.Connection, str], str], state: RunState
+) -> None:
+    lost = Run(kind="generate", state=state, pid=os.getpid(), pid_started=1.0, heartbeat=now().replace(year=2020))
+    runs.add(db, lost)
+    assert control.seen(lost) is RunState.LOST
+    assert "counts as stopped" in ask(db, lost.id)
+    found = read(db, lost)
+    assert (found.state, found.reason, found.request) == (RunState.STOPPED, "its process was gone", None)
+    assert "resume continues it" in runs.events(db, lost.id)[-1].message
+    with pytest.raises(RunError, match="is stopped"):
+        ask(db, lost.id)
 
 
 def test_sigterm_is_a_stop(project: Project, db: sqlite3.Connection) -> None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import subprocess
-import sys
 from typing import Any
 
-import psutil
 import pytest
 from click.testing import CliRunner, Result
 
@@ -95,21 +92,3 @@ def test_a_revision_says_what_it_needs(project: Project, db: sqlite3.Connection,
     assert (hinted.exit_code, "reads no hints" in hinted.stderr) == (2, True)
     done = data(project, "generate", "--revise", attempt.id)
     assert (done["state"], done["accepted"]) == ("finished", 1)
-
-
-def test_the_log_is_searched_and_a_run_killed(project: Project, db: sqlite3.Connection) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        started = psutil.Process(process.pid).create_time()
-        run = Run(kind="generate", state=RunState.RUNNING, pid=process.pid, pid_started=started)
-        runs.add(db, run)
-        runs.log(db, run.id, "100 % done")
-        runs.log(db, run.id, "slow answer", severity="warning")
-        assert [line["message"] for line in data(project, "runs", "log", run.id, "--search", "0 % D")] == ["100 % done"]
-        assert [line["message"] for line in data(project, "runs", "log", run.id, "--of-note")] == ["slow answer"]
-        assert "the newest 1 lines" in call(project, "runs", "log", run.id, "--limit", "1").stderr
-        assert "last sign" not in call(project, "runs", "show", run.id).stdout
-        assert "was killed" in data(project, "runs", "kill", run.id)["message"]
-    found = runs.get(db, run.id)
-    assert found is not None
-    assert found.state is RunState.STOPPED
-    assert call(project, "runs", "kill", run.id).exit_code == 2

@@ -93,28 +93,6 @@ async def test_the_cell_under_the_cursor_can_be_chosen(app: SidequestApp) -> Non
         assert screen.query_one("#grid").has_focus
 
 
-async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: sqlite3.Connection) -> None:
-    reason = "the endpoint refused the key " * 4
-    for _ in range(3):
-        runs.add(db, Run(kind="generate", state=RunState.FAILED, reason=reason))
-    app = SidequestApp(project.folder)
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("8")
-        await pilot.pause()
-        table = pilot.app.screen.query_one("#runs", DataTable)
-        assert table.max_scroll_x == 0
-        assert "the endpoint refused…" in shown(pilot)
-        await pilot.press("j")
-        assert table.cursor_row == 1
-        await pilot.resize_terminal(160, 45)
-        await pilot.pause()
-        assert reason[:50] in shown(pilot)
-        assert table.max_scroll_x == 0
-        assert table.cursor_row == 1
-        await pilot.press("k")
-        assert table.cursor_row == 0
-
-
 async def test_a_question_to_stop_never_becomes_a_kill(project: Project, db: sqlite3.Connection) -> None:
     # The worker of this run is the test itself: a kill would end it.
     mine = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=psutil.Process().create_time())
@@ -134,20 +112,6 @@ async def test_a_question_to_stop_never_becomes_a_kill(project: Project, db: sql
         found = runs.get(db, mine.id)
         assert found is not None
         assert found.state is RunState.STOPPING
-
-
-async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.Connection) -> None:
-    app = SidequestApp(project.folder)
-    async with app.run_test(size=SIZE) as pilot:
-        await pilot.press("8")
-        await pilot.pause()
-        await pilot.press("p", "r", "x")
-        assert told(pilot).count("there is no run yet") == 3
-        runs.add(db, Run(kind="generate", state=RunState.STOPPED))
-        await until(pilot, lambda: "stopped" in shown(pilot), 5)
-        await pilot.press("x")
-        await pilot.pause()
-        assert "it is stopped: it can be resumed" in told(pilot)
 
 
 async def test_a_held_or_readonly_database_starts_nothing_and_says_so(

@@ -1,4 +1,4 @@
-"""The Runs screen: the list, the log as it grows, and what can be asked of a run."""
+"""The Runs screen: the list, and what can be asked of a run."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
 
 import psutil
 import pytest
-from textual.pilot import Pilot
 
 from core.project import Project
 from storage import runs
 from storage.schema import Run, RunState, now
-from tests.conftest import HOSTILE
-from tests.tui.conftest import RAW, SIZE, shown, told, until
+from tests.tui.conftest import SIZE, shown, told, until
+from tests.tui.in_runs import opened
 from tui.app import SidequestApp
-from tui.screens.runs import RunsScreen
-from tui.widgets.log import Log
+from tui.widgets.run_list import RunList
 
 
 @pytest.fixture
@@ -36,19 +35,6 @@ def going(db: sqlite3.Connection) -> Iterator[Run]:
         process.kill()
 
 
-async def opened(pilot: Pilot[int]) -> RunsScreen:
-    await pilot.press("8")
-    await until(pilot, lambda: isinstance(pilot.app.screen, RunsScreen))
-    await pilot.pause()
-    screen = pilot.app.screen
-    assert isinstance(screen, RunsScreen)
-    return screen
-
-
-def log_of(pilot: Pilot[int]) -> Log:
-    return pilot.app.screen.query_one("#log", Log)
-
-
 async def test_without_a_run_every_key_says_so_or_does_nothing(project: Project) -> None:
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         await opened(pilot)
@@ -57,7 +43,8 @@ async def test_without_a_run_every_key_says_so_or_does_nothing(project: Project)
             await pilot.press(key)
         assert "there is no run yet" in told(pilot)
         assert "nothing is looked for" in told(pilot)
-        assert "there is no line" in told(pilot)
+        assert "there is no line in this log" in told(pilot)
+        assert "there is no line in this log to copy" in told(pilot)
 
 
 async def test_a_run_is_killed_after_a_question_that_says_what_it_costs(
@@ -77,6 +64,7 @@ async def test_a_run_is_killed_after_a_question_that_says_what_it_costs(
         found = runs.get(db, going.id)
         assert found is not None
         assert found.state is RunState.STOPPED
+        await until(pilot, lambda: "killed on request " in shown(pilot))
         await pilot.press("K")
         await until(pilot, lambda: "no process to kill" in told(pilot))
 
@@ -87,86 +75,111 @@ async def test_a_lost_run_is_named_and_offers_to_resume(project: Project, db: sq
     async with SidequestApp(project.folder).run_test(size=(100, 24)) as pilot:
         await opened(pilot)
         await until(pilot, lambda: "1 lost, r resumes" in shown(pilot))
-        assert "lost" in shown(pilot)
+        await pilot.press("p")
+        assert "it is lost: r resumes it" in told(pilot)
+        for key in ("x", "K"):
+            await pilot.press(key)
+            await until(pilot, lambda: "Count it as stopped?" in " ".join(shown(pilot).split()))
+            await pilot.press("n")
+        found = runs.get(db, going.id)
+        assert found is not None
+        assert found.state is RunState.RUNNING
+        await pilot.press("x")
+        await until(pilot, lambda: "Count it as stopped?" in " ".join(shown(pilot).split()))
+        await pilot.press("y")
+        await until(pilot, lambda: "counts as stopped" in told(pilot))
+        await until(pilot, lambda: "1 lost" not in shown(pilot))
+        await pilot.press("p")
+        assert "it is stopped: r resumes it" in told(pilot)
 
 
-async def test_the_log_is_followed_until_one_scrolls_up(project: Project, db: sqlite3.Connection, going: Run) -> None:
-    for number in range(2000):
-        runs.log(db, going.id, f"line {number}")
-    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await until(pilot, lambda: "line 1999" in shown(pilot))
-        runs.log(db, going.id, "a new line")
-        await until(pilot, lambda: "a new line" in shown(pilot))
-        await pilot.press("enter", "up", "up")
-        runs.log(db, going.id, "one that waits")
-        await until(pilot, lambda: "1 newer lines below" in shown(pilot))
-        assert "one that waits" not in shown(pilot)
-        await pilot.press("end")
-        await until(pilot, lambda: "one that waits" in shown(pilot))
-        for _ in range(12):  # older lines come page by page
-            await pilot.press("home", "up")
-        await until(pilot, lambda: "line 0" in shown(pilot))
-        assert len(log_of(pilot).lines) <= 1500
-        await pilot.press("end", "down")
-        await until(pilot, lambda: "one that waits" in shown(pilot))
-
-
-async def test_words_are_found_in_the_log(project: Project, db: sqlite3.Connection, going: Run) -> None:
-    for number in range(1000):
-        runs.log(db, going.id, f"gave up a slot, 100 % of {number}" if number in {5, 700} else f"line {number}")
-    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await pilot.press("slash", *"UP a", "enter")
-        await until(pilot, lambda: (event := log_of(pilot).current) is not None and event.message.endswith("of 700"))
-        await pilot.press("n")
-        await until(pilot, lambda: (event := log_of(pilot).current) is not None and event.message.endswith("of 5"))
-        await pilot.press("n")
-        await until(pilot, lambda: "nowhere further" in told(pilot))
-        await pilot.press("N")
-        await until(pilot, lambda: (event := log_of(pilot).current) is not None and event.message.endswith("of 700"))
-        await pilot.press("slash", *(["backspace"] * 4), *"_%x", "enter")
-        await until(pilot, lambda: "nowhere in this log" in told(pilot))
-        await pilot.press("slash", "escape")
-        assert not pilot.app.screen.query_one("#find").display
-
-
-async def test_warnings_alone_and_a_line_whole(project: Project, db: sqlite3.Connection, going: Run) -> None:
-    runs.log(db, going.id, "all is well")
-    runs.log(db, going.id, "careful " * 40, severity="warning", slot=7)
-    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await pilot.press("w")
-        await until(pilot, lambda: "all is well" not in shown(pilot))
-        assert "! careful" in shown(pilot)
-        await pilot.press("enter", "enter")
-        await until(pilot, lambda: '"slot": 7' in shown(pilot))
-        await pilot.press("escape", "y")
-        assert '"slot": 7' in pilot.app.clipboard
-        await pilot.press("w")
-        await until(pilot, lambda: "all is well" in shown(pilot))
-        await pilot.press("escape", "j", "k")
-
-
-async def test_hostile_lines_stay_lines(project: Project, db: sqlite3.Connection, going: Run) -> None:
-    for text in HOSTILE:
-        runs.log(db, going.id, text, severity="error", text=text)
-    async with SidequestApp(project.folder).run_test(size=(160, 45)) as pilot:
-        await opened(pilot)
-        await until(pilot, lambda: "not red" in shown(pilot))
-        await pilot.press("slash", *"red", "enter", "enter")
-        await pilot.pause()
-        assert not RAW.search(shown(pilot))
-
-
-async def test_many_runs_are_listed_page_by_page(project: Project, db: sqlite3.Connection) -> None:
+async def test_all_runs_are_listed_and_the_cursor_stays_on_its_run(project: Project, db: sqlite3.Connection) -> None:
     for number in range(250):
         runs.add(db, Run(kind="generate", state=RunState.FINISHED, reason=f"run {number}"))
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         screen = await opened(pilot)
-        await until(pilot, lambda: "100 of 250 runs" in shown(pilot))
-        await pilot.press("ctrl+end")
-        screen._table.move_cursor(row=99)
-        await until(pilot, lambda: "200 of 250 runs" in shown(pilot))
-        screen._table.move_cursor(row=199)
         await until(pilot, lambda: "250 runs" in shown(pilot))
+        assert "▸" in next(row for row in shown(pilot).split("\n") if "run 249" in row)
+        await pilot.press("end", "up")
+        await until(pilot, lambda: "run 0 " in shown(pilot))
+        at = screen._list.cursor - screen._list.scroll_offset.y
+        for number in range(3):
+            runs.add(db, Run(kind="generate", state=RunState.FINISHED, reason=f"newer {number}"))
+        await until(pilot, lambda: "253 runs" in shown(pilot))
+        assert "▸" in next(row for row in shown(pilot).split("\n") if "run 1 " in row)
+        assert screen._list.cursor - screen._list.scroll_offset.y == at
+        await pilot.press("home")
+        await until(pilot, lambda: "newer 2" in shown(pilot))
+
+
+async def test_only_rows_in_sight_are_read_and_only_those_that_changed_are_drawn(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = [Run(kind="generate", state=RunState.FINISHED, reason=f"run {number}") for number in range(300)]
+    for one in several:
+        runs.add(db, one)
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        screen = await opened(pilot)
+        await pilot.press("end")
+        await until(pilot, lambda: "run 0 " in shown(pilot))
+        asked, drawn = list[int](), list[int]()
+        real = runs.of_numbers
+
+        def counted(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
+            asked.append(len(wanted))
+            return real(connection, wanted)
+
+        monkeypatch.setattr(runs, "of_numbers", counted)
+        monkeypatch.setattr(screen._list, "refresh_line", drawn.append)
+        screen.redraw()
+        assert 0 < max(asked) <= 10
+        assert drawn == []
+        runs.update(db, several[2].id, reason="changed")
+        screen.redraw()
+        assert drawn == [297]
+
+
+async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: sqlite3.Connection) -> None:
+    reason = "the endpoint refused the key " * 4
+    for _ in range(3):
+        runs.add(db, Run(kind="generate", state=RunState.FAILED, reason=reason))
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        table = pilot.app.screen.query_one("#runs", RunList)
+        assert table.max_scroll_x == 0
+        assert "the endpoint refused…" in shown(pilot)
+        await pilot.press("j")
+        assert table.cursor == 1
+        await pilot.resize_terminal(160, 45)
+        await pilot.pause()
+        assert reason[:50] in shown(pilot)
+        assert table.max_scroll_x == 0
+        assert table.cursor == 1
+        await pilot.press("k")
+        assert table.cursor == 0
+        await pilot.resize_terminal(60, 15)
+        await until(pilot, lambda: "the endpoint re…" in shown(pilot))
+
+
+async def test_how_long_ago_fits_its_column(project: Project, db: sqlite3.Connection) -> None:
+    for hours in (24, 31):
+        ago = now() - timedelta(hours=hours, seconds=-50)
+        runs.add(db, Run(kind="generate", state=RunState.FINISHED, heartbeat=ago))
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        assert "23 h 59 m ago" in shown(pilot)
+        assert "1 d 7 h ago" in shown(pilot)
+
+
+async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.Connection) -> None:
+    app = SidequestApp(project.folder)
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("p", "r", "x")
+        assert told(pilot).count("there is no run yet") == 3
+        runs.add(db, Run(kind="generate", state=RunState.STOPPED))
+        await until(pilot, lambda: "stopped" in shown(pilot), 5)
+        await pilot.press("x")
+        await pilot.pause()
+        assert "it is stopped: r resumes it" in told(pilot)

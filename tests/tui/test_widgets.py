@@ -41,10 +41,24 @@ def test_relevance_is_five_cells() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(None, "unknown"), (0, "0 s"), (89, "89 s"), (90, "2 m"), (11_400, "3 h 10 m")]
+    ("seconds", "words"),
+    [
+        (None, "unknown"),
+        (0, "0 s"),
+        (89, "89 s"),
+        (90, "2 m"),
+        (11_400, "3 h 10 m"),
+        (86_340, "23 h 59 m"),
+        (86_399, "1 d 0 h"),
+        (108_000, "1 d 6 h"),
+        (172_790, "2 d 0 h"),
+        (8_636_400, "99 d 23 h"),
+        (8_640_000, "100 d"),
+    ],
 )
 def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | None, words: str) -> None:
     assert duration(seconds) == words
+    assert len(words) <= 9
 
 
 def test_quotas_of_a_task_without_decisions_are_empty() -> None:

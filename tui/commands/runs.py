@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from core.runs import control, launch
 from core.runs.control import Seen
-from core.runs.figures import asked, duration
+from core.runs.figures import asked, done, duration, last_sign
+from core.runs.tail import follow as following
 from storage import runs as stored
-from tui.commands.context import Context, json_option, pass_context, verb
+from storage.schema import Event
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
 
 
@@ -32,18 +32,21 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
     """The newest runs, newest first."""
     _, connection = context.open()
     found = [control.look(run) for run in stored.newest(connection, limit)]
+    total = stored.count(connection)
+    if len(found) < total:
+        say(f"the newest {len(found):,} of {total:,} runs; --limit shows more")
     if as_json:
         print_json([_document(seen) for seen in found])
         return
     table(
-        ["run", "kind", "state", "sign of life", "done", "reason"],
+        ["run", "kind", "state", "last sign", "done", "reason"],
         [
             (
                 seen.run.id,
                 seen.run.kind,
                 seen.state.value,
-                "none yet" if seen.age_s is None else f"{seen.age_s:.0f} s ago",
-                f"{seen.run.progress.get('done', '?')}/{seen.run.progress.get('total', '?')}",
+                last_sign(seen),
+                done(seen),
                 seen.run.reason,
             )
             for seen in found
@@ -74,7 +77,7 @@ def _figures(seen: Seen) -> list[tuple[str, str]]:
     figures = seen.run.progress
     found = [("asked", asked(seen)), ("began", f"{seen.run.created.astimezone():%Y-%m-%d %H:%M}")]
     if seen.age_s is not None:
-        found.append(("last sign", f"{duration(seen.age_s)} ago"))
+        found.append(("last sign", last_sign(seen)))
     if figures.get("total") is not None:
         found.append(("done", f"{figures['done']} of {figures['total']}"))
     for name, label in (("attempts", "attempts"), ("accepted", "passed QA"), ("rejected", "rejected")):
@@ -101,25 +104,30 @@ def _figures(seen: Seen) -> list[tuple[str, str]]:
 @verb
 def log(context: Context, run: str, follow: bool, limit: int, search: str, of_note: bool, as_json: bool) -> None:
     """The newest lines of a run's log."""
+    if follow and as_json:
+        raise RefusedError("--json prints one document, which --follow would never end: leave out one of them")
     _, connection = context.open()
     found = control.require(connection, run)
-    lines = stored.events_before(connection, found.id, limit=limit, of_note=of_note, text=search)
+    newest = stored.events_before(connection, found.id, limit=1)
+    last = newest[-1].id if newest else 0
+    wanted = {"before": last + 1, "limit": limit + 1}
+    lines = stored.events_before(connection, found.id, **wanted, of_note=of_note, text=search)
+    if len(lines) > limit:
+        say(f"the newest {limit} lines; --limit shows more")
+        lines = lines[-limit:]
     if as_json:
         print_json(lines)
         return
-    if len(lines) == limit:
-        say(f"the newest {limit} lines; --limit shows more")
-    last = 0
-    while True:
-        for event in lines:
-            show(f"{event.created.astimezone():%H:%M:%S} {event.severity:<7} {event.message}")
-            last = event.id
-        if not follow or control.look(control.require(connection, found.id)).state.ended:
-            return
-        time.sleep(0.5)
-        more = stored.events(connection, found.id, after=last, of_note=of_note)
-        lines = [event for event in more if search.casefold() in event.message.casefold()]
-        last = more[-1].id if more else last
+    for event in lines:
+        _show_line(event)
+    if follow:
+        for event in following(connection, found.id, last, of_note=of_note):
+            if stored.holds(event.message, search):
+                _show_line(event)
+
+
+def _show_line(event: Event) -> None:
+    show(f"{event.created.astimezone():%H:%M:%S} {event.severity:<7} {event.message}")
 
 
 def _said(message: str, run: str, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from typing import ClassVar
 
 from core.runs import control, launch
 from core.runs.control import RunError, Seen
@@ -16,47 +17,65 @@ from tui.widgets.modals import Confirm
 class RunControl(LiveScreen):
     """A screen that controls runs."""
 
+    # How a run that does nothing goes on, as the screen's keys have it.
+    GOES_ON: ClassVar[str] = "it can be resumed"
+
     def pause(self, seen: Seen) -> None:
         """Pause the run after what is in flight."""
-        self._ask(lambda: control.pause(self.db, seen.run.id))
+        if seen.state.ended or seen.state in {RunState.PAUSED, RunState.PAUSING}:
+            self._tell_standing(seen.state)
+        else:
+            self._ask(lambda: control.pause(self.db, seen.run.id))
 
     def resume(self, seen: Seen) -> None:
         """Continue a run that is paused, stopped, failed or lost."""
         self._ask(lambda: launch.resume(self.project, self.db, seen.run.id))
 
     def kill(self, seen: Seen) -> None:
-        """End the run's process at once, if the person confirms it."""
-        if seen.state.ended:
+        """End the run's process at once, or count a lost run as stopped, if the person confirms it."""
+        if seen.state is RunState.LOST:
+            self._dismiss(seen)
+        elif seen.state.ended:
             self.tell(f"it is {seen.state}: there is no process to kill")
-            return
-
-        def confirmed(yes: bool | None) -> None:
-            if yes:
-                self._ask(lambda: control.kill(self.db, seen.run.id))
-
-        question = (
-            f"Kill run {seen.run.id[-6:]}? Its process ends at once. What it has finished is kept; what is in flight "
-            "is lost, and paid for again when it is resumed. x stops it without loss."
-        )
-        self.app.push_screen(Confirm(question), confirmed)
+        else:
+            question = (
+                f"Kill run {seen.run.id[-6:]}? Its process ends at once. What it has finished is kept; what is in "
+                "flight is lost, and paid for again when it is resumed. x stops it without loss."
+            )
+            self._confirm(question, lambda: control.kill(self.db, seen.run.id))
 
     def stop(self, seen: Seen) -> None:
         """Stop the run, or kill one that is stopping already, if the person confirms just that."""
-        if seen.state.ended:
-            self.tell(f"it is {seen.state}" + ("" if seen.state is RunState.FINISHED else ": it can be resumed"))
-            return
-        killing = seen.state is RunState.STOPPING
 
-        def confirmed(yes: bool | None) -> None:
+        def stop() -> str:
             now = runs.get(self.db, seen.run.id)
-            if not yes or now is None:
-                return
-            if now.state is RunState.STOPPING and not killing:
-                self.tell("it is stopping already")
-            else:
-                self._ask(lambda: control.stop(self.db, seen.run.id))
+            if now is not None and now.state is RunState.STOPPING and seen.state is not RunState.STOPPING:
+                return "it is stopping already"
+            return control.stop(self.db, seen.run.id)
 
-        self.app.push_screen(Confirm(stop_question(seen)), confirmed)
+        if seen.state is RunState.LOST:
+            self._dismiss(seen)
+        elif seen.state.ended:
+            self._tell_standing(seen.state)
+        else:
+            self._confirm(stop_question(seen), stop)
+
+    def _tell_standing(self, state: RunState) -> None:
+        self.tell(f"it is {state}" + ("" if state is RunState.FINISHED else f": {self.GOES_ON}"))
+
+    def _dismiss(self, seen: Seen) -> None:
+        question = (
+            f"Run {seen.run.id[-6:]} is lost: its process is gone. Count it as stopped? What it has finished is kept, "
+            "and it can be resumed."
+        )
+        self._confirm(question, lambda: control.dismiss(self.db, seen.run.id))
+
+    def _confirm(self, question: str, request: Callable[[], str]) -> None:
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._ask(request)
+
+        self.app.push_screen(Confirm(question), answered)
 
     def _ask(self, request: Callable[[], str]) -> None:
         try:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
-from rich.text import Text
 from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import DataTable, Input, Static
+from textual.widgets import Input, Static
 
 from core.runs.control import Seen, look
-from core.runs.figures import asked, duration
+from core.runs.figures import asked
 from core.runs.tail import Tail
 from storage import runs
 from storage.database import connect
@@ -21,59 +20,56 @@ from tui.actions import RUNS, bindings
 from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.fields import Field
+from tui.widgets.listing import Listing, Part
 from tui.widgets.log import Log
 from tui.widgets.modals import Page
+from tui.widgets.run_list import RunList, columns, header, row
 
-# So many runs are listed; more come when the cursor reaches the last of them.
-PAGE = 100
-# Each column from so many columns of the terminal on.
-_COLUMNS = {
-    "run": (7, 0),
-    "kind": (9, 0),
-    "state": (9, 0),
-    "last sign": (11, 0),
-    "done": (11, 0),
-    "rate": (9, 110),
-    "cost": (15, 110),
-    "began": (12, 130),
-}
+# So many lines that wait below are counted.
+_COUNTED = 1000
 
 
 class RunsScreen(RunControl):
     """The list of runs over the log of one."""
 
     TITLE = "Runs"
+    GOES_ON = "r resumes it"
     ACTIONS = RUNS
     BINDINGS = bindings(RUNS)
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen: list[Seen] = []
-        self._columns: dict[str, int] = {}
-        self._limit = PAGE
         self._tail: Tail | None = None
         self._of_note = False
         self._query = ""
+        # Whether the search goes towards older lines.
+        self._up = True
         # Lines that came while the cursor was further up.
         self._below = 0
 
     def parts(self) -> ComposeResult:
         yield Static(id="head")
-        yield DataTable(id="runs", cursor_type="row", zebra_stripes=False)
+        yield Static(id="columns")
+        yield RunList(self._rows, id="runs")
         yield Log(id="log")
         yield Field("", id="find", placeholder="words in the log")
 
     def on_mount(self) -> None:
         """Begin with the list."""
-        self._table.focus()
+        self._list.focus()
+
+    def on_screen_suspend(self) -> None:
+        """Leave the search for what is laid over the screen, such as the palette: its actions act."""
+        if self.query_one("#find").has_focus:
+            self._close_field()
 
     def ticking(self) -> bool:
         """Ages of runs pass by themselves."""
-        return any(not seen.state.ended for seen in self._seen)
+        return len(self._list.numbers) > 0
 
     @property
-    def _table(self) -> DataTable[Text]:
-        return self.query_one("#runs", DataTable)
+    def _list(self) -> RunList:
+        return self.query_one("#runs", RunList)
 
     @property
     def _log(self) -> Log:
@@ -82,97 +78,86 @@ class RunsScreen(RunControl):
     # ------------------------------------------------------------ drawing
 
     def draw(self) -> None:
-        """Read the runs, and the log of the chosen one."""
-        found = [look(run) for run in runs.newest(self.db, self._limit)]
-        table, chosen = self._table, self._chosen()
-        if self._columns != (wanted := columns(self.size.width)):
-            self._columns, self._seen = wanted, []
-            table.clear(columns=True)
-            for name, width in wanted.items():
-                table.add_column(Text(name), width=width, key=name)
-        known = {seen.run.id for seen in self._seen}
-        if [seen.run.id for seen in found[: len(known)]] == [seen.run.id for seen in self._seen]:
-            for seen in found:
-                if seen.run.id not in known:
-                    table.add_row(*cells(seen, self._columns), key=seen.run.id)
-                    continue
-                for name, cell in zip(self._columns, cells(seen, self._columns), strict=True):
-                    if table.get_cell(seen.run.id, name) != cell:
-                        table.update_cell(seen.run.id, name, cell)
+        """Read the runs that are in sight, and the log of the chosen one."""
+        numbers, chosen = runs.numbers(self.db), self._list.chosen
+        if numbers == self._list.numbers:
+            self._list.renew()
         else:
-            table.clear()
-            for seen in found:
-                table.add_row(*cells(seen, self._columns), key=seen.run.id)
-        self._seen = found
-        ids = [seen.run.id for seen in found]
-        if chosen is not None and chosen.run.id in ids and table.cursor_row != ids.index(chosen.run.id):
-            table.move_cursor(row=ids.index(chosen.run.id))
+            self._list.fill(numbers, numbers.index(chosen) if chosen in numbers else self._list.cursor)
         self.show("#head", self._head())
+        self.show("#columns", Content.styled(header(self.size.width) if numbers else "", "dim"))
         self._draw_log()
 
+    def _rows(self, numbers: Sequence[int], width: int) -> Mapping[int, list[Part]]:
+        widths = columns(self.size.width, width)
+        return {number: row(look(run), widths) for number, run in runs.of_numbers(self.db, numbers).items()}
+
     def _head(self) -> Content:
-        if not self._seen:
+        total = len(self._list.numbers)
+        if not total:
             return Content("no run yet: key 2 starts one")
-        total = runs.count(self.db)
-        going = sum(not seen.state.ended for seen in self._seen)
-        lost = sum(seen.state is RunState.LOST for seen in self._seen)
-        parts = [
-            f"{len(self._seen)} of {total:,} runs"
-            if total > len(self._seen)
-            else f"{total} run{'s' if total > 1 else ''}"
-        ]
-        parts += [f"{going} going"] if going else []
-        parts += [f"{lost} lost, r resumes"] if lost else []
+        states = [look(run).state for run in runs.unended(self.db)]
+        lost = states.count(RunState.LOST)
+        parts = [f"{total:,} run{'s' if total > 1 else ''}"]
+        parts += [f"{len(states) - lost} going"] if len(states) > lost else []
+        parts += [f"{lost} lost, r resumes, x puts away"] if lost else []
         return Content(" · ".join(parts))
 
     def _draw_log(self) -> None:
         """Read what is new in the log; the cursor follows it while it is on the newest line."""
-        seen = self._chosen()
+        seen, tail = self._chosen(), self._tail
         if seen is None:
             self._log.update([], 0, "")
-            return
-        if self._tail is None or (self._tail.run, self._tail.of_note) != (seen.run.id, self._of_note):
+        elif tail is None or (tail.run, tail.of_note) != (seen.run.id, self._of_note):
             self._tail = Tail(seen.run.id, self._of_note)
             self._tail.to_end(self.db)
-            self._show_log(len(self._tail.events) - 1)
-            return
-        following = self._tail.at_end and self._log.at >= len(self._tail.events) - 1
-        if following:
-            if self._tail.down(self.db):
-                self._show_log(len(self._tail.events) - 1)
+            self._show_newest()
+        elif tail.at_end and self._log.on_last:
+            if tail.follow(self.db):
+                self._show_newest()
         else:
-            last = self._tail.events[-1].id if self._tail.events else 0
-            self._below = len(runs.events(self.db, seen.run.id, after=last, limit=1000, of_note=self._of_note))
-        self._entitle(seen)
+            last = tail.events[-1].id if tail.events else 0
+            self._below = runs.count_events(self.db, tail.run, after=last, limit=_COUNTED, of_note=tail.of_note)
+        if seen is not None:
+            self._entitle(seen)
+
+    def _show_newest(self) -> None:
+        if self._tail is not None:
+            self._show_log(len(self._tail.events) - 1)
 
     def _show_log(self, at: int | None) -> None:
         if self._tail is not None:
             self._log.update(self._tail.events, at, self._query)
-            if self._tail.at_end and self._log.at >= len(self._tail.events) - 1:
+            if self._tail.at_end and self._log.on_last:
                 self._below = 0
         if (seen := self._chosen()) is not None:
             self._entitle(seen)
 
     def _entitle(self, seen: Seen) -> None:
-        only = " · warnings and errors" if self._of_note else ""
-        title = f"Log of {line(seen.run.kind, 12)} {seen.run.id[-6:]}{only} · {asked(seen)}"
-        self._log.border_title = Content(line(title, self.size.width - 6))
-        below = f"{self._below:,}{' or more' if self._below == 1000 else ''} newer lines below: end shows them"
-        found = f"finding {line(self._query, 30)}: n before, N after" if self._query else ""
-        self._log.border_subtitle = Content(" · ".join(part for part in (found, below if self._below else "") if part))
+        only = "warnings and errors" if self._of_note else ""
+        parts = (f"Log of {line(seen.run.kind, 12)} {seen.run.id[-6:]}", only, asked(seen))
+        self._log.border_title = Content(line(" · ".join(part for part in parts if part), self.size.width - 6))
+        more = " or more" if self._below == _COUNTED else ""
+        below = f"{self._below:,}{more} newer lines below: end shows them" if self._below else ""
+        ways = "n older, N newer" if self._up else "n newer, N older"
+        found = f"finding {line(self._query, 30)}: {ways}" if self._query else ""
+        self._log.border_subtitle = Content(" · ".join(part for part in (found, below) if part))
 
     def _chosen(self) -> Seen | None:
-        row = self._table.cursor_row
-        return self._seen[row] if 0 <= row < len(self._seen) else None
+        number = self._list.chosen
+        found = {} if number is None else runs.of_numbers(self.db, [number])
+        return look(found[number]) if number in found else None
 
-    @on(DataTable.RowHighlighted)
+    @on(Listing.Moved)
     def _another_run(self) -> None:
-        """Show the log of the row; list more runs at the end."""
-        if self._seen:
+        """Show the log of the row."""
+        if self._seen_version >= 0:
             self._draw_log()
-            if self._table.cursor_row >= len(self._seen) - 1 and len(self._seen) == self._limit:
-                self._limit += PAGE
-                self.redraw()
+
+    @on(Listing.Chosen)
+    def _into_the_log(self) -> None:
+        """A run that is clicked twice shows its log."""
+        self.set_focus(self._log)
 
     @on(Log.Moved)
     def _along_the_log(self, event: Log.Moved) -> None:
@@ -183,28 +168,37 @@ class RunsScreen(RunControl):
         if event.beyond < 0 and not tail.at_start:
             more = tail.up(self.db)
             self._show_log(max(0, more - 1))
-        elif event.beyond > 0 and not tail.at_end:
+        elif event.beyond > 0 and (more := tail.down(self.db)):
+            self._show_log(len(tail.events) - more)
+
+    @on(Log.Edge)
+    def _to_an_edge(self, event: Log.Edge) -> None:
+        """Show the whole log's first lines, or its newest."""
+        tail = self._tail
+        if tail is None:
+            return
+        if event.newest:
             tail.to_end(self.db)
-            self._show_log(len(tail.events) - 1)
-        elif event.beyond > 0:
-            tail.down(self.db)
-            self._show_log(len(tail.events) - 1)
+            self._show_newest()
+        else:
+            tail.to_start(self.db)
+            self._show_log(0)
 
     # ------------------------------------------------------------ actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The search is left while keys are text."""
         if action == "leave_log":
-            return self._seen_version >= 0 and not self._table.has_focus
+            return self._seen_version >= 0 and (bool(self._query) or not self._list.has_focus)
         return super().check_action(action, parameters)
 
     def action_down(self) -> None:
         """The next run."""
-        self._table.action_cursor_down()
+        self._list.action_step(1)
 
     def action_up(self) -> None:
         """The previous run."""
-        self._table.action_cursor_up()
+        self._list.action_step(-1)
 
     def action_pause(self) -> None:
         """Pause the chosen run."""
@@ -243,9 +237,15 @@ class RunsScreen(RunControl):
             self.app.push_screen(Page(Content.assemble(*parts, "\n\n" if data else "", content(data))))
 
     def action_leave_log(self) -> None:
-        """Back to the runs."""
+        """Back to the runs; the search is over."""
+        self._query = ""
+        self._close_field()
+        self.set_focus(self._list)
+        self._show_log(None)
+
+    def _close_field(self) -> None:
         self.query_one("#find").display = False
-        self.set_focus(self._table)
+        self.set_focus(self._log)
 
     def action_of_note(self) -> None:
         """Only warnings and errors, or everything."""
@@ -255,7 +255,9 @@ class RunsScreen(RunControl):
 
     def action_copy(self) -> None:
         """Copy the line of the log."""
-        if (event := self._log.current) is not None:
+        if (event := self._log.current) is None:
+            self.tell("there is no line in this log to copy")
+        else:
             self.app.copy_to_clipboard(event.model_dump_json(indent=2))
             self.tell("copied as JSON")
 
@@ -267,38 +269,47 @@ class RunsScreen(RunControl):
 
     @on(Input.Submitted, "#find")
     def _asked_to_find(self, event: Input.Submitted) -> None:
+        """Look up from the newest line; from any other line down."""
         self._query = event.value.strip()
-        self.query_one("#find").display = False
-        self.set_focus(self._log)
+        self._close_field()
+        tail, current = self._tail, self._log.current
+        if self._query and tail is not None:
+            self._up = current is None or (tail.at_end and self._log.on_last)
+            self._find(tail.run, self._query, None if self._up or current is None else current.id, True)
         self._show_log(None)
-        if self._query and self._tail is not None:
-            self._find(self._tail.run, self._query, None, True)
 
-    def action_again(self, up: bool) -> None:
-        """The match before, or after."""
+    def action_again(self, back: bool) -> None:
+        """The next match in the direction of the search, or back."""
         event = self._log.current
         if not self._query:
             self.tell("nothing is looked for: / asks")
         elif self._tail is not None and event is not None:
-            self._find(self._tail.run, self._query, event.id, up)
+            self._find(self._tail.run, self._query, event.id, False, self._up != back)
 
     @work(thread=True, exclusive=True, group="find")
-    def _find(self, run: str, query: str, start: int | None, up: bool) -> None:
+    def _find(self, run: str, query: str, start: int | None, first: bool, up: bool | None = None) -> None:
         """Look for it beside the app: a log can have a million lines."""
+        up = self._up if up is None else up
         connection = connect(self.project.database)
         try:
             bound = {} if start is None else {"before" if up else "after": start}
             found = runs.find_event(connection, run, query, up=up, **bound)
+            if first and found is None and start is not None:  # nothing below: then above
+                up = True
+                found = runs.find_event(connection, run, query, before=start + 1)
         finally:
             connection.close()
-        self.app.call_from_thread(self._found, run, query, found, start is None)
+        self.app.call_from_thread(self._found, run, query, found, first, up)
 
-    def _found(self, run: str, query: str, event: int | None, first: bool) -> None:
+    def _found(self, run: str, query: str, event: int | None, first: bool, up: bool) -> None:
         if self._tail is None or self._tail.run != run or query != self._query:
             return
         if event is None:
-            self.tell(f"{line(query, 40)} is {'nowhere in this log' if first else 'nowhere further'}")
+            where = "nowhere in this log" if first else f"nowhere further {'up' if up else 'down'}"
+            self.tell(f"{line(query, 40)} is {where}")
             return
+        if first:
+            self._up = up
         ids = [one.id for one in self._tail.events]
         if event not in ids:
             if self._tail.of_note:  # the match may be a line of another kind
@@ -306,29 +317,3 @@ class RunsScreen(RunControl):
             self._tail.to(self.db, event)
             ids = [one.id for one in self._tail.events]
         self._show_log(ids.index(event))
-
-
-def columns(width: int) -> dict[str, int]:
-    """The columns with their widths in cells; the reason takes what the others leave. Each has a cell to its sides."""
-    shown = {name: size for name, (size, least) in _COLUMNS.items() if width >= least}
-    taken = sum(shown.values()) + 2 * (len(shown) + 1)
-    return shown | {"reason": max(12, width - taken)}
-
-
-def cells(seen: Seen, widths: dict[str, int]) -> list[Text]:
-    """A run's row, a text for each of the columns in `widths`."""
-    figures = seen.run.progress
-    rate, cost, budget = figures.get("per_minute"), figures.get("cost"), figures.get("budget")
-    began = seen.run.started or seen.run.created
-    texts = {
-        "run": seen.run.id[-6:],
-        "kind": seen.run.kind,
-        "state": str(seen.state),
-        "last sign": "none yet" if seen.age_s is None else f"{duration(seen.age_s)} ago",
-        "done": f"{figures['done']}/{figures['total']}" if figures.get("total") is not None else "unknown",
-        "rate": "" if rate is None or seen.state is not RunState.RUNNING else f"{rate:,.0f}/min",
-        "cost": "" if cost is None else f"{cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"),
-        "began": f"{began.astimezone():%m-%d %H:%M}",
-        "reason": seen.run.reason or ("resume continues it" if seen.state is RunState.LOST else ""),
-    }
-    return [Text(line(texts[name], width)) for name, width in widths.items()]

@@ -78,6 +78,26 @@ class Listing(ScrollView, can_focus=True):
         self._lines.clear()
         self.refresh()
 
+    def renew(self) -> None:
+        """Read what is in sight again, and draw only the lines that have changed."""
+        before = self._lines
+        self._lines = self._in_sight()
+        for at, number in enumerate(self._lines, self.span[0]):
+            if self._lines[number] != before.get(number):
+                self.refresh_line(at)
+
+    @property
+    def _room(self) -> int:
+        """The cells of a row; the scroll bar has its own."""
+        return self.scrollable_content_region.width
+
+    def _in_sight(self) -> dict[int, list[Part]]:
+        top, end = self.span
+        wanted = self.numbers[top:end]
+        found = self._read(wanted, self._room - 2)
+        # One that has gone meanwhile leaves an empty line until the list is read again.
+        return {one: found.get(one, [("… gone", "muted")]) for one in wanted}
+
     def move(self, to: int) -> None:
         """Put the cursor on the row at `to`, or as near as there is one."""
         self.cursor = max(0, min(to, len(self.numbers) - 1))
@@ -119,16 +139,12 @@ class Listing(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line in sight."""
-        at, width = self.scroll_offset.y + y, self.size.width
+        at, width = self.scroll_offset.y + y, self._room
         if at >= len(self.numbers):
             return Strip.blank(width, self.rich_style)
         number = self.numbers[at]
         if number not in self._lines:
-            top, end = self.span
-            wanted = self.numbers[top:end]
-            found = self._read(wanted, width - 2)
-            # One that has gone meanwhile leaves an empty line until the list is read again.
-            self._lines = {one: found.get(one, [("… gone", "muted")]) for one in wanted}
+            self._lines = self._in_sight()
         here, marked = at == self.cursor, self.marked(number)
         base = self.get_component_rich_style("listing--marked") if marked else self.rich_style
         if here:

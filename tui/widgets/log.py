@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
@@ -25,12 +25,12 @@ class Log(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--time", "log--warning", "log--error", "log--match", "log--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("up", "step(-1)", "Up"),
-        ("down", "step(1)", "Down"),
-        ("pageup", "page(-1)", "Page up"),
-        ("pagedown", "page(1)", "Page down"),
-        ("home", "step(-1000000000)", "First line"),
-        ("end", "step(1000000000)", "Newest line"),
+        Binding("up", "step(-1)", "Up", show=False),
+        Binding("down", "step(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "edge(False)", "First line", show=False),
+        Binding("end", "edge(True)", "Newest line", show=False),
     ]
 
     class Moved(Message):
@@ -40,19 +40,31 @@ class Log(ScrollView, can_focus=True):
             super().__init__()
             self.beyond = beyond
 
+    class Edge(Message):
+        """The first line of the whole log is asked for, or the newest."""
+
+        def __init__(self, newest: bool) -> None:
+            super().__init__()
+            self.newest = newest
+
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.lines: list[Event] = []
         self.at = 0
         self._query = ""
+        # Whether the lines are scrolled by this widget itself, not by a person's wheel or scroll bar.
+        self._scrolls = False
 
     def update(self, lines: Sequence[Event], at: int | None, query: str) -> None:
         """Show `lines` with the cursor on row `at` (None: no other than now); what matches `query` stands out."""
         self.lines = list(lines)
         self._query = query.casefold()
-        self.virtual_size = Size(self.size.width, len(self.lines))
         self._go(self.at if at is None else at)
-        self.refresh()
+
+    @property
+    def on_last(self) -> bool:
+        """Whether the cursor is on the last line."""
+        return self.at >= len(self.lines) - 1
 
     @property
     def current(self) -> Event | None:
@@ -69,25 +81,44 @@ class Log(ScrollView, can_focus=True):
         """A page of lines up or down."""
         self.action_step(pages * max(1, self.size.height - 1))
 
+    def action_edge(self, newest: bool) -> None:
+        """The first line of the log, or the newest."""
+        self.post_message(self.Edge(newest))
+
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
-        self.virtual_size = Size(self.size.width, len(self.lines))
         self._go(self.at)
 
     def on_click(self, event: events.Click) -> None:
         """The line that is clicked."""
-        self._go(event.y + self.scroll_offset.y)
-        self.post_message(self.Moved(0))
+        if (offset := event.get_content_offset(self)) is not None:
+            self._go(offset.y + self.scroll_offset.y)
+            self.post_message(self.Moved(0))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Where a person scrolls the cursor comes along, so that what it does at either end is the same."""
+        super().watch_scroll_y(old_value, new_value)
+        top, down = round(new_value), new_value > old_value
+        if self._scrolls or top == round(old_value):
+            return
+        lowest = top + max(1, self.size.height) - 1
+        at_end = down and top >= self.max_scroll_y
+        self.at = max(0, len(self.lines) - 1 if at_end else min(max(self.at, top), lowest))
+        self.refresh()
+        self.post_message(self.Moved(1 if at_end else -1 if top == 0 else 0))
 
     def _go(self, row: int) -> None:
         self.at = max(0, min(row, len(self.lines) - 1))
+        self._scrolls = True
+        self.virtual_size = Size(0, len(self.lines))
         self.scroll_to_region(Region(0, self.at, 1, 1), animate=False, force=True, immediate=True)
+        self._scrolls = False
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw row `y` of what is in sight."""
         row = y + self.scroll_offset.y
-        width, ground = self.size.width, self.rich_style
+        width, ground = self.scrollable_content_region.width, self.rich_style  # the scroll bar has its own cells
         if row >= len(self.lines):
             return Strip.blank(width, ground)
         event = self.lines[row]
