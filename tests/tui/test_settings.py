@@ -69,6 +69,35 @@ def test_keeping_a_theme_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
     assert [one.name for one in file.parent.iterdir()] == ["config.toml"]
 
 
+def test_what_is_kept_already_is_not_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text('theme = "nord"')
+    before = file.stat()
+    keep_theme(file, "nord")
+    after = file.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_linked_file_stays_linked_and_keeps_its_mode(tmp_path: Path) -> None:
+    file, elsewhere = tmp_path / "config.toml", tmp_path / "dotfiles.toml"
+    elsewhere.write_text('# mine\ntheme = "nord"\n')
+    elsewhere.chmod(0o600)
+    file.symlink_to(elsewhere.name)
+    keep_theme(file, "dracula")
+    assert file.is_symlink()
+    assert elsewhere.read_text() == '# mine\ntheme = "dracula"\n'
+    assert elsewhere.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_cannot_be_written_leaves_the_file_and_nothing_beside_it(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    file.write_text("[broken")
+    with pytest.raises(ValueError, match="line 1"):
+        keep_theme(file, "nord")
+    assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
+    assert file.read_text() == "[broken"
+
+
 async def test_theme_and_keys_are_used_and_a_chosen_theme_is_kept(
     project: Project, db: sqlite3.Connection, tmp_path: Path
 ) -> None:
