@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.project import ProjectError, check_toml
+from core.project import ProjectError, check_toml, locate
 
 
 class Settings(BaseModel):
@@ -63,3 +63,12 @@ def keep_theme(file: Path, theme: str) -> None:
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def place(file: Path, *field: str) -> str:
+    """`file:line` of a setting, the file alone where it does not stand in one."""
+    try:
+        line = locate(file.read_text(encoding="utf-8")).get(field)
+    except (OSError, UnicodeDecodeError):
+        line = None
+    return f"{file}:{line}" if line else str(file)

@@ -7,6 +7,8 @@ import gc
 import signal
 import sqlite3
 from collections.abc import Iterable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,55 +17,31 @@ from textual.screen import Screen
 
 from core.project import FILE, Project, ProjectError, create, open_project
 from core.runs.control import look
-from core.settings import Settings, keep_theme, load
+from core.settings import Settings
 from core.settings import path as settings_path
 from storage.database import DatabaseError, connect_durably
 from storage.runs import newest
-from tui.actions import EVERYWHERE, bindings, clashes
+from tui.actions import EVERYWHERE, bindings
+from tui.personal import remember, usable
 from tui.screens.live import RECENT, LiveScreen
 from tui.text import clean
 
-
-def _home() -> Screen[Any]:
-    from tui.screens.home import HomeScreen
-
-    return HomeScreen()
-
-
-def _generate() -> Screen[Any]:
-    from tui.screens.generate import GenerateScreen
-
-    return GenerateScreen()
-
-
-def _review() -> Screen[Any]:
-    from tui.screens.review import ReviewScreen
-
-    return ReviewScreen()
+# The screen of each place and the one before any project, imported when it is first shown.
+_SCREENS = {
+    "home": "tui.screens.home:HomeScreen",
+    "generate": "tui.screens.generate:GenerateScreen",
+    "review": "tui.screens.review:ReviewScreen",
+    "rejections": "tui.screens.rejections:RejectionsScreen",
+    "dataset": "tui.screens.dataset:DatasetScreen",
+    "runs": "tui.screens.runs:RunsScreen",
+}
+_FIRST_STEP = "tui.screens.first_step:FirstStepScreen"
 
 
-def _rejections() -> Screen[Any]:
-    from tui.screens.rejections import RejectionsScreen
-
-    return RejectionsScreen()
-
-
-def _dataset() -> Screen[Any]:
-    from tui.screens.dataset import DatasetScreen
-
-    return DatasetScreen()
-
-
-def _runs() -> Screen[Any]:
-    from tui.screens.runs import RunsScreen
-
-    return RunsScreen()
-
-
-def _first_step() -> Screen[Any]:
-    from tui.screens.first_step import FirstStepScreen
-
-    return FirstStepScreen()
+def _screen(where: str) -> Screen[Any]:
+    module, _, name = where.partition(":")
+    made: Screen[Any] = getattr(import_module(module), name)()
+    return made
 
 
 class SidequestApp(App[int]):
@@ -72,14 +50,7 @@ class SidequestApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "Sidequest"
     BINDINGS = bindings(EVERYWHERE)
-    MODES: ClassVar = {
-        "home": _home,
-        "generate": _generate,
-        "review": _review,
-        "rejections": _rejections,
-        "dataset": _dataset,
-        "runs": _runs,
-    }
+    MODES: ClassVar = {place: partial(_screen, where) for place, where in _SCREENS.items()}
     # The first screen is this mode's, from `get_default_screen`: so no blank one is mounted and styled before it.
     DEFAULT_MODE = "start"
 
@@ -100,42 +71,28 @@ class SidequestApp(App[int]):
         """Home, or what leads to a project where there is none that opens."""
         self._open()
         if not self.ready:
-            return _first_step()
+            return _screen(_FIRST_STEP)
         self._home_mode = self.DEFAULT_MODE
-        return _home()
+        return _screen(_SCREENS["home"])
 
     def on_mount(self) -> None:
         """Hear the signals that would leave the terminal as it is."""
-        self.add_mode(self.DEFAULT_MODE, _home)
-        self._heed_settings()
+        self.add_mode(self.DEFAULT_MODE, self.MODES["home"])
+        if (file := self._settings_file) is not None:
+            self._heed(file)
+            self.theme_changed_signal.subscribe(self, lambda theme: remember(self, file, theme.name))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 0)
 
-    def _heed_settings(self) -> None:
-        """Use the person's theme and keys; what is wrong with them is said, and the defaults hold."""
-        if self._settings_file is None:
-            return
-        file = self._settings_file
-        self.settings, problem = load(file)
-        problems = [problem] if problem else clashes(self.settings.keymap)
-        if self.settings.theme and self.settings.theme not in self.available_themes:
-            problems.append(f"{file}: theme: there is no {self.settings.theme}: ctrl+p lists those there are")
-        elif self.settings.theme:
+    def _heed(self, file: Path) -> None:
+        """Use the person's theme and keys; what cannot be used is said."""
+        self.settings, said = usable(file, self.available_themes, self.project.task.labels if self.ready else [])
+        if self.settings.theme:
             self.theme = self.settings.theme
-        if not problems:
-            self.set_keymap(self.settings.keymap)
-        else:
-            said = "\n".join(["your settings are not used:", *problems])
-            self.notify(clean(said, limit=2000), markup=False, severity="error", timeout=15)
-        self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(file, theme.name))
-
-    def _keep_theme(self, file: Path, name: str) -> None:
-        """Remember a theme that was chosen."""
-        try:
-            keep_theme(file, name)
-        except (OSError, ValueError) as error:
-            self.notify(clean(f"the theme is not remembered: {error}"), markup=False, severity="error")
+        self.set_keymap(self.settings.keymap)
+        if said:
+            self.notify(clean("\n".join(said), limit=2000), markup=False, severity="error", timeout=15)
 
     def _open(self) -> None:
         """Read the project file; `problem` says why that cannot be done, and what was open before stays open."""

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from tui.actions import EVERYWHERE, SCREENS, identifier
+from tui.actions import EVERYWHERE, SCREENS
+from tui.keymap import keys_of
 from tui.screens.live import LiveScreen
-from tui.text import spoken
 
 if TYPE_CHECKING:
     from tui.app import SidequestApp
@@ -28,7 +28,7 @@ def commands(app: SidequestApp, screen: Screen[object]) -> Iterator[SystemComman
         return
     for place in app.MODES:
         for action in SCREENS[place] if place != screen.TITLE.lower() else []:
-            keys = spoken(app.settings.keymap.get(identifier(action) or "", action.keys))
+            keys = keys_of(action, app.settings.keymap)
             label = f"{place.capitalize()}: {action.label}"
             yield SystemCommand(label, f"{action.help} (goes there; {keys})", partial(app.action_go, place))
 
