@@ -29,6 +29,7 @@ EVERYWHERE = [
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "Read the project file", "Read the project file again", footer=False),
+    Action("ctrl+z", "suspend_process", "Suspend", "Put the app aside; `fg` in the shell brings it back", footer=False),
     Action("q", "leave", "Quit", "Leave the app; runs go on without it"),
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sqlite3
 from collections.abc import Iterable
@@ -15,15 +14,15 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from core.project import FILE, Project, ProjectError, create, open_project
+from core.project import DATABASE, FILE, Project, ProjectError, create, open_project
 from core.runs.control import look
 from core.settings import Settings
-from core.settings import path as settings_path
 from storage.database import DatabaseError, connect_durably
 from storage.runs import newest
-from tui.actions import EVERYWHERE, bindings
+from tui.actions import EVERYWHERE, NAMED, bindings
+from tui.keymap import keys_of
 from tui.personal import remember, usable
-from tui.screens.live import RECENT, LiveScreen
+from tui.screens.live import RECENT, LiveScreen, in_front
 from tui.text import clean
 
 # The screen of each place and the one before any project, imported when it is first shown.
@@ -64,6 +63,8 @@ class SidequestApp(App[int]):
         self.settings = Settings()
         self._settings_file = settings_file
         self.problem: str = ""
+        # The place in the project file that is wrong, in short.
+        self.wrong: str = ""
         self.ready = False
         self._home_mode = "home"
 
@@ -102,8 +103,9 @@ class SidequestApp(App[int]):
                 self.db = connect_durably(project.database)
         except (ProjectError, DatabaseError) as error:
             self.problem = str(error)
+            self.wrong = error.place if isinstance(error, ProjectError) else DATABASE
         else:
-            self.project, self.problem, self.ready = project, "", True
+            self.project, self.problem, self.wrong, self.ready = project, "", "", True
 
     def _open_again(self) -> None:
         from tui.screens.first_step import FirstStepScreen
@@ -120,6 +122,17 @@ class SidequestApp(App[int]):
             self.screen.redraw()
             self.notify("the project file was read again", markup=False)
 
+    def key(self, name: str) -> str:
+        """The first key of the action that a keymap calls `name`, as the person calls it."""
+        return keys_of(NAMED[name], self.settings.keymap).split()[0]
+
+    def on_notify(self) -> None:
+        """Show no more than one notice and, until its time is over, the newest error: what is older gives way."""
+        errors = [old for old in self._notifications if old.severity == "error"]
+        for old in list(self._notifications):
+            if old not in errors[-1:]:
+                self._unnotify(old, refresh=False)
+
     def action_go(self, place: str) -> None:
         """Show a screen."""
         if self.ready and len(self.screen_stack) == 1:
@@ -133,9 +146,12 @@ class SidequestApp(App[int]):
         """No action of the app while something lies over the screen, or keys mean something else there."""
         if action == "found":
             return not (self.folder / FILE).exists()
+        if action == "suspend_process":
+            # A field where it takes back what was typed keeps it.
+            return self._driver is not None and self._driver.can_suspend and not hasattr(self.focused, "action_undo")
         if any(action == one.name.partition("(")[0] for one in EVERYWHERE):
-            front = self.screen
-            if len(self.screen_stack) > 1:
+            front = in_front(self)
+            if front is not self.screen_stack[0] or (action == "go" and not self.ready):
                 return False
             return not isinstance(front, LiveScreen) or not (front.typing or front.asking)
         return super().check_action(action, parameters)
@@ -145,7 +161,7 @@ class SidequestApp(App[int]):
         try:
             create(self.folder)
         except ProjectError as error:
-            self.notify(clean(str(error)), markup=False, severity="error")
+            self.notify(clean(str(error)), markup=False, severity="error", timeout=15)
         self._open_again()
 
     def action_explain(self) -> None:
@@ -178,13 +194,3 @@ class SidequestApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in {"Keys", *(one.title for one in ours)}:
                 yield command
-
-
-def run_app(folder: Path, reviewer: str = "") -> int:
-    """Run the app on the project in `folder` until the person leaves; returns the exit status."""
-    app = SidequestApp(folder, reviewer, settings_path())
-    # A full collection walks all that is loaded, 60 ms between a key and its answer: leave that out, and do it seldom.
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-    app.run()
-    return app.return_code or 0
