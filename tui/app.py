@@ -116,11 +116,18 @@ class SidequestApp(App[int]):
                 self.switch_mode(self._home_mode)
             else:
                 self.screen.redraw()
-        elif self.problem:
-            self.notify(clean(self.problem, limit=2000), markup=False, severity="error", timeout=15)
         elif isinstance(self.screen, LiveScreen):
             self.screen.redraw()
-            self.notify("the project file was read again", markup=False)
+            if self.problem:
+                self.notify(clean(self.mending, limit=2000), markup=False, severity="error", timeout=15)
+            else:
+                self.notify("the project file was read again", markup=False, timeout=2.5)
+
+    @property
+    def mending(self) -> str:
+        """What is wrong with the project file, and what to do about it."""
+        again = f"mend it, then {self.key('app.read-the-project-file')} reads it again; until then all is as before"
+        return f"{self.problem}\n{again}"
 
     def key(self, name: str) -> str:
         """The first key of the action that a keymap calls `name`, as the person calls it."""

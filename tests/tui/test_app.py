@@ -17,9 +17,10 @@ from textual.widgets import TextArea
 
 from core.project import FILE, Project
 from storage import reviews, runs
-from storage.schema import Action, Candidate, Evidence, Run, RunState, Status
+from storage.schema import Action, Candidate, Evidence, Result, Run, RunState, Status
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW, SIZE, put, several, shown, status, told, until
+from tests.tui.test_review_queues import attempt
 from tui.app import SidequestApp
 from tui.screens import live
 
@@ -59,6 +60,10 @@ async def test_a_broken_file_is_shown_with_its_lines_and_read_again(project: Pro
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert "Pipeline" in shown(pilot)  # the project that was open stays
+        words = " ".join(shown(pilot).replace("│", "").split())
+        assert "! sidequest.toml:" in words
+        assert "levels[5].steps: input should be" in words
+        assert "mend it, then ctrl+r reads it again; until then all is as before" in words
         await pilot.press("8")
         await until(pilot, lambda: "! sidequest.toml:" in shown(pilot))
 
@@ -119,6 +124,28 @@ async def test_home_names_a_lost_run(app: SidequestApp, db: sqlite3.Connection) 
         assert "lost" in shown(pilot)
 
 
+async def test_home_lists_one_of_many_lost_runs(app: SidequestApp, db: sqlite3.Connection) -> None:
+    long_ago = example().created.replace(year=2020)
+    for number in range(30):
+        lost = Run(kind="generate", state=RunState.RUNNING, pid=1, pid_started=1.0, heartbeat=long_ago)
+        runs.add(db, lost.model_copy(update={"id": f"01J{number:023d}"}))
+    async with app.run_test(size=SIZE) as pilot:
+        assert shown(pilot).count("✗") == 1
+        assert "✗ generate  000029" in shown(pilot)
+        assert "and 29 more that were lost: 8 Runs" in shown(pilot)
+        assert "generate run 000029 was lost (and 29 more)" in shown(pilot)
+
+
+async def test_what_was_imported_passed_no_judge(project: Project, db: sqlite3.Connection) -> None:
+    put(db, *several(3))
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        assert "Curriculum 375 ▸ Imported 3 ▸ Reviewed 0 ▸ Accepted 0" in shown(pilot)
+    attempt(db, 0, result=Result.PASSED)
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        assert "Generated 1 ▸ QA passed 1 ▸ Imported 3 ▸ Reviewed 0 " in shown(pilot)
+        assert "│  ▸ Accepted 0 " in shown(pilot)  # in a line of its own, whole
+
+
 @pytest.fixture
 def worker() -> Iterator[subprocess.Popen[bytes]]:
     """A process that is there until it is killed."""
@@ -155,7 +182,7 @@ async def test_no_hostile_text_reaches_the_screen_raw(
     project: Project, db: sqlite3.Connection, size: tuple[int, int]
 ) -> None:
     from storage import attempts
-    from storage.schema import Attempt, Outcome, Result, Verdict
+    from storage.schema import Attempt, Outcome, Verdict
 
     run = Run(kind="generate", state=RunState.FAILED, reason="".join(HOSTILE))
     runs.add(db, run)
