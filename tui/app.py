@@ -100,12 +100,15 @@ class SidequestApp(App[int]):
         try:
             project = open_project(self.folder)
             if not self.ready:
-                self.db = connect_durably(project.database)
+                self.db = connect_durably(project.database, migrated=self._say_migrated)
         except (ProjectError, DatabaseError) as error:
             self.problem = str(error)
             self.wrong = error.place if isinstance(error, ProjectError) else DATABASE
         else:
             self.project, self.problem, self.wrong, self.ready = project, "", "", True
+
+    def _say_migrated(self, said: str) -> None:
+        self.notify(clean(said), markup=False, timeout=15)
 
     def _open_again(self) -> None:
         from tui.screens.first_step import FirstStepScreen

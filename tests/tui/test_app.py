@@ -19,6 +19,7 @@ from core.project import FILE, Project
 from storage import reviews, runs
 from storage.schema import Action, Candidate, Evidence, Result, Run, RunState, Status
 from tests.conftest import HOSTILE, example
+from tests.storage.test_database import EXTRA, one_more
 from tests.tui.conftest import RAW, SIZE, put, several, shown, status, told, until
 from tests.tui.test_review_queues import attempt
 from tui.app import SidequestApp
@@ -66,6 +67,16 @@ async def test_a_broken_file_is_shown_with_its_lines_and_read_again(project: Pro
         assert "mend it, then ctrl+r reads it again; until then all is as before" in words
         await pilot.press("8")
         await until(pilot, lambda: "! sidequest.toml:" in shown(pilot))
+
+
+async def test_a_database_that_was_migrated_is_said_once(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_more(monkeypatch, EXTRA)
+    for said in (True, False):
+        async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+            await pilot.pause()
+            assert ("was brought from version" in told(pilot)) is said
 
 
 async def test_keys_lead_everywhere_and_help_explains(app: SidequestApp) -> None:
