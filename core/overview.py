@@ -12,7 +12,7 @@ from core.curriculum.plan import Plan, plan
 from core.project import Project
 from core.qa.matrix import Flagged, matrix
 from core.runs.control import Seen, look
-from storage import attempts, examples, reviews, runs, shelves
+from storage import arrivals, attempts, examples, reviews, runs, shelves
 from storage.schema import RunState, Status
 
 
@@ -26,15 +26,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Counts along the pipeline, the runs that are not over, and the next steps, most urgent first."""
+    """Counts along the pipeline, the runs that are not over, and the next steps, most urgent first.
+
+    Of the lost runs the newest is among `runs`; `lost` says how many there are.
+    """
 
     plan: Plan
     generated: int
     passed: int
+    imported: int
     reviewed: int
     accepted: int
     pending: int
     runs: list[Seen]
+    lost: int
     next: list[Step]
 
 
@@ -50,25 +55,29 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
     rejected = by_status[Status.REJECTED.value] - reviews.outside(connection)
     accepted = by_status[Status.ACCEPTED.value]
     pending = by_status[Status.PENDING.value]
+    imported = arrivals.count(connection)
+    lost = [one for one in looked if one.state is RunState.LOST]
     return Overview(
         plan=curriculum,
         generated=attempts.written(connection),
-        passed=accepted + rejected + pending,
+        passed=accepted + rejected + pending - imported,
+        imported=imported,
         reviewed=accepted + rejected,
         accepted=accepted,
         pending=pending,
-        runs=[one for one in looked if not one.state.ended or one.state is RunState.LOST],
+        runs=[*(one for one in looked if not one.state.ended), *lost[:1]],
+        lost=len(lost),
         next=steps(curriculum, pending, looked, matrix(attempts.reason_counts(connection)).flagged),
     )
 
 
 def steps(curriculum: Plan, pending: int, looked: list[Seen], flagged: Sequence[Flagged] = ()) -> list[Step]:
     """What to do next, most urgent first."""
-    found = [
-        Step(f"{one.run.kind} run {one.run.id[-6:]} was lost: its process is gone; resume it", "runs")
-        for one in looked
-        if one.state is RunState.LOST
-    ]
+    found: list[Step] = []
+    if lost := [one for one in looked if one.state is RunState.LOST]:
+        more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
+        name = f"{lost[0].run.kind} run {lost[0].run.id[-6:]}"
+        found.append(Step(f"{name} was lost{more}: its process is gone; resume it, or stop it for good", "runs"))
     newest = looked[0] if looked else None
     if newest is not None and newest.state is RunState.FAILED:
         found.append(Step(f"{newest.run.kind} run {newest.run.id[-6:]} failed: {newest.run.reason}", "runs"))

@@ -35,6 +35,11 @@ class ProjectError(Exception):
         self.mistakes = mistakes or []
         super().__init__(message)
 
+    @property
+    def place(self) -> str:
+        """Where the first mistake is, in short: the project file and its line, if one can be named."""
+        return f"{FILE}:{self.mistakes[0].line}" if self.mistakes and self.mistakes[0].line else FILE
+
 
 @dataclass(frozen=True, slots=True)
 class Project:

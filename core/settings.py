@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.project import ProjectError, check_toml
+from core.project import ProjectError, check_toml, locate
 
 
 class Settings(BaseModel):
@@ -43,12 +43,32 @@ def load(file: Path) -> tuple[Settings, str]:
 
 
 def keep_theme(file: Path, theme: str) -> None:
-    """Write the theme into `file`, made if it is missing; all else in it stays as it is. Raises OSError."""
+    """Write the theme into `file`, made if it is missing; all else in it stays as it is. Raises OSError, ValueError.
+
+    What is there already is not written again. A link stays a link, and a file keeps its mode.
+    """
     import tomlkit
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    document = tomlkit.parse(file.read_text(encoding="utf-8")) if file.exists() else tomlkit.document()
+    target = file.resolve()
+    document = tomlkit.parse(target.read_bytes()) if target.exists() else tomlkit.document()
+    if document.get("theme") == theme:
+        return
     document["theme"] = theme
-    partial = file.with_name(f"{file.name}.{os.getpid()}.part")
-    partial.write_text(tomlkit.dumps(document), encoding="utf-8")
-    partial.replace(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(tomlkit.dumps(document).encode())
+        if target.exists():
+            partial.chmod(target.stat().st_mode & 0o7777)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def place(file: Path, *field: str) -> str:
+    """`file:line` of a setting, the file alone where it does not stand in one."""
+    try:
+        line = locate(file.read_text(encoding="utf-8")).get(field)
+    except (OSError, UnicodeDecodeError):
+        line = None
+    return f"{file}:{line}" if line else str(file)

@@ -20,6 +20,11 @@ def contents(connection: sqlite3.Connection) -> Iterator[tuple[str, list[tuple[s
         yield kept["hypothesis"], pieces, kept["decision"]
 
 
+def count(connection: sqlite3.Connection) -> int:
+    """How many examples came from a file: no attempt made them, and no judge has read them."""
+    return int(connection.execute("SELECT count(*) FROM examples WHERE attempt IS NULL").fetchone()[0])
+
+
 def ids(connection: sqlite3.Connection) -> set[str]:
     """The ids of all examples."""
     return {row["id"] for row in connection.execute("SELECT id FROM examples")}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,31 +20,43 @@ BUSY_TIMEOUT_S, PERSON_S = 30.0, 10.0
 PIECE = 500
 
 
+def _nobody(_: str) -> None:
+    """Whom a sentence is told that nobody waits for."""
+
+
 class DatabaseError(Exception):
     """The file cannot be used; `str()` of it says why and what to do."""
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(
+    path: Path, *, wait: float = BUSY_TIMEOUT_S, migrated: Callable[[str], None] = _nobody
+) -> sqlite3.Connection:
     """A connection to the database at `path`, created or migrated as needed.
 
-    An older file is copied to `<name>.v<version>.bak` before it is migrated. Raises DatabaseError for a file that
-    is newer than this program, is no database, or cannot be opened. Rows come as `sqlite3.Row`; there is no
-    implicit transaction: write inside `transaction(connection)`.
+    It waits for others `wait` seconds, now and later. An older file is copied to `<name>.v<version>.bak` before it is
+    migrated; `migrated` is told then, in a sentence for the person. Raises DatabaseError for a file that is newer than
+    this program, is no database, or cannot be opened. Rows come as `sqlite3.Row`; there is no implicit transaction:
+    write inside `transaction(connection)`.
     """
-    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    deadline = time.monotonic() + wait
     while True:
         try:
-            return _open(path)
+            return _open(path, wait, migrated)
         except sqlite3.DatabaseError as error:
             # Several that make a new file at once can meet an I/O error, which passes.
-            passing = getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR")
+            passing = busy(error) or getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR")
             if not passing or time.monotonic() > deadline:
-                raise DatabaseError(f"{path}: {error}: is it a Sidequest database, and may it be written?") from None
+                why = (
+                    "another process holds the database: nothing was changed; try again when it is done"
+                    if busy(error)
+                    else f"{error}: is it a Sidequest database, and may it be written?"
+                )
+                raise DatabaseError(f"{path}: {why}") from None
             time.sleep(0.02)
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+def _open(path: Path, wait: float, migrated: Callable[[str], None]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA foreign_keys = ON")
@@ -56,7 +67,7 @@ def _open(path: Path) -> sqlite3.Connection:
                 "update with `pip install --upgrade sidequest`, or open another project"
             )
         if version < VERSION:
-            _migrate(connection, path, version)
+            _migrate(connection, path, version, migrated)
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         connection.close()
@@ -64,12 +75,10 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def connect_durably(path: Path) -> sqlite3.Connection:
-    """Like `connect`, but each commit reaches the disk before it returns: for what a person decides."""
-    connection = connect(path)
+def connect_durably(path: Path, *, migrated: Callable[[str], None] = _nobody) -> sqlite3.Connection:
+    """Like `connect`, for what a person decides and waits for: each commit reaches the disk before it returns."""
+    connection = connect(path, wait=PERSON_S, migrated=migrated)
     connection.execute("PRAGMA synchronous = FULL")
-    # A person waits for it.
-    connection.execute(f"PRAGMA busy_timeout = {int(PERSON_S * 1000)}")
     return connection
 
 
@@ -140,16 +149,17 @@ def busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, version: int) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, version: int, migrated: Callable[[str], None]) -> None:
     from storage.migrations import apply
 
     connection.execute("PRAGMA journal_mode = WAL")
-    if version:
-        backup = path.with_name(f"{path.name}.v{version}.bak")
-        if not backup.exists():
-            partial = backup.with_name(f"{backup.name}.part")
-            with sqlite3.connect(partial) as copy:
-                connection.backup(copy)
-            copy.close()
-            shutil.move(partial, backup)
-    apply(connection)
+    backup = path.with_name(f"{path.name}.v{version}.bak")
+    if version and not backup.exists():
+        partial = backup.with_name(f"{backup.name}.part")
+        with sqlite3.connect(partial) as copy:
+            connection.backup(copy)
+        copy.close()
+        partial.replace(backup)
+    # Of several that open it at once, one does it.
+    if apply(connection) and version:
+        migrated(f"{path.name} was brought from version {version} to {VERSION}; as it was, it is kept as {backup.name}")

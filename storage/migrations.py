@@ -12,9 +12,12 @@ from sqlite_utils import Database, Migrations
 migrations = Migrations("sidequest")
 
 
-def apply(connection: sqlite3.Connection) -> None:
-    """Bring the database to the newest version, a transaction a step; two processes that do so at once take turns."""
-    database = Database(connection, execute_plugins=False)
+def apply(connection: sqlite3.Connection) -> int:
+    """Bring the database to the newest version, a transaction a step; returns how many steps were taken here.
+
+    Two processes that do so at once take turns.
+    """
+    database, taken = Database(connection, execute_plugins=False), 0
     pending = True
     while pending:
         connection.execute("BEGIN EXCLUSIVE")
@@ -27,6 +30,8 @@ def apply(connection: sqlite3.Connection) -> None:
             raise
         connection.execute("COMMIT")
         pending = len(steps) > 1
+        taken += bool(steps)
+    return taken
 
 
 @migrations()

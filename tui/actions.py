@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from string import ascii_letters
 
@@ -30,6 +29,7 @@ EVERYWHERE = [
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "Read the project file", "Read the project file again", footer=False),
+    Action("ctrl+z", "suspend_process", "Suspend", "Put the app aside; `fg` in the shell brings it back", footer=False),
     Action("q", "leave", "Quit", "Leave the app; runs go on without it"),
 ]
 
@@ -193,30 +193,22 @@ SCREENS = {
 }
 
 
+def _named() -> dict[str, Action]:
+    return {
+        f"{screen}.{re.sub(r'[^a-z0-9]+', '-', action.label.lower()).strip('-')}": action
+        for screen, actions in SCREENS.items()
+        for action in actions
+    }
+
+
+# Every action whose keys a person may choose, by the name that a keymap gives it: 'review.accept'.
+NAMED = _named()
+_NAMES = {id(action): name for name, action in NAMED.items()}
+
+
 def identifier(action: Action) -> str | None:
     """What a keymap calls the action: 'review.accept'; None for one whose keys are fixed."""
-    for screen, actions in SCREENS.items():
-        if any(one is action for one in actions):
-            return f"{screen}.{re.sub(r'[^a-z0-9]+', '-', action.label.lower()).strip('-')}"
-    return None
-
-
-def clashes(keymap: Mapping[str, str]) -> list[str]:
-    """What is wrong with a keymap, each as a sentence: names that no action has, keys that two actions would have."""
-    found, known = [], set[str]()
-    for screen, actions in SCREENS.items():
-        taken: dict[str, str] = {}
-        for action in [*actions, *([] if screen == "app" else EVERYWHERE)]:
-            name = identifier(action) or ""
-            known.add(name)
-            for key in keymap.get(name, action.keys).split(","):
-                other = taken.setdefault(key.strip(), name)
-                if other != name and (name in keymap or other in keymap):
-                    found.append(f"{key.strip()} would be both {other} and {name}")
-    return [
-        *(f"no action {name}: `sidequest config --actions` lists them" for name in keymap if name not in known),
-        *found,
-    ]
+    return _NAMES.get(id(action))
 
 
 def bindings(actions: list[Action]) -> list[BindingType]:

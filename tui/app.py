@@ -3,67 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import sqlite3
 from collections.abc import Iterable
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from core.project import FILE, Project, ProjectError, create, open_project
+from core.project import DATABASE, FILE, Project, ProjectError, create, open_project
 from core.runs.control import look
-from core.settings import Settings, keep_theme, load
-from core.settings import path as settings_path
+from core.settings import Settings
 from storage.database import DatabaseError, connect_durably
 from storage.runs import newest
-from tui.actions import EVERYWHERE, bindings, clashes
-from tui.screens.live import RECENT, LiveScreen
+from tui.actions import EVERYWHERE, NAMED, bindings
+from tui.keymap import keys_of
+from tui.personal import remember, usable
+from tui.screens.live import RECENT, LiveScreen, in_front
 from tui.text import clean
 
-
-def _home() -> Screen[Any]:
-    from tui.screens.home import HomeScreen
-
-    return HomeScreen()
-
-
-def _generate() -> Screen[Any]:
-    from tui.screens.generate import GenerateScreen
-
-    return GenerateScreen()
-
-
-def _review() -> Screen[Any]:
-    from tui.screens.review import ReviewScreen
-
-    return ReviewScreen()
+# The screen of each place and the one before any project, imported when it is first shown.
+_SCREENS = {
+    "home": "tui.screens.home:HomeScreen",
+    "generate": "tui.screens.generate:GenerateScreen",
+    "review": "tui.screens.review:ReviewScreen",
+    "rejections": "tui.screens.rejections:RejectionsScreen",
+    "dataset": "tui.screens.dataset:DatasetScreen",
+    "runs": "tui.screens.runs:RunsScreen",
+}
+_FIRST_STEP = "tui.screens.first_step:FirstStepScreen"
 
 
-def _rejections() -> Screen[Any]:
-    from tui.screens.rejections import RejectionsScreen
-
-    return RejectionsScreen()
-
-
-def _dataset() -> Screen[Any]:
-    from tui.screens.dataset import DatasetScreen
-
-    return DatasetScreen()
-
-
-def _runs() -> Screen[Any]:
-    from tui.screens.runs import RunsScreen
-
-    return RunsScreen()
-
-
-def _first_step() -> Screen[Any]:
-    from tui.screens.first_step import FirstStepScreen
-
-    return FirstStepScreen()
+def _screen(where: str) -> Screen[Any]:
+    module, _, name = where.partition(":")
+    made: Screen[Any] = getattr(import_module(module), name)()
+    return made
 
 
 class SidequestApp(App[int]):
@@ -72,14 +49,7 @@ class SidequestApp(App[int]):
     CSS_PATH = "app.tcss"
     TITLE = "Sidequest"
     BINDINGS = bindings(EVERYWHERE)
-    MODES: ClassVar = {
-        "home": _home,
-        "generate": _generate,
-        "review": _review,
-        "rejections": _rejections,
-        "dataset": _dataset,
-        "runs": _runs,
-    }
+    MODES: ClassVar = {place: partial(_screen, where) for place, where in _SCREENS.items()}
     # The first screen is this mode's, from `get_default_screen`: so no blank one is mounted and styled before it.
     DEFAULT_MODE = "start"
 
@@ -93,6 +63,8 @@ class SidequestApp(App[int]):
         self.settings = Settings()
         self._settings_file = settings_file
         self.problem: str = ""
+        # The place in the project file that is wrong, in short.
+        self.wrong: str = ""
         self.ready = False
         self._home_mode = "home"
 
@@ -100,53 +72,43 @@ class SidequestApp(App[int]):
         """Home, or what leads to a project where there is none that opens."""
         self._open()
         if not self.ready:
-            return _first_step()
+            return _screen(_FIRST_STEP)
         self._home_mode = self.DEFAULT_MODE
-        return _home()
+        return _screen(_SCREENS["home"])
 
     def on_mount(self) -> None:
         """Hear the signals that would leave the terminal as it is."""
-        self.add_mode(self.DEFAULT_MODE, _home)
-        self._heed_settings()
+        self.add_mode(self.DEFAULT_MODE, self.MODES["home"])
+        if (file := self._settings_file) is not None:
+            self._heed(file)
+            self.theme_changed_signal.subscribe(self, lambda theme: remember(self, file, theme.name))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self.exit, 0)
 
-    def _heed_settings(self) -> None:
-        """Use the person's theme and keys; what is wrong with them is said, and the defaults hold."""
-        if self._settings_file is None:
-            return
-        file = self._settings_file
-        self.settings, problem = load(file)
-        problems = [problem] if problem else clashes(self.settings.keymap)
-        if self.settings.theme and self.settings.theme not in self.available_themes:
-            problems.append(f"{file}: theme: there is no {self.settings.theme}: ctrl+p lists those there are")
-        elif self.settings.theme:
+    def _heed(self, file: Path) -> None:
+        """Use the person's theme and keys; what cannot be used is said."""
+        self.settings, said = usable(file, self.available_themes, self.project.task.labels if self.ready else [])
+        if self.settings.theme:
             self.theme = self.settings.theme
-        if not problems:
-            self.set_keymap(self.settings.keymap)
-        else:
-            said = "\n".join(["your settings are not used:", *problems])
-            self.notify(clean(said, limit=2000), markup=False, severity="error", timeout=15)
-        self.theme_changed_signal.subscribe(self, lambda theme: self._keep_theme(file, theme.name))
-
-    def _keep_theme(self, file: Path, name: str) -> None:
-        """Remember a theme that was chosen."""
-        try:
-            keep_theme(file, name)
-        except (OSError, ValueError) as error:
-            self.notify(clean(f"the theme is not remembered: {error}"), markup=False, severity="error")
+        self.set_keymap(self.settings.keymap)
+        if said:
+            self.notify(clean("\n".join(said), limit=2000), markup=False, severity="error", timeout=15)
 
     def _open(self) -> None:
         """Read the project file; `problem` says why that cannot be done, and what was open before stays open."""
         try:
             project = open_project(self.folder)
             if not self.ready:
-                self.db = connect_durably(project.database)
+                self.db = connect_durably(project.database, migrated=self._say_migrated)
         except (ProjectError, DatabaseError) as error:
             self.problem = str(error)
+            self.wrong = error.place if isinstance(error, ProjectError) else DATABASE
         else:
-            self.project, self.problem, self.ready = project, "", True
+            self.project, self.problem, self.wrong, self.ready = project, "", "", True
+
+    def _say_migrated(self, said: str) -> None:
+        self.notify(clean(said), markup=False, timeout=15)
 
     def _open_again(self) -> None:
         from tui.screens.first_step import FirstStepScreen
@@ -157,11 +119,29 @@ class SidequestApp(App[int]):
                 self.switch_mode(self._home_mode)
             else:
                 self.screen.redraw()
-        elif self.problem:
-            self.notify(clean(self.problem, limit=2000), markup=False, severity="error", timeout=15)
         elif isinstance(self.screen, LiveScreen):
             self.screen.redraw()
-            self.notify("the project file was read again", markup=False)
+            if self.problem:
+                self.notify(clean(self.mending, limit=2000), markup=False, severity="error", timeout=15)
+            else:
+                self.notify("the project file was read again", markup=False, timeout=2.5)
+
+    @property
+    def mending(self) -> str:
+        """What is wrong with the project file, and what to do about it."""
+        again = f"mend it, then {self.key('app.read-the-project-file')} reads it again; until then all is as before"
+        return f"{self.problem}\n{again}"
+
+    def key(self, name: str) -> str:
+        """The first key of the action that a keymap calls `name`, as the person calls it."""
+        return keys_of(NAMED[name], self.settings.keymap).split()[0]
+
+    def on_notify(self) -> None:
+        """Show no more than one notice and, until its time is over, the newest error: what is older gives way."""
+        errors = [old for old in self._notifications if old.severity == "error"]
+        for old in list(self._notifications):
+            if old not in errors[-1:]:
+                self._unnotify(old, refresh=False)
 
     def action_go(self, place: str) -> None:
         """Show a screen."""
@@ -176,9 +156,12 @@ class SidequestApp(App[int]):
         """No action of the app while something lies over the screen, or keys mean something else there."""
         if action == "found":
             return not (self.folder / FILE).exists()
+        if action == "suspend_process":
+            # A field where it takes back what was typed keeps it.
+            return self._driver is not None and self._driver.can_suspend and not hasattr(self.focused, "action_undo")
         if any(action == one.name.partition("(")[0] for one in EVERYWHERE):
-            front = self.screen
-            if len(self.screen_stack) > 1:
+            front = in_front(self)
+            if front is not self.screen_stack[0] or (action == "go" and not self.ready):
                 return False
             return not isinstance(front, LiveScreen) or not (front.typing or front.asking)
         return super().check_action(action, parameters)
@@ -188,7 +171,7 @@ class SidequestApp(App[int]):
         try:
             create(self.folder)
         except ProjectError as error:
-            self.notify(clean(str(error)), markup=False, severity="error")
+            self.notify(clean(str(error)), markup=False, severity="error", timeout=15)
         self._open_again()
 
     def action_explain(self) -> None:
@@ -221,13 +204,3 @@ class SidequestApp(App[int]):
         for command in super().get_system_commands(screen):
             if command.title not in {"Keys", *(one.title for one in ours)}:
                 yield command
-
-
-def run_app(folder: Path, reviewer: str = "") -> int:
-    """Run the app on the project in `folder` until the person leaves; returns the exit status."""
-    app = SidequestApp(folder, reviewer, settings_path())
-    # A full collection walks all that is loaded, 60 ms between a key and its answer: leave that out, and do it seldom.
-    gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
-    app.run()
-    return app.return_code or 0

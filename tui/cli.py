@@ -64,6 +64,6 @@ def main(ctx: click.Context, folder: Path, reviewer: str) -> None:
     if ctx.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise click.UsageError("the app needs a terminal; without one use a verb: `sidequest --help` lists them")
-        from tui.app import run_app
+        from tui.launch import run_app
 
         ctx.exit(run_app(folder, reviewer))

@@ -1,40 +1,46 @@
-"""What the palette finds: every action of the app by its name."""
+"""What the palette finds: every action that can act by its name, and the way to the others."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual.actions import parse
 from textual.app import SystemCommand
 from textual.screen import Screen
 
-from tui.actions import EVERYWHERE, SCREENS, identifier
-from tui.screens.live import LiveScreen
-from tui.text import spoken
+from tui.actions import EVERYWHERE, SCREENS
+from tui.keymap import keys_of
 
 if TYPE_CHECKING:
     from tui.app import SidequestApp
 
 
 def commands(app: SidequestApp, screen: Screen[object]) -> Iterator[SystemCommand]:
-    """The actions of the screen in front and of the app, which act; those of other screens, which lead there."""
-    named = set[str]()
+    """The actions of the screen and of the app that can act now; those of the other places lead there."""
+    named = {screen.TITLE}
     for action in [*getattr(screen, "ACTIONS", []), *EVERYWHERE]:
-        if action.label not in named:
+        if action.label not in named and _can(app, screen, action.name):
             named.add(action.label)
-            yield SystemCommand(action.label, action.help, _runner(app, screen, action.name))
-    if not isinstance(screen, LiveScreen):
-        return
+            yield SystemCommand(
+                action.label, action.help, partial(app.run_action, action.name, _target(app, screen, action.name))
+            )
     for place in app.MODES:
-        for action in SCREENS[place] if place != screen.TITLE.lower() else []:
-            keys = spoken(app.settings.keymap.get(identifier(action) or "", action.keys))
-            label = f"{place.capitalize()}: {action.label}"
-            yield SystemCommand(label, f"{action.help} (goes there; {keys})", partial(app.action_go, place))
+        if place == (screen.TITLE or "").lower() or not _can(app, screen, f"go('{place}')"):
+            continue
+        for action in SCREENS[place]:
+            label = f"Go to {place.capitalize()}: {action.label}"
+            keys = keys_of(action, app.settings.keymap)
+            yield SystemCommand(label, f"{action.help} ({keys}, there)", partial(app.action_go, place))
 
 
-def _runner(app: SidequestApp, screen: Screen[object], name: str) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        await app.run_action(name, screen if hasattr(screen, f"action_{name.split('(')[0]}") else app)
+def _can(app: SidequestApp, screen: Screen[object], name: str) -> bool:
+    """Whether an action does something in the state in which screen and app are."""
+    _, action, parameters = parse(name)
+    return bool(_target(app, screen, name).check_action(action, parameters))
 
-    return run
+
+def _target(app: SidequestApp, screen: Screen[object], name: str) -> SidequestApp | Screen[object]:
+    space, action, _ = parse(name)
+    return screen if space != "app" and hasattr(screen, f"action_{action}") else app

@@ -36,45 +36,62 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "x.db"
-    connect(path).close()
+def one_more(monkeypatch: pytest.MonkeyPatch, *statements: str) -> None:
+    """A program that is a version newer, by a step of these statements."""
     newer = Migrations("sidequest")
     for step in migrations.migrations._migrations:
         newer(name=step.name)(step.fn)
 
     @newer()
-    def second(db: Database) -> None:
-        db.conn.execute("CREATE TABLE extra (x INTEGER) STRICT")
+    def more(db: Database) -> None:
+        for statement in statements:
+            db.conn.execute(statement)
 
     monkeypatch.setattr(migrations, "migrations", newer)
     monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
-    connection = connect(path)
+
+
+EXTRA = "CREATE TABLE extra (x INTEGER) STRICT"
+
+
+def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, told = tmp_path / "x.db", list[str]()
+    connect(path, migrated=told.append).close()
+    assert told == []  # it is new
+    one_more(monkeypatch, EXTRA)
+    connection = connect(path, migrated=told.append)
     assert connection.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
-    backup = sqlite3.connect(tmp_path / f"x.db.v{database.VERSION - 1}.bak")
-    assert backup.execute("PRAGMA user_version").fetchone()[0] == database.VERSION - 1
+    old = database.VERSION - 1
+    backup = sqlite3.connect(tmp_path / f"x.db.v{old}.bak")
+    assert backup.execute("PRAGMA user_version").fetchone()[0] == old
     assert backup.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
+    connect(path, migrated=told.append).close()
+    assert told == [f"x.db was brought from version {old} to {old + 1}; as it was, it is kept as x.db.v{old}.bak"]
 
 
 def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.db"
     connect(path).close()
-    broken = Migrations("sidequest")
-    for step in migrations.migrations._migrations:
-        broken(name=step.name)(step.fn)
-
-    @broken()
-    def second(db: Database) -> None:
-        db.conn.execute("CREATE TABLE extra (x INTEGER) STRICT")
-        db.conn.execute("this is no SQL")
-
-    monkeypatch.setattr(migrations, "migrations", broken)
-    monkeypatch.setattr(database, "VERSION", database.VERSION + 1)
+    one_more(monkeypatch, EXTRA, "this is no SQL")
     with pytest.raises(DatabaseError):
         connect(path)
     left = sqlite3.connect(path)
     assert left.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
     assert left.execute("PRAGMA user_version").fetchone()[0] == database.VERSION - 1
+
+
+def test_an_older_file_that_another_process_holds_is_not_called_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.db"
+    holder = connect(path)
+    one_more(monkeypatch, EXTRA)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(DatabaseError, match="another process holds the database: nothing") as raised:
+        connect(path, wait=0.1)
+    assert "is it a Sidequest database" not in str(raised.value)
+    holder.execute("ROLLBACK")
+    connect(path, wait=0.1)
 
 
 def test_what_is_no_database_is_named(tmp_path: Path) -> None:

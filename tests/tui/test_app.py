@@ -13,12 +13,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from textual.widgets import TextArea
 
 from core.project import FILE, Project
 from storage import reviews, runs
-from storage.schema import Action, Candidate, Evidence, Run, RunState, Status
+from storage.schema import Action, Candidate, Evidence, Result, Run, RunState, Status
 from tests.conftest import HOSTILE, example
-from tests.tui.conftest import RAW, SIZE, put, several, shown, status, until
+from tests.storage.test_database import EXTRA, one_more
+from tests.tui.conftest import RAW, SIZE, put, several, shown, status, told, until
+from tests.tui.test_review_queues import attempt
 from tui.app import SidequestApp
 from tui.screens import live
 
@@ -58,8 +61,22 @@ async def test_a_broken_file_is_shown_with_its_lines_and_read_again(project: Pro
         await pilot.press("ctrl+r")
         await pilot.pause()
         assert "Pipeline" in shown(pilot)  # the project that was open stays
+        words = " ".join(shown(pilot).replace("│", "").split())
+        assert "! sidequest.toml:" in words
+        assert "levels[5].steps: input should be" in words
+        assert "mend it, then ctrl+r reads it again; until then all is as before" in words
         await pilot.press("8")
-        await until(pilot, lambda: "! file broken" in shown(pilot))
+        await until(pilot, lambda: "! sidequest.toml:" in shown(pilot))
+
+
+async def test_a_database_that_was_migrated_is_said_once(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_more(monkeypatch, EXTRA)
+    for said in (True, False):
+        async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+            await pilot.pause()
+            assert ("was brought from version" in told(pilot)) is said
 
 
 async def test_keys_lead_everywhere_and_help_explains(app: SidequestApp) -> None:
@@ -118,6 +135,28 @@ async def test_home_names_a_lost_run(app: SidequestApp, db: sqlite3.Connection) 
         assert "lost" in shown(pilot)
 
 
+async def test_home_lists_one_of_many_lost_runs(app: SidequestApp, db: sqlite3.Connection) -> None:
+    long_ago = example().created.replace(year=2020)
+    for number in range(30):
+        lost = Run(kind="generate", state=RunState.RUNNING, pid=1, pid_started=1.0, heartbeat=long_ago)
+        runs.add(db, lost.model_copy(update={"id": f"01J{number:023d}"}))
+    async with app.run_test(size=SIZE) as pilot:
+        assert shown(pilot).count("✗") == 1
+        assert "✗ generate  000029" in shown(pilot)
+        assert "and 29 more that were lost: 8 Runs" in shown(pilot)
+        assert "generate run 000029 was lost (and 29 more)" in shown(pilot)
+
+
+async def test_what_was_imported_passed_no_judge(project: Project, db: sqlite3.Connection) -> None:
+    put(db, *several(3))
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        assert "Curriculum 375 ▸ Imported 3 ▸ Reviewed 0 ▸ Accepted 0" in shown(pilot)
+    attempt(db, 0, result=Result.PASSED)
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        assert "Generated 1 ▸ QA passed 1 ▸ Imported 3 ▸ Reviewed 0 " in shown(pilot)
+        assert "│  ▸ Accepted 0 " in shown(pilot)  # in a line of its own, whole
+
+
 @pytest.fixture
 def worker() -> Iterator[subprocess.Popen[bytes]]:
     """A process that is there until it is killed."""
@@ -154,7 +193,7 @@ async def test_no_hostile_text_reaches_the_screen_raw(
     project: Project, db: sqlite3.Connection, size: tuple[int, int]
 ) -> None:
     from storage import attempts
-    from storage.schema import Attempt, Outcome, Result, Verdict
+    from storage.schema import Attempt, Outcome, Verdict
 
     run = Run(kind="generate", state=RunState.FAILED, reason="".join(HOSTILE))
     runs.add(db, run)
@@ -293,10 +332,83 @@ async def test_the_palette_leads_to_the_actions_of_other_screens(app: SidequestA
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("ctrl+p")
         await pilot.pause()
-        await pilot.press(*"Runs: Kill")
-        await until(pilot, lambda: "goes there; K" in " ".join(shown(pilot).split()))
+        await pilot.press(*"Go to Runs: Kill")
+        await until(pilot, lambda: "(K, there)" in " ".join(shown(pilot).split()))
         await pilot.press("enter")
         await until(pilot, lambda: "no run yet" in shown(pilot))
+
+
+def titles(app: SidequestApp) -> set[str]:
+    return {command.title for command in app.get_system_commands(app.screen)}
+
+
+async def test_the_palette_offers_only_what_acts(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        assert {"Go there", "Runs", "Go to Runs: Kill", "Help", "Quit"} <= titles(app)
+        assert not {"Home", "Suspend", "Go to Home: Go there"} & titles(app)  # here already; no terminal to go back to
+        await pilot.press("3", "x")
+        await until(pilot, lambda: app.screen.check_action("answer", (0,)) is True)
+        assert not {"Accept", "Home", "Go to Runs: Kill"} & titles(app)  # a question waits for its answer
+        await pilot.press("escape", "slash")
+        await until(pilot, lambda: "Accept" not in titles(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Accept" in titles(app))
+        await pilot.press("e")
+        await until(pilot, lambda: "Save" in titles(app))
+        assert not {"Home", "Accept", "Go to Runs: Kill"} & titles(app)
+
+
+async def test_the_palette_asks_the_screen_that_it_lies_over(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("3")
+        await pilot.pause()
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: len(app.screen_stack) > 1)
+        assert {"Accept", "Home"} <= {c.title for c in app.get_system_commands(app.screen_stack[0])}
+
+
+async def test_a_folder_without_a_project_offers_no_place(tmp_path: Path) -> None:
+    app = SidequestApp(tmp_path)
+    async with app.run_test(size=SIZE):
+        assert "Make a project here" in titles(app)
+        assert not {"Home", "Runs", "Go to Runs: Kill"} & titles(app)
+
+
+async def test_ctrl_z_puts_the_app_aside_but_not_what_was_typed(
+    app: SidequestApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = list[tuple[int, int]]()
+    async with app.run_test(size=SIZE) as pilot:
+        monkeypatch.setattr(type(app._driver), "can_suspend", property(lambda _: True))
+        monkeypatch.setattr("textual.app.os.kill", lambda *call: sent.append(call))
+        await pilot.press("ctrl+z")
+        assert sent == [(os.getpid(), signal.SIGTSTP)]
+        await pilot.press("3", "question_mark")
+        await until(pilot, lambda: "This screen" in shown(pilot))
+        await pilot.press("ctrl+z")  # under the help as well
+        assert len(sent) == 2
+        await pilot.press("escape", "e")
+        await until(pilot, lambda: isinstance(app.focused, TextArea))
+        assert isinstance(app.focused, TextArea)
+        before = app.focused.text
+        await pilot.press("w", "ctrl+z")
+        assert app.focused.text == before
+        assert len(sent) == 2
+
+
+# ------------------------------------------------------------ notices
+
+
+async def test_no_more_than_a_notice_and_an_error_at_once(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE, notifications=True) as pilot:
+        for number in range(4):
+            app.notify(f"error {number}", markup=False, severity="error")
+            app.notify(f"notice {number}", markup=False)
+        await until(pilot, lambda: told(pilot) == "error 3\nnotice 3")
+        await until(pilot, lambda: "notice 3" in shown(pilot))
+        lines = shown(pilot).splitlines()
+        assert lines[0].rstrip().endswith("error 3")  # over the bar, not over what one works on
+        assert lines[1].rstrip().endswith("notice 3")
 
 
 async def test_under_a_question_the_screen_goes_on_and_offers_no_key(app: SidequestApp, db: sqlite3.Connection) -> None:

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from core.project import Project
 from storage import examples
 from storage.database import connect, transaction
 from storage.schema import Evidence
 from tests.conftest import HOSTILE, example
+from tests.storage.test_database import EXTRA, one_more
+from tui.cli import main
 
 COMMAND = [str(Path(sys.executable).with_name("sidequest"))]
 
@@ -220,3 +223,13 @@ def test_every_verb_has_help(tmp_path: Path) -> None:
         done = run(name, "--help", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
         assert "Usage" in done.stdout
+
+
+def test_a_database_that_was_migrated_is_said_once_and_not_on_stdout(
+    project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one_more(monkeypatch, EXTRA)
+    first, second = (CliRunner().invoke(main, ["-C", str(project.folder), "plan", "--json"]) for _ in range(2))
+    assert "was brought from version" in first.stderr
+    assert json.loads(first.stdout)["have"] == 0
+    assert second.stderr == ""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.content import Content
 
 from core.curriculum.plan import Quota
 from core.runs.control import Seen
@@ -20,6 +21,7 @@ from tui.text import flow
 from tui.widgets.bars import bar, quotas, relevance
 from tui.widgets.example import place
 from tui.widgets.standing import origin, standing
+from tui.widgets.top import top
 
 FIGURES: dict[str, Any] = {"total": 57, "done": 18, "rejected": 4, "cost": 1.84, "budget": 10.0, "eta_s": 11_400.0}
 
@@ -64,6 +66,27 @@ def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | N
 def test_quotas_of_a_task_without_decisions_are_empty() -> None:
     assert quotas({}, 80).plain == ""
     assert "98 of 150–200" in quotas({"VALIDATED": Quota(150, 200, 175, 98)}, 76).plain
+
+
+@pytest.mark.parametrize(
+    ("width", "said", "words"),
+    [
+        (158, ["as ann · 14:02", "14:02", ""], "Sidequest · judge  1 Home  2 Generate "),
+        (78, ["as 漢漢漢漢漢漢 · 14:02", "14:02", ""], " 1 Home 2 Generate 3 Review 4 Rejections 5 Dataset 8 Runs "),
+        (78, ["as ann · 2 runs · 14:02", "2 runs · 14:02", "2 runs"], "5 Dataset 8 Runs       2 runs · 14:02"),
+        (58, ["as ann · 14:02", "14:02", ""], " 1 Home 2 Generate 3 Review 4 Rejections 5 Dataset 8 Runs"),
+        (58, ["2 runs · 14:02", "2 runs"], " 1 Home 2 Genera 3 Review 4 Reject 5 Datase 8 Runs"),
+    ],
+)
+def test_the_bar_gives_up_what_is_needed_least(width: int, said: list[str], words: str) -> None:
+    drawn = top(width, "Review", "judge", [Content(end) for end in said], {})
+    assert words in drawn.plain
+    assert drawn.plain.endswith(tuple(said))
+    assert drawn.cell_length == width
+
+
+def test_the_bar_has_the_keys_of_ones_own() -> None:
+    assert " f8 Runs" in top(100, "Home", "judge", [Content("14:02")], {"app.runs": "f8,8"}).plain
 
 
 @given(st.lists(st.text(alphabet="ab漢 ", min_size=1, max_size=12)), st.integers(24, 80))

@@ -2,44 +2,52 @@
 
 from __future__ import annotations
 
-import click
+from collections.abc import Sequence
 
-from core.settings import load, path
-from tui.actions import SCREENS, clashes, identifier
-from tui.commands.context import json_option, verb
+import click
+from textual.theme import BUILTIN_THEMES
+
+from core.project import ProjectError
+from core.settings import path
+from tui.actions import NAMED
+from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, show, table
+from tui.personal import usable
 
 
 @click.command()
 @click.option("--actions", is_flag=True, help="List the actions by the names that a keymap gives them.")
 @json_option
+@pass_context
 @verb
-def config(actions: bool, as_json: bool) -> None:
-    """Show where your settings are, and what they say: the theme, and keys of your own.
+def config(context: Context, actions: bool, as_json: bool) -> None:
+    """Show where your settings are, and what of them is used: the theme, and keys of your own.
 
     theme = "textual-light", and under [keymap] such lines as "review.accept" = "a,space".
     """
-    file = path()
-    settings, problem = load(file)
-    problems = [*([problem] if problem else []), *clashes(settings.keymap)]
+    file, themes = path(), sorted(BUILTIN_THEMES)
+    settings, problems = usable(file, themes, _labels(context))
     if actions:
-        rows = [
-            (name, settings.keymap.get(name, action.keys), action.help)
-            for known in SCREENS.values()
-            for action in known
-            if (name := identifier(action)) is not None
-        ]
+        rows = [(name, settings.keymap.get(name, action.keys), action.help) for name, action in NAMED.items()]
         if as_json:
             print_json([{"action": name, "keys": keys, "help": words} for name, keys, words in rows])
         else:
             table(["action", "keys", "what it does"], rows, widths={2: 70})
         return
     if as_json:
-        print_json({"path": file, "settings": settings, "problems": problems})
+        print_json({"path": file, "settings": settings, "problems": problems, "themes": themes})
         return
     show(f"{file}{'' if file.exists() else ' (not there yet)'}")
-    show(f"theme: {settings.theme or 'the default'}")
+    show(f"theme: {settings.theme or 'the default'}, of {', '.join(themes)}")
     for name, keys in settings.keymap.items():
         show(f"{name} = {keys}")
     for one in problems:
         show(f"! {one}")
+
+
+def _labels(context: Context) -> Sequence[str]:
+    """The labels of the project, whose letters no keymap can have; none where no project opens."""
+    try:
+        return context.project().task.labels
+    except ProjectError:
+        return ()

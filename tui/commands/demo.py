@@ -42,7 +42,7 @@ def demo(folder: Path) -> None:
         path.write_text(text, encoding="utf-8")
         say(f"made a sample project in {folder}")
     if sys.stdout.isatty():
-        from tui.app import run_app
+        from tui.launch import run_app
 
         raise SystemExit(run_app(folder))
     project = open_project(folder)

@@ -45,7 +45,7 @@ class FirstStepScreen(Screen[None]):
                 ("The project cannot be opened\n\n", "bold $text-error"),
                 content(app.problem),
                 "\n\nMend it, then ",
-                ("ctrl+r", "bold"),
+                (app.key("app.read-the-project-file"), "bold"),
                 " reads it again.",
             )
         return Content.assemble(
@@ -54,6 +54,6 @@ class FirstStepScreen(Screen[None]):
             "\n\n",
             ("i", "bold"),
             f" makes one: it writes {FILE}, commented, for the task of judging hypotheses.\n",
-            ("q", "bold"),
+            (app.key("app.quit"), "bold"),
             " leaves. `sidequest -C DIR` opens a project elsewhere, `sidequest demo` a sample.",
         )

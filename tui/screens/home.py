@@ -19,7 +19,8 @@ from tui.widgets.bars import bar, quotas
 
 MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
 
-
+# So many runs are listed.
+ROWS = 6
 # Cells of the bar that shows how far a run is; shorter than the second, there is none.
 BAR, SHORTEST_BAR = 12, 5
 
@@ -56,10 +57,11 @@ class HomeScreen(LiveScreen):
         """Read the overview and show it."""
         found = self._overview = overview(self.project, self.db)
         width = self.size.width - 4
-        self.show("#pipeline", Content("\n").join([pipeline(found), quotas(found.plan.quotas, width)]))
-        rows = [running(seen, width) for seen in found.runs[:6]]
-        if len(found.runs) > 6:
-            rows.append(Content(f"and {len(found.runs) - 6} more: key 8"))
+        parts = [*self._wrong(), pipeline(found, width), quotas(found.plan.quotas, width)]
+        self.show("#pipeline", Content("\n").join(parts))
+        rows = [running(seen, width) for seen in found.runs[:ROWS]]
+        if more := others(len(found.runs) - len(rows), found.lost - 1):
+            rows.append(Content(f"{more}: {self.sidequest.key('app.runs')} Runs"))
         self.show("#running", Content("\n").join(rows) if rows else Content.styled("nothing", "$text-muted"))
         if found.next != self._steps:
             self._steps = found.next
@@ -72,6 +74,15 @@ class HomeScreen(LiveScreen):
             elif found.next:
                 steps.highlighted = min(at or 0, len(found.next) - 1)
 
+    def _wrong(self) -> list[Content]:
+        """What is wrong with the project file as it is now, and what to do."""
+        if not self.sidequest.problem:
+            return []
+        first, *more, mending = self.sidequest.mending.split("\n")
+        rest = f" (and {len(more)} more mistakes)" if more else ""
+        what = line(f"! {first.removeprefix(f'{self.sidequest.folder}/')}{rest}", 400)
+        return [Content.styled(what, "$text-error"), Content(f"{mending}\n")]
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Go where the step leads."""
         self.sidequest.action_go(self._steps[event.option_index].action)
@@ -81,19 +92,30 @@ class HomeScreen(LiveScreen):
         self.query_one("#next", OptionList).action_select()
 
 
-def pipeline(found: Overview) -> Content:
-    """The counts along the pipeline, in one line."""
+def pipeline(found: Overview, width: int) -> Content:
+    """The counts along the pipeline, in lines of `width` cells."""
+    made = [("Generated", found.generated), ("QA passed", found.passed)]
     steps = [
         ("Curriculum", found.plan.want),
-        ("Generated", found.generated),
-        ("QA passed", found.passed),
+        *(made if found.generated or not found.imported else []),
+        *([("Imported", found.imported)] if found.imported else []),
         ("Reviewed", found.reviewed),
         ("Accepted", found.accepted),
     ]
-    parts: list[tuple[str, str]] = []
+    arrow, lines = Content.styled(" ▸ ", "$text-muted"), [Content()]
     for position, (name, count) in enumerate(steps):
-        parts += [(" ▸ " if position else "", "$text-muted"), (f"{name} ", ""), (f"{count:,}", "bold")]
-    return Content.assemble(*parts)
+        step = Content.assemble(arrow if position else "", f"{name} ", (f"{count:,}", "bold"))
+        if lines[-1].cell_length + step.cell_length > width:
+            lines.append(Content())
+        lines[-1] += step
+    return Content("\n").join(lines)
+
+
+def others(going: int, lost: int) -> str:
+    """The runs that are not listed, in words; '' if all are."""
+    parts = [f"{going} more"] if going > 0 else []
+    parts += [f"{lost} more that {'were' if lost > 1 else 'was'} lost"] if lost > 0 else []
+    return f"and {' and '.join(parts)}" if parts else ""
 
 
 def running(seen: Seen, width: int) -> Content:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from abc import abstractmethod
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from textual.app import ComposeResult
+from textual.app import App, ComposeResult
+from textual.command import CommandPalette
 from textual.content import Content
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.style import Style
 from textual.widgets import Static
 
 from core.project import Project
@@ -21,6 +21,7 @@ from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
 from tui.widgets.keys import Keys
+from tui.widgets.top import top
 
 if TYPE_CHECKING:
     from tui.app import SidequestApp
@@ -32,14 +33,10 @@ RECENT = 20
 # What a smaller terminal cuts is said.
 SMALLEST = (60, 15)
 
-PLACES = (
-    ("1", "home", "Home"),
-    ("2", "generate", "Generate"),
-    ("3", "review", "Review"),
-    ("4", "rejections", "Rejections"),
-    ("5", "dataset", "Dataset"),
-    ("8", "runs", "Runs"),
-)
+
+def in_front(app: App[Any]) -> Screen[Any]:
+    """The screen in front; the palette, which finds what can be done there, does not count."""
+    return app.screen_stack[-2] if CommandPalette.is_open(app) else app.screen_stack[-1]
 
 
 class LiveScreen(Screen[None]):
@@ -97,7 +94,7 @@ class LiveScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No action of the screen before it is drawn, or while keys mean something else."""
         if any(action == one.name.partition("(")[0] for one in self.ACTIONS):
-            front = self.app.screen is self
+            front = in_front(self.sidequest) is self
             return front and self._seen_version >= 0 and not self.typing and not self.asking
         return super().check_action(action, parameters)
 
@@ -155,31 +152,20 @@ class LiveScreen(Screen[None]):
     def _draw_bar(self) -> None:
         # A worker that is killed changes nothing in the database: its run is looked at each time.
         running = sum(not look(run).state.ended for run in newest(self.db, RECENT))
-        width = self.size.width - 2
-        said = [f"as {line(self.sidequest.reviewer, 16)}"] if self.sidequest.reviewer else []
-        said += [f"{running} run{'s' if running > 1 else ''}"] if running else []
-        right = " · ".join([*said, clock()])
-        places: list[tuple[str, str | Style]] = [
-            (f" {key} {label} ", "reverse" if label == self.TITLE else _link(f"app.go('{place}')"))
-            for key, place, label in PLACES
+        if self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]:
+            self.show("#bar", Content(f"too small: {SMALLEST[0]}x{SMALLEST[1]} shows all"))
+            return
+        runs = [f"{running} run{'s' if running > 1 else ''}"] if running else []
+        app = self.sidequest
+        names = [[f"as {line(app.reviewer, cells)}"] for cells in (16, 8)] if app.reviewer else []
+        said = [
+            Content(" · ".join(parts)) for parts in (*([*one, *runs, clock()] for one in names), [*runs, clock()], runs)
         ]
-        left = Content.assemble(*places)
-        name = f"Sidequest · {line(self.project.task.name, 30)} "
-        if left.cell_length + len(name) + len(right) + 1 <= width:
-            left = Content.assemble((name, "bold"), left)
-        if self.sidequest.problem:
-            right = "! file broken"
-        elif self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]:
-            left, right = Content(f"too small: {SMALLEST[0]}x{SMALLEST[1]} shows all"), ""
-        gap = " " * max(1, width - left.cell_length - len(right))
-        self.show("#bar", Content.assemble(left, gap, (right, "bold reverse" if self.sidequest.problem else "")))
+        if app.wrong:
+            said = [Content.styled(f"! {app.wrong}", "bold reverse")]
+        self.show("#bar", top(self.size.width - 2, self.TITLE, self.project.task.name, said, app.settings.keymap))
 
 
 def clock() -> str:
     """The time of day."""
     return f"{datetime.now():%H:%M}"
-
-
-def _link(action: str) -> Style:
-    """What a click on a part of the bar does."""
-    return Style.from_meta({"@click": action})

@@ -14,7 +14,6 @@ from textual.widgets import Static
 from core.curriculum.plan import Quota
 from core.review.blindness import Blindness
 from core.review.case import Case, changes, deciding, labelling
-from core.review.letters import letters
 from core.review.progress import Pace, accepted
 from core.review.round import Round
 from storage import drafts, examples, reviews
@@ -23,7 +22,8 @@ from storage.queues import Queue
 from storage.reviews import ReviewError
 from storage.schema import Action, Example, Review
 from storage.search import QueryError, parse_query
-from tui.actions import EVERYWHERE, FIELD, LABELS, REASON, REVIEW, bindings
+from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
+from tui.keymap import label_keys
 from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets import deciding as drawn
@@ -34,8 +34,6 @@ from tui.widgets.standing import standing
 # From so many columns on, more stands beside the example.
 WIDE = 140
 LOG_LINES = 8
-# Keys that no label can have.
-_TAKEN = {key for action in [*REVIEW, *EVERYWHERE] for key in action.keys.split(",")}
 
 
 class ReviewScreen(UndoableScreen):
@@ -196,7 +194,7 @@ class ReviewScreen(UndoableScreen):
 
     @property
     def _letters(self) -> dict[str, str]:
-        return letters(self.project.task.labels, _TAKEN)
+        return label_keys(self.project.task.labels)
 
     @cached_property
     def blindness(self) -> Blindness:

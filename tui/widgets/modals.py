@@ -12,8 +12,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Action, identifier
-from tui.text import content, spoken
+from tui.actions import Action
+from tui.keymap import keys_of
+from tui.text import content
 
 # What the widest box leaves for the words beside a key.
 HELP_WIDTH = 54
@@ -58,9 +59,9 @@ class Help(Modal):
         for heading, actions in self._groups:
             parts.append((f"\n{heading}\n", "bold $text-accent"))
             for action in actions:
-                keys = self._keymap.get(identifier(action) or "", action.keys)
+                keys = keys_of(action, self._keymap)
                 first, *rest = wrap(action.help, HELP_WIDTH)
-                parts += [(f"{spoken(keys):>14}  ", "bold"), f"{first}\n", *(f"{'':16}{more}\n" for more in rest)]
+                parts += [(f"{keys:>14}  ", "bold"), f"{first}\n", *(f"{'':16}{more}\n" for more in rest)]
         parts.append(("\nctrl+p finds actions by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))
