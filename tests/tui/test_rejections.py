@@ -9,8 +9,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from core.project import Project
-from storage import attempts, examples, reviews, runs, shelves
-from storage.schema import Attempt, Candidate, Flaw, Outcome, Result, Run, RunState, Status, Verdict
+from storage import attempts, examples, listing, reviews, runs, shelves
+from storage.schema import Action, Attempt, Candidate, Flaw, Outcome, Result, Run, RunState, Status, Verdict
 from storage.shelves import Shelf
 from tests.conftest import HOSTILE, candidate
 from tests.tui.conftest import RAW, SIZE, shown, told, until
@@ -93,7 +93,7 @@ async def test_an_empty_project_says_so(project: Project) -> None:
         assert "no attempt is judged yet" in shown(pilot)
         for key in ("enter", "o", "y", "h", "escape", "escape", "escape", "d", "f", "t", "escape", "u", "j", "k"):
             await pilot.press(key)
-        assert "nothing to undo" in told(pilot)
+        assert "nothing of yours left to undo" in told(pilot)
         assert "no candidate here" in told(pilot)
 
 
@@ -179,9 +179,13 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         await pilot.press("o")
         await until(pilot, lambda: "already, and pending" in told(pilot))
         await pilot.press("u")
-        await until(pilot, lambda: "undid overrule" in told(pilot))
+        await until(pilot, lambda: "undone: ann: brought in against QA" in told(pilot))
         (one,) = examples.page(db)
         assert one.status is Status.REJECTED
+        assert not listing.every(db)
+        reviews.decide(db, one.id, Action.FLAG, reviewer="ann")
+        await pilot.press("u")
+        await until(pilot, lambda: "Take back what you did before, or on another screen?" in shown(pilot))
 
 
 @pytest.mark.usefixtures("troubled")

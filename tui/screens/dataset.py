@@ -54,7 +54,8 @@ class DatasetScreen(ActScreen):
             self.tell(f"not saved, but kept as a draft: {error}", error=True)
             return
         drafts.drop(self.db, edited.id, reviewer)
-        self.tell(f"saved as version {done.version}; u undoes")
+        self.remember(done)
+        self.tell(f"saved as version {done.version}, which no judge has read; u undoes")
         self.redraw()
 
     def action_copy(self) -> None:

@@ -8,23 +8,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from textual.content import Content
 from textual.message import Message
 
 from core.dataset import splits as core_splits
+from core.review.case import deciding, read
 from storage import bulk, listing, reviews, splits
 from storage.database import connect_durably
 from storage.reviews import ReviewError
-from storage.schema import Action, Example
+from storage.schema import Action, Example, Review
 from storage.splits import SPLITS, SplitError
 from tui.screens.dataset_list import ListScreen
+from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets.bars import bar
 from tui.widgets.choice import Choice
-from tui.widgets.example import undone
 from tui.widgets.modals import Confirm
 
-# An act of no more lines than this is undone at once, without a thread.
-FEW = 50
 # What the person did, for the message.
 _DONE = {
     Action.ACCEPT: "accepted",
@@ -70,7 +70,7 @@ class Going(Message):
         self.done, self.over, self.problem = done, over, problem
 
 
-class ActScreen(ListScreen):
+class ActScreen(UndoableScreen, ListScreen):
     """A list whose rows can be marked and decided about."""
 
     def __init__(self) -> None:
@@ -214,14 +214,17 @@ class ActScreen(ListScreen):
 
     def _decide_one(self, number: int, action: Action, reason: str) -> None:
         found = listing.whole(self.db, [number])
-        if not found:
+        case = read(self.db, found[0].id) if found else None
+        if case is None:
             self.tell("it has gone", error=True)
             return
+        made = Review(example="", action=action, reason=reason, reviewer=self.sidequest.reviewer)
         try:
-            done = reviews.decide(self.db, found[0].id, action, reason=reason, reviewer=self.sidequest.reviewer)
+            done = reviews.act(self.db, case.example, deciding(case, made))
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return
+        self.remember(done)
         self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; u undoes")
         self._unmark()
         if action in {Action.ACCEPT, Action.REJECT}:
@@ -284,7 +287,7 @@ class ActScreen(ListScreen):
             if yes:
                 self._begin(done, of, work)
 
-        self.app.push_screen(Confirm(f"{question}\nOne u takes all of it back."), answered)
+        self.app.push_screen(Confirm(f"{question}\nu takes all of it back, after a question."), answered)
 
     def _begin(self, acting: str, of: int, work: Work) -> None:
         self._acting, self._done, self._of, self._stop = acting, 0, of, False
@@ -325,27 +328,16 @@ class ActScreen(ListScreen):
         self.draw_progress()
 
     def action_undo(self) -> None:
-        """Take the person's newest act back, however many lines it has."""
+        """Take the person's newest act back, if no act of many goes on."""
         if self._acting:
             self.tell(f"wait: {self._acting} {self._done:,} of {self._of:,}; escape stops it")
             return
-        act = reviews.newest_act(self.db, self.sidequest.reviewer)
-        if act is None:
-            self.tell("there is nothing of yours left to undo")
-        elif len(act[1]) > FEW:
-            self._begin("undone", len(act[1]), partial(reviews.undoing, reviewer=self.sidequest.reviewer))
-        else:
-            self._undo()
+        super().action_undo()
 
-    def _undo(self) -> None:
-        try:
-            done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
-        except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not undone: {error}", error=True)
-            return
-        if done is not None:
-            self.tell(undone(done.review, done.example.hypothesis, done.lines))
-            number = listing.number_of(self.db, done.example.id)
-            if number is not None and number in self.table.numbers:
-                self.table.move(self.table.numbers.index(number))
-            self.redraw()
+    def taken_back(self, _: Review, example: Example, said: Content) -> None:
+        """Put the cursor on the example that the act was about."""
+        self.say(said)
+        number = listing.number_of(self.db, example.id)
+        if number is not None and number in self.table.numbers:
+            self.table.move(self.table.numbers.index(number))
+        self.redraw()

@@ -23,10 +23,11 @@ from core.runs.control import RunError
 from storage import attempts, reviews, shelves
 from storage.attempts import Judged
 from storage.reviews import ReviewError
+from storage.schema import Example, Review
 from storage.shelves import Shelf
 from tui.actions import REJECTIONS, bindings
 from tui.commands.output import plain
-from tui.screens.live import LiveScreen
+from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets.fields import Field
 from tui.widgets.heatmap import HeatMap, places
@@ -56,7 +57,7 @@ _VIEWS = {
 }
 
 
-class RejectionsScreen(LiveScreen):
+class RejectionsScreen(UndoableScreen):
     """The map of rejections; behind each cell its attempts, and behind each attempt its lineage."""
 
     TITLE = "Rejections"
@@ -312,17 +313,13 @@ class RejectionsScreen(LiveScreen):
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not brought in: {error}", error=True)
             return
+        self.remember(example)
         self.tell(f"example {example.id[-6:]} waits for review; u takes it back")
         self.redraw()
 
-    def action_undo(self) -> None:
-        """Take the newest decision back."""
-        try:
-            done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
-        except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not undone: {error}", error=True)
-            return
-        self.tell(f"undid {done.review.action}: {line(done.example.hypothesis, 60)}" if done else "nothing to undo")
+    def taken_back(self, _: Review, __: Example, said: Content) -> None:
+        """Say what is taken back."""
+        self.say(said)
         self.redraw()
 
     def action_copy(self) -> None:

@@ -24,6 +24,7 @@ from storage.reviews import ReviewError
 from storage.schema import Action, Example, Review
 from storage.search import QueryError, parse_query
 from tui.actions import EVERYWHERE, FIELD, LABELS, REASON, REVIEW, bindings
+from tui.screens.review_questions import QuestionScreen
 from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets import deciding as drawn
@@ -38,7 +39,7 @@ LOG_LINES = 8
 _TAKEN = {key for action in [*REVIEW, *EVERYWHERE] for key in action.keys.split(",")}
 
 
-class ReviewScreen(UndoableScreen):
+class ReviewScreen(QuestionScreen, UndoableScreen):
     """A queue, and the example in front, its label hidden until the person has decided, unless they want it shown."""
 
     TITLE = "Review"
