@@ -86,6 +86,11 @@ def _revising(connection: sqlite3.Connection, params: GenerateParams) -> Generat
     return params.model_copy(update=cell | {"n": 1, "revise": key})
 
 
+def reads_hints(source: str) -> bool:
+    """Whether the source makes use of what a person advises."""
+    return source != "procedural"
+
+
 def nothing_missing(cells: list[CellPlan], params: GenerateParams) -> str:
     """Why a run would have nothing to do: the cells are filled, or their decisions have enough elsewhere."""
     if all(cell.shelved for cell in cells):
@@ -116,7 +121,7 @@ def check(task: Task, params: GenerateParams) -> list[str]:
         known = [*EMBEDDED[role], *task.models]
         if name not in known:
             problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
-    if params.hint and params.source == "procedural":
+    if params.hint and not reads_hints(params.source):
         problems.append("the procedural source reads no hints: choose a model of the project file as the source")
     problems += task.unknown(params.domains, params.levels, params.decisions)
     if params.budget is not None:

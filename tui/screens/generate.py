@@ -27,6 +27,7 @@ from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
 from tui.widgets.fields import Field
+from tui.widgets.reasons import REASON_WIDTH, reason_in_words
 
 # From so many columns on, the run stands beside the grid.
 WIDE = 130
@@ -280,7 +281,7 @@ def live(seen: Seen, width: int) -> Content:
     if going:
         rows.append(Content(" · ".join(going)))
     if figures.get("reasons"):
-        reasons = ", ".join(f"{name} {count}" for name, count in figures["reasons"].items())
+        reasons = ", ".join(f"{reason_in_words(name)} {count}" for name, count in figures["reasons"].items())
         rows.append(Content.styled("rejected: " + line(reasons, width - 10), "$text-muted"))
     return Content("\n").join(rows)
 
@@ -296,12 +297,12 @@ def newest(one: Judged, width: int) -> Content:
     mark, style = _RESULTS[verdict.result.value] if verdict else ("…", "$text-muted")
     why = ""
     if attempt.candidate is None:
-        mark, style, why = "✗", "$text-error", attempt.outcome.value
+        mark, style, why = "✗", "$text-error", reason_in_words(attempt.outcome.value)
     elif verdict is not None and verdict.reason:
-        why = verdict.reason
+        why = reason_in_words(verdict.reason)
     place = f"{attempt.domain} {attempt.level} {attempt.decision}"
     said = attempt.candidate.hypothesis if attempt.candidate else attempt.detail
-    head = f"{line(place, 28):<28} {line(why, 20):<20} " if why else f"{line(place, 28):<28} "
+    head = f"{line(place, 28):<28} {line(why, REASON_WIDTH):<{REASON_WIDTH}} " if why else f"{line(place, 28):<28} "
     return Content.assemble((f"{mark} ", style), head, content(line(said, max(10, width - len(head) - 2))))
 
 

@@ -11,6 +11,7 @@ from core.review.case import Case
 from storage.schema import Action, Example, Result, Review, Status
 from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance
+from tui.widgets.reasons import reason_in_words
 
 # What a person said of it, which is neither its label nor what QA said.
 _STATUS = {
@@ -80,7 +81,7 @@ def judgement(case: Case) -> str:
     verdict, example = case.verdict, case.example
     if verdict is None or verdict.result is Result.FAILED:
         return ""
-    why = f" ({in_words(verdict.reason)})" if verdict.reason else ""
+    why = f" ({reason_in_words(verdict.reason)})" if verdict.reason else ""
     tries = f" at attempt {len(case.lineage)}" if len(case.lineage) > 1 else ""
     parts = [f"{verdict.result} by {_BY.get(verdict.stage, verdict.stage)}{why}{tries}"]
     if verdict.blind_decision is not None:
