@@ -40,11 +40,17 @@ HOME = [
 ]
 
 GENERATE = [
-    Action("g", "start", "Start", "Start a run with what the form says"),
+    Action("g", "start", "Start", "Say what a run with what the form says would make, and start it if you mean it"),
     Action("p", "pause", "Pause/resume", "Pause the run, or let it go on"),
     Action("x", "stop", "Stop", "Stop the run after what is in flight; a second time kills it"),
     Action("c", "choose", "Cell", "Only the cell under the cursor; again: all cells"),
-    Action("escape", "leave_field", "Leave the field", "Leave a field of the form", footer=False),
+]
+
+# What holds while a field of Generate is written in.
+FORM = [
+    Action("enter", "next_field", "Next field", "On to the next field; from the last to the start"),
+    Action("escape", "leave_field", "Leave the field", "Leave the form, so that keys are keys again"),
+    Action("question_mark", "explain_form", "Help", "What the keys do"),
 ]
 
 REVIEW = [

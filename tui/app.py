@@ -193,11 +193,11 @@ class SidequestApp(App[int]):
 
     def action_explain(self) -> None:
         """Explain the keys of the screen in front."""
-        from tui.widgets.modals import Help, Modal
+        from tui.widgets.modals import Help, Modal, acting
 
         if isinstance(self.screen, Modal):
             return
-        actions = getattr(self.screen, "ACTIONS", [])
+        actions = acting(self.screen, getattr(self.screen, "ACTIONS", []))
         title = getattr(self.screen, "TITLE", "") or "Sidequest"
         groups = [("This screen", actions)] if actions else []
         everywhere = [one for one in EVERYWHERE if self.ready or not one.name.startswith("go(")]

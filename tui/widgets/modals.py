@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widgets import Static
 
 from tui.actions import Action, identifier
@@ -40,6 +41,16 @@ class Confirm(Modal):
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
         self.dismiss(answer)
+
+
+def acting(screen: Screen[Any], actions: Sequence[Action]) -> list[Action]:
+    """Those of a screen's actions that do something in what it shows now."""
+    found = []
+    for action in actions:
+        _, name, parameters = parse(action.name)
+        if screen.check_action(name, parameters):
+            found.append(action)
+    return found
 
 
 class Help(Modal):
