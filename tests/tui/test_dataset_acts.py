@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import pytest
+from textual.widgets import Static
 
 from core.project import Project
 from storage import bulk, database, listing, reviews, splits
@@ -187,9 +189,13 @@ async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.
         await over(pilot)
         await pilot.press("p", "5")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "Put 5 families into splits?" in shown(pilot)
+        box = str(pilot.app.screen.query_one("#box", Static).content)
+        assert "Put 5 families into splits?" in box
+        then = re.search(r"Accepted examples are then: (train \d+, dev \d+, test 2, none 0)\.", box)
+        assert then
         await pilot.press("y")
-        await until(pilot, lambda: count(db, "split:none") == 0)
+        await until(pilot, lambda: f"families put into splits; accepted examples: {then[1]};" in told(pilot))
+        assert count(db, "split:none") == 0
         assert count(db, "split:test") == 2
         await over(pilot)
         await pilot.press("u", "y")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -32,6 +32,7 @@ _DONE = {
     Action.FLAG: "flagged",
     Action.UNFLAG: "no longer flagged",
 }
+PUT = "families put into splits"
 Work = Callable[[sqlite3.Connection], Iterator[int]]
 
 
@@ -77,6 +78,8 @@ class ActScreen(UndoableScreen, ListScreen):
         super().__init__()
         self.marks = Marks()
         self._marked_last: int | None = None
+        # What the person had asked for before Coverage showed them something else.
+        self.filter_before: str | None = None
         # The act of many that goes on: what it does, to how many, how many are done, and whether it is to stop.
         self._acting = ""
         self._done = self._of = 0
@@ -101,6 +104,7 @@ class ActScreen(UndoableScreen, ListScreen):
     def filter_by(self, query: str) -> None:
         """Show what `query` means; marks were for what was shown before."""
         before = self.query_text
+        self.filter_before = None
         super().filter_by(query)
         if self.query_text != before:
             self._unmark()
@@ -134,11 +138,13 @@ class ActScreen(UndoableScreen, ListScreen):
             self._draw_marks()
 
     def action_release(self) -> None:
-        """Close the filter, stop the act of many, or take the marks away."""
+        """Stop the act of many, take the marks away, or bring back the filter that was there before Coverage."""
         if self._acting:
             self._stop = True
         elif self.marks.count(self.table.numbers):
             self._unmark()
+        elif self.filter_before is not None:
+            self.filter_by(self.filter_before)
 
     def _unmark(self) -> None:
         self.marks, self._marked_last = Marks(), None
@@ -269,16 +275,16 @@ class ActScreen(UndoableScreen, ListScreen):
         self.run_worker(plan, thread=True, group="plan", exit_on_error=False)
 
     def _planned(self, found: core_splits.Assignment) -> None:
-        then = ", ".join(f"{name} {found.examples.get(name, 0):,}" for name in SPLITS)
         linked = f" {found.linked:,} of them stay with near-duplicates." if found.linked else ""
-        self._put(found.given, f"Put {len(found.given):,} families into splits?{linked} Examples are then: {then}.")
+        self._put(found.given, f"Put {len(found.given):,} families into splits?{linked}")
 
     def _put(self, given: dict[str, str], question: str) -> None:
         if not given:
             self.tell("all of them are there already")
             return
         work = partial(splits.put, given=given, reviewer=self.sidequest.reviewer)
-        self._confirm(question, "families put into splits", len(given), work)
+        then = in_splits(core_splits.accepted_in(self.db, given))
+        self._confirm(f"{question} Accepted examples are then: {then}.", PUT, len(given), work)
 
     # ------------------------------------------------------------ acts of many
 
@@ -321,7 +327,8 @@ class ActScreen(UndoableScreen, ListScreen):
             if event.problem:
                 said = f"{event.problem} ({said})" if event.done else event.problem
             elif event.done:
-                said += "; u takes all of it back"
+                now = f"; accepted examples: {in_splits(core_splits.accepted_in(self.db))}" if acting == PUT else ""
+                said += f"{now}; u takes all of it back"
             self.tell(said, error=bool(event.problem))
             self._unmark()
             self.redraw()
@@ -341,3 +348,8 @@ class ActScreen(UndoableScreen, ListScreen):
         if number is not None and number in self.table.numbers:
             self.table.move(self.table.numbers.index(number))
         self.redraw()
+
+
+def in_splits(counts: Mapping[str, int]) -> str:
+    """How many examples each split has, and how many are in none."""
+    return ", ".join(f"{name or 'none'} {counts.get(name, 0):,}" for name in (*SPLITS, ""))

@@ -54,6 +54,11 @@ class GenerateScreen(RunControl):
     TITLE = "Generate"
     ACTIONS: ClassVar[list[Action]] = [*GENERATE, *FORM]
     BINDINGS = bindings(ACTIONS)
+    MARKS = (
+        ("3/12", "there, of those that are wanted"),
+        (SHELVED, "shelved: nothing is generated for it"),
+        ("✓ ✗ ? …", "passed QA · rejected · the judge failed · not judged yet"),
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -222,7 +227,7 @@ class GenerateScreen(RunControl):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """What goes on from a field holds while one is written in; a list that hangs open closes by itself."""
-        if action in {"next_field", "leave_field", "explain_form"}:
+        if action in {"next_field", "leave_field", "explain_keys"}:
             return isinstance(self.focused, Input)
         return super().check_action(action, parameters)
 
@@ -233,7 +238,7 @@ class GenerateScreen(RunControl):
         else:
             self.focus_next()
 
-    def action_explain_form(self) -> None:
+    def action_explain_keys(self) -> None:
         """Explain the keys that hold in a field, where `?` would be text that no field takes."""
         self.sidequest.action_explain()
 

@@ -21,6 +21,7 @@ from storage.shelves import Shelf
 from tui.actions import REJECTIONS, bindings
 from tui.commands.output import plain
 from tui.screens.rejections_views import ViewsScreen
+from tui.widgets.heatmap import FLAGGED, SHELVED
 from tui.widgets.modals import Confirm
 
 
@@ -30,6 +31,11 @@ class RejectionsScreen(ViewsScreen):
     TITLE = "Rejections"
     ACTIONS = REJECTIONS
     BINDINGS = bindings(REJECTIONS)
+    MARKS = (
+        ("3/12", "rejected, of all attempts"),
+        (FLAGGED, "worse than the rest, beyond chance"),
+        (SHELVED, "shelved: nothing is generated for it"),
+    )
 
     def action_overrule(self) -> None:
         """Bring the attempt in for review."""
