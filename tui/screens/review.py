@@ -17,7 +17,7 @@ from core.review.case import Case, changes, deciding, labelling
 from core.review.letters import letters
 from core.review.progress import Pace, accepted
 from core.review.round import Round
-from storage import drafts, examples, reviews
+from storage import drafts, examples, queues, reviews
 from storage.database import data_version
 from storage.queues import Queue
 from storage.reviews import ReviewError
@@ -101,8 +101,10 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         unknown = self.project.task.unknown(where.domain, where.level, where.decision)
         if unknown:
             return "; ".join(unknown)
-        if self._queue is Queue.REFUSED and (where.status or where.flagged is not None):
-            return "what the judge rejected has no status and no flag yet: narrow it by words, domain, level, decision"
+        if self._queue is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
+            return (
+                f"what QA rejected has no {', '.join(parts)}: narrow it by words, domain, level, decision, source ..."
+            )
         self.narrowed, self._round = query, None
         self._leave()
         return ""
@@ -361,9 +363,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         drafts.drop(self.db, edited.id, reviewer)
         self.note = self._value = ""
         self.remember(done)
-        judged = self._case is not None and judgement(self._case)
-        why = ": no judge has read it, so its certainty is unknown" if judged else ""
-        self.say(Content(f"saved as version {done.version}{why}; a accepts it, u undoes"))
+        self.say(Content(f"saved as version {done.version}, which no judge has read; a accepts it, u undoes"))
         self.redraw()
 
     # ------------------------------------------------------------ what stands beside

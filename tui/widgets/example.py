@@ -30,7 +30,7 @@ def place(example: Example, width: int, *, hidden: bool = False) -> Content:
     if example.model:
         parts.append(line(example.model, 20))
     if example.version > 1:
-        parts.append(f"version {example.version}, edited")
+        parts.append(f"version {example.version}, not judged")
     if example.refused:
         parts.append("QA rejected it")
     flag, (status, style) = "⚑ flagged" if example.flagged else "", _STATUS[example.status]
