@@ -240,6 +240,17 @@ def reviewed_counts(connection: sqlite3.Connection) -> list[ReviewedCount]:
     return [ReviewedCount(bool(row["refused"]), Status(row["status"]), row["examples"]) for row in rows]
 
 
+def overruled(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str, Status]:
+    """Those of these attempts that a person brought in though QA had rejected them, each with where it now stands."""
+    rows = connection.execute(
+        f"SELECT attempt, status FROM examples AS e WHERE attempt IN ({_marks(wanted)}) AND refused = 1 AND EXISTS "
+        "(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') "
+        "AND NOT EXISTS (SELECT 1 FROM reviews AS u WHERE u.undoes = r.id))",
+        list(wanted),
+    )
+    return {row["attempt"]: Status(row["status"]) for row in rows}
+
+
 def tally(connection: sqlite3.Connection, run: str = "") -> Tally:
     """The figures of one run, or of all. The cost is None where nothing had a price."""
     where, values = ("WHERE a.run = ?", [run]) if run else ("", [])

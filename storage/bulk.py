@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from storage import reviews
 from storage.database import in_pieces
 from storage.rows import columns
-from storage.schema import Action, Review, new_id
+from storage.schema import Action, Review, Status, new_id
 
 ACTIONS = frozenset({Action.ACCEPT, Action.REJECT, Action.FLAG, Action.UNFLAG})
 
@@ -33,11 +33,21 @@ def act(
     names = list(values)
     sql = f"INSERT INTO reviews ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
+    def lines(examples: Sequence[str], given: Mapping[str, object]) -> list[list[object]]:
+        return [[one if name == "example" else given[name] for name in names] for one in examples]
+
     def write(piece: Sequence[int]) -> None:
         marks = ", ".join("?" * len(piece))
-        found = connection.execute(f"SELECT id FROM examples WHERE number IN ({marks}) ORDER BY number", list(piece))
+        found = connection.execute(
+            f"SELECT id, refused, status FROM examples WHERE number IN ({marks}) ORDER BY number", list(piece)
+        ).fetchall()
         ids = [row["id"] for row in found]
-        connection.executemany(sql, [[one if name == "example" else values[name] for name in names] for one in ids])
+        if action is Action.ACCEPT:
+            # Who accepts what QA rejected also brings it in, as the log then says.
+            out = [row["id"] for row in found if row["refused"] and row["status"] == Status.REJECTED.value]
+            brought = values | {"action": Action.OVERRULE.value, "reason": "", "note": ""}
+            connection.executemany(sql, lines(reviews.undecided(connection, out), brought))
+        connection.executemany(sql, lines(ids, values))
         reviews.project(connection, ids)
 
     return in_pieces(connection, numbers, write)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from storage import examples
+from storage import examples, reviews
 from storage.examples import Filter, example_of
 from storage.schema import Example, Status
 
@@ -76,6 +76,7 @@ def numbers(
 ) -> Iterator[array[int]]:
     """The numbers of all examples that match, in their order; in pieces, the first of them small and soon there.
 
+    What QA rejected, and nobody brought in or took that back, is only listed where `where` asks for it.
     From another thread `connection.interrupt()` ends it with sqlite3.OperationalError.
     """
     cursor = connection.cursor()
@@ -90,11 +91,12 @@ def numbers(
     if where.text and order in {Order.NEWEST, Order.OLDEST}:
         by = by.replace("examples.number", "examples_text.rowid")
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    hidden = set[int]() if where.refused or where.ids else reviews.untouched(connection)
     try:
         cursor.execute(f"SELECT examples.number FROM {source} {restricted} ORDER BY {by}", values)
         size = _FIRST
         while rows := cursor.fetchmany(size):
-            yield array("q", (number for (number,) in rows))
+            yield array("q", (number for (number,) in rows if number not in hidden))
             size = _CHUNK
     finally:
         cursor.close()

@@ -5,6 +5,7 @@ A page costs the same however many examples there are: each queue walks an index
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -208,20 +209,59 @@ def _refused(where: Filter) -> _Walk:
         "NOT EXISTS (SELECT 1 FROM examples AS e WHERE e.attempt = a.id AND (e.status <> 'rejected' OR EXISTS "
         f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'reject') AND {STANDS})))",
     ]
-    values: list[object] = []
-    for name, wanted in (("domain", where.domain), ("level", where.level), ("decision", where.decision)):
-        if wanted:
-            conditions.append(f"a.{name} IN ({', '.join('?' * len(wanted))})")
-            values += wanted
-    for name, value in (("family", where.family), ("run", where.run)):
-        if value:
-            conditions.append(f"a.{name} = ?")
-            values.append(value)
-    for word in where.text.replace('"', " ").split():
-        conditions.append("instr(lower(a.candidate), lower(?))")
-        values.append(word)
+    terms, values = _of_attempts(where)
     source = "verdicts AS v CROSS JOIN attempts AS a ON a.id = v.attempt"
-    return _Walk(source, conditions, values, key="v.attempt", order=("v.attempt",), newest_first=True)
+    return _Walk(source, conditions + terms, values, key="v.attempt", order=("v.attempt",), newest_first=True)
+
+
+def not_of_attempts(where: Filter) -> list[str]:
+    """The parts of `where` that say nothing of an attempt that QA rejected, which the queue REFUSED cannot heed."""
+    parts = {
+        "status": bool(where.status),
+        "flagged": where.flagged is not None,
+        "split": bool(where.split),
+        "reviewer": bool(where.reviewer),
+        "edited": where.edited is not None,
+        "certainty": where.certainty is not None or where.judged is not None,
+        "refused": where.refused is False,
+    }
+    return list(dict.fromkeys([name for name, there in parts.items() if there] + _inner(where)))
+
+
+def _inner(where: Filter) -> list[str]:
+    return [name for one in where.without for name in not_of_attempts(one)]
+
+
+def _of_attempts(where: Filter) -> tuple[list[str], list[object]]:
+    """What `where` says in SQL over the attempts `a`; what it says of nothing but examples is left out."""
+    terms: list[str] = []
+    values: list[object] = []
+    for name in ("domain", "level", "decision", "source", "model"):
+        if wanted := getattr(where, name):
+            terms.append(f"a.{name} IN ({', '.join('?' * len(wanted))})")
+            values += wanted
+    for name in ("family", "run"):
+        if value := getattr(where, name):
+            terms.append(f"a.{name} = ?")
+            values.append(value)
+    if where.ids:
+        marks = ", ".join("?" * len(where.ids))
+        terms.append(f"(a.id IN ({marks}) OR substr(a.id, -{examples.TAIL}) IN ({marks}))")
+        values += [*where.ids, *where.ids]
+    if (span := where.confidence) is not None:
+        said = "json_extract(a.candidate, '$.confidence')"
+        low, high = (">" if span.low_open else ">="), ("<" if span.high_open else "<=")
+        terms.append(f"({said} {low} ? AND {said} {high} ?)")
+        values += [span.low, span.high]
+    for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', where.text):
+        terms.append("instr(lower(a.candidate), lower(?))")
+        values.append(phrase or word)
+    for one in where.without:
+        inner, inner_values = _of_attempts(one)
+        if inner:
+            terms.append(f"(({' AND '.join(inner)}) IS NOT TRUE)")
+            values += inner_values
+    return terms, values
 
 
 def _tested(where: Filter) -> tuple[list[str], list[object]]:

@@ -147,8 +147,13 @@ def overrule(connection: sqlite3.Connection, example: Example, *, note: str = ""
         return _project(connection, key)
 
 
-# The newest line of an act, and the positions of all its lines in the log, newest first.
-Act = tuple[Review, list[int]]
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a person did at once: its newest line, the ids of all, newest first, and the number of examples."""
+
+    newest: Review
+    lines: list[int]
+    examples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,26 +174,18 @@ def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undo
         *_, taken = taking_back(connection, act)
         # Somebody else may have been faster: then it is the turn of the act before.
         if taken:
-            return Undone(act[0], _require(connection, act[0].example), taken)
+            return Undone(act.newest, _require(connection, act.newest.example), taken)
     return None
 
 
-def undoing(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Iterator[int]:
-    """Do what `undo` does, in pieces, the newest lines first; yields how many lines are taken back.
-
-    Whoever stops asking for more leaves the rest, which is the newest act again. Raises ReviewError.
-    """
-    act = newest_act(connection, reviewer)
-    if act is not None:
-        yield from taking_back(connection, act)
-
-
 def taking_back(connection: sqlite3.Connection, act: Act) -> Iterator[int]:
-    """Take back the lines of `act`, which `newest_act` gave, in pieces, as `undoing` does. Raises ReviewError."""
-    line, lines = act
-    if line.action is Action.SPLIT:
+    """Take back the lines of `act`, in pieces, the newest first; yields how many are taken back. Raises ReviewError.
+
+    Whoever stops asking for more leaves the rest, which is the newest act again.
+    """
+    if act.newest.action is Action.SPLIT:
         try:
-            splits.may_undo(connection, lines)
+            splits.may_undo(connection, act.lines)
         except splits.SplitError as error:
             raise ReviewError(str(error)) from None
     taken = 0
@@ -197,12 +194,12 @@ def taking_back(connection: sqlite3.Connection, act: Act) -> Iterator[int]:
         nonlocal taken
         taken += _take_back(connection, piece)
 
-    for _ in in_pieces(connection, lines, write):
+    for _ in in_pieces(connection, act.lines, write):
         yield taken
 
 
 def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> Act | None:
-    """What `undo` would take back: the newest line, and the positions of all lines of its act, newest first."""
+    """What `undo` would take back; None if nothing is left."""
     row = connection.execute(
         f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
         (reviewer, reviewer),
@@ -211,9 +208,10 @@ def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> A
         return None
     line = Review.model_validate(fields(row))
     if line.batch is None:
-        return line, [line.id]
-    batch = f"SELECT id FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC"
-    return line, [one["id"] for one in connection.execute(batch, (line.batch,))]
+        return Act(line, [line.id], 1)
+    batch = f"SELECT id, example FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC"
+    found = connection.execute(batch, (line.batch,)).fetchall()
+    return Act(line, [one["id"] for one in found], len({one["example"] for one in found}))
 
 
 def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
@@ -244,6 +242,24 @@ def outside(connection: sqlite3.Connection) -> int:
         f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') AND {_STANDS})"
     ).fetchone()
     return int(row[0])
+
+
+def untouched(connection: sqlite3.Connection) -> set[int]:
+    """The numbers of stored examples that QA rejected and no line of the log stands about: they are QA's as before."""
+    rows = connection.execute(
+        "SELECT number FROM examples AS e WHERE refused = 1 AND status = 'rejected' "
+        f"AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE r.example = e.id AND {_STANDS})"
+    )
+    return {row["number"] for row in rows}
+
+
+def undecided(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
+    """Those of these examples that no person has accepted or rejected, or only such as took it back."""
+    return [
+        one
+        for one in wanted
+        if not {line.action for line in standing(log(connection, one))} & {Action.ACCEPT, Action.REJECT}
+    ]
 
 
 def newest(connection: sqlite3.Connection, limit: int) -> list[Review]:

@@ -1,7 +1,7 @@
 """What training runs say of themselves: the figures of each step, looks at the dev split, answers, and people's notes.
 
-A run has phases, one for each recipe of a launch. After a resume the steps since its last checkpoint are made again, and
-what was kept of them is replaced.
+A run has phases, one for each recipe of a launch. After a resume the steps since its last checkpoint are made again,
+and what was kept of them is replaced.
 """
 
 from __future__ import annotations

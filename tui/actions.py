@@ -40,11 +40,17 @@ HOME = [
 ]
 
 GENERATE = [
-    Action("g", "start", "Start", "Start a run with what the form says"),
+    Action("g", "start", "Start", "Say what a run with what the form says would make, and start it if you mean it"),
     Action("p", "pause", "Pause/resume", "Pause the run, or let it go on"),
     Action("x", "stop", "Stop", "Stop the run after what is in flight; a second time kills it"),
     Action("c", "choose", "Cell", "Only the cell under the cursor; again: all cells"),
-    Action("escape", "leave_field", "Leave the field", "Leave a field of the form", footer=False),
+]
+
+# What holds while a field of Generate is written in.
+FORM = [
+    Action("enter", "next_field", "Next field", "On to the next field; from the last to the start"),
+    Action("escape", "leave_field", "Leave the field", "Leave the form, so that keys are keys again"),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
 ]
 
 REVIEW = [
@@ -96,8 +102,10 @@ REJECTIONS = [
     Action("z", "shelve", "Shelve", "Set the cell aside, and share its quota out among the rest; again: take it back"),
     Action("t", "record", "Judge", "How good the judge is: planted flaws, and what people said of its verdicts"),
     Action("g", "agreement", "Agreement", "How far people, label and judge agree, from blind decisions", footer=False),
-    Action("u", "undo", "Undo", "Take your newest decision back", footer=False),
-    Action("y", "copy", "Copy", "Copy the attempt with its verdicts as JSON", footer=False),
+    Action(
+        "u", "undo", "Undo", "Take your newest act back; asks first unless it was one decision made here", footer=False
+    ),
+    Action("y", "copy", "Copy", "Send the attempt with its verdicts as JSON to the terminal's clipboard", footer=False),
     Action("j", "step(1)", "Next", "The next attempt", footer=False),
     Action("k", "step(-1)", "Previous", "The attempt before", footer=False),
     Action("up", "move(-1, 0)", "Up", "The cell above", footer=False),
@@ -108,20 +116,26 @@ REJECTIONS = [
 
 DATASET = [
     Action("enter", "open", "Open", "The example whole: reviews, versions, family, what is near it", footer=False),
-    Action("m,space", "mark", "Mark", "Mark the row for what is done to many, and go on"),
     Action("a", "accept", "Accept", "Accept the marked examples, or the one under the cursor"),
     Action("x", "reject", "Reject", "Reject them for a reason"),
-    Action("p", "split", "Split", "Put their families into train, dev or test, or share all out"),
+    Action("u", "undo", "Undo", "Take your newest act back; asks first unless it was one decision made here"),
     Action("slash", "filter", "Filter", "Words, level:1-2 domain:risk split:train -status:rejected ..."),
+    Action("m,space", "mark", "Mark", "Mark the row for what is done to many, and go on"),
+    Action("p", "split", "Split", "Put their families into train, dev or test, or share all out"),
     Action("o", "order", "Sort", "Choose the order: newest, least certain, by cell and more"),
     Action("c", "coverage", "Cells", "Coverage: cells, lengths, confidence, near-duplicates, shortcuts"),
-    Action("u", "undo", "Undo", "Take your newest act back, however many examples it was about"),
     Action("e", "edit", "Edit", "Edit the example under the cursor; the old version stays", footer=False),
     Action("exclamation_mark", "flag", "Flag", "Flag them, or take the flags away", footer=False),
-    Action("y", "copy", "Copy", "Copy them as JSON", footer=False),
+    Action("y", "copy", "Copy", "Send them as JSON to the terminal's clipboard", footer=False),
     Action("v", "mark_range", "Mark to here", "Mark from the row marked last to this one", footer=False),
     Action("asterisk", "mark_all", "Mark all", "Mark all that match; again: none", footer=False),
-    Action("escape", "release", "Unmark", "Take the marks away; stop what is done to many", footer=False),
+    Action(
+        "escape",
+        "release",
+        "Unmark",
+        "Stop what is done to many, take marks away, undo a filter of Cells",
+        footer=False,
+    ),
     Action("down,j", "move(1)", "Next row", "The next row", footer=False),
     Action("up,k", "move(-1)", "Previous row", "The previous row", footer=False),
     Action("pagedown", "page(1)", "Page down", "Down a page", footer=False),
@@ -133,7 +147,9 @@ DATASET = [
 # The example whole, over the list.
 EXAMPLE = [
     Action("escape,enter,q", "close", "Back", "Back to the list"),
-    Action("y", "copy", "Copy", "Copy the example as JSON"),
+    Action("e", "edit", "Edit", "Edit the example; the old version stays"),
+    Action("y", "copy", "Copy", "Send the example as JSON to the terminal's clipboard"),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
     Action("down,j", "scroll(1)", "Line down", "Scroll down a line", footer=False),
     Action("up,k", "scroll(-1)", "Line up", "Scroll up a line", footer=False),
     Action("space,pagedown", "page(1)", "Page down", "Scroll down a page"),
@@ -144,7 +160,10 @@ EXAMPLE = [
 
 COVERAGE = [
     Action("escape,q,c", "close", "Back", "Back to the list"),
-    Action("enter", "show", "Show", "The examples of the cell, or the group, under the cursor"),
+    Action(
+        "enter", "show", "Show", "Let the list show the cell, or the group, under the cursor; escape there goes back"
+    ),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
     Action("down,j", "move(1)", "Next", "The next cell or group", footer=False),
     Action("up,k", "move(-1)", "Previous", "The cell or group before", footer=False),
     Action("pagedown", "page(1)", "Page down", "Scroll down a page", footer=False),

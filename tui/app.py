@@ -176,15 +176,16 @@ class SidequestApp(App[int]):
 
     def action_explain(self) -> None:
         """Explain the keys of the screen in front."""
-        from tui.widgets.modals import Help, Modal
+        from tui.widgets.modals import Help, Modal, acting
 
         if isinstance(self.screen, Modal):
             return
-        actions = getattr(self.screen, "ACTIONS", [])
+        actions = acting(self.screen, getattr(self.screen, "ACTIONS", []))
         title = getattr(self.screen, "TITLE", "") or "Sidequest"
-        groups = [("This screen", actions)] if actions else []
-        everywhere = [one for one in EVERYWHERE if self.ready or not one.name.startswith("go(")]
-        self.push_screen(Help(f"Keys · {title}", [*groups, ("Everywhere", everywhere)], self.settings.keymap))
+        everywhere = [one for one in acting(self, EVERYWHERE) if self.ready or not one.name.startswith("go(")]
+        groups = [(name, keys) for name, keys in (("This screen", actions), ("Everywhere", everywhere)) if keys]
+        marks = getattr(self.screen, "MARKS", ())
+        self.push_screen(Help(f"Keys · {title}", groups, self.settings.keymap, marks))
 
     def action_leave(self) -> None:
         """Leave; runs go on."""

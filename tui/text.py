@@ -74,7 +74,10 @@ def in_words(name: str) -> str:
     return name.replace("_", " ")
 
 
-_SPOKEN = {"question_mark": "?", "exclamation_mark": "!", "slash": "/", "pagedown": "page down", "pageup": "page up"}
+_SPOKEN = {
+    "question_mark": "?", "exclamation_mark": "!", "slash": "/", "asterisk": "*", "pagedown": "page down",
+    "pageup": "page up",
+}  # fmt: skip
 
 
 def spoken(keys: str) -> str:

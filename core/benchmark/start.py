@@ -6,6 +6,7 @@ import sqlite3
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
@@ -113,10 +114,10 @@ def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
         raise RunError(f"run {run.id[-6:]} has an answer to all that it asked: there is nothing to ask again")
     params = BenchParams.model_validate(run.params)
     again = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
-    cleared = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now(), "params": again}
-    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, **cleared):
+    cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
+    said = f"asks {failures} failures again"
+    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, said=said, params=again, **cleared):
         raise RunError(f"run {run.id[-6:]} was started again by someone else meanwhile")
-    runs.log(connection, run.id, f"asks {failures} failures again")
     spawn(project, connection, run.id)
     return failures
 

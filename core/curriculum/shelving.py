@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from core.curriculum.plan import wanted
+from core.curriculum.plan import plan
 from core.task import Task
-from storage import shelves
+from storage import examples, shelves
+from storage.examples import CellCount
 from storage.shelves import Shelf
 
 
@@ -18,34 +19,38 @@ class ShelvingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """How many wanted examples leave the shelf's cells, and how many other cells take them."""
+    """What shelving changes, in examples.
+
+    `examples` are missing in the shelf's cells now, and `kept` are there. `cells` others will miss `elsewhere` more.
+    """
 
     examples: int
+    kept: int
+    elsewhere: int
     cells: int
 
 
-def moved(task: Task, there: Collection[Shelf], shelf: Shelf) -> Moved:
-    """What shelving does to a task whose shelves are `there`; raises ShelvingError if it may not be."""
+def moved(task: Task, counts: Sequence[CellCount], there: Collection[Shelf], shelf: Shelf) -> Moved:
+    """What shelving does to a task with the stock `counts` whose shelves are `there`; raises ShelvingError."""
     decisions = [shelf.decision] if shelf.decision else task.labels
     problems = task.unknown([shelf.domain], [shelf.level], decisions)
     if problems:
         raise ShelvingError("; ".join(problems))
-    before, after = wanted(task, there), wanted(task, [*there, shelf])
     if all(any(one.holds(shelf.domain, shelf.level, decision) for one in there) for decision in decisions):
         raise ShelvingError(f"{name(shelf)} is shelved already")
     for decision in decisions:
-        cells = [key for key in after if key[2] == decision]
+        cells = [(domain.name, level.level, decision) for domain in task.domains for level in task.levels]
         if all(any(one.holds(*key) for one in [*there, shelf]) for key in cells):
             raise ShelvingError(f"no other cell of {decision} is left to take its examples: take one back first")
-    return Moved(
-        examples=sum(before[key] - after[key] for key in before if shelf.holds(*key)),
-        cells=sum(after[key] > before[key] for key in after),
-    )
+    before, after = plan(task, counts, there).cells, plan(task, counts, [*there, shelf]).cells
+    held = [cell for cell in before if shelf.holds(cell.domain, cell.level, cell.decision)]
+    more = [now.missing - was.missing for was, now in zip(before, after, strict=True) if now.missing > was.missing]
+    return Moved(sum(cell.missing for cell in held), sum(cell.have for cell in held), sum(more), len(more))
 
 
 def shelve(task: Task, connection: sqlite3.Connection, shelf: Shelf) -> Moved:
     """Set a cell aside; raises ShelvingError."""
-    found = moved(task, shelves.every(connection), shelf)
+    found = moved(task, examples.cell_counts(connection), shelves.every(connection), shelf)
     shelves.shelve(connection, shelf)
     return found
 

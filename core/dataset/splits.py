@@ -13,7 +13,7 @@ from core.task import Task
 from storage import examples, splits
 from storage.examples import CellCount, Filter
 from storage.schema import Status
-from storage.splits import SPLITS, SplitError
+from storage.splits import SPLITS, Kin, SplitError
 
 ACCEPTED = Filter(status=(Status.ACCEPTED.value,))
 Place = tuple[str, int, str]
@@ -162,10 +162,19 @@ def plan(
         frozen=list(splits.frozen(connection)),
         linked=linked or (),
     )
+    return Assignment(given, _counted(kin, given), None if linked is None else sum(len(group) - 1 for group in linked))
+
+
+def accepted_in(connection: sqlite3.Connection, given: Mapping[str, str] | None = None) -> dict[str, int]:
+    """How many accepted examples each split has ('' for none); with `given`, once these families are put there."""
+    return _counted(splits.kin(connection, ACCEPTED), given or {})
+
+
+def _counted(kin: Sequence[Kin], given: Mapping[str, str]) -> dict[str, int]:
     counts = Counter[str]()
     for row in kin:
-        counts[row.split or given.get(row.family, "")] += row.examples
-    return Assignment(given, dict(counts), None if linked is None else sum(len(group) - 1 for group in linked))
+        counts[given.get(row.family, row.split)] += row.examples
+    return dict(counts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.curriculum.plan import CellPlan, current, enough_elsewhere
-from core.generation.slots import choose
+from core.generation.slots import CellSlots, choose
 from core.generation.source import Cell
 from core.project import Project
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
 from core.task import EMBEDDED, Task
-from storage import attempts
+from storage import attempts, runs
 from storage.schema import Run
 
 
@@ -58,19 +59,52 @@ class GenerateParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
     """Start a generating run in a process of its own. Raises RunError with what to do instead."""
-    problems = check(project.task, params)
+    asked = prepare(project.task, connection, params)
+    slots = [[one.cell.domain, one.cell.level, one.cell.decision, one.first, one.count] for one in asked.cells]
+    return launch(project, connection, "generate", asked.params.model_dump(mode="json") | {"slots": slots})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is to fill. `cost` is what it may cost, from what the newest run of its kind did; None: unknown."""
+
+    params: GenerateParams
+    cells: list[CellSlots]
+    cost: float | None
+
+    @property
+    def examples(self) -> int:
+        """How many examples are to be made."""
+        return sum(one.count for one in self.cells)
+
+
+def prepare(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> Asked:
+    """What a run with `params` would do if it began now. Raises RunError with what to do instead."""
+    problems = check(task, params)
     if problems:
         raise RunError("; ".join(problems))
     refuse_second(connection, "generate")
     if params.revise is not None:
         params = _revising(connection, params)
-    cells = selected(project.task, connection, params)
+    cells = selected(task, connection, params)
     next_index = {Cell(*key): index for key, index in attempts.next_slots(connection).items()}
     chosen = choose(cells, params.n, next_index)
     if not chosen:
         raise RunError(nothing_missing(cells, params))
-    slots = [[one.cell.domain, one.cell.level, one.cell.decision, one.first, one.count] for one in chosen]
-    return launch(project, connection, "generate", params.model_dump(mode="json") | {"slots": slots})
+    each = _cost_of_one(connection, params)
+    return Asked(params, chosen, None if each is None else each * sum(one.count for one in chosen))
+
+
+def _cost_of_one(connection: sqlite3.Connection, params: GenerateParams) -> float | None:
+    """What an accepted example cost in the newest run with this source and judge; those that are embedded are free."""
+    if params.source in EMBEDDED["generator"] and params.judge in EMBEDDED["judge"]:
+        return 0.0
+    for run in runs.newest(connection):
+        if run.kind == "generate" and (run.params["source"], run.params["judge"]) == (params.source, params.judge):
+            each: float | None = run.progress.get("cost_per_accepted")
+            if each is not None:
+                return each
+    return None
 
 
 def _revising(connection: sqlite3.Connection, params: GenerateParams) -> GenerateParams:
@@ -84,6 +118,11 @@ def _revising(connection: sqlite3.Connection, params: GenerateParams) -> Generat
     place = found.attempt
     cell = {"domains": [place.domain], "levels": [place.level], "decisions": [place.decision]}
     return params.model_copy(update=cell | {"n": 1, "revise": key})
+
+
+def reads_hints(source: str) -> bool:
+    """Whether the source makes use of what a person advises."""
+    return source != "procedural"
 
 
 def nothing_missing(cells: list[CellPlan], params: GenerateParams) -> str:
@@ -116,7 +155,7 @@ def check(task: Task, params: GenerateParams) -> list[str]:
         known = [*EMBEDDED[role], *task.models]
         if name not in known:
             problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
-    if params.hint and params.source == "procedural":
+    if params.hint and not reads_hints(params.source):
         problems.append("the procedural source reads no hints: choose a model of the project file as the source")
     problems += task.unknown(params.domains, params.levels, params.decisions)
     if params.budget is not None:

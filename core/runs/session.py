@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -94,6 +95,13 @@ class Session:
                 await asyncio.sleep(0.1)
         finally:
             self._waiting -= 1
+        return not self.stopping
+
+    def wait(self, connection: sqlite3.Connection) -> bool:
+        """The same for work in a thread of its own: wait while the run is paused, then say whether to go on."""
+        while self._request == "pause":
+            runs.move(connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, said="paused")
+            time.sleep(0.1)
         return not self.stopping
 
     def _beat(self) -> None:

@@ -88,8 +88,9 @@ class Watcher(TrainerCallback):
             self._take_a_look(0)
         self._began = time.perf_counter()
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:  # noqa: ARG002
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:  # noqa: ARG002
         """Tell the figures of a step. Raises NotANumberError."""
+        logs: Mapping[str, Any] = rest["logs"]
         if "loss" not in logs or state.global_step == 0:
             return
         now = time.perf_counter()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import shutil
 import sqlite3
-import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
@@ -115,7 +114,7 @@ class _Phase:
         if last is not None:
             draw.restore(checkpoints.state(last), first // recipe.passes)
         self._session.log(
-            f"{self._name}: {recipe.algorithm.value} of {recipe.steps} steps on {len(made)} cases, watched on {len(watched)}"
+            f"{self._name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(made)} cases, {len(watched)} to watch"
             + (f"; {longer} are longer than {recipe.max_prompt_tokens} tokens and left out" if longer else "")
             + (f"; goes on after step {first}" if first else "")
         )
@@ -234,6 +233,4 @@ class _Phase:
 
     def wait(self) -> bool:
         """Wait while the run is paused; whether to go on."""
-        while not self._session.may_go_on(self._db):
-            time.sleep(0.1)
-        return not self._session.stopping
+        return self._session.wait(self._db)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.curriculum.plan import apportion, current, plan, wanted
-from core.curriculum.shelving import ShelvingError, moved, shelve, take_back
+from core.curriculum.shelving import Moved, ShelvingError, moved, shelve, take_back
 from core.project import Project, parse, template
 from storage.examples import CellCount
 from storage.shelves import Shelf
@@ -112,13 +112,21 @@ def test_the_figures_of_a_shelf_are_what_it_does(shelves: list[Shelf]) -> None:
     for shelf in shelves:
         before = wanted(TASK, there)
         try:
-            found = moved(TASK, there, shelf)
+            found = moved(TASK, [], there, shelf)
         except ShelvingError:
             continue
         there.append(shelf)
         after = wanted(TASK, there)
         assert found.examples == sum(before[key] for key in before if shelf.holds(*key)) >= 0
         assert found.cells == sum(after[key] > before[key] for key in after)
+        assert (found.elsewhere, found.kept) == (found.examples, 0)
+
+
+def test_a_shelf_over_a_full_cell_moves_nothing() -> None:
+    want = wanted(TASK)["risk", 1, "REFINED"]
+    counts = [CellCount("risk", 1, "REFINED", "accepted", False, "", want)]
+    assert moved(TASK, counts, [], Shelf("risk", 1, "REFINED")) == Moved(0, want, 0, 0)
+    assert moved(TASK, [], [], Shelf("risk", 1, "REFINED")) == Moved(want, 0, want, want)
 
 
 def test_the_last_cell_of_a_decision_stays(project: Project, db: sqlite3.Connection) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from core.project import Project
 from storage import bulk, database, examples, listing, reviews, splits
 from storage.database import connect, transaction
+from storage.examples import Filter
 from storage.reviews import ReviewError
 from storage.schema import Action, Example, Status
 from storage.search import parse_query
@@ -34,6 +35,12 @@ def fill(db: sqlite3.Connection, count: int) -> list[Example]:
     return made
 
 
+def newest(db: sqlite3.Connection) -> reviews.Act:
+    act = reviews.newest_act(db)
+    assert act is not None
+    return act
+
+
 def rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
     return [tuple(row) for row in db.execute("SELECT id, status, flagged, split, version FROM examples ORDER BY id")]
 
@@ -46,11 +53,33 @@ def test_many_are_one_act_and_one_undo(db: sqlite3.Connection, stored: list[Exam
     assert list(bulk.act(db, numbers, Action.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
     assert examples.count(db, parse_query("status:accepted")) == 12
     assert db.execute("SELECT count(DISTINCT batch) FROM reviews WHERE batch IS NOT NULL").fetchone()[0] == 1
-    assert list(reviews.undoing(db)) == [0, 4, 8, 12]
+    assert list(reviews.taking_back(db, newest(db))) == [0, 4, 8, 12]
     assert rows(db) == before
     undone = reviews.undo(db)
     assert undone is not None
     assert undone.review.action is Action.EDIT
+
+
+def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3.Connection) -> None:
+    plain = example()
+    out = [example(status=Status.REJECTED, refused=True, family=f"f{number}") for number in range(3)]
+    with transaction(db):
+        for one in (plain, *out):
+            examples.add(db, one)
+    reviews.decide(db, out[2].id, Action.REJECT)
+    numbers = listing.every(db, Filter(refused=True)) + listing.every(db, Filter(refused=False))
+    list(bulk.act(db, numbers, Action.ACCEPT, reason="clear", reviewer="ann"))
+    assert [line.action for line in reviews.log(db, plain.id)] == [Action.ACCEPT]
+    for one in out[:2]:
+        first, second = reviews.log(db, one.id)
+        assert (first.action, first.reason, first.reviewer) == (Action.OVERRULE, "", "ann")
+        assert (second.action, second.reason, second.batch) == (Action.ACCEPT, "clear", first.batch)
+    assert [line.action for line in reviews.log(db, out[2].id)] == [Action.REJECT, Action.ACCEPT]
+    assert (newest(db).examples, len(newest(db).lines)) == (4, 6)
+    reviews.undo(db)
+    assert examples.count(db, Filter(status=("rejected",))) == 3
+    # Nobody's decision stands about two of them: they are QA's again, and only who asks for those sees them.
+    assert [len(listing.every(db, where)) for where in (Filter(), Filter(refused=True))] == [2, 4 - 1]
 
 
 def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
@@ -61,7 +90,7 @@ def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
         if done == 8:
             break
     assert examples.count(db, parse_query("status:rejected")) == 8
-    for done in reviews.undoing(db):
+    for done in reviews.taking_back(db, newest(db)):
         if done == 4:
             break
     assert examples.count(db, parse_query("status:rejected")) == 4

@@ -14,6 +14,7 @@ from storage.database import transaction
 from storage.examples import Filter
 from storage.queues import EVERYTHING, Left, Queue
 from storage.schema import Action, Attempt, Example, Outcome, Result, Review, Run, Verdict
+from storage.search import parse_query
 from tests.conftest import candidate, example
 
 
@@ -102,7 +103,23 @@ def test_what_the_judge_rejected_waits_until_a_person_decides(
     from core.qa.verdicts import became
 
     assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
-    assert held(db, Queue.REFUSED, Filter(domain=("risk",), text="claim")) == [3, 1]
+    for query, numbers in (
+        ("domain:risk claim", [3, 1]),
+        ("-domain:risk", [2, 0]),
+        ("source:openai", [3, 2, 1, 0]),
+        ("source:procedural", []),
+        ("model:m", []),
+        ("confidence:<0.5", []),
+        ("confidence:>0.5 -level:2", [3, 2, 1, 0]),
+        ("id:000002", [2]),
+        ('"claim number 2"', [2]),
+        ('"number claim"', []),
+        ("refused -claim", []),
+    ):
+        assert held(db, Queue.REFUSED, parse_query(query)) == numbers, query
+    assert queues.not_of_attempts(parse_query("split:train -is:edited certainty:<0.5 level:1")) == [
+        "split", "certainty", "edited",
+    ]  # fmt: skip
     one = became(*rejected[2])
     reviews.act(db, one, [])  # stored for an edit, decided by nobody
     assert held(db, Queue.REFUSED) == [3, 2, 1, 0]

@@ -35,7 +35,7 @@ def data(project: Project, *words: str) -> Any:
 
 def test_a_shelf_moves_what_is_wanted_and_is_taken_back(project: Project) -> None:
     done = data(project, "plan", "shelve", "risk", "1", "--reason", "too vague")
-    assert done["moved"] == {"examples": 12, "cells": 12}
+    assert done["moved"] == {"examples": 12, "kept": 0, "elsewhere": 12, "cells": 12}
     cells = data(project, "plan")["cells"]
     assert [cell["want"] for cell in cells if cell["shelved"]] == [0, 0, 0]
     assert sum(cell["want"] for cell in cells) == 375

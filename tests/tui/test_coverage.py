@@ -11,7 +11,7 @@ from core.project import Project
 from storage.schema import Evidence
 from storage.shelves import Shelf, shelve
 from tests.conftest import HOSTILE, example
-from tests.tui.conftest import RAW, SIZE, put, several, shown, until
+from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
 from tests.tui.in_dataset import front, narrowed, opened, over
 from tui.app import SidequestApp
 from tui.screens import coverage
@@ -46,9 +46,17 @@ async def test_a_cell_leads_to_its_examples(app: SidequestApp) -> None:
         await pilot.press("down", "up", "down", "pagedown", "pageup", "end", "home", "enter")
         await over(pilot)
         assert front(pilot).query_text == "domain:market level:2 -status:rejected"
-        await pilot.press("c", "escape")
+        assert "escape brings back “level:1-5”" in told(pilot)
+        await pilot.press("c", "question_mark")
+        await until(pilot, lambda: "Let the list show the cell" in shown(pilot))
+        await pilot.press("escape", "escape")
         await over(pilot)
         assert front(pilot).query_text == "domain:market level:2 -status:rejected"
+        await pilot.press("escape")
+        await over(pilot)
+        assert front(pilot).query_text == "level:1-5"
+        await pilot.press("escape")
+        assert front(pilot).query_text == "level:1-5"
 
 
 async def test_an_empty_project_has_a_grid_and_no_figures(project: Project) -> None:

@@ -46,7 +46,7 @@ async def test_the_list_shows_all_and_goes_to_both_ends(project: Project, db: sq
 async def test_more_stands_in_a_wide_list_and_the_example_beside_it(app: SidequestApp) -> None:
     async with app.run_test(size=(180, 45)) as pilot:
         await opened(pilot)
-        for words in ("split", "sure", "pending", "EVIDENCE", "In period 11 sales rose"):
+        for words in ("split", "confidence", "certainty", "pending", "EVIDENCE", "In period 11 sales rose"):
             assert words in shown(pilot)
         await pilot.press("j")
         await until(pilot, lambda: "In period 10 sales rose" in shown(pilot))
@@ -251,3 +251,32 @@ async def test_leaving_while_the_list_is_read_ends_the_thread(app: SidequestApp)
         await pilot.press("5")
         await pilot.press("1", "5", "1")
     assert examples.count(app.db, Filter()) == 12
+
+
+async def test_help_names_the_keys_that_act_and_the_marks(app: SidequestApp) -> None:
+    async with app.run_test(size=(80, 60)) as pilot:
+        await opened(pilot)
+        assert "split" in shown(pilot)
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "Keys · Dataset" in shown(pilot))
+        assert "  *  Mark all that match" in shown(pilot)
+        assert "· ✓ ✗  waits for review · accepted · rejected" in shown(pilot)
+        await pilot.press("escape", "enter", "question_mark")
+        await until(pilot, lambda: "Keys · Example" in shown(pilot))
+        assert "Edit the example; the old version stays" in shown(pilot)
+        assert "Everywhere" not in shown(pilot)
+
+
+async def test_an_example_that_is_read_whole_can_be_edited(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("down", "enter", "e")
+        await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
+        await pilot.press("X", "ctrl+s")
+        await until(pilot, lambda: "saved as version 2, which no judge has read" in told(pilot))
+        edited = examples.get(db, f"01J{10:023d}")
+        assert edited is not None
+        assert (edited.version, edited.hypothesis[:6]) == (2, "XClaim")
+        await pilot.press("u")
+        await pilot.pause()
+        assert "undone: edited, which made version 2" in told(pilot)

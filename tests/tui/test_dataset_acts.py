@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import pytest
+from textual.widgets import Static
 
 from core.project import Project
 from storage import bulk, database, listing, reviews, splits
 from storage.database import connect, transaction
 from storage.reviews import ReviewError
 from storage.schema import Action, Status
-from tests.tui.conftest import SIZE, put, several, shown, status, told, until
+from tests.conftest import example
+from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tests.tui.in_dataset import count, front, narrowed, opened, over
 from tui.app import SidequestApp
 from tui.widgets.choice import Choice
@@ -70,17 +73,47 @@ async def test_many_are_marked_confirmed_and_undone_as_one(
         assert status(db, 11) is Status.PENDING
         await over(pilot)
         await pilot.press("u")
+        await until(pilot, lambda: "Take all 11 back?" in shown(pilot))
+        await pilot.press("n")
+        await over(pilot)
+        assert count(db, "status:accepted") == 11
+        await pilot.press("u", "y")
         await until(pilot, lambda: count(db, "status:accepted") == 0)
+        await until(pilot, lambda: "undone: accepted and 10 more of the same act" in told(pilot))
 
 
-async def test_a_large_act_is_undone_by_a_thread(project: Project, db: sqlite3.Connection) -> None:
-    put(db, *several(60))
-    list(bulk.act(db, listing.every(db), Action.ACCEPT))
-    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+async def test_what_was_done_elsewhere_is_undone_only_after_a_question(
+    app: SidequestApp, db: sqlite3.Connection
+) -> None:
+    async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
+        await pilot.press("a")
+        reviews.decide(db, f"01J{3:023d}", Action.REJECT, reason="ambiguous")
         await pilot.press("u")
-        await until(pilot, lambda: "60 undone" in told(pilot))
-        assert count(db, "status:pending") == 60
+        await until(pilot, lambda: "one decision" in shown(pilot))
+        assert "rejected · ambiguous · “Claim number 3" in shown(pilot)
+        await pilot.press("n", "u", "y")
+        await until(pilot, lambda: status(db, 3) is Status.PENDING)
+        await over(pilot)
+        assert status(db, 11) is Status.ACCEPTED
+        await pilot.press("u")
+        await pilot.pause()
+        assert status(db, 11) is Status.PENDING
+
+
+async def test_accepting_what_qa_rejected_is_logged_as_overruling(project: Project, db: sqlite3.Connection) -> None:
+    one = example(status=Status.REJECTED, refused=True)
+    put(db, one)
+    async with SidequestApp(project.folder, "ann").run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        assert "No example yet" in shown(pilot)
+        await narrowed(pilot, "refused")
+        await pilot.press("a")
+        assert [line.action for line in reviews.log(db, one.id)] == [Action.OVERRULE, Action.ACCEPT]
+        await narrowed(pilot, "")
+        await until(pilot, lambda: "rows 1–1 of 1" in shown(pilot))
+        await pilot.press("u")
+        await until(pilot, lambda: "No example yet" in shown(pilot))
 
 
 async def test_what_matches_the_filter_is_rejected_for_a_reason(app: SidequestApp, db: sqlite3.Connection) -> None:
@@ -156,10 +189,14 @@ async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.
         await over(pilot)
         await pilot.press("p", "5")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        assert "Put 5 families into splits?" in shown(pilot)
+        box = str(pilot.app.screen.query_one("#box", Static).content)
+        assert "Put 5 families into splits?" in box
+        then = re.search(r"Accepted examples are then: (train \d+, dev \d+, test 2, none 0)\.", box)
+        assert then
         await pilot.press("y")
-        await until(pilot, lambda: count(db, "split:none") == 0)
+        await until(pilot, lambda: f"families put into splits; accepted examples: {then[1]};" in told(pilot))
+        assert count(db, "split:none") == 0
         assert count(db, "split:test") == 2
         await over(pilot)
-        await pilot.press("u")
+        await pilot.press("u", "y")
         await until(pilot, lambda: count(db, "split:none") == 10)

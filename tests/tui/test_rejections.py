@@ -6,11 +6,11 @@ import sqlite3
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, Static
 
-from core.project import Project
-from storage import attempts, examples, reviews, runs, shelves
-from storage.schema import Attempt, Candidate, Flaw, Outcome, Result, Run, RunState, Status, Verdict
+from core.project import FILE, Project
+from storage import attempts, examples, listing, reviews, runs, shelves
+from storage.schema import Action, Attempt, Candidate, Flaw, Outcome, Result, Run, RunState, Status, Verdict
 from storage.shelves import Shelf
 from tests.conftest import HOSTILE, candidate
 from tests.tui.conftest import RAW, SIZE, shown, told, until
@@ -93,7 +93,7 @@ async def test_an_empty_project_says_so(project: Project) -> None:
         assert "no attempt is judged yet" in shown(pilot)
         for key in ("enter", "o", "y", "h", "escape", "escape", "escape", "d", "f", "t", "escape", "u", "j", "k"):
             await pilot.press(key)
-        assert "nothing to undo" in told(pilot)
+        assert "nothing of yours left to undo" in told(pilot)
         assert "no candidate here" in told(pilot)
 
 
@@ -141,9 +141,9 @@ async def test_from_the_cell_to_the_lineage_and_back(project: Project, db: sqlit
         screen = await opened(pilot)
         screen.heat.at = (3, 0)
         await pilot.press("enter")
-        await until(pilot, lambda: "difficulty_fits" in shown(pilot))
+        await until(pilot, lambda: "difficulty does not fit" in shown(pilot))
         await pilot.press("f")
-        await until(pilot, lambda: "only ambiguous" in shown(pilot))
+        await until(pilot, lambda: "only: ambiguous" in shown(pilot))
         assert screen.query_one("#attempts", OptionList).option_count == 1
         await pilot.press("f", "f")
         await until(pilot, lambda: screen.query_one("#attempts", OptionList).option_count == 2)
@@ -151,15 +151,16 @@ async def test_from_the_cell_to_the_lineage_and_back(project: Project, db: sqlit
         await until(pilot, lambda: "{+risk, in winter.+}" in shown(pilot))
         drawn = shown(pilot)
         assert "▸ ATTEMPT 2" in drawn
+        assert "row 1 of 2" in drawn
         assert "✗ rejected by judge: ambiguous" in drawn
-        assert "without the label: VALIDATED 0.62 · decision_follows 0.30" in drawn
+        assert "without the label: VALIDATED 0.62 · decision follows 0.30" in drawn
         await pilot.press("j")
         await until(pilot, lambda: "▸ ATTEMPT 1" in shown(pilot))
         await pilot.press("j", "k", "k")
         assert "that was the last one" in told(pilot)
         assert "that was the first one" in told(pilot)
         await pilot.press("y")
-        assert "copied" in told(pilot)
+        assert "sent to the terminal's clipboard" in told(pilot)
         assert '"reason": "difficulty_fits"' in pilot.app.clipboard
         await pilot.press("escape", "escape")
         await until(pilot, lambda: "QA rejections" in shown(pilot))
@@ -176,12 +177,21 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         (one,) = examples.page(db)
         assert (one.status, one.refused, one.domain) == (Status.PENDING, True, "risk")
         assert [review.reviewer for review in reviews.log(db, one.id)] == ["ann"]
+        await until(pilot, lambda: "brought in, waits · Claim 16" in shown(pilot))
+        await pilot.press("enter")
+        await until(pilot, lambda: "brought in, waits, against QA" in shown(pilot))
+        await pilot.press("escape")
         await pilot.press("o")
         await until(pilot, lambda: "already, and pending" in told(pilot))
         await pilot.press("u")
-        await until(pilot, lambda: "undid overrule" in told(pilot))
+        await until(pilot, lambda: "undone: ann: brought in against QA" in told(pilot))
         (one,) = examples.page(db)
         assert one.status is Status.REJECTED
+        assert not listing.every(db)
+        await until(pilot, lambda: "brought in" not in shown(pilot).split("\n", 2)[2].partition("undone")[0])
+        reviews.decide(db, one.id, Action.FLAG, reviewer="ann")
+        await pilot.press("u")
+        await until(pilot, lambda: "Take back what you did before, or on another screen?" in shown(pilot))
 
 
 @pytest.mark.usefixtures("troubled")
@@ -190,7 +200,8 @@ async def test_a_cell_is_shelved_after_a_question_and_taken_back(project: Projec
         await opened(pilot)
         await pilot.press("z")
         await until(pilot, lambda: "Shelve risk at level 1?" in shown(pilot))
-        assert "shared out among" in " ".join(shown(pilot).split())
+        box = pilot.app.screen.query_one("#box", Static)
+        assert "12 are missing in it, and 12 more will be generated in 12 other cells. It has none." in str(box.content)
         await pilot.press("n")
         assert shelves.every(db) == []
         await pilot.press("z")
@@ -219,14 +230,19 @@ async def test_the_last_cells_of_a_decision_cannot_be_shelved(project: Project, 
 async def test_a_hint_needs_a_model_that_reads_it(project: Project, db: sqlite3.Connection) -> None:
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         screen = await opened(pilot)
-        await pilot.press("h")
         field = screen.query_one("#hint", Input)
+        await pilot.press("h")
+        await until(pilot, lambda: "it reads no hints" in shown(pilot))
+        assert not field.display
+        await pilot.press("n")
+        assert len(runs.newest(db)) == 1
+        path = project.folder / FILE
+        text = path.read_text(encoding="utf-8").replace('generator = "procedural"', 'generator = "writer"')
+        path.write_text(f'{text}\n[models.writer]\nbase_url = "http://127.0.0.1:9/v1"\nmodel = "m"\n', encoding="utf-8")
+        await pilot.press("ctrl+r", "h")
         await until(pilot, lambda: field.has_focus)
         await pilot.press("q", "x", "escape")
         assert not field.display
-        await pilot.press("h", *"be clearer", "enter")
-        await until(pilot, lambda: "reads no hints" in told(pilot))
-        assert len(runs.newest(db)) == 1
 
 
 @pytest.mark.usefixtures("troubled")
@@ -235,7 +251,7 @@ async def test_without_a_hint_the_critique_alone_goes_to_the_source(project: Pro
         await opened(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: "Rejected attempts of risk" in shown(pilot))
-        await pilot.press("h", "enter")
+        await pilot.press("h", "y")
         await until(pilot, lambda: "writes it anew" in told(pilot))
         await until(pilot, lambda: runs.newest(db)[0].state.ended)
         (made,) = examples.page(db)
@@ -257,7 +273,7 @@ async def test_a_held_database_changes_nothing_and_says_so(project: Project, db:
         await pilot.press("u")
         await until(pilot, lambda: "not undone: another process holds the database" in told(pilot))
         pilot.app.clear_notifications()
-        await pilot.press("h", "enter")
+        await pilot.press("h", "y")
         await until(pilot, lambda: "another process holds the database" in told(pilot))
         db.execute("ROLLBACK")
         assert len(runs.newest(db)) == 1
@@ -268,13 +284,25 @@ async def test_the_record_of_the_judge(project: Project) -> None:
     async with SidequestApp(project.folder).run_test(size=(100, 30)) as pilot:
         await opened(pilot)
         await pilot.press("t")
-        await until(pilot, lambda: "PLANTED FLAWS" in shown(pilot))
+        await until(pilot, lambda: "MISTAKES PLANTED" in shown(pilot))
         assert "ambiguous" in shown(pilot)
         assert "nobody has decided on one yet" in shown(pilot)
         await pilot.press("g")
         await until(pilot, lambda: "Agreement" in shown(pilot))
         await pilot.press("escape")
-        await until(pilot, lambda: "PLANTED FLAWS" in shown(pilot))
+        await until(pilot, lambda: "MISTAKES PLANTED" in shown(pilot))
+
+
+@pytest.mark.usefixtures("troubled")
+async def test_a_filter_does_not_outlast_the_visit(project: Project) -> None:
+    async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("enter", "d", "d", "d", "f")
+        await until(pilot, lambda: "· 12 · decision: REFINED · only: ambiguous" in shown(pilot))
+        await pilot.press("question_mark", "escape")
+        await until(pilot, lambda: "· 12 · decision: REFINED · only: ambiguous" in shown(pilot))
+        await pilot.press("1", "4")
+        await until(pilot, lambda: "· 17 · decision: all" in shown(pilot))
 
 
 async def test_hostile_and_endless_text_stays_text(project: Project, db: sqlite3.Connection, run: Run) -> None:
@@ -312,4 +340,4 @@ async def test_a_long_list_is_read_page_by_page(project: Project, db: sqlite3.Co
             await pilot.press("end")
             await until(pilot, lambda count=count: listed.option_count == count)  # type: ignore[misc]
         await pilot.press("end", "enter")
-        await until(pilot, lambda: "attempt 130 of 130" in shown(pilot))
+        await until(pilot, lambda: "row 130 of 130" in shown(pilot))

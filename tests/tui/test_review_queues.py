@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
+from textual.widgets import Input
 
 from core.project import Project
 from storage import attempts, examples, reviews, runs
@@ -76,6 +77,10 @@ async def test_what_the_judge_rejected_is_accepted_or_confirmed(project: Project
         await pilot.press("slash", *"status:pending", "enter")
         await pilot.pause()
         assert "has no status" in told(pilot)
+        pilot.app.screen.query_one("#filter", Input).value = "split:train"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "what QA rejected has no split" in told(pilot)
 
 
 async def test_what_the_judge_rejected_can_be_edited_and_then_accepted(

@@ -18,6 +18,7 @@ from tests.tui.in_runs import log_of, opened
 from tui.app import SidequestApp
 from tui.screens import live
 
+
 @pytest.fixture(autouse=True)
 def polls_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "POLL_S", 0.1)

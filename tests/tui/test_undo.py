@@ -49,12 +49,12 @@ async def test_an_act_of_many_is_undone_only_if_it_is_meant(app: SidequestApp, d
     list(bulk.act(db, listing.every(db), Action.ACCEPT))
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
-        assert ASKED in shown(pilot)
+        assert "Take all 12 back?" in shown(pilot)
         assert "12 decisions of one act, the newest" in shown(pilot)
         for key in ("n", "escape"):
             await pilot.press("u", key)
             await pilot.pause()
-            assert ASKED not in shown(pilot)
+            assert "Take all" not in shown(pilot)
         assert accepted(db) == 12
         await pilot.press("u", "y")
         await until(pilot, lambda: accepted(db) == 0)
@@ -154,7 +154,8 @@ async def test_an_undo_of_an_edit_brings_the_judges_certainty_back(project: Proj
         await pilot.pause()
         await pilot.press("X", "ctrl+s")
         await pilot.pause()
-        assert "saved as version 2: no judge has read it" in shown(pilot)
+        assert "saved as version 2, which no judge has read" in shown(pilot)
+        assert "version 2, not judged" in shown(pilot)
         assert "judge's certainty unknown" in shown(pilot)
         await pilot.press("pagedown", "pagedown")
         await pilot.pause()

@@ -59,7 +59,10 @@ def shelve_(context: Context, domain: str, level: int, decision: str, reason: st
     if as_json:
         print_json({"shelf": shelf, "moved": moved})
         return
-    show(f"{name(shelf)} is shelved: {moved.examples} examples are shared out among {moved.cells} other cells")
+    show(
+        f"{name(shelf)} is shelved: {moved.examples} were missing in it, "
+        f"{moved.elsewhere} more are now missing in {moved.cells} other cells"
+    )
 
 
 @plan.command()

@@ -168,7 +168,7 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
         return
     from tui.widgets.lineage import lineage
 
-    show(lineage(found, key).plain)
+    show(lineage(found, key, attempts.overruled(connection, [one.attempt.id for one in found])).plain)
 
 
 @qa.command()

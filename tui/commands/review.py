@@ -77,6 +77,8 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
     except QueryError as error:
         raise RefusedError(str(error)) from None
     chosen, who = Queue(name), _who(context, reviewer)
+    if chosen is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
+        raise RefusedError(f"what QA rejected has no {', '.join(parts)}")
     keys = queues.page(connection, chosen, where, reviewer=who, limit=limit).keys
     found = [case.example for case in (read(connection, key) for key in keys) if case is not None]
     if as_json:

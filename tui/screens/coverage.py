@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from pydantic import ValidationError
 from textual.app import ComposeResult
@@ -24,6 +24,9 @@ from tui.text import clean, line
 from tui.widgets.heatmap import SHELVED
 from tui.widgets.keys import Keys
 from tui.widgets.spread import figures
+
+if TYPE_CHECKING:
+    from tui.app import SidequestApp
 
 
 class CoverageScreen(ModalScreen[str | None]):
@@ -150,6 +153,10 @@ class CoverageScreen(ModalScreen[str | None]):
             self.dismiss(f"{part('domain', domain)} level:{level} -status:rejected")
         elif self._found is not None:
             self.dismiss(part("id", *self._found.alike[self._at - len(rows)].ids[:SHOWN]))
+
+    def action_explain_keys(self) -> None:
+        """Explain the keys."""
+        cast("SidequestApp", self.app).action_explain()
 
     def action_close(self) -> None:
         """Back to the list."""

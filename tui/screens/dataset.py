@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from storage import drafts, listing, reviews
+from storage import drafts, examples, listing, reviews
 from storage.listing import Order
 from storage.reviews import ReviewError
 from storage.schema import Example
 from tui.actions import DATASET, bindings
 from tui.screens.dataset_acts import ActScreen
 from tui.screens.dataset_list import spoken
+from tui.text import line
 from tui.widgets.choice import Choice
 from tui.widgets.listing import Listing
 
@@ -25,24 +26,37 @@ class DatasetScreen(ActScreen):
     TITLE = "Dataset"
     ACTIONS = DATASET
     BINDINGS = bindings(DATASET)
+    MARKS = (
+        ("▸ ●", "the cursor · a row that m has marked"),
+        ("· ✓ ✗", "waits for review · accepted · rejected"),
+        ("!", "flagged for another look"),
+    )
 
     def action_open(self) -> None:
         """Show the example whole."""
         from tui.screens.dataset_example import ExampleScreen
 
+        def closed(edit: bool | None) -> None:
+            now = examples.get(self.db, example.id) if edit and example else None
+            if now is not None:
+                self._edit(now)
+
         if (example := self._one()) is not None:
-            self.app.push_screen(ExampleScreen(self.project, self.db, example, self.where.text))
+            self.app.push_screen(ExampleScreen(self.project, self.db, example, self.where.text), closed)
 
     def on_listing_chosen(self, _: Listing.Chosen) -> None:
         """Show the example that was clicked."""
         self.action_open()
 
     def action_edit(self) -> None:
-        """Edit the example."""
+        """Edit the example under the cursor."""
+        if (example := self._one()) is not None:
+            self._edit(example)
+
+    def _edit(self, example: Example) -> None:
         from tui.screens.edit import EditScreen
 
-        if (example := self._one()) is not None:
-            self.app.push_screen(EditScreen(self.project.task, example), self._edited)
+        self.app.push_screen(EditScreen(self.project.task, example), self._edited)
 
     def _edited(self, edited: Example | None) -> None:
         if edited is None:
@@ -54,7 +68,8 @@ class DatasetScreen(ActScreen):
             self.tell(f"not saved, but kept as a draft: {error}", error=True)
             return
         drafts.drop(self.db, edited.id, reviewer)
-        self.tell(f"saved as version {done.version}; u undoes")
+        self.remember(done)
+        self.tell(f"saved as version {done.version}, which no judge has read; u undoes")
         self.redraw()
 
     def action_copy(self) -> None:
@@ -70,7 +85,8 @@ class DatasetScreen(ActScreen):
             self.tell(said, error=True)
         else:
             self.app.copy_to_clipboard(text)
-            self.tell("copied as JSON" if len(found) == 1 else f"copied {len(found)} examples as JSON")
+            what = "as JSON" if len(found) == 1 else f"as JSON: {len(found)} examples"
+            self.tell(f"sent to the terminal's clipboard {what}; not every terminal takes it")
 
     def action_order(self) -> None:
         """Choose how the list is sorted."""
@@ -90,6 +106,10 @@ class DatasetScreen(ActScreen):
 
         def answered(query: str | None) -> None:
             if query is not None:
+                before = self.query_text
                 self.filter_by(query)
+                self.filter_before = before
+                was = f"“{line(before, 60)}”" if before else "all of them"
+                self.tell(f"the filter is now “{line(query, 60)}”; escape brings back {was}")
 
         self.app.push_screen(CoverageScreen(self.project, self.db, self.query_text), answered)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from textual.content import Content
 from textual.message import Message
 
 from core.dataset import splits as core_splits
+from core.review.case import deciding, read
 from storage import bulk, listing, reviews, splits
 from storage.database import connect_durably
 from storage.reviews import ReviewError
-from storage.schema import Action, Example
+from storage.schema import Action, Example, Review
 from storage.splits import SPLITS, SplitError
 from tui.screens.dataset_list import ListScreen
+from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets.bars import bar
 from tui.widgets.choice import Choice
-from tui.widgets.example import undone
 from tui.widgets.modals import Confirm
 
-# An act of no more lines than this is undone at once, without a thread.
-FEW = 50
 # What the person did, for the message.
 _DONE = {
     Action.ACCEPT: "accepted",
@@ -32,6 +32,7 @@ _DONE = {
     Action.FLAG: "flagged",
     Action.UNFLAG: "no longer flagged",
 }
+PUT = "families put into splits"
 Work = Callable[[sqlite3.Connection], Iterator[int]]
 
 
@@ -70,13 +71,15 @@ class Going(Message):
         self.done, self.over, self.problem = done, over, problem
 
 
-class ActScreen(ListScreen):
+class ActScreen(UndoableScreen, ListScreen):
     """A list whose rows can be marked and decided about."""
 
     def __init__(self) -> None:
         super().__init__()
         self.marks = Marks()
         self._marked_last: int | None = None
+        # What the person had asked for before Coverage showed them something else.
+        self.filter_before: str | None = None
         # The act of many that goes on: what it does, to how many, how many are done, and whether it is to stop.
         self._acting = ""
         self._done = self._of = 0
@@ -101,6 +104,7 @@ class ActScreen(ListScreen):
     def filter_by(self, query: str) -> None:
         """Show what `query` means; marks were for what was shown before."""
         before = self.query_text
+        self.filter_before = None
         super().filter_by(query)
         if self.query_text != before:
             self._unmark()
@@ -134,11 +138,13 @@ class ActScreen(ListScreen):
             self._draw_marks()
 
     def action_release(self) -> None:
-        """Close the filter, stop the act of many, or take the marks away."""
+        """Stop the act of many, take the marks away, or bring back the filter that was there before Coverage."""
         if self._acting:
             self._stop = True
         elif self.marks.count(self.table.numbers):
             self._unmark()
+        elif self.filter_before is not None:
+            self.filter_by(self.filter_before)
 
     def _unmark(self) -> None:
         self.marks, self._marked_last = Marks(), None
@@ -214,14 +220,17 @@ class ActScreen(ListScreen):
 
     def _decide_one(self, number: int, action: Action, reason: str) -> None:
         found = listing.whole(self.db, [number])
-        if not found:
+        case = read(self.db, found[0].id) if found else None
+        if case is None:
             self.tell("it has gone", error=True)
             return
+        made = Review(example="", action=action, reason=reason, reviewer=self.sidequest.reviewer)
         try:
-            done = reviews.decide(self.db, found[0].id, action, reason=reason, reviewer=self.sidequest.reviewer)
+            done = reviews.act(self.db, case.example, deciding(case, made))
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return
+        self.remember(done)
         self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; u undoes")
         self._unmark()
         if action in {Action.ACCEPT, Action.REJECT}:
@@ -266,16 +275,16 @@ class ActScreen(ListScreen):
         self.run_worker(plan, thread=True, group="plan", exit_on_error=False)
 
     def _planned(self, found: core_splits.Assignment) -> None:
-        then = ", ".join(f"{name} {found.examples.get(name, 0):,}" for name in SPLITS)
         linked = f" {found.linked:,} of them stay with near-duplicates." if found.linked else ""
-        self._put(found.given, f"Put {len(found.given):,} families into splits?{linked} Examples are then: {then}.")
+        self._put(found.given, f"Put {len(found.given):,} families into splits?{linked}")
 
     def _put(self, given: dict[str, str], question: str) -> None:
         if not given:
             self.tell("all of them are there already")
             return
         work = partial(splits.put, given=given, reviewer=self.sidequest.reviewer)
-        self._confirm(question, "families put into splits", len(given), work)
+        then = in_splits(core_splits.accepted_in(self.db, given))
+        self._confirm(f"{question} Accepted examples are then: {then}.", PUT, len(given), work)
 
     # ------------------------------------------------------------ acts of many
 
@@ -284,7 +293,7 @@ class ActScreen(ListScreen):
             if yes:
                 self._begin(done, of, work)
 
-        self.app.push_screen(Confirm(f"{question}\nOne u takes all of it back."), answered)
+        self.app.push_screen(Confirm(f"{question}\nu takes all of it back, after a question."), answered)
 
     def _begin(self, acting: str, of: int, work: Work) -> None:
         self._acting, self._done, self._of, self._stop = acting, 0, of, False
@@ -318,34 +327,29 @@ class ActScreen(ListScreen):
             if event.problem:
                 said = f"{event.problem} ({said})" if event.done else event.problem
             elif event.done:
-                said += "; u takes all of it back"
+                now = f"; accepted examples: {in_splits(core_splits.accepted_in(self.db))}" if acting == PUT else ""
+                said += f"{now}; u takes all of it back"
             self.tell(said, error=bool(event.problem))
             self._unmark()
             self.redraw()
         self.draw_progress()
 
     def action_undo(self) -> None:
-        """Take the person's newest act back, however many lines it has."""
+        """Take the person's newest act back, if no act of many goes on."""
         if self._acting:
             self.tell(f"wait: {self._acting} {self._done:,} of {self._of:,}; escape stops it")
             return
-        act = reviews.newest_act(self.db, self.sidequest.reviewer)
-        if act is None:
-            self.tell("there is nothing of yours left to undo")
-        elif len(act[1]) > FEW:
-            self._begin("undone", len(act[1]), partial(reviews.undoing, reviewer=self.sidequest.reviewer))
-        else:
-            self._undo()
+        super().action_undo()
 
-    def _undo(self) -> None:
-        try:
-            done = reviews.undo(self.db, reviewer=self.sidequest.reviewer)
-        except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not undone: {error}", error=True)
-            return
-        if done is not None:
-            self.tell(undone(done.review, done.example.hypothesis, done.lines))
-            number = listing.number_of(self.db, done.example.id)
-            if number is not None and number in self.table.numbers:
-                self.table.move(self.table.numbers.index(number))
-            self.redraw()
+    def taken_back(self, _: Review, example: Example, said: Content) -> None:
+        """Put the cursor on the example that the act was about."""
+        self.say(said)
+        number = listing.number_of(self.db, example.id)
+        if number is not None and number in self.table.numbers:
+            self.table.move(self.table.numbers.index(number))
+        self.redraw()
+
+
+def in_splits(counts: Mapping[str, int]) -> str:
+    """How many examples each split has, and how many are in none."""
+    return ", ".join(f"{name or 'none'} {counts.get(name, 0):,}" for name in (*SPLITS, ""))

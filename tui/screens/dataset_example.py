@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
@@ -26,6 +26,9 @@ from tui.widgets.example import body, entry, judgement, place
 from tui.widgets.keys import Keys
 from tui.widgets.standing import origin
 
+if TYPE_CHECKING:
+    from tui.app import SidequestApp
+
 Parts = list[Content | str | tuple[str, str]]
 
 
@@ -37,8 +40,8 @@ class Near(Message):
         self.found, self.problem = found, problem
 
 
-class ExampleScreen(ModalScreen[None]):
-    """The example with its reviews, versions, family and neighbours; `words` are marked where they stand."""
+class ExampleScreen(ModalScreen[bool]):
+    """The example with its reviews, versions, family and neighbours; `words` are marked. True: edit it."""
 
     TITLE = "Example"
     ACTIONS: ClassVar[list[Action]] = EXAMPLE
@@ -90,14 +93,23 @@ class ExampleScreen(ModalScreen[None]):
             parts.append(line(event.problem, 200) or "no other example is there")
         self.query_one("#near", Static).update(highlighted(Content.assemble(*parts), self._words))
 
+    def action_explain_keys(self) -> None:
+        """Explain the keys."""
+        cast("SidequestApp", self.app).action_explain()
+
     def action_close(self) -> None:
         """Back to the list."""
-        self.dismiss()
+        self.dismiss(False)
+
+    def action_edit(self) -> None:
+        """Edit the example."""
+        self.dismiss(True)
 
     def action_copy(self) -> None:
         """Copy the example as JSON to the terminal's clipboard."""
         self.app.copy_to_clipboard(self._example.model_dump_json(indent=2, ensure_ascii=True))
-        self.notify("copied as JSON", markup=False, timeout=2.5)
+        said = "sent to the terminal's clipboard as JSON; not every terminal takes it"
+        self.notify(said, markup=False, timeout=2.5)
 
     def action_scroll(self, step: int) -> None:
         """Scroll a line."""

@@ -39,8 +39,11 @@ WIDE = 150
 PREVIEW_S = 0.08
 
 # Columns with their widths; the hypothesis takes the rest. On a narrow screen a status is a sign.
-NARROW = (("id", 6), ("decision", 9), ("conf", 4), ("domain", 8), ("L", 2), ("", 1), ("!", 1))
-BROAD = (*NARROW[:3], ("sure", 4), ("domain", 10), ("L", 2), ("status", 8), ("!", 1), ("split", 5))
+NARROW = (("id", 6), ("decision", 9), ("conf", 4), ("domain", 8), ("L", 2), ("", 1), ("!", 1), ("split", 5))
+BROAD = (
+    *(("id", 6), ("decision", 9), ("confidence", 10), ("certainty", 9), ("domain", 10), ("L", 2)),
+    *(("status", 8), ("!", 1), ("split", 5)),
+)
 BROAD_FROM = 110
 SIGNS = {Status.PENDING: "·", Status.ACCEPTED: "✓", Status.REJECTED: "✗"}
 
@@ -354,7 +357,7 @@ def _cell(row: Row, name: str, size: int) -> Part:
             text, style = row.id[-6:], "muted"
         case "decision":
             text = row.decision
-        case "conf":
+        case "conf" | "confidence":
             text = f"{row.confidence:.2f}"
         case "domain":
             text = row.domain

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import ValidationError
 from rich.text import Text
@@ -14,7 +15,7 @@ from textual.content import Content
 from textual.widgets import DataTable, Input, Label, Select, Static
 
 from core.curriculum.plan import CellPlan, current
-from core.generation.start import GenerateParams, start
+from core.generation.start import Asked, GenerateParams, prepare, start
 from core.runs.control import RunError, Seen, look
 from core.runs.figures import duration
 from core.task import EMBEDDED
@@ -22,28 +23,48 @@ from storage import attempts, runs
 from storage.attempts import Judged
 from storage.schema import RunState
 from storage.search import QueryError, parse_query
-from tui.actions import GENERATE, bindings
+from tui.actions import FORM, GENERATE, Action, bindings
 from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
 from tui.widgets.fields import Field
+from tui.widgets.heatmap import SHELVED
+from tui.widgets.modals import Confirm
+from tui.widgets.reasons import REASON_WIDTH, reason_in_words
 
 # From so many columns on, the run stands beside the grid.
 WIDE = 130
 GRID_WIDTH = 66
+# What enter in it leads to the start.
+LAST_FIELD = "attempts_per_minute"
+T = TypeVar("T")
+
+
+class FormField(Field):
+    """A field in which `?` asks for help: nothing that it takes holds one."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Whether the key is text here."""
+        return key != "question_mark" and super().check_consume_key(key, character)
 
 
 class GenerateScreen(RunControl):
     """A form and a grid while nothing is generated; the run with its newest attempts while it is."""
 
     TITLE = "Generate"
-    ACTIONS = GENERATE
-    BINDINGS = bindings(GENERATE)
+    ACTIONS: ClassVar[list[Action]] = [*GENERATE, *FORM]
+    BINDINGS = bindings(ACTIONS)
+    MARKS = (
+        ("3/12", "there, of those that are wanted"),
+        (SHELVED, "shelved: nothing is generated for it"),
+        ("✓ ✗ ? …", "passed QA · rejected · the judge failed · not judged yet"),
+    )
 
     def __init__(self) -> None:
         super().__init__()
         self._seen: Seen | None = None
         self._cells: list[CellPlan] = []
+        self._offered: dict[str, list[str]] = {}
 
     def parts(self) -> ComposeResult:
         task = self.project.task
@@ -64,23 +85,39 @@ class GenerateScreen(RunControl):
             yield Label("judge")
             yield _choice("judge", [*EMBEDDED["judge"], *task.models], given.judge)
             yield Label("cells")
-            yield Field("", id="cells", placeholder="all, or domain:risk level:1-2")
+            yield FormField("", id="cells", placeholder="all, or domain:risk level:1-2")
             yield Label("how many")
-            yield Field("", id="n", placeholder="all that is missing")
+            yield FormField("", id="n", placeholder="all that is missing")
             yield Label("seed")
-            yield Field("0", id="seed")
+            yield FormField("0", id="seed")
             yield Label("budget")
-            yield Field("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
+            yield FormField("" if given.budget is None else str(given.budget), id="budget", placeholder="none")
             yield Label("flaws")
-            yield Field(f"{given.flaws:g}", id="flaws", placeholder="share planted, 0 to 1")
+            yield FormField(f"{given.flaws:g}", id="flaws", placeholder="mistakes planted to test QA, 0-1")
             yield Label("pace")
             pace = "" if given.attempts_per_minute is None else f"{given.attempts_per_minute:g}"
-            yield Field(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
+            yield FormField(pace, id="attempts_per_minute", placeholder="attempts/min, no limit")
+
+    def _offer(self) -> None:
+        """Let source and judge be chosen from what the project file names now; the choice stays if it can."""
+        task, given = self.project.task, GenerateParams.of(self.project.task)
+        for role, field, wanted in (("generator", "source", given.source), ("judge", "judge", given.judge)):
+            names = [*EMBEDDED[role], *task.models]
+            if names != self._offered.get(field, names):
+                chosen = self.query_one(f"#{field}", Select)
+                before = chosen.value
+                chosen.set_options([(Content(clean(one)), one) for one in names])
+                chosen.value = before if before in names else wanted
+            self._offered[field] = names
 
     def on_mount(self) -> None:
         """Begin at the grid."""
         grid = self._grid
-        for name, title in (("form", "What to make · g starts"), ("live", "Run"), ("newest", "Newest attempts")):
+        for name, title in (
+            ("form", "What to make · g asks, then starts"),
+            ("live", "Run"),
+            ("newest", "Newest attempts"),
+        ):
             self.query_one(f"#{name}").border_title = title
         self._make_grid()
         grid.move_cursor(row=0, column=1)
@@ -99,6 +136,7 @@ class GenerateScreen(RunControl):
     def draw(self) -> None:
         """Read the plan and the newest run, and show them."""
         self._draw_grid()
+        self._offer()
         self.query_one("#top").set_class(self.size.width >= WIDE, "wide")
         found = next((run for run in runs.newest(self.db, 20) if run.kind == "generate"), None)
         self._seen = look(found) if found is not None else None
@@ -115,17 +153,22 @@ class GenerateScreen(RunControl):
             self.show("#newest", Content("\n").join(rows) if rows else Content("none yet"))
 
     def _make_grid(self) -> None:
-        """A row for each domain, a column for each level, as the project file has them now."""
+        """A row for each domain, a column for each level, as the project file has them, as wide as fits."""
         task, grid = self.project.task, self._grid
         names, levels = [one.name for one in task.domains], [f"L{one.level}" for one in task.levels]
-        if ([key.value for key in grid.rows], [key.value for key in grid.columns]) == (names, ["domain", *levels]):
+        widths = grid_widths(len(levels), self.size.width)
+        there = [column.width for column in grid.ordered_columns]
+        known = ([key.value for key in grid.rows], [key.value for key in grid.columns])
+        if known == (names, ["domain", *levels]) and there == [widths[0], *[widths[1]] * len(levels)]:
             return
+        at = grid.cursor_coordinate
         grid.clear(columns=True)
-        grid.add_column(Text("domain"), width=14, key="domain")
+        grid.add_column(Text("domain"), width=widths[0], key="domain")
         for level in levels:
-            grid.add_column(Text(level), width=7, key=level)
+            grid.add_column(Text(level), width=widths[1], key=level)
         for name in names:
-            grid.add_row(Text(line(name, 14)), *(Text("") for _ in levels), key=name)
+            grid.add_row(Text(line(name, widths[0])), *(Text("") for _ in levels), key=name)
+        grid.move_cursor(row=at.row, column=max(1, at.column))
 
     def _draw_grid(self) -> None:
         self._make_grid()
@@ -137,10 +180,13 @@ class GenerateScreen(RunControl):
         grid = self._grid
         for (domain, level), cells in places.items():
             have, want = sum(cell.have for cell in cells), sum(cell.want for cell in cells)
-            drawn = Text(f"{have}/{want}", style="green" if not sum(cell.missing for cell in cells) else "")
+            shelved = SHELVED if all(cell.shelved for cell in cells) else ""
+            full = not shelved and not sum(cell.missing for cell in cells)
+            drawn = Text(f"{have}/{want}{shelved}", style="green" if full else "dim" if shelved else "")
             if grid.get_cell(domain, f"L{level}") != drawn:
                 grid.update_cell(domain, f"L{level}", drawn)
-        grid.border_title = f"Cells: have/want · {found.missing} of {found.want} missing"
+        legend = f" · {SHELVED} shelved" if any(cell.shelved for cell in self._cells) else ""
+        grid.border_title = f"Cells: have/want · {found.missing} of {found.want} missing{legend}"
         grid.border_subtitle = self._under_cursor()
 
     def _under_cursor(self) -> str:
@@ -148,7 +194,11 @@ class GenerateScreen(RunControl):
         if place is None:
             return ""
         cells = [cell for cell in self._cells if (cell.domain, cell.level) == place]
-        return clean("  ".join(f"{line(cell.decision, 12)} {cell.have}/{cell.want}" for cell in cells))
+        return clean(
+            "  ".join(
+                f"{line(cell.decision, 12)} {cell.have}/{cell.want}{SHELVED if cell.shelved else ''}" for cell in cells
+            )
+        )
 
     def _place(self) -> tuple[str, int] | None:
         at = self._grid.cursor_coordinate
@@ -175,36 +225,54 @@ class GenerateScreen(RunControl):
         field.value = "" if field.value == wanted else wanted
         self.tell(f"cells: {field.value or 'all'}")
 
-    def on_input_submitted(self, _: Input.Submitted) -> None:
-        """Enter in a field starts, as g does."""
-        self.action_start()
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """A field is left while keys are text, and a list that hangs open closes by itself."""
-        if action == "leave_field":
+        """What goes on from a field holds while one is written in; a list that hangs open closes by itself."""
+        if action in {"next_field", "leave_field", "explain_keys"}:
             return isinstance(self.focused, Input)
         return super().check_action(action, parameters)
+
+    def action_next_field(self) -> None:
+        """On to the next field; from the last one to the question whether to start."""
+        if self.focused is not None and self.focused.id == LAST_FIELD:
+            self.action_start()
+        else:
+            self.focus_next()
+
+    def action_explain_keys(self) -> None:
+        """Explain the keys that hold in a field, where `?` would be text that no field takes."""
+        self.sidequest.action_explain()
 
     def action_leave_field(self) -> None:
         """Back to the grid, so that keys are keys again."""
         self.set_focus(self._grid)
 
     def action_start(self) -> None:
-        """Start a run with what the form says."""
+        """Say what a run with what the form says would do, and start it if that is meant."""
         if self.ticking():
             self.tell("a run is going on already: p pauses it, x stops it")
             return
+        asked = self._tried(lambda: prepare(self.project.task, self.db, self._params()))
+        if asked is not None:
+            question = Confirm(announced(asked))
+            self.app.push_screen(question, lambda yes: self._start(asked.params) if yes else None)
+
+    def _start(self, params: GenerateParams) -> None:
+        run = self._tried(lambda: start(self.project, self.db, params))
+        if run is not None:
+            self._grid.focus()
+            self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
+            self.redraw()
+
+    def _tried(self, work: Callable[[], T]) -> T | None:
+        """What `work` gives; None if it cannot be done, and the person was told why."""
         try:
-            run = start(self.project, self.db, self._params())
+            return work()
         except ValidationError as error:
             first = error.errors()[0]
             self.tell(f"{first['loc'][0]}: {first['msg']}", error=True)
         except (RunError, QueryError, ValueError, ArithmeticError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
-        else:
-            self._grid.focus()
-            self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
-            self.redraw()
+        return None
 
     def _params(self) -> GenerateParams:
         values: dict[str, Any] = {name: self.query_one(f"#{name}", Select).value for name in ("source", "judge")}
@@ -244,6 +312,24 @@ def _number(name: str, text: str, kind: type) -> Any:
         raise ValueError(f"{name}: {line(text, 20)} is no number") from None
 
 
+def grid_widths(levels: int, width: int) -> tuple[int, int]:
+    """The columns of the domains and of one level, in a screen of `width`: the border and two blanks each go off."""
+    room = min(width, GRID_WIDTH) - 5 - 2 * (levels + 1)
+    level = max(5, min(7, (room - 9) // max(1, levels)))
+    return max(6, min(14, room - levels * level)), level
+
+
+def announced(asked: Asked) -> str:
+    """The question whether to start: how many examples, in how many cells, by whom, for how much."""
+    several, cells, params = asked.examples, len(asked.cells), asked.params
+    what = f"{several:,} example{'s' if several != 1 else ''} in {cells:,} cell{'s' if cells != 1 else ''}"
+    cost = "The cost is not known beforehand." if asked.cost is None else "It costs nothing."
+    if asked.cost:
+        cost = f"It costs about {asked.cost:.2f}, as in the last such run."
+    budget = "" if params.budget is None else f" It ends when {params.budget} is spent."
+    return f"Generate {what}? {params.source} writes, {params.judge} judges. {cost}{budget}"
+
+
 def live(seen: Seen, width: int) -> Content:
     """A generating run in a few lines."""
     figures = seen.run.progress
@@ -280,7 +366,7 @@ def live(seen: Seen, width: int) -> Content:
     if going:
         rows.append(Content(" · ".join(going)))
     if figures.get("reasons"):
-        reasons = ", ".join(f"{name} {count}" for name, count in figures["reasons"].items())
+        reasons = ", ".join(f"{reason_in_words(name)} {count}" for name, count in figures["reasons"].items())
         rows.append(Content.styled("rejected: " + line(reasons, width - 10), "$text-muted"))
     return Content("\n").join(rows)
 
@@ -296,12 +382,12 @@ def newest(one: Judged, width: int) -> Content:
     mark, style = _RESULTS[verdict.result.value] if verdict else ("…", "$text-muted")
     why = ""
     if attempt.candidate is None:
-        mark, style, why = "✗", "$text-error", attempt.outcome.value
+        mark, style, why = "✗", "$text-error", reason_in_words(attempt.outcome.value)
     elif verdict is not None and verdict.reason:
-        why = verdict.reason
+        why = reason_in_words(verdict.reason)
     place = f"{attempt.domain} {attempt.level} {attempt.decision}"
     said = attempt.candidate.hypothesis if attempt.candidate else attempt.detail
-    head = f"{line(place, 28):<28} {line(why, 20):<20} " if why else f"{line(place, 28):<28} "
+    head = f"{line(place, 28):<28} {line(why, REASON_WIDTH):<{REASON_WIDTH}} " if why else f"{line(place, 28):<28} "
     return Content.assemble((f"{mark} ", style), head, content(line(said, max(10, width - len(head) - 2))))
 
 

@@ -16,7 +16,7 @@ from core.review.blindness import Blindness
 from core.review.case import Case, changes, deciding, labelling
 from core.review.progress import Pace, accepted
 from core.review.round import Round
-from storage import drafts, examples, reviews
+from storage import drafts, examples, queues, reviews
 from storage.database import data_version
 from storage.queues import Queue
 from storage.reviews import ReviewError
@@ -24,6 +24,7 @@ from storage.schema import Action, Example, Review
 from storage.search import QueryError, parse_query
 from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
 from tui.keymap import label_keys
+from tui.screens.review_questions import QuestionScreen
 from tui.screens.undoing import UndoableScreen
 from tui.text import line
 from tui.widgets import deciding as drawn
@@ -36,7 +37,7 @@ WIDE = 140
 LOG_LINES = 8
 
 
-class ReviewScreen(UndoableScreen):
+class ReviewScreen(QuestionScreen, UndoableScreen):
     """A queue, and the example in front, its label hidden until the person has decided, unless they want it shown."""
 
     TITLE = "Review"
@@ -98,8 +99,10 @@ class ReviewScreen(UndoableScreen):
         unknown = self.project.task.unknown(where.domain, where.level, where.decision)
         if unknown:
             return "; ".join(unknown)
-        if self._queue is Queue.REFUSED and (where.status or where.flagged is not None):
-            return "what the judge rejected has no status and no flag yet: narrow it by words, domain, level, decision"
+        if self._queue is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
+            return (
+                f"what QA rejected has no {', '.join(parts)}: narrow it by words, domain, level, decision, source ..."
+            )
         self.narrowed, self._round = query, None
         self._leave()
         return ""
@@ -358,9 +361,7 @@ class ReviewScreen(UndoableScreen):
         drafts.drop(self.db, edited.id, reviewer)
         self.note = self._value = ""
         self.remember(done)
-        judged = self._case is not None and judgement(self._case)
-        why = ": no judge has read it, so its certainty is unknown" if judged else ""
-        self.say(Content(f"saved as version {done.version}{why}; a accepts it, u undoes"))
+        self.say(Content(f"saved as version {done.version}, which no judge has read; a accepts it, u undoes"))
         self.redraw()
 
     # ------------------------------------------------------------ what stands beside

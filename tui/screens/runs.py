@@ -83,7 +83,9 @@ class RunsScreen(RunControl):
         if numbers == self._list.numbers:
             self._list.renew()
         else:
-            self._list.fill(numbers, numbers.index(chosen) if chosen in numbers else self._list.cursor)
+            self._list.fill(
+                numbers, numbers.index(chosen) if chosen is not None and chosen in numbers else self._list.cursor
+            )
         self.show("#head", self._head())
         self.show("#columns", Content.styled(header(self.size.width) if numbers else "", "dim"))
         self._draw_log()

@@ -18,7 +18,7 @@ from storage import examples, reviews
 from storage.database import DatabaseError, connect_durably
 from storage.reviews import Act, ReviewError
 from storage.schema import Example, Review
-from tui.screens.review_questions import QuestionScreen
+from tui.screens.live import LiveScreen
 from tui.text import content, line
 from tui.widgets.bars import bar
 from tui.widgets.example import entry, undone
@@ -41,6 +41,7 @@ class UndoScreen(ModalScreen[int]):
     BINDINGS: ClassVar[list[BindingType]] = [("y", "answer(True)"), ("n,escape", "answer(False)")]
 
     def __init__(self, path: Path, act: Act, hypothesis: str) -> None:
+        """`hypothesis` is that of the example that the newest line is about."""
         super().__init__()
         self._path = path
         self._act = act
@@ -48,12 +49,15 @@ class UndoScreen(ModalScreen[int]):
         self._working = self._stop = False
 
     def compose(self) -> ComposeResult:
-        newest, lines = self._act
+        newest, several = self._act.newest, self._act.examples
         when = f"{newest.created.astimezone():%d %B, %H:%M}"
-        examples = f"{len(lines):,} decisions of one act, the newest" if len(lines) > 1 else "one decision"
+        examples = f"{several:,} decisions of one act, the newest" if several > 1 else "one decision"
+        question = (
+            f"Take all {several:,} back?" if several > 1 else "Take back what you did before, or on another screen?"
+        )
         yield Static(
             Content.assemble(
-                ("Take back what you did before, or on another screen?", "bold"),
+                (question, "bold"),
                 f"\n\n{when} · {examples}:\n",
                 content(f"{line(entry(newest), 200)} · “{line(self._hypothesis, 200)}”"),
                 ("\n\ny", "bold"), " yes   ", ("n", "bold"), " no",
@@ -93,7 +97,7 @@ class UndoScreen(ModalScreen[int]):
 
     def on_taken(self, event: Taken) -> None:
         """Show how far it has come, and close in the end."""
-        of = len(self._act[1])
+        of = len(self._act.lines)
         if event.over:
             if event.problem or not event.number:
                 why = event.problem or "somebody else has undone it already"
@@ -104,8 +108,8 @@ class UndoScreen(ModalScreen[int]):
         self.query_one("#box", Static).update(Content(drawn))
 
 
-class UndoableScreen(QuestionScreen):
-    """A screen that knows which lines of the log it wrote: the newest of them is undone without a question."""
+class UndoableScreen(LiveScreen):
+    """A screen that knows which decisions it wrote one by one: the newest of them is undone without a question."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,21 +119,24 @@ class UndoableScreen(QuestionScreen):
     def taken_back(self, newest: Review, example: Example, said: Content) -> None:
         """Show `example`: an act about it, of which `newest` was the newest line, is taken back."""
 
+    def say(self, said: Content) -> None:
+        """Tell what an undo came to."""
+        self.tell(said.plain)
+
     def remember(self, example: Example) -> None:
-        """The newest line about `example` was written here."""
+        """The newest line about `example` is that of a single decision, which was made here."""
         self._mine.append(reviews.log(self.db, example.id)[-1].id)
 
     def action_undo(self) -> None:
-        """Take the person's newest act back; one that was not made here only if they mean it."""
+        """Take the person's newest act back; one of many, or that was not made here, only if they mean it."""
         act = reviews.newest_act(self.db, self.sidequest.reviewer)
         if act is None:
             self.say(Content("there is nothing of yours left to undo"))
             return
-        newest, _ = act
-        if newest.id not in self._mine:
-            example = examples.get(self.db, newest.example)
+        if act.newest.id not in self._mine:
+            example = examples.get(self.db, act.newest.example)
             asked = UndoScreen(self.project.database, act, example.hypothesis if example else "")
-            self.app.push_screen(asked, lambda lines: self._undone(newest, lines or 0))
+            self.app.push_screen(asked, lambda lines: self._undone(act, lines or 0))
             return
         try:
             for _ in reviews.taking_back(self.db, act):
@@ -137,11 +144,13 @@ class UndoableScreen(QuestionScreen):
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not undone: {error}", error=True)
             return
-        self._undone(newest, 1)
+        self._undone(act, len(act.lines))
 
-    def _undone(self, newest: Review, lines: int) -> None:
+    def _undone(self, act: Act, lines: int) -> None:
+        newest = act.newest
         example = examples.get(self.db, newest.example) if lines else None
         if example is not None:
             self._mine = [one for one in self._mine if one < newest.id]
-            said = undone(newest, example.hypothesis, lines, left=len(self._mine))
+            decisions = act.examples if lines == len(act.lines) else lines
+            said = undone(newest, example.hypothesis, decisions, left=len(self._mine))
             self.taken_back(newest, example, content(said, style="$text-muted"))

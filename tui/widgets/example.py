@@ -11,6 +11,7 @@ from core.review.case import Case
 from storage.schema import Action, Example, Result, Review, Status
 from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance
+from tui.widgets.reasons import reason_in_words
 
 # What a person said of it, which is neither its label nor what QA said.
 _STATUS = {
@@ -29,7 +30,7 @@ def place(example: Example, width: int, *, hidden: bool = False) -> Content:
     if example.model:
         parts.append(line(example.model, 20))
     if example.version > 1:
-        parts.append(f"version {example.version}, edited")
+        parts.append(f"version {example.version}, not judged")
     if example.refused:
         parts.append("QA rejected it")
     flag, (status, style) = "⚑ flagged" if example.flagged else "", _STATUS[example.status]
@@ -80,7 +81,7 @@ def judgement(case: Case) -> str:
     verdict, example = case.verdict, case.example
     if verdict is None or verdict.result is Result.FAILED:
         return ""
-    why = f" ({in_words(verdict.reason)})" if verdict.reason else ""
+    why = f" ({reason_in_words(verdict.reason)})" if verdict.reason else ""
     tries = f" at attempt {len(case.lineage)}" if len(case.lineage) > 1 else ""
     parts = [f"{verdict.result} by {_BY.get(verdict.stage, verdict.stage)}{why}{tries}"]
     if verdict.blind_decision is not None:

@@ -2,38 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
 from storage.attempts import Judged
-from storage.schema import Candidate, Result, Verdict
-from tui.text import clean, content, line
+from storage.schema import Candidate, Result, Status, Verdict
+from tui.text import clean, content, in_words, line
 from tui.widgets.bars import relevance
 from tui.widgets.diff import diff
+from tui.widgets.reasons import REASON_WIDTH, reason_in_words
 
 _MARKS = {
     Result.PASSED: ("✓ passed", "$text-success"),
     Result.REJECTED: ("✗ rejected", "$text-error"),
     Result.FAILED: ("? the judge failed", "$text-warning"),
 }
+# Where an attempt stands that QA rejected and a person brought in.
+BROUGHT = {
+    Status.PENDING: "brought in, waits",
+    Status.ACCEPTED: "brought in, accepted",
+    Status.REJECTED: "brought in, rejected",
+}
 # Of an answer that could not be read, so many characters are shown.
 _RAW = 3000
 
 
-def row(judged: Judged, width: int) -> Content:
-    """A rejected attempt in one line: decision, reason, critique, hypothesis."""
+def row(judged: Judged, width: int, brought: Status | None = None) -> Content:
+    """A rejected attempt in one line: decision, reason, where it stands if `brought` in, hypothesis, critique."""
     attempt = judged.attempt
-    why = judged.final.reason if judged.final else attempt.outcome.value
-    head = f"{attempt.id[-6:]} {line(attempt.decision, 10):<10} {line(why, 20):<20} "
+    why = reason_in_words(judged.final.reason if judged.final else attempt.outcome.value)
+    head = f"{attempt.id[-6:]} {line(attempt.decision, 10):<10} {line(why, REASON_WIDTH):<{REASON_WIDTH}} "
+    mark = "" if brought is None else f"{BROUGHT[brought]} · "
     said = judged.final.critique if judged.final else attempt.detail
     if attempt.candidate is not None:
         said = f"{attempt.candidate.hypothesis} · {said}"
-    return Content.assemble((head, "$text-muted"), content(line(said, max(10, width - len(head)))))
+    shown = content(line(said, max(10, width - len(head) - len(mark))))
+    return Content.assemble((head, "$text-muted"), (mark, "$text-success"), shown)
 
 
-def lineage(chain: Sequence[Judged], at: str) -> Content:
-    """All attempts of a chain, oldest first: each as what it changed against the one before; `at` is marked."""
+def lineage(chain: Sequence[Judged], at: str, brought: Mapping[str, Status]) -> Content:
+    """All attempts of a chain, oldest first: each as what it changed against the one before; `at` is marked.
+
+    `brought` says where those stand that somebody brought in though QA had rejected them.
+    """
     parts: list[Content | str | tuple[str, str]] = []
     candidates: dict[str, Candidate] = {}
     for one in chain:
@@ -44,7 +56,11 @@ def lineage(chain: Sequence[Judged], at: str) -> Content:
         parts.append((title, "bold $text-accent"))
         parts += [(f" · {line(origin, 60)}\n", "$text-muted")]
         if attempt.candidate is None:
-            parts += [(f"{attempt.outcome.value} ", "$text-error"), content(attempt.detail, limit=1000), "\n"]
+            parts += [
+                (f"{reason_in_words(attempt.outcome.value)} ", "$text-error"),
+                content(attempt.detail, limit=1000),
+                "\n",
+            ]
             if attempt.raw:
                 parts += [content(attempt.raw, style="$text-muted", limit=_RAW), "\n"]
         else:
@@ -53,6 +69,8 @@ def lineage(chain: Sequence[Judged], at: str) -> Content:
             candidates[attempt.id] = attempt.candidate
         for verdict in one.verdicts:
             parts += [*said(verdict), "\n"]
+        if attempt.id in brought:
+            parts.append((f"{BROUGHT[brought[attempt.id]]}, against QA\n", "$text-success"))
         parts.append("\n")
     return Content.assemble(*parts).rstrip()
 
@@ -70,9 +88,9 @@ def whole(candidate: Candidate) -> Content:
 def said(verdict: Verdict) -> list[Content | str | tuple[str, str]]:
     """A verdict: who decided what, for which reason, with which scores, and the critique."""
     mark, style = _MARKS[verdict.result]
-    head = f"{mark} by {verdict.stage}" + (f": {verdict.reason}" if verdict.reason else "")
+    head = f"{mark} by {verdict.stage}" + (f": {reason_in_words(verdict.reason)}" if verdict.reason else "")
     parts: list[Content | str | tuple[str, str]] = [(clean(head, limit=300), style), "\n"]
-    figures = [f"{name} {score:.2f}" for name, score in verdict.rubric.items()]
+    figures = [f"{in_words(name)} {score:.2f}" for name, score in verdict.rubric.items()]
     if verdict.blind_decision is not None:
         sure = "" if verdict.blind_confidence is None else f" {verdict.blind_confidence:.2f}"
         figures.insert(0, f"without the label: {verdict.blind_decision}{sure}")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import ClassVar
 
+from textual.actions import parse
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -43,15 +45,32 @@ class Confirm(Modal):
         self.dismiss(answer)
 
 
+def acting(where: DOMNode, actions: Sequence[Action]) -> list[Action]:
+    """Those of the actions of a screen, or of the app, that do something now."""
+    found = []
+    for action in actions:
+        _, name, parameters = parse(action.name)
+        if where.check_action(name, parameters):
+            found.append(action)
+    return found
+
+
 class Help(Modal):
-    """What the keys do."""
+    """What the keys do, and what the marks mean that the screen shows."""
 
     BINDINGS: ClassVar = [("escape,question_mark,q,enter", "close", "Close")]
 
-    def __init__(self, title: str, groups: list[tuple[str, list[Action]]], keymap: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        title: str,
+        groups: list[tuple[str, list[Action]]],
+        keymap: Mapping[str, str],
+        marks: Sequence[tuple[str, str]] = (),
+    ) -> None:
         super().__init__()
         self._title = title
         self._groups = groups
+        self._marks = marks
         self._keymap = keymap
 
     def compose(self) -> ComposeResult:
@@ -62,6 +81,9 @@ class Help(Modal):
                 keys = keys_of(action, self._keymap)
                 first, *rest = wrap(action.help, HELP_WIDTH)
                 parts += [(f"{keys:>14}  ", "bold"), f"{first}\n", *(f"{'':16}{more}\n" for more in rest)]
+        parts += [("\nMarks\n", "bold $text-accent")] if self._marks else []
+        for mark, meaning in self._marks:
+            parts += [(f"{mark:>14}  ", "bold"), f"{meaning}\n"]
         parts.append(("\nctrl+p finds actions by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
@@ -10,11 +10,13 @@ from core.curriculum.plan import CellPlan
 from core.qa.matrix import Matrix, MatrixCell
 from core.qa.scorecard import PeopleRecord, Reviewed, Scorecard
 from storage.attempts import Judged
+from storage.schema import Status
 from storage.shelves import Shelf
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
 from tui.widgets.heatmap import FLAGGED, SHELVED
 from tui.widgets.lineage import row
+from tui.widgets.reasons import reason_in_words
 
 _REASON_BAR = 12
 
@@ -40,6 +42,7 @@ def beside(
     cells: Sequence[CellPlan],
     held: Sequence[Shelf],
     newest: Sequence[Judged],
+    brought: Mapping[str, Status],
     width: int,
 ) -> Content:
     """One cell: how much is rejected, whether that is worse than chance, why, what is wanted, the newest attempts."""
@@ -65,11 +68,14 @@ def beside(
         parts.append(("\nWHY\n", "bold $text-accent"))
         for reason, count in found.reasons.items():
             share = bar(count / found.rejected, _REASON_BAR)
-            parts += [(share, "$text-error"), f" {count:>4} {line(reason, max(10, width - _REASON_BAR - 6))}\n"]
+            parts += [
+                (share, "$text-error"),
+                f" {count:>4} {line(reason_in_words(reason), max(10, width - _REASON_BAR - 6))}\n",
+            ]
     if newest:
         parts.append(("\nREJECTED LAST · enter shows them all\n", "bold $text-accent"))
         for one in newest:
-            parts += [row(one, width), "\n"]
+            parts += [row(one, width, brought.get(one.attempt.id)), "\n"]
     return Content.assemble(*parts).rstrip()
 
 
@@ -79,14 +85,14 @@ def _counts(cell: MatrixCell) -> list[Content | str | tuple[str, str]]:
 
 
 def scores(card: Scorecard) -> Content:
-    """What QA made of planted flaws."""
-    parts: list[Content | str | tuple[str, str]] = [("PLANTED FLAWS\n", "bold $text-accent")]
+    """What QA made of mistakes that were planted."""
+    parts: list[Content | str | tuple[str, str]] = [("MISTAKES PLANTED TO TEST QA\n", "bold $text-accent")]
     if not card.planted:
-        parts.append("none was planted: a run of the procedural source with a share of flaws measures QA\n")
+        parts.append("none was planted: a run of the procedural source that plants a share measures QA\n")
     for score in card.by_flaw:
         interval = f"({score.low:.0%}–{score.high:.0%})".replace("%–", "–")
-        why = ", ".join(f"{name} {count}" for name, count in score.reasons.items())
-        parts += [f"{score.flaw:<24} caught {score.caught} of {score.planted} {interval}  "]
+        why = ", ".join(f"{reason_in_words(name)} {count}" for name, count in score.reasons.items())
+        parts += [f"{reason_in_words(score.flaw):<24} caught {score.caught} of {score.planted} {interval}  "]
         parts += [content(line(why, 60), style="$text-muted"), "\n"]
     if card.planted:
         parts.append(f"{'in all':<24} caught {card.caught} of {card.planted}\n")

@@ -1,0 +1,35 @@
+"""Why QA rejects, in the words of a person."""
+
+from __future__ import annotations
+
+from tui.text import in_words
+
+# By the short names that rules, judge and sources give; each fits the column of a list.
+_WORDS = {
+    "blind_disagreement": "judge decides otherwise",
+    "decision_follows": "decision does not follow",
+    "difficulty_fits": "difficulty does not fit",
+    "evidence_realistic": "evidence not realistic",
+    "confidence_apt": "confidence not apt",
+    "wrong_cell": "not the decision asked",
+    "evidence_count": "wrong number of pieces",
+    "irrelevant_count": "wrong number off point",
+    "relevance_band": "relevance out of range",
+    "relevance_out_of_band": "relevance out of range",
+    "confidence_band": "confidence out of range",
+    "confidence_out_of_band": "confidence out of range",
+    "hedged": "guarded language",
+    "foreign_evidence": "evidence of another case",
+    "near_duplicate": "near-duplicate",
+    "refused": "the model refused",
+    "truncated": "answer was cut off",
+    "invalid_json": "answer is no JSON",
+    "schema_violation": "answer lacks fields",
+}
+# So many cells hold the longest of them.
+REASON_WIDTH = max(map(len, _WORDS.values()))
+
+
+def reason_in_words(reason: str) -> str:
+    """What `reason` means; one that a project or a judge has made up stays as it is, without its underscores."""
+    return _WORDS.get(reason, in_words(reason))
