@@ -10,6 +10,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 
+from core.models.batching import pack
 from core.models.cache import Batch, sees_all, spread
 
 # Tokens that are read in one pass: enough to use the processor, few enough to stay in its caches, and to stop after.
@@ -121,15 +122,14 @@ class Decoder:
         The prompts are read once; labels of several tokens are then read on top of them, all at once.
         """
         longest = max(map(len, labels))
-        size = _rows(max(map(len, prompts)) - len(prefix.ids))
-        found: list[list[float]] = []
-        for start in range(0, len(prompts), size):
-            batch, logits = self._read(prompts[start : start + size], prefix, longest)
+        found: dict[int, list[float]] = {}
+        for group in pack([len(prompt) - len(prefix.ids) for prompt in prompts], PIECE, len(prompts)):
+            batch, logits = self._read([prompts[at] for at in group], prefix, longest)
             scores = torch.log_softmax(logits.float(), -1)[:, [label[0] for label in labels]]
             if longest > 1:
                 scores += self._rest(batch, labels, longest)
-            found += scores.tolist()
-        return found
+            found.update(zip(group, scores.tolist(), strict=True))
+        return [found[at] for at in range(len(prompts))]
 
     def _rest(self, batch: Batch, labels: Sequence[Tokens], longest: int) -> torch.Tensor:
         """The score of all tokens of the labels but the first, by row and label."""
@@ -155,7 +155,7 @@ class Decoder:
             batch = self._batch(DynamicCache(config=self.model.config), mask)
             return batch, self._advance(batch, ids)[:, -1]
         batch = self._batch(spread(prefix.cache, len(prompts), width + room), mask, known)
-        size = _rows(width)
+        size = max(1, PIECE // width)
         logits = [
             self._advance(piece, some)[:, -1] for piece, some in zip(batch.pieces(size), ids.split(size), strict=True)
         ]
@@ -188,11 +188,6 @@ class Decoder:
         text = self.text(ids)
         whole = ended(text)
         return Written(ids, text, whole) if whole or len(ids) == limit else None
-
-
-def _rows(width: int) -> int:
-    """How many rows of `width` tokens are read in one pass."""
-    return max(1, PIECE // width)
 
 
 def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Generator]) -> list[int]:

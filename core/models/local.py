@@ -98,6 +98,11 @@ class LocalModel:
         """Let go of the model."""
         del self._decoder, self._prefix
 
+    @property
+    def shared(self) -> int:
+        """How many tokens all prompts begin with."""
+        return len(self._shared)
+
     def _prompts(self, cases: Sequence[Case]) -> list[list[int]]:
         return [self._chat.prompt(self._asking.messages(case)) for case in cases]
 
@@ -106,14 +111,14 @@ class LocalModel:
 
     def _takes(self, prompt: Sequence[int]) -> int:
         """The tokens that a prompt and its answer take in a batch."""
-        return len(prompt) - len(self._shared) + self._limit
+        return len(prompt) - self.shared + self._limit
 
     def _groups(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
         return pack([self._takes(prompt) for prompt in prompts], self._budget, ROWS)
 
     def _answer(self, batch: Sequence[Case]) -> list[Reply]:
         prompts = self._prompts(batch)
-        known = len(self._shared)
+        known = self.shared
         if any(len(prompt) <= known or tuple(prompt[:known]) != self._shared for prompt in prompts):
             self._shared = self._sharing(prompts)
         replies = {at: self._too_long(prompt) for at, prompt in enumerate(prompts) if self._exceeds(prompt)}

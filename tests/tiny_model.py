@@ -1,0 +1,65 @@
+"""Causal language models made on the spot: random weights in the shape of Llama, a tokenizer trained on a few texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+TEMPLATE = (
+    "{% for message in messages %}<|start|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
+)
+TEXTS = (
+    "A lower free-tier limit raises paid conversion within a quarter.",
+    "Both sources show the rise; the third says nothing of it, and the fourth contradicts the first.",
+    "Decide whether the hypothesis is VALIDATED, REJECTED or REFINED by the evidence.",
+)
+
+
+def tokenizer(texts: Sequence[str] = TEXTS, template: str | None = TEMPLATE) -> Any:
+    """A byte-level tokenizer trained on `texts`, with a chat template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=20_000,
+        special_tokens=["<|end|>", "<|start|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    made.train_from_iterator(texts, trainer)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", additional_special_tokens=["<|start|>"]
+    )
+    fast.chat_template = template
+    return fast
+
+
+def save(
+    folder: Path, *, seed: int = 0, texts: Sequence[str] = TEXTS, template: str | None = TEMPLATE, **shape: Any
+) -> Path:
+    """Save a random model with its tokenizer as safetensors; `shape` are fields of LlamaConfig. Returns the folder."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    made = tokenizer(texts, template)
+    plain: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "vocab_size": len(made),
+        "max_position_embeddings": 512,
+        "initializer_range": 0.3,  # as sure of its words as a trained model
+        "tie_word_embeddings": False,
+    }
+    torch.manual_seed(seed)
+    config = LlamaConfig(**(plain | shape), eos_token_id=made.eos_token_id, pad_token_id=made.pad_token_id)
+    LlamaForCausalLM(config).save_pretrained(folder)
+    made.save_pretrained(folder)
+    return folder
