@@ -40,6 +40,7 @@ bench: $(DEVELOPED) ## the measurements of the README
 	$(BIN)/python -m tests.bench.near_duplicates
 	$(BIN)/python -m tests.bench.app
 	$(BIN)/python -m tests.bench.watch
+	$(BIN)/python -m tests.bench.benchmark_screen
 	$(BIN)/python -m tests.bench.together
 
 screenshots: $(DEVELOPED) ## let the app export the pictures of the README
