@@ -117,12 +117,16 @@ def failed(connection: sqlite3.Connection, run: str) -> int:
     return int(row[0])
 
 
-def told(connection: sqlite3.Connection, run: str, *, after: int = 0) -> list[Told]:
-    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both."""
+def told(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Told]:
+    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both.
+
+    No more than `limit`, if that is not negative.
+    """
     rows = connection.execute(
         "SELECT id, example, sample, number, outcome, decision, confidence, probabilities, seconds, input_tokens, "
-        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? ORDER BY id",
-        (run, after),
+        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? "
+        "ORDER BY id LIMIT ?",
+        (run, after, limit),
     )
     outcomes = {one.value: one for one in PredictionOutcome}
     return [

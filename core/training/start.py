@@ -49,9 +49,7 @@ def start(project: Project, connection: sqlite3.Connection, name: str, *, start_
     if start_from:
         params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
-        raise RunError(
-            "no accepted example is in the split train: accept some, then `sidequest splits assign --yes`"
-        )
+        raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
     refuse_second(connection, KIND)
     return launch(project, connection, KIND, params.model_dump(mode="json"))
 
