@@ -174,7 +174,7 @@ async def test_the_bar_is_right_where_nothing_is_written(
     long_ago = example().created.replace(year=2020)
     runs.add(db, Run(kind="generate", state=RunState.RUNNING, pid=worker.pid, pid_started=started, heartbeat=long_ago))
     monkeypatch.setattr(live, "clock", lambda: "14:02")
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=(100, 24)) as pilot:
         await pilot.press("3")
         await pilot.pause()
         assert "1 run · 14:02" in shown(pilot)

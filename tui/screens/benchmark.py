@@ -123,7 +123,9 @@ class BenchmarkScreen(RunControl):
         counts = {role: self._counts(role) for role in self._shown}
         width = self.size.width - 4
         self.show("#runs", self._runs(counts, width))
-        self.show("#slices", slices(counts.get("student"), counts.get("reference"), 40))
+        told = slices(counts.get("student"), counts.get("reference"), 40)
+        self.show("#slices", told)
+        self.query_one("#middle").styles.height = max(10, min(self.size.height - 10, len(told.plain.splitlines())))
         self._plot()
         self._draw_pairs(counts, width)
         self._draw_newest()

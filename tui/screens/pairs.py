@@ -39,6 +39,8 @@ ONE_RIGHT, STUDENT_WRONG, REFERENCE_WRONG, BOTH_WRONG, SILENT, EVERY = (
 )
 ORDER = (ONE_RIGHT, STUDENT_WRONG, REFERENCE_WRONG, BOTH_WRONG, SILENT, EVERY)
 ALONE = (BOTH_WRONG, SILENT, EVERY)
+# From so many columns on, there is room for confidences.
+WIDE = 100
 STYLES = {"student": STUDENT, "reference": REFERENCE}
 Row = dict[str, Scored]
 
@@ -250,12 +252,13 @@ def drawn(row: Row, label: str, width: int, *, here: bool) -> Content:
     """One example in one line."""
     one = next(iter(row.values()))
     parts: list[str | tuple[str, str]] = [(f"{'▸' if here else ' '} ", "bold")]
-    parts.append(f"{one.example[-6:]} {line(one.domain, 12):<12} L{one.level} {line(label, 12):<12}")
+    room = 12 if width >= WIDE else 9
+    parts.append(f"{one.example[-6:]} {line(one.domain, 10):<10} L{one.level} {line(label, room):<{room}}")
     for role, said in row.items():
         mark, style = ("✓", "$text-success") if said.correct else ("✗", "$text-error")
         word = said.decision or OUTCOMES.get(said.outcome, str(said.outcome))
-        sure = "" if said.confidence is None else f" {said.confidence:.2f}"
-        parts += [f"  {role} ", (f"{mark} {line(word, 12)}{sure}", style)]
+        sure = "" if said.confidence is None or width < WIDE else f" {said.confidence:.2f}"
+        parts += [f"  {role} ", (f"{mark} {line(word, room)}{sure}", style)]
     return Content.assemble(*parts)[:width]
 
 

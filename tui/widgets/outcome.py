@@ -12,7 +12,7 @@ from tui.text import clean, line
 from tui.widgets.bars import bar
 from tui.widgets.measured import accuracy
 
-_CELL, _BAR = 11, 20
+_CELL, _BAR = 10, 20
 
 Parts = list[Content | str | tuple[str, str]]
 
@@ -41,6 +41,7 @@ def _confusion(numbers: Figures) -> Parts:
     heads = [*columns, NO_ANSWER]
     parts: Parts = [("\nlabel \\ decision", "$text-muted")]
     parts += [f"{line(name or 'no answer', _CELL):>{_CELL + 1}}" for name in heads]
+    parts.append(("  found", "$text-muted"))
     for label, row in numbers.confusion.items():
         parts.append(f"\n{line(label, 16):<16}")
         for name in heads:
@@ -48,7 +49,7 @@ def _confusion(numbers: Figures) -> Parts:
             parts.append((f"{row.get(name, 0):>{_CELL + 1}}", style))
         recall = numbers.by_label[label].recall if label in numbers.by_label else None
         if recall is not None and recall.rate is not None:
-            parts.append(f"   {100 * recall.rate:.0f} % found")
+            parts.append(f"{100 * recall.rate:>5.0f} %")
     return [*parts, "\n"]
 
 
