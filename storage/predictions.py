@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 
 from storage.database import in_pieces, transaction
 from storage.rows import columns, fields, insert
 from storage.schema import Candidate, Evidence, Prediction, PredictionOutcome, Question
 
 _NESTED = frozenset({"probabilities"})
+_ASKED = ", ".join(f"q.{field.name}" for field in dataclass_fields(Question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +60,32 @@ def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidat
                 json.dumps([piece.model_dump() for piece in case.evidence]),
             ),
         )
-        insert(connection, "questions", columns(question))
+        insert(connection, "questions", asdict(question))
 
 
-def questions(connection: sqlite3.Connection, run: str) -> list[Question]:
-    """What a run asks, in its order."""
-    rows = connection.execute("SELECT * FROM questions WHERE run = ? ORDER BY position", (run,))
-    return [Question.model_construct(**dict(row)) for row in rows]
+def questions(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Question]:
+    """What a run asks, in its order; only of these `examples` if some are given."""
+    # Some of them are looked up by their names: the plus keeps SQLite from going through all of them in their order.
+    chosen = (
+        f"AND example IN ({', '.join('?' * len(examples))}) ORDER BY +position" if examples else "ORDER BY position"
+    )
+    rows = connection.execute(f"SELECT {_ASKED} FROM questions AS q WHERE run = ? {chosen}", (run, *examples))
+    return [Question(*row) for row in rows]
 
 
 def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Asked]:
     """What a run asks, with the cases, in its order; only of these `examples` if some are given."""
     restricted = f" AND q.example IN ({', '.join('?' * len(examples))})" if examples else ""
     rows = connection.execute(
-        "SELECT q.*, c.hypothesis, c.evidence FROM questions AS q "
+        f"SELECT {_ASKED}, c.hypothesis, c.evidence FROM questions AS q "
         f"JOIN cases AS c ON c.example = q.example AND c.version = q.version WHERE q.run = ?{restricted} "
         "ORDER BY q.position",
         (run, *examples),
     )
     found = []
-    for row in rows:
-        plain = dict(row)
-        hypothesis = plain.pop("hypothesis")
-        evidence = tuple(Evidence.model_validate(piece) for piece in json.loads(plain.pop("evidence")))
-        found.append(Asked(Question.model_construct(**plain), hypothesis, evidence))
+    for *asked, hypothesis, evidence in rows:
+        pieces = tuple(Evidence.model_validate(piece) for piece in json.loads(evidence))
+        found.append(Asked(Question(*asked), hypothesis, pieces))
     return found
 
 

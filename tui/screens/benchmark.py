@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Static
 from textual_plotext import PlotextPlot
 
@@ -29,6 +31,8 @@ from tui.widgets.modals import Confirm
 
 # From so many columns on, the newest answers stand beside the rest.
 WIDE = 130
+# What a long benchmark takes to read is taken in such moments.
+READ_S, BREATH_S = 0.2, 0.1
 # So many runs can be chosen from.
 OFFERED = 10
 FIRST = (
@@ -58,6 +62,9 @@ class BenchmarkScreen(RunControl):
         self._followed: dict[str, Following] = {}
         self._plotted: object = None
         self._gap = ""
+        self._reading = False
+        self._drawn_once = False
+        self._again: Timer | None = None
 
     def parts(self) -> ComposeResult:
         with VerticalScroll(id="body"):
@@ -119,7 +126,7 @@ class BenchmarkScreen(RunControl):
             key = self.sidequest.key("benchmark.start")
             self.show("#runs", Content(f"\n{FIRST}\n\n{key} starts one."))
             return
-        unread = [role for role in self._shown if self._follow(role).read() == PIECE]
+        self._read_on()
         counts = {role: self._counts(role) for role in self._shown}
         width = self.size.width - 4
         self.show("#runs", self._runs(counts, width))
@@ -129,13 +136,34 @@ class BenchmarkScreen(RunControl):
         self._plot()
         self._draw_pairs(counts, width)
         self._draw_newest()
-        if unread:
-            # The rest is read on between two frames, so that keys are heard meanwhile.
-            self.set_timer(0.01, self.redraw)
+
+    def _read_on(self) -> None:
+        """Read what is new for a moment; what is left is read on between two frames, so that keys are heard.
+
+        The first frame shows what the runs say of themselves.
+        """
+        self._reading = bool(self._shown)
+        until = time.monotonic() + READ_S
+        for role in self._shown if self._drawn_once else ():
+            while self._follow(role).read() == PIECE:
+                if time.monotonic() >= until:
+                    break
+            else:
+                continue
+            break
+        else:
+            self._reading = not self._drawn_once
+        self._drawn_once = True
+        if self._reading and self._again is None:
+            self._again = self.set_timer(BREATH_S, self._once_more)
+
+    def _once_more(self) -> None:
+        self._again = None
+        self.redraw()
 
     def _counts(self, role: str) -> Counts | None:
         found = self._follow(role)
-        return found.tally.counts() if found.heard else None
+        return found.tally.counts() if found.heard and not self._reading else None
 
     def _runs(self, counts: dict[str, Counts | None], width: int) -> Content:
         rows: list[Content] = []
@@ -157,7 +185,9 @@ class BenchmarkScreen(RunControl):
 
     def _draw_pairs(self, counts: dict[str, Counts | None], width: int) -> None:
         rows = []
-        if len(self._shown) == 2:
+        if self._reading:
+            rows.append(Content.styled("reading what was answered …", "$text-muted"))
+        elif len(self._shown) == 2:
             found = pairs(self._follow("student"), self._follow("reference"))
             if found.n:
                 rows.append(paired(found, self._gap, width))
@@ -173,10 +203,10 @@ class BenchmarkScreen(RunControl):
         most = max(2, self.size.height - 22)
         told = []
         for role, seen in self._shown.items():
-            questions = {one.example: one.label for one in self._follow(role).heard.values()}
-            told += [
-                (one, questions.get(one.example, ""), role) for one in predictions.newest(self.db, seen.run.id, most)
-            ]
+            fresh = predictions.newest(self.db, seen.run.id, most)
+            asked = predictions.questions(self.db, seen.run.id, [one.example for one in fresh] or [""])
+            labels = {one.example: one.label for one in asked}
+            told += [(one, labels[one.example], role) for one in fresh]
         told.sort(key=lambda row: -row[0].id)
         width = self.size.width - 4
         self.show("#newest", newest(told[:most], width) if told else Content.styled("no answer yet", "$text-muted"))
@@ -189,7 +219,7 @@ class BenchmarkScreen(RunControl):
             self.size,
             self.app.theme,
         )
-        if state == self._plotted:
+        if state == self._plotted or self._reading:
             return
         self._plotted = state
         plot = self.query_one("#plot", PlotextPlot)
