@@ -404,7 +404,7 @@ async def test_no_more_than_a_notice_and_an_error_at_once(app: SidequestApp) -> 
         for number in range(4):
             app.notify(f"error {number}", markup=False, severity="error")
             app.notify(f"notice {number}", markup=False)
-        await until(pilot, lambda: told(pilot) == "error 3\nnotice 3")
+        await until(pilot, lambda: [one.message for one in app._notifications] == ["error 3", "notice 3"])
         await until(pilot, lambda: "notice 3" in shown(pilot))
         lines = shown(pilot).splitlines()
         assert lines[0].rstrip().endswith("error 3")  # over the bar, not over what one works on
