@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from dataclasses import fields as dataclass_fields
+from dataclasses import dataclass
 
 from storage.database import in_pieces, transaction
 from storage.rows import columns, fields, insert
 from storage.schema import Candidate, Evidence, Prediction, PredictionOutcome, Question
 
 _NESTED = frozenset({"probabilities"})
-_ASKED = ", ".join(f"q.{field.name}" for field in dataclass_fields(Question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +58,30 @@ def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidat
                 json.dumps([piece.model_dump() for piece in case.evidence]),
             ),
         )
-        insert(connection, "questions", asdict(question))
+        insert(connection, "questions", columns(question))
 
 
-def questions(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Question]:
-    """What a run asks, in its order; only of these `examples` if some are given."""
-    # Some of them are looked up by their names: the plus keeps SQLite from going through all of them in their order.
-    chosen = (
-        f"AND example IN ({', '.join('?' * len(examples))}) ORDER BY +position" if examples else "ORDER BY position"
-    )
-    rows = connection.execute(f"SELECT {_ASKED} FROM questions AS q WHERE run = ? {chosen}", (run, *examples))
-    return [Question(*row) for row in rows]
+def questions(connection: sqlite3.Connection, run: str) -> list[Question]:
+    """What a run asks, in its order."""
+    rows = connection.execute("SELECT * FROM questions WHERE run = ? ORDER BY position", (run,))
+    return [Question.model_construct(**dict(row)) for row in rows]
 
 
 def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Asked]:
     """What a run asks, with the cases, in its order; only of these `examples` if some are given."""
     restricted = f" AND q.example IN ({', '.join('?' * len(examples))})" if examples else ""
     rows = connection.execute(
-        f"SELECT {_ASKED}, c.hypothesis, c.evidence FROM questions AS q "
+        "SELECT q.*, c.hypothesis, c.evidence FROM questions AS q "
         f"JOIN cases AS c ON c.example = q.example AND c.version = q.version WHERE q.run = ?{restricted} "
         "ORDER BY q.position",
         (run, *examples),
     )
     found = []
-    for *asked, hypothesis, evidence in rows:
-        pieces = tuple(Evidence.model_validate(piece) for piece in json.loads(evidence))
-        found.append(Asked(Question(*asked), hypothesis, pieces))
+    for row in rows:
+        plain = dict(row)
+        hypothesis = plain.pop("hypothesis")
+        evidence = tuple(Evidence.model_validate(piece) for piece in json.loads(plain.pop("evidence")))
+        found.append(Asked(Question.model_construct(**plain), hypothesis, evidence))
     return found
 
 
@@ -121,16 +117,12 @@ def failed(connection: sqlite3.Connection, run: str) -> int:
     return int(row[0])
 
 
-def told(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Told]:
-    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both.
-
-    No more than `limit`, if that is not negative.
-    """
+def told(connection: sqlite3.Connection, run: str, *, after: int = 0) -> list[Told]:
+    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both."""
     rows = connection.execute(
         "SELECT id, example, sample, number, outcome, decision, confidence, probabilities, seconds, input_tokens, "
-        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? "
-        "ORDER BY id LIMIT ?",
-        (run, after, limit),
+        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? ORDER BY id",
+        (run, after),
     )
     outcomes = {one.value: one for one in PredictionOutcome}
     return [

@@ -8,7 +8,6 @@ was decided about it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -266,22 +265,17 @@ class PredictionOutcome(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One example as a benchmark asks it, kept as it was when the run began. Unique by run and example.
-
-    `position` is its place in the order of asking, from 0, which is random and stratified; `example` is the example's
-    id, or for a file one that its content gives. No model of pydantic: a screen reads 100,000 of them at once.
-    """
+class Question(Kept):
+    """One example as a benchmark asks it, kept as it was when the run began. Unique by run and example."""
 
     run: str
-    position: int
-    example: str
-    label: str
-    domain: str
-    level: int
-    family: str
+    position: int = Field(ge=0, description="Its place in the order of asking, which is random and stratified.")
+    example: str = Field(description="The example's id; for a file, one that its content gives.")
     version: int = 1
+    label: Text
+    domain: Text
+    level: int
+    family: Text
 
 
 class Prediction(Kept):

@@ -26,9 +26,6 @@ EVERYWHERE = [
     Action("3", "go('review')", "Review", "Accept and reject examples by hand", footer=False),
     Action("4", "go('rejections')", "Rejections", "Where QA rejects, and why", footer=False),
     Action("5", "go('dataset')", "Dataset", "All examples in a table: find, sort, split, accept in bulk", footer=False),
-    Action(
-        "6", "go('benchmark')", "Benchmark", "How far the small model is, live, and what the gate says", footer=False
-    ),
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "Read the project file", "Read the project file again", footer=False),
@@ -175,43 +172,6 @@ COVERAGE = [
     Action("end,G", "edge(True)", "End", "To the end", footer=False),
 ]
 
-BENCHMARK = [
-    Action("enter", "pairs", "Pairs", "The examples one by one: where one model is right and the other wrong"),
-    Action("g", "start", "Start", "Ask a model: choose which, how and about what, see what that takes, then start"),
-    Action("w", "gate", "Gate", "Good enough, worth training, no headroom or open: the answer with its reasons"),
-    Action("c", "figures", "Figures", "Confusion, calibration, time, tokens and cost of both runs"),
-    Action("o", "choose('student')", "Student", "Choose the run that is shown as the student"),
-    Action("v", "choose('reference')", "Against", "Choose the run that it is held against, or none"),
-    Action("p", "pause", "Pause", "Pause the runs that go on, or let them go on", footer=False),
-    Action("x", "stop", "Stop", "Stop the student's run, else the reference's, after what is in flight", footer=False),
-    Action(
-        "t", "retry", "Ask again", "Ask again what has no answer, or go on with a run that ended early", footer=False
-    ),
-    Action("l", "app.go('runs')", "Log", "The runs with their logs", footer=False),
-]
-
-# What holds while what to ask is chosen.
-ASKING = [
-    Action("enter", "next_field", "Next field", "On to the next field; from the last to the start"),
-    Action("ctrl+s", "submit", "Start", "Say what it would ask, then start it if you mean it"),
-    Action("escape", "cancel", "Back", "Ask nothing"),
-]
-
-# The examples one by one, over the benchmark.
-PAIRS = [
-    Action("escape,q", "close", "Back", "Back to the benchmark"),
-    Action("f", "filter", "Which", "Only where one is right, where both are wrong, without an answer, or all"),
-    Action("slash", "cell", "Cell", "Only some cells: domain:risk level:1-2 decision:REFINED"),
-    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
-    Action("down,j", "move(1)", "Next", "The next example", footer=False),
-    Action("up,k", "move(-1)", "Previous", "The example before", footer=False),
-    Action("pagedown,space", "page(1)", "Page down", "Scroll what they said down", footer=False),
-    Action("pageup", "page(-1)", "Page up", "Scroll what they said up", footer=False),
-    Action("home", "edge(False)", "First", "The first example", footer=False),
-    Action("end,G", "edge(True)", "Last", "The last example", footer=False),
-    Action("y", "copy", "Copy", "Send what both said as JSON to the terminal's clipboard", footer=False),
-]
-
 RUNS = [
     Action("p", "pause", "Pause", "Pause the chosen run after what is in flight"),
     Action("r", "resume", "Resume", "Continue a run that is paused, stopped, failed or lost"),
@@ -247,7 +207,6 @@ SCREENS = {
     "review": REVIEW,
     "rejections": REJECTIONS,
     "dataset": DATASET,
-    "benchmark": BENCHMARK,
     "runs": RUNS,
     "edit": EDIT,
 }

@@ -49,8 +49,6 @@ def answer(question: Question, samples: Sequence[Told]) -> Scored:
     Of decisions with as many, it is that with the higher stated confidence in sum, then the earlier one. Confidence is
     the mean of those that stand for it, probabilities the mean of all; what they took is summed.
     """
-    if len(samples) == 1:
-        return _alone(question, samples[0])
     decided = [one for one in samples if one.decision is not None]
     decision, outcome, stated = None, PredictionOutcome.ANSWERED, None
     if decided:
@@ -77,25 +75,6 @@ def answer(question: Question, samples: Sequence[Told]) -> Scored:
         input_tokens=_total([one.input_tokens for one in samples]),
         output_tokens=_total([one.output_tokens for one in samples]),
         cost=_total([one.cost for one in samples]),
-    )
-
-
-def _alone(question: Question, one: Told) -> Scored:
-    """One sample is the answer as it stands; nearly every answer is, and there may be 100,000."""
-    return Scored(
-        question.example,
-        question.label,
-        question.domain,
-        question.level,
-        question.family,
-        one.outcome,
-        one.decision,
-        one.confidence if one.decision is not None else None,
-        one.probabilities,
-        one.seconds,
-        one.input_tokens,
-        one.output_tokens,
-        one.cost,
     )
 
 
