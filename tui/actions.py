@@ -26,6 +26,9 @@ EVERYWHERE = [
     Action("3", "go('review')", "Review", "Accept and reject examples by hand", footer=False),
     Action("4", "go('rejections')", "Rejections", "Where QA rejects, and why", footer=False),
     Action("5", "go('dataset')", "Dataset", "All examples in a table: find, sort, split, accept in bulk", footer=False),
+    Action(
+        "6", "go('benchmark')", "Benchmark", "Ask models about examples, and hold two against each other", footer=False
+    ),
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "Read the project file", "Read the project file again", footer=False),
@@ -172,6 +175,54 @@ COVERAGE = [
     Action("end,G", "edge(True)", "End", "To the end", footer=False),
 ]
 
+BENCHMARK = [
+    Action("g", "start", "Start", "Say what to ask of which model, see what that takes, and start it"),
+    Action("p", "pause", "Pause/resume", "Pause the chosen run, let it go on, or resume one that stopped or failed"),
+    Action("x", "stop", "Stop", "Stop the chosen run after what is in flight; a second time kills it"),
+    Action("enter", "pairs", "Pairs", "Where one is right and the other wrong, by cell, with what both said"),
+    Action("w", "view('gate')", "Gate", "The words of the gate: good enough, worth training, no headroom, and why"),
+    Action("c", "view('confusion')", "Confusion", "What the chosen run decided, by label; again: back", footer=False),
+    Action("v", "view('slices')", "Levels", "Both runs by level and domain, with intervals; again: back"),
+    Action("r", "view('reliability')", "Reliability", "Is the chosen run right as often as it says", footer=False),
+    Action("s", "switch", "Switch", "Choose the student's run or the reference's: what c r f l p x are about"),
+    Action("o", "choose", "Choose", "All benchmarks: choose which one is shown as student, which as reference"),
+    Action("f", "retry", "Ask failures again", "Ask again what the chosen run has no answer to", footer=False),
+    Action("l", "log", "Log", "The log of the chosen run, on Runs", footer=False),
+    Action("escape", "back", "Back", "Back to the overview", footer=False),
+]
+
+# The pairs of two runs, over Benchmark.
+PAIRS = [
+    Action("escape,q", "close", "Back", "Back to the benchmark"),
+    Action("f", "kind", "Kind", "Who is right: only the reference, only the student, neither, both"),
+    Action("slash", "filter", "Filter", "Only a cell: level:1-2 domain:risk decision:REFINED"),
+    Action("y", "copy", "Copy", "Send the pair as JSON to the terminal's clipboard"),
+    Action("space", "scroll(1)", "Read on", "Scroll down what both said"),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
+    Action("b", "scroll(-1)", "Read back", "Scroll up what both said", footer=False),
+    Action("down,j", "move(1)", "Next", "The next pair", footer=False),
+    Action("up,k", "move(-1)", "Previous", "The pair before", footer=False),
+    Action("pagedown", "page(1)", "Page down", "A page of pairs down", footer=False),
+    Action("pageup", "page(-1)", "Page up", "A page of pairs up", footer=False),
+    Action("home", "edge(False)", "First", "The first pair", footer=False),
+    Action("end,G", "edge(True)", "Last", "The last pair", footer=False),
+]
+
+# What a benchmark is to ask, over Benchmark.
+BENCH_FORM = [
+    Action("ctrl+s", "start", "Start", "Start the benchmark"),
+    Action("enter", "next_field", "Next field", "On to the next field; from the last to the start"),
+    Action("escape", "close", "Back", "Back without starting"),
+]
+
+# The list of all benchmarks, over Benchmark.
+BENCH_CHOICE = [
+    Action("enter,s", "pick('student')", "As student", "Show the run under the cursor as the student's"),
+    Action("r", "pick('reference')", "As reference", "Show it as the reference's"),
+    Action("n", "pick('none')", "No reference", "Show no reference"),
+    Action("escape,q,o", "close", "Back", "Back to what was shown"),
+]
+
 RUNS = [
     Action("p", "pause", "Pause", "Pause the chosen run after what is in flight"),
     Action("r", "resume", "Resume", "Continue a run that is paused, stopped, failed or lost"),
@@ -207,6 +258,7 @@ SCREENS = {
     "review": REVIEW,
     "rejections": REJECTIONS,
     "dataset": DATASET,
+    "benchmark": BENCHMARK,
     "runs": RUNS,
     "edit": EDIT,
 }

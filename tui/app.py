@@ -30,6 +30,7 @@ _SCREENS = {
     "review": "tui.screens.review:ReviewScreen",
     "rejections": "tui.screens.rejections:RejectionsScreen",
     "dataset": "tui.screens.dataset:DatasetScreen",
+    "benchmark": "tui.screens.benchmark:BenchmarkScreen",
     "runs": "tui.screens.runs:RunsScreen",
 }
 _FIRST_STEP = "tui.screens.first_step:FirstStepScreen"
