@@ -163,6 +163,7 @@ def heard(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: in
         "ORDER BY p.id LIMIT ?",
         (run, after, limit),
     )
+    rows.row_factory = None
     outcomes = {one.value: one for one in PredictionOutcome}
     return [
         Heard(

@@ -36,11 +36,15 @@ class Live:
         """Take new predictions into account, oldest first."""
         for one in heard:
             self.cursor = one.id
+            final = self._samples == 1 and one.outcome is PredictionOutcome.ANSWERED
+            if final and one.example not in self._open:
+                self.answers[one.example] = answer(one, (one,))
+                continue
             samples = self._open.setdefault(one.example, {})
             samples[one.sample] = one
             voting = [samples[number] for number in sorted(samples)]
             self.answers[one.example] = answer(one, voting)
-            if self._samples == 1 and one.outcome is PredictionOutcome.ANSWERED:
+            if final:
                 del self._open[one.example]
 
 

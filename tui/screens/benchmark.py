@@ -144,22 +144,22 @@ class BenchmarkScreen(BenchmarkReading):
             self.show(f"#{name}", Content(""))
 
     def _draw_overview(self, lives: Mapping[str, Live | None], gate: Known) -> None:
-        width = self.size.width
+        width = self.size.width - 2
         verdict = gate.value if isinstance(gate.value, Gate) else None
         self.query_one("#head").set_class(False, "open")
         self.show("#head", drawn.headline(self._seen, verdict, width))
         for role, seen in self._seen.items():
-            self.show(f"#{role}", drawn.progress(role, seen, width, chosen=role == self._role))
+            self.show(f"#{role}", drawn.progress(role, seen, width + 1, chosen=role == self._role))
         self.show("#about", drawn.about(self._chosen, width))
         student, reference = lives["student"], lives["reference"]
         counts: Mapping[Kind, int] | None = None
         if student is not None and reference is not None:
             counts = {kind: len(found) for kind, found in pairs(student, reference).items()}
         both = all(self._seen.values())
-        reading = Content.styled(" reading the answers …", "$text-muted")
+        reading = Content.styled("reading the answers …", "$text-muted")
         self.show("#pairs", reading if both and counts is None else drawn.paired(counts, verdict, width))
         figures = {role: self.figures_of(live) for role, live in lives.items()}
-        self.show("#slices", drawn.slices(figures, BESIDE))
+        self.show("#slices", drawn.slices(figures, BESIDE, self.query_one("#columns").size.height))
         curves = {role: curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live}
         self.query_one("#plot", Plot).accuracy(curves)
         chosen = self._chosen
@@ -174,8 +174,8 @@ class BenchmarkScreen(BenchmarkReading):
         cases = predictions.cases(self.db, live.run, list({one.example for one in found}))
         said = {one.question.example: one.hypothesis for one in cases}
         rows = [self._answer(one, live, said.get(one.example, "")) for one in found]
-        title = Content.styled(f" newest answers of the {self._role}", "bold $text-accent")
-        return Content("\n").join([title, *(rows or [Content(" none yet")])])
+        title = Content.styled(f"newest answers of the {self._role}", "bold $text-accent")
+        return Content("\n").join([title, *(rows or [Content("none yet")])])
 
     def _answer(self, one: Prediction, live: Live, hypothesis: str) -> Content:
         scored = live.answers.get(one.example)
@@ -193,7 +193,7 @@ class BenchmarkScreen(BenchmarkReading):
         sure = "" if one.confidence is None else f" {one.confidence:.2f}"
         is_so = "" if right else f", is {scored.label}"
         head = f"{line(told + sure + is_so, 34):<34} {line(f'{scored.domain} {scored.level}', 14):<14} "
-        return Content.assemble((f" {sign} ", style), head, line(hypothesis, max(10, self.size.width - len(head) - 4)))
+        return Content.assemble((f"{sign} ", style), head, line(hypothesis, max(10, self.size.width - len(head) - 5)))
 
     def _draw_confusion(self, lives: Mapping[str, Live | None]) -> None:
         figures, seen = self.figures_of(lives[self._role]), self._chosen

@@ -34,6 +34,14 @@ SILENT = {
 }
 SMOKE = "A smoke test: it shows that the model answers, and says nothing of its accuracy."
 _NAME = 12
+# The kinds of pairs as the overview names them, at length and in short.
+_FOUR = (Kind.BOTH_RIGHT, Kind.ONLY_REFERENCE, Kind.ONLY_STUDENT, Kind.BOTH_WRONG)
+_FOUR_NAMES = (
+    ("both right", "only reference right", "only student right", "both wrong"),
+    ("both right", "only reference", "only student", "both wrong"),
+    ("both", "only reference", "only student", "neither"),
+    ("both", "reference", "student", "neither"),
+)
 
 
 def percent(fraction: float, digits: int = 1) -> str:
@@ -108,7 +116,7 @@ def about(seen: Seen | None, width: int) -> Content:
     """What the chosen run is, and what is the matter with it."""
     if seen is None:
         return Content("")
-    said = f" {title(BenchParams.model_validate(seen.run.params))} · run {seen.run.id[-6:]} · {seen.state}"
+    said = f"{title(BenchParams.model_validate(seen.run.params))} · run {seen.run.id[-6:]} · {seen.state}"
     if seen.run.params.get("sniff"):
         said += f" · {SMOKE}"
     if seen.run.reason:
@@ -121,45 +129,38 @@ def about(seen: Seen | None, width: int) -> Content:
 def paired(counts: Mapping[Kind, int] | None, gate: Gate | None, width: int) -> Content:
     """The four kinds of pairs, and how far the reference is ahead."""
     if counts is None:
-        return Content.styled(" no second run to hold it against: o chooses one, g starts one", "$text-muted")
-    told = " · ".join(
-        f"{name} {counts[kind]:,}"
-        for name, kind in (
-            ("both right", Kind.BOTH_RIGHT),
-            ("only reference", Kind.ONLY_REFERENCE),
-            ("only student", Kind.ONLY_STUDENT),
-            ("both wrong", Kind.BOTH_WRONG),
-        )
-    )
+        return Content.styled("no second run to hold it against: o chooses one, g starts one", "$text-muted")
     lead = gate.lead if gate else None
-    ahead = ""
+    gap = ""
     if lead is not None and lead.gap is not None:
-        ahead = f"lead {percent(lead.gap, 0)} {interval(lead.low, lead.high, 0)}"
-    gap = max(2, width - 1 - cell_len(told) - cell_len(ahead))
-    return Content(
-        line(f" {told}", width) if cell_len(told) + cell_len(ahead) + 3 > width else f" {told}{' ' * gap}{ahead}"
-    )
+        gap = f" · gap {percent(lead.gap, 0)} {interval(lead.low, lead.high, 0)}"
+    said = [
+        " · ".join(f"{name} {counts[kind]:,}" for name, kind in zip(names, _FOUR, strict=True)) + gap
+        for names in _FOUR_NAMES
+    ]
+    return Content(line(next((one for one in said if cell_len(one) <= width), said[-1]), width))
 
 
 def spent(found: Figures | None, told: Mapping[str, object], width: int) -> Content:
     """What the chosen run took: time, tokens, money; and what it has no answer to."""
     if found is None:
-        return Content.styled(" reading the answers …", "$text-muted")
+        return Content.styled("reading the answers …", "$text-muted")
     parts = ["time unknown"]
     if found.latency.p50 is not None and found.latency.p95 is not None:
         parts = [f"p50 {_seconds(found.latency.p50)}", f"p95 {_seconds(found.latency.p95)}"]
-    if found.input_tokens.total is not None:
+    # A model on this machine that counts no tokens costs no money either.
+    if found.input_tokens.total:
         parts.append(f"tokens {found.input_tokens.total:,.0f} in, {found.output_tokens.total or 0:,.0f} out")
-    if found.cost.total is not None and found.cost.per_thousand is not None:
-        of = f" of {told['budget']:.2f}" if told.get("budget") is not None else ""
-        parts.append(f"cost {found.cost.total:.4f}{of}, {found.cost.per_thousand:.2f} per 1,000")
-    else:
-        parts.append("cost unknown" if found.input_tokens.total is not None else "no cost known")
+        if found.cost.total is None or found.cost.per_thousand is None:
+            parts.append("cost unknown")
+        else:
+            of = f" of {told['budget']:.2f}" if told.get("budget") is not None else ""
+            parts.append(f"cost {found.cost.total:.4f}{of}, {found.cost.per_thousand:.2f} per 1,000")
     silent = outcomes_without(found.outcomes)
     named = ", ".join(f"{number:,} {SILENT.get(name, clean(name))}" for name, number in silent.items())
     style = "$text-warning" if silent else "$text-muted"
     return Content.assemble(
-        line(" " + " · ".join(parts), width), "\n", (line(f" without an answer: {named or 'none'}", width), style)
+        line(" · ".join(parts), width), "\n", (line(f"without an answer: {named or 'none'}", width), style)
     )
 
 
@@ -167,8 +168,11 @@ def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
-def slices(found: Mapping[str, Figures | None], width: int) -> Content:
-    """Accuracy by level in a table of three lines, then by domain, in percent; `v` shows counts and intervals."""
+def slices(found: Mapping[str, Figures | None], width: int, height: int) -> Content:
+    """Accuracy by level in a table of three lines, then by domain, in percent; `v` shows counts and intervals.
+
+    What does not fit into `height` lines is said to be left out.
+    """
     levels = sorted({level for one in found.values() if one for level in one.by_level})
     size = max(4, min(6, (width - 10) // max(1, len(levels))))
     parts: Parts = [("level     " + "".join(f"{level:>{size}}" for level in levels), "bold")]
@@ -180,9 +184,13 @@ def slices(found: Mapping[str, Figures | None], width: int) -> Content:
     domains = sorted({domain for one in found.values() if one for domain in one.by_domain})
     there = [role for role in ROLES if found[role] is not None]
     parts.append((f"\n{'domain':<{_NAME}}" + "".join(f"{role:>10}" for role in there), "bold"))
-    for domain in domains:
+    room = height - 2 - len(there)
+    fitting = domains if len(domains) <= room else domains[: max(0, room - 1)]
+    for domain in fitting:
         parts.append("\n" + set_cell_size(line(domain, _NAME - 1), _NAME))
         parts += [f"{_short(one.by_domain.get(domain)):>10}" for one in found.values() if one is not None]
+    if len(fitting) < len(domains):
+        parts.append((f"\n… {len(domains) - len(fitting)} more: v shows all", "$text-muted"))
     return Content.assemble(*parts)
 
 
@@ -194,13 +202,15 @@ def every_slice(found: Mapping[str, Figures | None]) -> Content:
     """Accuracy by level and by domain with counts and intervals; what differs from the rest is marked."""
     there = {role: one for role, one in found.items() if one is not None}
     parts: Parts = []
-    for title_, slices_of in (("BY LEVEL", "by_level"), ("BY DOMAIN", "by_domain")):
-        parts += [(f"{title_:<16}", "bold $text-accent"), *((f"{role:<32}", "bold") for role in there), "\n"]
-        for name in sorted({name for one in there.values() for name in getattr(one, slices_of)}):
-            shown = f"level {name}" if slices_of == "by_level" else line(name, 15)
-            parts.append(set_cell_size(shown, 16))
-            parts += [f"{_slice(getattr(one, slices_of).get(name)):<32}" for one in there.values()]
-            parts.append("\n")
+    for heading, slices_of in (("BY LEVEL", "by_level"), ("BY DOMAIN", "by_domain")):
+        rows = {role: getattr(one, slices_of) for role, one in there.items()}
+        names = sorted({name for row in rows.values() for name in row})
+        size = 2 + max((len(_slice(one)) for row in rows.values() for one in row.values()), default=30)
+        parts += [(f"{heading:<{_NAME}}", "bold $text-accent"), *((f"{role:<{size}}", "bold") for role in there), "\n"]
+        for name in names:
+            shown = f"level {name}" if slices_of == "by_level" else line(name, _NAME - 1)
+            parts.append(set_cell_size(shown, _NAME))
+            parts += ["".join(f"{_slice(row.get(name)):<{size}}" for row in rows.values()).rstrip(), "\n"]
         parts.append("\n")
     parts.append(("! differs from the rest of its run: p < 0.05, Fisher's exact test, Holm-corrected", "$text-muted"))
     return Content.assemble(*parts)

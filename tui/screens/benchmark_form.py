@@ -78,7 +78,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
                 yield Label("split")
                 yield _choice("split", [*SPLITS[::-1], _ALL], "test")
                 yield Label("only")
-                yield Field("", id="where", placeholder="with all accepted: level:1-2 domain:risk")
+                yield Field("", id="where", placeholder="level:1-2 domain:risk")
                 yield Label("how many")
                 yield Field("", id="limit", placeholder="all")
                 yield Label("sniff")

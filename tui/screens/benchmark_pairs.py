@@ -42,6 +42,7 @@ class PairsScreen(ModalScreen[None]):
     TITLE = "Pairs"
     ACTIONS: ClassVar[list[Action]] = PAIRS
     BINDINGS = bindings(PAIRS)
+    MARKS = (("✓ ✗ ·", "right · wrong · no answer; the student first, then the reference"),)
 
     def __init__(self, db: sqlite3.Connection, first: Live, second: Live | None) -> None:
         super().__init__()
@@ -111,7 +112,7 @@ class PairsScreen(ModalScreen[None]):
         others = " · ".join(f"{kind} {len(found):,}" for kind, found in self._found.items() if kind is not self._kind)
         width = self.app.size.width - 2
         self.query_one("#bar", Static).update(
-            Content.assemble((f"{self._kind}: {count}{line(only, 40)}", "bold"), line(f" · f: {others}", width))
+            Content.assemble((f"{self._kind}: {count}{line(only, 40)}", "bold"), f" · {line(f'f: {others}', width)}")
         )
         self.query_one("#words", Static).update(self._words())
 

@@ -28,7 +28,7 @@ class Plot(PlotextPlot):
         for role, found in curves.items():
             colour = self._colour(role)
             for edge in (found.low, found.high):
-                self.plt.plot(found.counts, edge, marker="dot", color=_faint(colour, self._ground()))
+                self.plt.plot(found.counts, edge, marker="·", color=_faint(colour, self._ground()))
         for role, found in curves.items():
             self.plt.plot(found.counts, found.accuracy, marker="braille", color=self._colour(role))
         self.plt.ylim(0, 100)
@@ -43,7 +43,7 @@ class Plot(PlotextPlot):
         if self._same(("reliability", bins, role)):
             return
         colour = self._colour(role)
-        self.plt.plot([0, 100], [0, 100], marker="dot", color=_faint(colour, self._ground()))
+        self.plt.plot([0, 100], [0, 100], marker="·", color=_faint(colour, self._ground()))
         for one in bins:
             at = 100 * one.confidence
             self.plt.plot([at, at], [100 * one.low, 100 * one.high], marker="braille", color=colour)

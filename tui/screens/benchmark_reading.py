@@ -23,6 +23,7 @@ from tui.screens.run_control import RunControl
 
 # So many predictions are read at a time: a tenth of a second.
 PIECE = 10_000
+SOON_S = 0.05
 # What is new is read by the app itself up to so many: a few milliseconds.
 FEW = 500
 # Figures that take long are computed no more often than this, and never for more than a twentieth of the time.
@@ -86,7 +87,9 @@ class BenchmarkReading(RunControl):
 
     def _load(self, live: Live, seen: Seen) -> None:
         self._loading.add(live.run)
-        self.run_worker(partial(self._read, live, seen), thread=True, exit_on_error=False, group=f"read-{live.run}")
+        read = partial(self._read, live, seen)
+        # What the run itself says of its progress is painted first: a thread that reads takes turns with the app.
+        self.set_timer(SOON_S, partial(self.run_worker, read, thread=True, exit_on_error=False, group=live.run))
 
     def _read(self, live: Live, seen: Seen) -> None:
         """Read a run to its end; in a thread."""
