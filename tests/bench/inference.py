@@ -32,7 +32,7 @@ from core.project import parse, template
 from core.task import Task
 from tests.tiny_model import save
 
-SMOLLM2 = {
+SMOLLM2: dict[str, Any] = {
     "hidden_size": 576,
     "intermediate_size": 1536,
     "num_hidden_layers": 30,
