@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,7 +27,7 @@ def test_groups_hold_like_lengths_and_come_by_their_first_members(lengths: list[
     groups = pack(lengths, budget, most)
     assert [group[0] for group in groups] == sorted(min(group) for group in groups)
     spans = sorted((min(lengths[at] for at in group), max(lengths[at] for at in group)) for group in groups)
-    assert all(before[1] <= after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
 def test_groups_are_of_like_size_rather_than_full_with_a_small_rest() -> None:

@@ -36,10 +36,10 @@ def test_what_is_no_model_is_named_with_what_to_give(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="there is no model at"):
         open_weights(tmp_path / "missing")
     (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(WeightsError, match="is no model: give a .gguf file"):
+    with pytest.raises(WeightsError, match=r"is no model: give a \.gguf file"):
         open_weights(tmp_path / "notes.txt")
     (tmp_path / "small.gguf").write_bytes(b"")
-    with pytest.raises(WeightsError, match="give the file in it, .*small.gguf"):
+    with pytest.raises(WeightsError, match=r"give the file in it, .*small\.gguf"):
         open_weights(tmp_path)
 
 
@@ -64,7 +64,7 @@ def test_code_in_a_model_is_not_run(tmp_path: Path) -> None:
 def test_a_gguf_without_its_package_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "small.gguf"
     file.write_bytes(b"")
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     with pytest.raises(WeightsError, match="pip install gguf"):
         open_weights(file)
 
