@@ -21,6 +21,7 @@ VERBS = {
     "import": "tui.commands.exchange:import_",
     "bench": "tui.commands.bench:bench",
     "gate": "tui.commands.bench:gate",
+    "train": "tui.commands.train:train",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "config": "tui.commands.config:config",

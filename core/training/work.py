@@ -221,7 +221,11 @@ class _Phase:
         """Keep a look at the dev split."""
         training.add_look(self._db, self._session.run.id, self._name, number, figures)
         kept = {"accuracy": figures["accuracy"], "low": figures["low"], "high": figures["high"], "ece": figures["ece"]}
-        self._session.progress = self._session.progress | {"phase": self._name, "dev": kept | {"step": number}}
+        self._session.progress = (
+            {"done": number, "total": self._recipe.steps}
+            | self._session.progress
+            | {"phase": self._name, "dev": kept | {"step": number}}
+        )
 
     def alarm(self, name: str, sentence: str) -> None:
         """Log an alarm."""
