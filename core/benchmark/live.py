@@ -24,11 +24,10 @@ class Live:
     """The answers of one run so far, in the order in which they came; each example has one."""
 
     def __init__(self, run: str, samples: int) -> None:
-        self.run = run
+        self.run, self.samples = run, samples
         # The id of the newest prediction that was heard.
         self.cursor = 0
         self.answers: dict[str, Scored] = {}
-        self._samples = samples
         # What later predictions may replace or join, by example and sample.
         self._open: dict[str, dict[int, Heard]] = {}
 
@@ -36,7 +35,7 @@ class Live:
         """Take new predictions into account, oldest first."""
         for one in heard:
             self.cursor = one.id
-            final = self._samples == 1 and one.outcome is PredictionOutcome.ANSWERED
+            final = self.samples == 1 and one.outcome is PredictionOutcome.ANSWERED
             if final and one.example not in self._open:
                 self.answers[one.example] = answer(one, (one,))
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -51,8 +50,8 @@ def outcome(project: Project, connection: sqlite3.Connection, run: Run) -> Outco
     )
 
 
-def reread(project: Project, connection: sqlite3.Connection, run: Run) -> None:
-    """Read the stored answers of a run anew where another reader had read them."""
+def reread(project: Project, connection: sqlite3.Connection, run: Run) -> int:
+    """Read the stored answers of a run anew where another reader had read them; returns how many."""
     labels = project.task.labels
 
     def anew(one: Prediction) -> Prediction:
@@ -67,7 +66,7 @@ def reread(project: Project, connection: sqlite3.Connection, run: Run) -> None:
             }
         )
 
-    deque(predictions.reread(connection, run.id, READER, anew), maxlen=0)
+    return max(predictions.reread(connection, run.id, READER, anew), default=0)
 
 
 def document(found: Outcome) -> dict[str, Any]:

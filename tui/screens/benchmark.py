@@ -208,7 +208,9 @@ class BenchmarkScreen(BenchmarkReading):
             self.show("#reliability-words", Content("reading the answers …" if seen else "no benchmark in this role"))
             return
         answers = list(live.answers.values())
-        known = self.computed("reliability", ((live.run,), live.cursor), lambda _: calibration(answers))
+        known = self.computed(
+            "reliability", ((live.run,), live.cursor, seen.state.ended), lambda _: calibration(answers)
+        )
         found = known.value
         if not isinstance(found, Calibration) or not _about(known, (live.run,)):
             self.show("#reliability-words", Content(clean(known.problem, limit=500) or "computing …"))

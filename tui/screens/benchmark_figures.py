@@ -116,11 +116,12 @@ def about(seen: Seen | None, width: int) -> Content:
     """What the chosen run is, and what is the matter with it."""
     if seen is None:
         return Content("")
-    said = f"{title(BenchParams.model_validate(seen.run.params))} · run {seen.run.id[-6:]} · {seen.state}"
+    said = f"{title(BenchParams.model_validate(seen.run.params))} · run {seen.run.id[-6:]} · "
+    said += seen.run.reason if seen.run.reason.startswith(seen.state.value) else seen.state.value
+    if seen.run.reason and not seen.run.reason.startswith(seen.state.value):
+        said += f": {seen.run.reason}"
     if seen.run.params.get("sniff"):
         said += f" · {SMOKE}"
-    if seen.run.reason:
-        said += f": {seen.run.reason}"
     way = " · p resumes" if seen.state in {RunState.FAILED, RunState.LOST, RunState.STOPPED} else ""
     style = "$text-error" if seen.state in {RunState.FAILED, RunState.LOST} else "$text-muted"
     return Content.styled(line(said, max(20, width - len(way))) + way, style)

@@ -73,6 +73,11 @@ class BenchmarkReading(RunControl):
         self._known: dict[str, Known] = {}
         self._behind = False
 
+    @property
+    def working(self) -> bool:
+        """Whether something is being read, or computed, that is to be shown."""
+        return bool(self._loading) or any(known.busy for known in self._known.values())
+
     def read_on(self, seen: Seen) -> Live | None:
         """What is known of a run's answers, with those that came since; None while it is read for the first time."""
         run, live = seen.run.id, self._lives.get(seen.run.id)
@@ -93,25 +98,29 @@ class BenchmarkReading(RunControl):
 
     def _read(self, live: Live, seen: Seen) -> None:
         """Read a run to its end; in a thread."""
-        worker = get_current_worker()
         try:
             connection = connect(self.project.database)
         except DatabaseError as error:
             self.post_message(Loaded(live, str(error)))
             return
         try:
-            if seen.state.ended:
-                reread(self.project, connection, seen.run)
-            while not worker.is_cancelled:
-                found = predictions.heard(connection, live.run, after=live.cursor, limit=PIECE)
-                live.hear(found)
-                if len(found) < PIECE:
-                    break
-            self.post_message(Loaded(live))
+            self._hear(connection, live)
+            # Where an older reader had read the answers, they are read anew and then shown again.
+            if seen.state.ended and reread(self.project, connection, seen.run):
+                self._hear(connection, Live(live.run, live.samples))
         except sqlite3.Error as error:
             self.post_message(Loaded(live, str(error)))
         finally:
             connection.close()
+
+    def _hear(self, connection: sqlite3.Connection, live: Live) -> None:
+        worker = get_current_worker()
+        while not worker.is_cancelled:
+            found = predictions.heard(connection, live.run, after=live.cursor, limit=PIECE)
+            live.hear(found)
+            if len(found) < PIECE:
+                self.post_message(Loaded(live))
+                return
 
     def on_loaded(self, event: Loaded) -> None:
         """Show what was read."""
@@ -121,6 +130,7 @@ class BenchmarkReading(RunControl):
             self.tell(f"the answers of run {event.live.run[-6:]} cannot be read: {event.problem}", error=True)
         else:
             self._lives[event.live.run] = event.live
+            self._figures.pop(event.live.run, None)
         self.redraw()
 
     def forget(self, *, but: set[str]) -> None:
@@ -144,8 +154,11 @@ class BenchmarkReading(RunControl):
     def computed(self, name: str, basis: object, work: Work) -> Known:
         """The figures called `name`; where `basis` has changed, `work` computes them anew in a thread, in its time."""
         known = self._known.setdefault(name, Known())
+        if known.basis == basis:
+            return known
+        self._behind = True
         wait = max(RARELY_S, SHARE * known.took) if _same_runs(known.basis, basis) else 0.0
-        if known.basis != basis and not known.busy and time.monotonic() - known.at >= wait:
+        if not known.busy and time.monotonic() - known.at >= wait:
             known.busy = True
             self.run_worker(partial(self._compute, name, basis, work), thread=True, exit_on_error=False, group=name)
         return known
@@ -173,5 +186,5 @@ class BenchmarkReading(RunControl):
 
 
 def _same_runs(one: object, two: object) -> bool:
-    """Whether two bases, (runs, state of the runs), are about the same runs."""
-    return isinstance(one, tuple) and isinstance(two, tuple) and one[:1] == two[:1]
+    """Whether two bases, (runs, what was heard of them, whether that is all), differ in what was heard alone."""
+    return isinstance(one, tuple) and isinstance(two, tuple) and (one[0], one[-1]) == (two[0], two[-1])
