@@ -19,6 +19,7 @@ VERBS = {
     "examples": "tui.commands.examples:examples",
     "splits": "tui.commands.splits:splits",
     "import": "tui.commands.exchange:import_",
+    "export": "tui.commands.exchange:export",
     "bench": "tui.commands.bench:bench",
     "gate": "tui.commands.bench:gate",
     "train": "tui.commands.train:train",
