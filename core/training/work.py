@@ -82,6 +82,8 @@ class _Phase:
 
     def run(self, path: Path, before: Path | None) -> Ending:
         """Train from the last checkpoint, or from `before`; FINISHED once the adapter is there."""
+        from transformers import PrinterCallback
+
         from core.models.asking import Asking
         from core.models.chat import Chat
         from core.training.cases import cases, label_shares
@@ -120,6 +122,7 @@ class _Phase:
         )
         watcher = Watcher(recipe, self, draw, self._looking(policy, chat, watched), label_shares(made))
         trainer = self._trainer(policy, made, draw, watcher, first)
+        trainer.remove_callback(PrinterCallback)  # its figures are in the database
         watcher.trainer = trainer
         if last is not None and hasattr(trainer, "load_critic"):
             trainer.load_critic(last)

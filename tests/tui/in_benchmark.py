@@ -43,7 +43,14 @@ def benchmark(
     ]  # fmt: skip
     right = sum(one == RIGHT for one in answers)
     low, high = wilson(right, len(answers))
-    told: dict[str, float | None] = {"total": len(cases), "done": len(answers), "n": len(answers), "right": right, "low": low, "high": high}
+    told: dict[str, float | None] = {
+        "total": len(cases),
+        "done": len(answers),
+        "n": len(answers),
+        "right": right,
+        "low": low,
+        "high": high,
+    }
     told |= {"accuracy": right / len(answers) if answers else None, "per_minute": 12.1, "eta_s": 400.0}
     with transaction(db):
         runs.write(db, made.model_copy(update={"progress": told}))
