@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,14 @@ async def test_without_memory_for_a_batch_it_goes_on_with_smaller_ones(
     rows.clear()
     await answers(model, CASES)
     assert max(rows) <= 4
+
+
+async def test_batches_are_as_small_as_the_memory(weights: Weights) -> None:
+    model = LocalModel("tiny", replace(weights, affords=100), asking())
+    batches = model.batches(CASES)
+    sizes = [len(Chat(weights.tokenizer, thinks=True).prompt(messages(case))) for case in CASES]
+    assert len(batches) > len(CASES) * (min(sizes) - model.shared + 12) / 100
+    assert len(LocalModel("tiny", weights, asking()).batches(CASES)) == 1
 
 
 async def test_without_memory_for_one_prompt_it_says_what_to_do(

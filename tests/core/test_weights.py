@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from core.models.weights import Precision, WeightsError, has_bf16, open_weights, quota
+from core.models.weights import Precision, WeightsError, affordable, has_bf16, open_weights, quota, token_bytes
 from core.models.widening import WideLinear, widen
 from tests.tiny_model import save
 
@@ -112,6 +112,17 @@ def test_wide_layers_give_the_products_of_bf16() -> None:
     assert found.dtype is torch.bfloat16
     # Sums in another order may round to the neighbouring number: 2^-8 of it.
     assert torch.allclose(found.float(), wanted.float(), rtol=2**-7, atol=2**-8)
+
+
+def test_no_more_is_read_at_once_than_half_of_the_memory_holds(tmp_path: Path) -> None:
+    weights = open_weights(save(tmp_path), precision=Precision.FP32)
+    ids = torch.tensor([[1, 2, 3]])
+    with torch.inference_mode():
+        cache = weights.model(ids, use_cache=True).past_key_values
+    each = sum(keys.nbytes + values.nbytes for keys, values, _ in cache) // 3
+    assert token_bytes(weights.model.config, 4) == each
+    assert affordable(1000 * each, each) == 500
+    assert affordable(0, each) == 1
 
 
 @pytest.mark.parametrize(
