@@ -43,7 +43,7 @@ def benchmark(
     ]  # fmt: skip
     right = sum(one == RIGHT for one in answers)
     low, high = wilson(right, len(answers))
-    told: dict[str, float | None] = {
+    told: dict[str, Any] = {
         "total": len(cases),
         "done": len(answers),
         "n": len(answers),

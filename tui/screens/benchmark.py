@@ -14,6 +14,7 @@ from textual.widgets import ContentSwitcher, Static
 from core.benchmark.calibration import Calibration, calibration
 from core.benchmark.gate import Gate
 from core.benchmark.live import Kind, Live, curve, in_order, in_role, pairs, shown
+from core.benchmark.metrics import Figures
 from core.benchmark.outcome import weighed
 from core.benchmark.scored import Scored
 from core.benchmark.start import KIND, BenchParams, retry, start
@@ -159,12 +160,21 @@ class BenchmarkScreen(BenchmarkReading):
         reading = Content.styled("reading the answers …", "$text-muted")
         self.show("#pairs", reading if both and counts is None else drawn.paired(counts, verdict, width))
         figures = {role: self.figures_of(live) for role, live in lives.items()}
-        self.show("#slices", drawn.slices(figures, BESIDE, self.query_one("#columns").size.height))
+        self.show("#slices", self._beside(figures))
         curves = {role: curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live}
         self.query_one("#plot", Plot).accuracy(curves)
         chosen = self._chosen
         self.show("#spent", drawn.spent(figures[self._role], chosen.run.progress if chosen else {}, width))
         self.show("#newest", self._newest(lives[self._role]))
+
+    def _beside(self, figures: Mapping[str, Figures | None]) -> Content:
+        """What stands beside the plot: levels and domains, and where there is room the confusion."""
+        room, mine = self.query_one("#columns").size.height, figures[self._role]
+        matrix = drawn.small_confusion(mine, self._role, BESIDE) if mine is not None else Content("")
+        below = matrix.plain.count("\n") + 2
+        if mine is None or room < 12 + below:
+            return drawn.slices(figures, BESIDE, room)
+        return Content("\n\n").join([drawn.slices(figures, BESIDE, room - below), matrix])
 
     def _newest(self, live: Live | None) -> Content:
         if live is None:

@@ -195,6 +195,21 @@ def slices(found: Mapping[str, Figures | None], width: int, height: int) -> Cont
     return Content.assemble(*parts)
 
 
+def small_confusion(found: Figures, role: str, width: int) -> Content:
+    """What was decided, by label, as counts alone; `c` shows the whole."""
+    columns = [*found.confusion, NO_ANSWER]
+    size = max(5, min(9, (width - _NAME) // len(columns)))
+    parts: Parts = [(f"confusion · {role}\n", "bold"), (f"{'label ╲ said':<{_NAME}}", "$text-muted")]
+    parts += [(_right(line(name, size - 1) or line("none", size - 1), size), "bold") for name in columns]
+    for name, row in found.confusion.items():
+        parts.append("\n" + set_cell_size(line(name, _NAME - 1), _NAME))
+        parts += [
+            (_right(f"{row.get(column, 0):,}", size), "$text-success bold" if column == name else "")
+            for column in columns
+        ]
+    return Content.assemble(*parts)
+
+
 def _short(one: Slice | None) -> str:
     return "–" if one is None or one.rate is None else f"{percent(one.rate, 0)}"
 

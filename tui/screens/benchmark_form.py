@@ -43,9 +43,9 @@ _REST_S = 0.25
 class Weighed(Message):
     """What a benchmark as the form says would take; or why it cannot be."""
 
-    def __init__(self, turn: int, found: Estimate | None, problem: str) -> None:
+    def __init__(self, turn: int, params: BenchParams | None, found: Estimate | None, problem: str) -> None:
         super().__init__()
-        self.turn, self.found, self.problem = turn, found, problem
+        self.turn, self.params, self.found, self.problem = turn, params, found, problem
 
 
 class BenchmarkForm(ModalScreen[BenchParams | None]):
@@ -61,6 +61,8 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         self._db = db
         self._shown = shown
         self._turn = 0
+        # Whether to close, once it is known that what the form says can be started.
+        self._starting = False
 
     def compose(self) -> ComposeResult:
         task = self._project.task
@@ -117,6 +119,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
     def _weigh_soon(self) -> None:
         """Say what it would take, once nothing changes for a moment."""
         self._turn += 1
+        self._starting = False
         self.set_timer(_REST_S, partial(self._weigh, self._turn))
 
     def _weigh(self, turn: int) -> None:
@@ -125,7 +128,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         try:
             params = self._params()
         except (ValueError, ArithmeticError, RunError) as error:
-            self.post_message(Weighed(turn, None, _said(error)))
+            self.post_message(Weighed(turn, None, None, _said(error)))
         else:
             self.run_worker(partial(self._estimate, turn, params), thread=True, exit_on_error=False, group="weigh")
 
@@ -139,13 +142,16 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
                 connection.close()
         except (RunError, FileError, DatabaseError, sqlite3.Error, ValueError) as error:
             problem = str(error)
-        self.post_message(Weighed(turn, found, problem))
+        self.post_message(Weighed(turn, params, found, problem))
 
     def on_weighed(self, event: Weighed) -> None:
         """Show what it would take."""
         if event.turn == self._turn:
             said = content(event.problem, style="$text-error", limit=600)
             self.query_one("#takes", Static).update(said if event.found is None else takes(event.found))
+            if self._starting and event.found is not None:
+                self.dismiss(event.params)
+            self._starting = False
 
     def _params(self) -> BenchParams:
         """What the form says; raises ValueError, ArithmeticError, RunError."""
@@ -185,13 +191,10 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
             self.focus_next()
 
     def action_start(self) -> None:
-        """Close with what to start; what is wrong is said, and nothing closes."""
-        try:
-            params = self._params()
-        except (ValueError, ArithmeticError, RunError) as error:
-            self.post_message(Weighed(self._turn, None, _said(error)))
-        else:
-            self.dismiss(params)
+        """Close with what to start; what is wrong with it is said, and nothing closes."""
+        self._turn += 1
+        self._starting = True
+        self._weigh(self._turn)
 
     def action_close(self) -> None:
         """Start nothing."""

@@ -106,13 +106,13 @@ class PairsScreen(ModalScreen[None]):
 
     def _draw(self) -> None:
         """Draw the title, and the pair under the cursor."""
-        only = f" · only {self._query}" if self._query else ""
+        only = f" · only {line(self._query, 40)}" if self._query else ""
         whole = len(self._found[self._kind])
         count = f"{len(self._rows):,}" + (f" of {whole:,}" if self._query else "")
         others = " · ".join(f"{kind} {len(found):,}" for kind, found in self._found.items() if kind is not self._kind)
         width = self.app.size.width - 2
         self.query_one("#bar", Static).update(
-            Content.assemble((f"{self._kind}: {count}{line(only, 40)}", "bold"), f" · {line(f'f: {others}', width)}")
+            Content.assemble((f"{self._kind}: {count}{only}", "bold"), f" · {line(f'f: {others}', width)}")
         )
         self.query_one("#words", Static).update(self._words())
 
