@@ -66,6 +66,7 @@ class LocalModel:
 
         self.name = name
         self.prompt_version = asking.prompt_version
+        self.runs_on = f"{str(weights.model.dtype).removeprefix('torch.')} on {weights.model.device.type}"
         self._asking = asking
         self._chat = Chat(weights.tokenizer, thinks=asking.mode is not Mode.DIRECT)
         self._labels = self._chat.answers(asking.labels)
