@@ -116,6 +116,16 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     connection.execute("COMMIT")
 
 
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """What is read inside is of one moment, whatever others write meanwhile; they need not wait for it."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def in_pieces(
     connection: sqlite3.Connection, items: Sequence[T], write: Callable[[Sequence[T]], None]
 ) -> Iterator[int]:

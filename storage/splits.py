@@ -46,6 +46,17 @@ def kin(connection: sqlite3.Connection, where: Filter) -> list[Kin]:
     return [Kin(**row) for row in rows]
 
 
+def family_counts(connection: sqlite3.Connection, where: Filter) -> dict[str, int]:
+    """How many families of each split have examples that match."""
+    source, conditions, values = examples.found(where)
+    restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    rows = connection.execute(
+        f"SELECT examples.split, count(DISTINCT examples.family) AS families FROM {source} {restricted} GROUP BY 1",
+        values,
+    )
+    return {row["split"]: row["families"] for row in rows}
+
+
 def families(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[str, str]:
     """The families of the examples with these numbers, each with its split."""
     found: dict[str, str] = {}

@@ -35,6 +35,11 @@ def kind_of(path: Path) -> str:
     return kind
 
 
+def stem_of(path: Path) -> str:
+    """The name of the file without what says its kind: 'facts' of 'facts.jsonl.gz'."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).stem
+
+
 def records(path: Path, where: str = "") -> Iterator[Placed]:
     """Each record of the file with its place, such as 'line 3'. `where` says by JMESPath where JSON has its list.
 

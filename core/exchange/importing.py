@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.exchange.files import FileError, records
+from core.exchange.files import FileError, records, stem_of
 from core.exchange.mapping import Mapping, Names, Reader, RejectedError, fingerprint, validated
 from core.project import Project, check_toml
 from core.task import Task
@@ -100,7 +100,7 @@ def import_file(
 def read(task: Task, path: Path, mapping: Mapping | None) -> Iterator[tuple[str, Any, Example | RejectedError]]:
     """Each record of a file: its place, the record, and the example that it stands for or why it is none."""
     names = Names(tuple(task.labels), tuple(one.name for one in task.domains), tuple(one.level for one in task.levels))
-    make = _native(names) if mapping is None else Reader(mapping, names).read
+    make = _native(names) if mapping is None else Reader(mapping, names, stem_of(path)).read
     for place, record in records(path, mapping.records if mapping else ""):
         if isinstance(record, RejectedError):
             yield place, None, record

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
 from hashlib import sha256
@@ -33,6 +34,8 @@ _EXPRESSIONS = (
     "split",
 )
 Field_ = Literal["source", "relevance", "decision", "family", "domain", "level", "confidence", "reasoning", "split"]
+# What counts from 1 again in the next file.
+_BARE_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 SPLIT_NAMES = {"validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
 
 
@@ -43,7 +46,7 @@ class Mapping(BaseModel):
     its evidence, where the pieces are objects. `defaults` holds where an expression is missing or finds nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     records: str = Field(default="", description="JSON only: where the list is; without it, the document is the list.")
     hypothesis: str = Field(min_length=1)
@@ -99,11 +102,12 @@ def compiled(expression: str, name: str) -> ParsedResult | None:
 
 
 class Reader:
-    """Makes examples out of the records of one file."""
+    """Makes examples out of the records of one file; `stem` is its name, for families that are only numbers in it."""
 
-    def __init__(self, mapping: Mapping, names: Names) -> None:
+    def __init__(self, mapping: Mapping, names: Names, stem: str) -> None:
         self._mapping = mapping
         self._names = names
+        self._stem = stem
         self._found = {name: compiled(getattr(mapping, name), name) for name in _EXPRESSIONS}
 
     def read(self, record: Any) -> Example:
@@ -122,8 +126,13 @@ class Reader:
         fields["split"] = self._split(record, problems)
         if problems:
             raise RejectedError("; ".join(problems))
-        fields["family"] = _words(self._value(record, "family")) or family_of(fields["hypothesis"])
+        fields["family"] = self._family(record) or family_of(fields["hypothesis"])
         return validated(fields | {"source": "import"})
+
+    def _family(self, record: Any) -> str:
+        """What the record says; of two files that both count from 1, the families 1 are not the same one."""
+        said = _words(self._value(record, "family"))
+        return f"{self._stem}-{said}" if _BARE_NUMBER.fullmatch(said) else said
 
     def _value(self, record: Any, name: Field_ | Literal["hypothesis", "evidence", "content"]) -> Any:
         expression = self._found[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 
 from core.task import Local
@@ -35,6 +36,14 @@ def locate(folder: Path, local: Local) -> Path:
             f"{local.hub} cannot be had from the hub ({type(error).__name__}): download it on a machine with network, "
             "and name its folder with `path`"
         ) from None
+
+
+def downloaded(hub: str) -> bool:
+    """Whether something of a model of the hub is where the hub's library keeps its files; that is not loaded for it."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
+    home = Path(os.environ.get("HF_HOME") or home).expanduser()
+    kept = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    return any((kept / f"models--{hub.replace('/', '--')}" / "snapshots").glob("*/*.safetensors"))
 
 
 def _of_package(package: str) -> Path:

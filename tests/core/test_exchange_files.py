@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.exchange.files import FileError, kind_of, records
+from core.exchange.files import FileError, kind_of, records, stem_of
 from core.exchange.mapping import RejectedError
 
 ROWS = [{"claim": "A", "facts": ["x", "y"]}, {"claim": "Ü\n2", "facts": []}]
@@ -100,3 +100,8 @@ def test_kinds_go_by_the_name() -> None:
         "csv",
         "parquet",
     ]
+
+
+def test_a_stem_keeps_every_dot_but_those_of_the_kind() -> None:
+    """Two versions of a set are two files."""
+    assert [stem_of(Path(name)) for name in ("in/v1.2.jsonl.gz", "v1.3.csv")] == ["v1.2", "v1.3"]

@@ -96,6 +96,20 @@ def test_a_split_is_the_familys(project: Project, db: sqlite3.Connection, tmp_pa
     assert [one.reason for one in late.rejections] == ["split test is frozen: a benchmark has used it"]
 
 
+def test_a_family_that_is_a_number_is_one_of_its_file(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Two files that both count from 1 share no family; a name says the same in all files, and a file again nothing."""
+    records: list[dict[str, Any]] = [{"id": 1}, {"id": 1}, {"id": "2"}, {"id": 3.0}, {"id": "a-4"}]
+    first = written(tmp_path, *records).rename(tmp_path / "set-1.2.jsonl")
+    second = written(tmp_path, *(one | {"label": "no"} for one in records)).rename(tmp_path / "set-1.3.jsonl")
+    import_file(project, db, first, MAPPING)
+    import_file(project, db, second, MAPPING)
+    assert [one.family for one in stored(db)] == [
+        *("set-1.2-1", "set-1.2-1", "set-1.2-2", "set-1.2-3.0", "a-4"),
+        *("set-1.3-1", "set-1.3-1", "set-1.3-2", "set-1.3-3.0", "a-4"),
+    ]
+    assert import_file(project, db, first, MAPPING).duplicates == len(records)
+
+
 def test_nothing_comes_in_where_the_transaction_fails(
     project: Project, db: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ PLAIN: dict[str, Any] = {
 
 def read(record: Any, **change: Any) -> Example:
     """`record` by the plain mapping, but for `change`."""
-    return Reader(Mapping.model_validate(PLAIN | change), NAMES).read(record)
+    return Reader(Mapping.model_validate(PLAIN | change), NAMES, "facts").read(record)
 
 
 def why(record: Any, **change: Any) -> str:
@@ -68,7 +68,7 @@ def test_everything_else_has_an_expression() -> None:
     found = read(
         record, family="m.id", domain="m.d", level="m.l", confidence="m.c", reasoning="m.r", split="m.s", defaults={}
     )
-    assert (found.family, found.domain, found.level, found.confidence) == ("7", "market", 3, 0.25)
+    assert (found.family, found.domain, found.level, found.confidence) == ("facts-7", "market", 3, 0.25)
     assert (found.reasoning, found.split) == ("So it is.", "dev")
 
 

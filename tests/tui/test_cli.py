@@ -63,7 +63,8 @@ def test_from_an_empty_folder_to_reviewed_examples(tmp_path: Path) -> None:
     assert {"domain", "level", "attempts", "rejected", "rate", "low", "high", "reasons"} <= set(matrix["cells"][0])
     assert data("qa", "scorecard", cwd=p)["good"] >= 375
     assert len(data("qa", "attempts", "--result", "passed", "--limit", "7", cwd=p)) == 7
-    assert data("models", "list", cwd=p) == []
+    known = {one["name"]: one["roles"] for one in data("models", "list", cwd=p)["models"]}
+    assert (known["smollm2-135m"], known["bag-of-words"]) == (["student"], ["reference"])
     one = listed[0]["id"]
     assert data("qa", "chain", one, cwd=p)[-1]["attempt"]["candidate"]["hypothesis"] == listed[0]["hypothesis"]
     assert data("review", "accept", one, cwd=p)["example"]["status"] == "accepted"

@@ -192,8 +192,10 @@ async def test_the_field_is_left_for_what_is_laid_over_the_screen(
         await pilot.press("slash", "a", "ctrl+p")
         await until(pilot, lambda: pilot.app.screen is not screen)
         assert not screen.query_one("#find").display
-        await pilot.press(*"warnings", "enter", "enter")
-        await until(pilot, lambda: "only warnings and errors" in told(pilot))
+        await pilot.press(*"warnings")
+        await until(pilot, lambda: "Only warnings and errors" in shown(pilot))
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: "· warnings and errors" in shown(pilot))
         assert "all is well" not in shown(pilot)
 
 

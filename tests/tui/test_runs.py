@@ -39,12 +39,16 @@ async def test_without_a_run_every_key_says_so_or_does_nothing(project: Project)
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         await opened(pilot)
         assert "no run yet" in shown(pilot)
-        for key in ("p", "r", "x", "K", "n", "N", "w", "y", "j", "k", "enter", "enter", "escape"):
+        nothing, no_search, no_line = "there is no run yet", "nothing is looked for", "there is no line in this log"
+        asked = {**dict.fromkeys("prxK", nothing), **dict.fromkeys("nN", no_search), "y": f"{no_line} to copy"}
+        for key, said in asked.items():
+            pilot.app.clear_notifications()
             await pilot.press(key)
-        assert "there is no run yet" in told(pilot)
-        assert "nothing is looked for" in told(pilot)
-        assert "there is no line in this log" in told(pilot)
-        assert "there is no line in this log to copy" in told(pilot)
+            await until(pilot, lambda: said in told(pilot))  # noqa: B023  awaited here
+        pilot.app.clear_notifications()
+        await pilot.press("enter", "enter")
+        await until(pilot, lambda: no_line in told(pilot))
+        await pilot.press("w", "j", "k", "escape")
 
 
 async def test_a_run_is_killed_after_a_question_that_says_what_it_costs(
@@ -176,8 +180,6 @@ async def test_an_ended_run_is_not_asked_to_stop(project: Project, db: sqlite3.C
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
-        await pilot.press("p", "r", "x")
-        assert told(pilot).count("there is no run yet") == 3
         runs.add(db, Run(kind="generate", state=RunState.STOPPED))
         await until(pilot, lambda: "stopped" in shown(pilot), 5)
         await pilot.press("x")

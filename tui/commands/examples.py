@@ -27,7 +27,7 @@ from tui.commands.output import print_json, say, show, table
 from tui.text import clean
 from tui.widgets.excerpt import excerpt
 
-_LANGUAGE = "\b\nA QUERY is made of such parts; all of them must hold:\n" + "\n".join(
+LANGUAGE_HELP = "\b\nA QUERY is made of such parts; all of them must hold:\n" + "\n".join(
     f"  {example:<20}{meaning}" for example, meaning in LANGUAGE
 )
 
@@ -52,11 +52,16 @@ def which(connection: sqlite3.Connection, prefix: str) -> Example:
 QUERYING: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
-def asked(project: Project, connection: sqlite3.Connection, words: Sequence[str]) -> Filter:
-    """What the words of a query mean; raises RefusedError."""
+def refuse_options(words: Sequence[str]) -> None:
+    """Raise RefusedError if an option that is not known stands among the words of a query."""
     mistaken = next((word for word in words if word.startswith("--")), None)
     if mistaken is not None:
         raise RefusedError(f"no option {mistaken}: --help shows those there are")
+
+
+def asked(project: Project, connection: sqlite3.Connection, words: Sequence[str]) -> Filter:
+    """What the words of a query mean; raises RefusedError."""
+    refuse_options(words)
     try:
         return read_query(project.task, connection, " ".join(words))
     except QueryError as error:
@@ -84,7 +89,7 @@ def _filtered(command: Any) -> Any:
     return command
 
 
-@examples.command("list", epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command("list", epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @_filtered
 @pass_context
@@ -94,7 +99,7 @@ def list_(context: Context, query: tuple[str, ...], **options: Any) -> None:
     _list(context, query, **options)
 
 
-@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @click.argument("query", nargs=-1, required=True)
 @_filtered
 @pass_context
@@ -208,7 +213,7 @@ def _text(text: str, find: str) -> None:
     click.echo("".join([*parts, clean(text[at:])]))
 
 
-@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @json_option
 @pass_context
@@ -235,7 +240,7 @@ def stats(context: Context, query: tuple[str, ...], as_json: bool) -> None:
         show(f"{name.replace('_', ' ')}: " + ", ".join(f"{key} {count:,}" for key, count in sorted(tally.items())))
 
 
-@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @click.argument("query", nargs=-1)
 @json_option
 @pass_context
@@ -279,14 +284,14 @@ def _acting(command: Any) -> Any:
     return command
 
 
-@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @_acting
 def accept(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool) -> None:
     """Accept all examples that match QUERY, as one act: one `review undo` takes it back."""
     _act(context, query, Action.ACCEPT, yes, as_json, note=note)
 
 
-@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @click.option("--reason", default="", help="One of the project's reasons.")
 @_acting
 def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, reason: str) -> None:
@@ -297,7 +302,7 @@ def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_js
     _act(context, query, Action.REJECT, yes, as_json, note=note, reason=reason)
 
 
-@examples.command(epilog=_LANGUAGE, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
 @click.option("--off", is_flag=True, help="Take the flags away.")
 @_acting
 def flag(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, off: bool) -> None:

@@ -1,14 +1,23 @@
-"""`import`: examples from files of any shape."""
+"""`import` and `export`: examples from files of any shape, and to files for other programs."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from core.exchange.export import Exported, ExportError, Wanted
+from core.exchange.export import export as write
 from core.exchange.files import FileError
+from core.exchange.formats import Format
 from core.exchange.importing import import_file, mapping_for
+from core.exchange.placing import PlaceError, UnwrittenError
+from core.llm.prompts import PromptError
+from core.models.model import Mode
+from storage.search import QueryError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
+from tui.commands.examples import LANGUAGE_HELP, QUERYING, refuse_options
 from tui.commands.output import print_json, say, show, table
 
 SHOWN, TOLD = 10, 20_000
@@ -32,7 +41,14 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
     try:
         mapping = mapping_for(project, name) if name else None
         found = import_file(
-            project, connection, file, mapping, accept=accept, reviewer=context.reviewer, rejects=rejects, watch=_tell
+            project,
+            connection,
+            file,
+            mapping,
+            accept=accept,
+            reviewer=context.reviewer,
+            rejects=rejects,
+            watch=_told("records read"),
         )
     except FileError as error:
         raise RefusedError(str(error)) from None
@@ -48,7 +64,72 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
     raise SystemExit(0 if found.imported or found.duplicates or not found.rejected else 1)
 
 
-def _tell(number: int) -> None:
-    """Say now and then how far it is."""
-    if number % TOLD == 0:
-        say(f"{number:,} records read")
+_FORMATS = """\b
+FORMAT is one of
+  jsonl, parquet   whole examples: `import` reads them again
+  datasets         a folder with a table for each split and a card, for `datasets`
+  sft              conversations that end with the answer, as JSONL
+  prompts          conversations that end before it, with the label, as JSONL
+  openai           a folder with a file for each split, for fine-tuning at OpenAI
+"""
+
+
+@click.command(epilog=_FORMATS + "\n" + LANGUAGE_HELP, context_settings=QUERYING)
+@click.argument("query", nargs=-1)
+@click.option("--format", "format_", type=click.Choice([one.value for one in Format]), required=True)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The file or folder to write.")
+@click.option(
+    "--mode",
+    type=click.Choice([one.value for one in Mode]),
+    help="For sft, prompts and openai, how the model is asked; reason, if not given.",
+)
+@click.option("--licence", default="", help="Its name, such as CC-BY-4.0; each record says it.")
+@click.option("--overwrite", is_flag=True, help="Take the place of what is there.")
+@json_option
+@pass_context
+@verb
+def export(
+    context: Context,
+    query: tuple[str, ...],
+    format_: str,
+    output: Path,
+    mode: str | None,
+    licence: str,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Write the accepted examples that match QUERY to a file or folder; others, if QUERY names a status."""
+    refuse_options(query)
+    project, connection = context.open()
+    wanted = Wanted(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
+    try:
+        found = write(project, connection, wanted, watch=_told("examples written"))
+    except (ExportError, QueryError, PlaceError, PromptError) as error:
+        raise RefusedError(str(error)) from None
+    except UnwrittenError as error:
+        say(f"sidequest: {error}")
+        raise SystemExit(1) from None
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: Exported) -> None:
+    shares = ", ".join(f"{name} {number:,}" for name, number in found.splits.items())
+    show(f"{found.examples:,} examples in {found.output} ({shares})")
+    for note in found.notes:
+        say(f"! {note}")
+
+
+def _told(what: str) -> Callable[[int], None]:
+    """Says now and then how far it is."""
+    said = 0
+
+    def tell(number: int) -> None:
+        nonlocal said
+        if number - said >= TOLD:
+            said = number
+            say(f"{number:,} {what}")
+
+    return tell

@@ -1,22 +1,24 @@
-"""`models`: the endpoints of the project file, and what they can do."""
+"""`models`: what the project knows to ask, whether it is there, what it can do and how fast."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from core.models.roster import INSTALL, Kind, Listed, missing, roster
 from core.project import Project
 from storage.runs import Capabilities
 from tui.commands.context import Context, json_option, pass_context, verb
-from tui.commands.output import plain, print_json, say, table
+from tui.commands.output import plain, print_json, say, show, table
 
 
 @click.group()
 def models() -> None:
-    """The models of the project file."""
+    """The models of the project: endpoints, those on this machine, and baselines."""
 
 
 @models.command("list")
@@ -24,40 +26,38 @@ def models() -> None:
 @pass_context
 @verb
 def list_(context: Context, as_json: bool) -> None:
-    """The models, their roles, and what is remembered of their endpoints."""
+    """The models, where they are, their roles, and what is missing to use them; nothing is asked or loaded."""
     project, connection = context.open()
-    known = Capabilities(connection)
-    roles = {project.task.roles.generator: "generator", project.task.roles.judge: "judge"}
-    found: list[dict[str, Any]] = [
-        {
-            "name": name,
-            "model": model.model,
-            "base_url": model.base_url,
-            "key_env": model.key_env,
-            "role": roles.get(name, ""),
-            "capabilities": known.load(model.base_url, model.model),
-        }
-        for name, model in project.task.models.items()
-    ]
+    found = roster(project, Capabilities(connection))
+    without = missing()
     if as_json:
-        print_json(found)
-        return
-    if not found:
-        say("no model in the project file: generator and judge are the embedded ones; add [models.NAME] for others")
+        print_json({"models": found, "train": {"installed": not without, "missing": without}})
         return
     table(
-        ["name", "model", "endpoint", "role", "structured output"],
-        [
-            (
-                one["name"],
-                one["model"],
-                one["base_url"],
-                one["role"],
-                one["capabilities"]["mode"] if one["capabilities"] else "not asked yet",
-            )
-            for one in found
-        ],
+        ["name", "kind", "where", "role", "state"],
+        [(one.name, one.kind.value, _where(one), ", ".join(one.roles), _state(one)) for one in found],
+        widths={2: 60, 4: 120},
     )
+    roles = project.task.roles
+    named = {one.name for one in found}
+    built_in = [f"{role} is {name}" for role, name in roles if name not in named]
+    if built_in:
+        show(f"{', '.join(built_in)} (embedded, no model)")
+    show(f"the extra `train` is not installed ({', '.join(without)}): {INSTALL}" if without else "`train` is installed")
+
+
+def _where(one: Listed) -> str:
+    return f"{one.model} at {one.where}" if one.kind is Kind.ENDPOINT else one.where
+
+
+def _state(one: Listed) -> str:
+    if one.problem:
+        return one.problem
+    if one.kind is Kind.ENDPOINT:
+        return f"structured output: {one.capabilities['mode']}" if one.capabilities else "not asked yet"
+    if one.kind is Kind.BASELINE:
+        return ""
+    return "to be downloaded when it is asked" if one.downloaded is False else "there"
 
 
 @models.command()
@@ -66,32 +66,52 @@ def list_(context: Context, as_json: bool) -> None:
 @pass_context
 @verb
 def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
-    """Ask each model (or those NAMED) once, and show what it can do and how long it took."""
+    """Ask each model (or those NAMED) once, and show what it can do and how fast it is.
+
+    A model of the hub is downloaded only if it is named.
+    """
     project, connection = context.open()
-    chosen = list(names) or list(project.task.models)
-    unknown = [name for name in chosen if name not in project.task.models]
-    if unknown:
-        there = ", ".join(project.task.models) or "none"
-        raise click.UsageError(f"no model {', '.join(unknown)} in the project file: there are {there}")
+    known = {one.name: one for one in roster(project, Capabilities(connection))}
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"no model {', '.join(unknown)} in the project: there are {', '.join(known)}")
+    chosen = [known[name] for name in names] or [one for one in known.values() if one.downloaded is not False]
+    for one in known.values():
+        if one not in chosen and not names:
+            say(f"{one.name}: {one.where} is not downloaded: `sidequest models check {one.name}` fetches it")
     found = asyncio.run(_check(project, connection, chosen))
     if as_json:
         print_json(found)
     else:
-        for one in found:
-            can = one["capabilities"]
-            speed = "" if one["tokens_per_s"] is None else f", {one['tokens_per_s']:.0f} tokens/s"
-            took = f"answered in {one['seconds']:.1f} s{speed}"
-            said = f"structured output: {can['mode']}, {took}" if can else f"{one['outcome']}: {one['detail']}"
-            say(f"{one['name']}: {said}")
-        if not found:
-            say("no model in the project file to ask")
-    raise SystemExit(0 if all(one["capabilities"] for one in found) else 1)
+        for answer in found:
+            show(f"{answer['name']}: {_said(answer)}")
+    raise SystemExit(0 if all(answer["ok"] for answer in found) else 1)
 
 
-async def _check(project: Project, connection: sqlite3.Connection, names: list[str]) -> list[dict[str, Any]]:
+async def _check(project: Project, connection: sqlite3.Connection, chosen: Sequence[Listed]) -> list[dict[str, Any]]:
+    """What each says: endpoints all at once, then one after the other what works on this machine."""
     from core.llm.connect import check as ask
+    from core.models.trial import tried
 
     task = project.task
+    endpoints = [one.name for one in chosen if one.kind is Kind.ENDPOINT]
     known = Capabilities(connection)
-    answers = await asyncio.gather(*(ask(task.models[name], capabilities=known, prices=task.prices) for name in names))
-    return [{"name": name, **plain(answer)} for name, answer in zip(names, answers, strict=True)]
+    asked = (ask(task.models[name], capabilities=known, prices=task.prices) for name in endpoints)
+    answers: dict[str, Any] = dict(zip(endpoints, await asyncio.gather(*asked), strict=True))
+    for one in chosen:
+        if one.kind is not Kind.ENDPOINT:
+            answers[one.name] = await tried(project, connection, one.name)
+    return [{"name": one.name, "kind": one.kind, **plain(answers[one.name])} for one in chosen]
+
+
+def _said(answer: dict[str, Any]) -> str:
+    if not answer["ok"]:
+        return f"{answer['outcome']}: {answer['detail']}" if answer["outcome"] else answer["detail"]
+    speed = "" if answer["tokens_per_s"] is None else f", {answer['tokens_per_s']:.0f} tokens/s"
+    seconds = f"{answer['seconds']:.1f} s" if answer["seconds"] >= 0.1 else "less than 0.1 s"
+    took = f"answered in {seconds}{speed}"
+    if answer["kind"] is Kind.ENDPOINT:
+        return f"structured output: {answer['capabilities']['mode']}, {took}"
+    if answer["runs_on"]:
+        took = f"{took}, {answer['runs_on']}, opened in {answer['opened_s']:.1f} s"
+    decided = "no decision can be read in its answer" if answer["decision"] is None else answer["decision"]
+    return f"{took}: {decided}"

@@ -1,0 +1,235 @@
+"""The card of an exported data set: what it holds, how it was made, what QA and people said, and what it cannot do."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from core.exchange.formats import UNASSIGNED, Format
+from core.exchange.mapping import NO_REASONING
+from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
+from core.statistics import wilson
+from core.task import Task
+from storage import attempts, splits
+from storage.examples import Filter
+from storage.schema import Example, Result, Status
+
+# What each column holds; a card is read by people who have never seen the program.
+COLUMNS = {
+    "hypothesis": "the claim that is judged",
+    "evidence": "pieces of evidence, each with source, content and relevance (0 to 1: how it bears on the claim)",
+    "reasoning": "how the decision follows from the evidence",
+    "decision": "the label",
+    "confidence": "the probability, 0 to 1, that a careful expert reaches the same decision",
+    "id": "a ULID; the same in every export",
+    "version": "1 as it was made, one more for each edit",
+    "family": "shared by examples that stem from one hypothesis or one world; a family is in one split",
+    "domain": "the field of subject matter",
+    "level": "the step of difficulty, from 1",
+    "status": "what review said: accepted, pending or rejected",
+    "flagged": "whether somebody marked it for a second look",
+    "refused": "whether QA had rejected it and a person brought it in all the same",
+    "split": "train, dev or test; empty while unassigned",
+    "certainty": "how sure the judge of QA was of the label, 0 to 1; null where no judge read this version",
+    "source": "what wrote it",
+    "model": "the model that the source used, if any",
+    "prompt_version": "the version of the prompt, if any",
+    "seed": "the seed of the source, if it has one",
+    "run": "the run that made it",
+    "attempt": "the attempt that became this example",
+    "created": "when it was made, in UTC",
+    "licence": "the licence, as it was named on export",
+}
+# Names of licences that the hub knows; any other one is 'other', with its name beside it.
+_LICENCES = (
+    *("apache-2.0", "mit", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-4.0"),
+    *("cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "odbl", "odc-by", "pddl", "gpl-3.0", "unlicense"),
+)
+
+
+@dataclass(slots=True)
+class Counted:
+    """What was exported, counted as it is written; keys of pairs begin with what stands in the rows of a table."""
+
+    examples: int = 0
+    edited: int = 0
+    flagged: int = 0
+    refused: int = 0
+    unreasoned: int = 0
+    unjudged: int = 0
+    splits: Counter[str] = field(default_factory=Counter)
+    statuses: Counter[str] = field(default_factory=Counter)
+    sources: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    by_split: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_level: Counter[tuple[str, str]] = field(default_factory=Counter)
+    by_domain: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def add(self, batch: Iterable[Example]) -> None:
+        """Count these too."""
+        for one in batch:
+            split = one.split or UNASSIGNED
+            self.examples += 1
+            self.edited += one.version > 1
+            self.flagged += one.flagged
+            self.refused += one.refused
+            self.unreasoned += one.reasoning == NO_REASONING
+            self.unjudged += one.certainty is None
+            self.splits[split] += 1
+            self.statuses[one.status.value] += 1
+            self.sources[one.source, one.model, one.prompt_version] += 1
+            self.by_split[split, one.decision] += 1
+            self.by_level[str(one.level), one.decision] += 1
+            self.by_domain[one.domain, one.decision] += 1
+
+
+def card(task: Task, connection: sqlite3.Connection, where: Filter, counted: Counted, licence: str) -> str:
+    """The card of the examples that match, which are `counted`: YAML for the hub, and Markdown for people."""
+    there = [name for name in (*splits.SPLITS, UNASSIGNED) if counted.splits[name]]
+    families = splits.family_counts(connection, where)
+    kin = {name: families.get("" if name == UNASSIGNED else name, 0) for name in there}
+    tally = attempts.tally(connection)
+    record = scorecard(attempts.flaw_records(connection)), people_record(attempts.reviewed_counts(connection))
+    domains = _named([one.name for one in task.domains], (domain for domain, _ in counted.by_domain))
+    parts = [
+        _header(task, there, counted.examples, licence),
+        f"# {_text(task.name)}",
+        f"{counted.examples:,} examples of one narrow judgement. Each has a hypothesis, pieces of evidence, the "
+        "decision that the evidence supports, why, and how sure of it one can be. Written by Sidequest.",
+        f"Licence: {_text(licence) or 'none was named'}.",
+        "## The task",
+        _text(task.question),
+        _table(["decision", "meaning"], [(one.name, one.meaning) for one in task.decisions]),
+        "## What there is",
+        "By split; all examples of a family are in one split, so that nothing in `test` has a sibling in `train`:",
+        _crossed("split", there, counted.by_split, task, {"families": kin}),
+        "By level of difficulty:",
+        _crossed("level", sorted({row for row, _ in counted.by_level}, key=int), counted.by_level, task),
+        "By domain:",
+        _crossed("domain", domains, counted.by_domain, task),
+        "## Columns",
+        _table(["column", "what it holds"], [(name, COLUMNS[name]) for name in (*Example.model_fields, "licence")]),
+        "## How it was made",
+        _made(counted, {Result(name): number for name, number in tally.results.items()}, *record),
+        _table(
+            ["source", "model", "prompt", "examples"],
+            [(*names, f"{number:,}") for names, number in counted.sources.most_common()],
+        ),
+        "## Known limits",
+        "\n".join(f"- {one}" for one in limits(counted, kin)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def limits(counted: Counted, families: dict[str, int]) -> list[str]:
+    """What somebody who uses the data has to know, as sentences."""
+    total, found = counted.examples, []
+    if open_ := total - counted.statuses[Status.ACCEPTED.value]:
+        found.append(f"{open_:,} of {total:,} are not accepted: look at `status` before you use them.")
+    if counted.unjudged:
+        found.append(f"Of {counted.unjudged:,} of {total:,} no judge of QA has read the version that is here.")
+    if counted.refused:
+        found.append(f"{counted.refused:,} were rejected by QA, and brought in by a person all the same (`refused`).")
+    if counted.flagged:
+        found.append(f"{counted.flagged:,} are flagged for a second look.")
+    if counted.unreasoned:
+        found.append(f"{counted.unreasoned:,} came without reasoning: theirs says so, and is nothing to learn from.")
+    if counted.splits[UNASSIGNED]:
+        found.append(f"{counted.splits[UNASSIGNED]:,} are in no split.")
+    if 0 < (tested := families.get("test", 0)) < 100:
+        found.append(f"`test` has {tested:,} families: what is measured on so few has a wide interval.")
+    if any(source == "procedural" for source, _, _ in counted.sources):
+        found.append(
+            "What `procedural` wrote is synthetic English about worlds that do not exist: its labels follow from its "
+            "text by rules, and its wording is narrower than that of people."
+        )
+    found.append("A decision is about the evidence of its example alone: it says nothing of the world.")
+    found.append("The balance of decisions and levels follows quotas, not how often they occur in practice.")
+    return found
+
+
+def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> str:
+    """What the hub, and `datasets`, read of the card. JSON strings are strings of YAML."""
+    lines = ["---", f"pretty_name: {_quoted(task.name)}"]
+    known = licence.lower().replace(" ", "-")
+    lines.append(f"license: {known if known in _LICENCES else 'other' if licence else 'unknown'}")
+    if licence and known not in _LICENCES:
+        lines.append(f"license_name: {_quoted(licence)}")
+    sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+    size = next((name for bound, name in sizes if examples < bound), "n>1M")
+    lines += ["task_categories:", "- text-classification", "size_categories:", f"- {size}", "configs:"]
+    lines += ["- config_name: default", "  data_files:"]
+    for name in there:
+        lines += [f"  - split: {name}", f"    path: {name}{Format.DATASETS.suffix}"]
+    return "\n".join([*lines, "---"])
+
+
+def _made(counted: Counted, results: dict[Result, int], flaws: Scorecard, people: PeopleRecord) -> str:
+    """How the project made its examples, with what QA and people said of them."""
+    lines = [
+        "A curriculum asks for examples by domain, level and decision. What a source writes goes through QA: rules, "
+        "near-duplicates, and a judge that decides without seeing the label. Then people review it. The figures are of "
+        "the whole project, with 95 % Wilson intervals.",
+        "",
+    ]
+    passed, rejected = results.get(Result.PASSED, 0), results.get(Result.REJECTED, 0)
+    if passed + rejected:
+        lines.append(f"- QA rejected {_rate(rejected, passed + rejected)} of the attempts that it decided on.")
+    if flaws.planted:
+        lines.append(f"- QA caught {_rate(flaws.caught, flaws.planted)} of the flaws that were planted to measure it.")
+    if flaws.planted and flaws.good:
+        lines.append(f"- QA refused {_rate(flaws.refused, flaws.good)} of the attempts without a planted flaw.")
+    if people.passed.decided:
+        agreed = _rate(people.passed.agreed, people.passed.decided)
+        lines.append(f"- Of what QA passed and people decided on, they accepted {agreed}.")
+    statuses = ", ".join(f"{number:,} {name}" for name, number in counted.statuses.most_common())
+    lines.append(f"- Here are {statuses}; {counted.edited:,} of them were edited since they were made.")
+    return "\n".join(lines)
+
+
+def _crossed(
+    name: str,
+    rows: Sequence[str],
+    counts: Counter[tuple[str, str]],
+    task: Task,
+    more: dict[str, dict[str, int]] | None = None,
+) -> str:
+    """A table of examples by what stands in the rows, and by decision."""
+    decisions = _named(task.labels, (decision for _, decision in counts))
+    extra = more or {}
+    lines = []
+    for row in rows:
+        numbers = [counts[row, decision] for decision in decisions]
+        numbers += [sum(numbers), *(column[row] for column in extra.values())]
+        lines.append((row, *(f"{number:,}" for number in numbers)))
+    return _table([name, *decisions, "all", *extra], lines)
+
+
+def _named(known: Sequence[str], there: Iterable[str]) -> list[str]:
+    """The names that are there, in the order of the task; what it has no more comes last."""
+    found = set(there)
+    return [*(name for name in known if name in found), *sorted(found.difference(known))]
+
+
+def _rate(part: int, whole: int) -> str:
+    low, high = wilson(part, whole)
+    return f"{part:,} of {whole:,} ({100 * low:.1f}–{100 * high:.1f} %)"
+
+
+def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [[_text(cell) for cell in line] for line in (headers, *rows)]
+    lines.insert(1, ["---"] * len(headers))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _text(text: str) -> str:
+    """Stored text as one line of Markdown that shows it as it is."""
+    flat = " ".join("".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split())).split())
+    return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", flat)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps("".join(one if one.isprintable() else "\ufffd" for one in text), ensure_ascii=False)
