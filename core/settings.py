@@ -13,7 +13,7 @@ from core.project import ProjectError, check_toml, locate
 class Settings(BaseModel):
     """A whole settings file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     theme: str = Field(default="", description="The app's theme; empty: Textual's own.")
     keymap: dict[str, str] = Field(

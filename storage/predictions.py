@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage.database import in_pieces, transaction
 from storage.rows import columns, fields, insert
@@ -44,6 +45,27 @@ class Told:
     input_tokens: int | None
     output_tokens: int | None
     cost: float | None
+
+
+class Heard(NamedTuple):
+    """The figures of one prediction beside the question that it answers; a tuple, since there may be many."""
+
+    id: int
+    example: str
+    sample: int
+    number: int
+    outcome: PredictionOutcome
+    decision: str | None
+    confidence: float | None
+    probabilities: dict[str, float] | None
+    seconds: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    label: str
+    domain: str
+    level: int
+    family: str
 
 
 def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidate]]) -> None:
@@ -117,22 +139,64 @@ def failed(connection: sqlite3.Connection, run: str) -> int:
     return int(row[0])
 
 
-def told(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Told]:
-    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both.
-
-    No more than `limit`, if that is not negative.
-    """
+def told(connection: sqlite3.Connection, run: str, *, after: int = 0) -> list[Told]:
+    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both."""
     rows = connection.execute(
         "SELECT id, example, sample, number, outcome, decision, confidence, probabilities, seconds, input_tokens, "
-        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? "
-        "ORDER BY id LIMIT ?",
-        (run, after, limit),
+        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? ORDER BY id",
+        (run, after),
     )
     outcomes = {one.value: one for one in PredictionOutcome}
     return [
         Told(key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *took)
         for key, example, sample, number, outcome, decision, sure, each, *took in rows
     ]
+
+
+def heard(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Heard]:
+    """Up to `limit` predictions of a run with an id above `after`, oldest first, with what was asked."""
+    rows = connection.execute(
+        "SELECT p.id, p.example, p.sample, p.number, p.outcome, p.decision, p.confidence, p.probabilities, p.seconds, "
+        "p.input_tokens, p.output_tokens, p.cost, q.label, q.domain, q.level, q.family "
+        "FROM predictions AS p INDEXED BY predictions_scored "
+        "JOIN questions AS q ON q.run = p.run AND q.example = p.example WHERE p.run = ? AND p.id > ? "
+        "ORDER BY p.id LIMIT ?",
+        (run, after, limit),
+    )
+    rows.row_factory = None
+    outcomes = {one.value: one for one in PredictionOutcome}
+    return [
+        Heard(
+            key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *rest
+        )
+        for key, example, sample, number, outcome, decision, sure, each, *rest in rows
+    ]
+
+
+def families(connection: sqlite3.Connection, run: str) -> list[tuple[str, str]]:
+    """What a run asks as (example, family), in its order."""
+    rows = connection.execute("SELECT example, family FROM questions WHERE run = ? ORDER BY position", (run,))
+    return [(row[0], row[1]) for row in rows]
+
+
+def asked(connection: sqlite3.Connection, run: str) -> int:
+    """How many examples a run asks in all."""
+    return int(connection.execute("SELECT count(*) FROM questions WHERE run = ?", (run,)).fetchone()[0])
+
+
+def mean_output_tokens(connection: sqlite3.Connection, model: str) -> float | None:
+    """How many tokens an answer had in the newest run that asked `model` and knows it; None if none does."""
+    rows = connection.execute(
+        "SELECT id FROM runs WHERE kind = 'benchmark' AND json_extract(params, '$.model') = ? ORDER BY id DESC",
+        (model,),
+    ).fetchall()
+    for row in rows:
+        mean = connection.execute(
+            "SELECT avg(output_tokens) FROM predictions INDEXED BY predictions_scored WHERE run = ?", (row["id"],)
+        ).fetchone()[0]
+        if mean is not None:
+            return float(mean)
+    return None
 
 
 def newest(connection: sqlite3.Connection, run: str, limit: int) -> list[Prediction]:

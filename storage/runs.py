@@ -62,6 +62,12 @@ def numbers(connection: sqlite3.Connection) -> array[int]:
     return array("q", (row[0] for row in connection.execute("SELECT rowid FROM runs ORDER BY id DESC")))
 
 
+def number_of(connection: sqlite3.Connection, run: str) -> int | None:
+    """The number of the run with this id."""
+    row = connection.execute("SELECT rowid FROM runs WHERE id = ?", (run,)).fetchone()
+    return None if row is None else int(row[0])
+
+
 def of_numbers(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
     """The runs that have these numbers."""
     marks = ", ".join("?" * len(wanted))

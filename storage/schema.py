@@ -40,7 +40,7 @@ def now() -> datetime:
 class Kept(BaseModel):
     """What all stored models share: no unknown field passes, and no field changes in place."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 # ------------------------------------------------------------------ what a source writes

@@ -70,12 +70,12 @@ def forget_after(connection: sqlite3.Connection, run: str, phase: str, step: int
             connection.execute(f"DELETE FROM {table} WHERE run = ? AND phase = ? AND step > ?", (run, phase, step))
 
 
-def steps(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = 0) -> list[Step]:
+def steps(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1) -> list[Step]:
     """The steps of a run, of one phase if it is named, later than `after`, oldest first."""
     return _read(connection, "training_steps", run, phase, after)
 
 
-def looks(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = 0) -> list[Step]:
+def looks(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1) -> list[Step]:
     """The looks at the dev split, oldest first."""
     return _read(connection, "training_looks", run, phase, after)
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import tempfile
 import time
 from pathlib import Path
 
+from core.benchmark.start import BenchParams
+from core.benchmark.start import start as ask
+from core.dataset.splits import plan
 from core.generation.start import GenerateParams, start
-from core.project import create, open_project
+from core.models.model import Mode
+from core.project import Project, create, open_project
 from core.runs.control import look, stop
-from storage import examples, reviews, runs
+from storage import examples, reviews, runs, splits
 from storage.database import connect
 from storage.examples import Filter
 from storage.schema import Action
@@ -28,6 +33,15 @@ async def picture(folder: Path, name: str, keys: list[str], wait_s: float) -> No
         app.clear_notifications()
         await pilot.pause(0.3)
         (DOCS / f"{name}.svg").write_text(app.export_screenshot(title="Sidequest"), encoding="utf-8")
+
+
+def _measured(project: Project, db: sqlite3.Connection) -> None:
+    """Share the accepted examples out, and ask two models that need nothing but this machine about some of them."""
+    list(splits.put(db, plan(project.task, db).given))
+    for model in ("majority", "bag-of-words"):
+        asked = ask(project, db, BenchParams(model=model, mode=Mode.DIRECT, split="test"))
+        while not look(runs.get(db, asked.id) or asked).state.ended:
+            time.sleep(0.1)
 
 
 def main() -> None:
@@ -51,6 +65,8 @@ def main() -> None:
         asyncio.run(picture(folder, "review", ["3"], 0.5))
         asyncio.run(picture(folder, "rejections", ["4"], 0.5))
         asyncio.run(picture(folder, "dataset", ["5"], 0.5))
+        _measured(project, db)
+        asyncio.run(picture(folder, "benchmark", ["6"], 3.0))
         for left in runs.newest(db):
             if not look(left).state.ended:
                 stop(db, left.id)

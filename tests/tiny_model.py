@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+START, END = "<|start|>", "<|end|>"
 TEMPLATE = (
     "{% for message in messages %}<|start|>{{ message['role'] }}\n{{ message['content'] }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|start|>assistant\n{% endif %}"
@@ -27,14 +28,13 @@ def tokenizer(texts: Sequence[str] = TEXTS, template: str | None = TEMPLATE) -> 
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=20_000,
-        special_tokens=["<|end|>", "<|start|>"],
+        special_tokens=[END, START],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     made.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", additional_special_tokens=["<|start|>"]
-    )
+    marks = {"eos_token": END, "pad_token": END, "additional_special_tokens": [START]}
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, **marks)
     fast.chat_template = template
     return fast
 

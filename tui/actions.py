@@ -27,7 +27,7 @@ EVERYWHERE = [
     Action("4", "go('rejections')", "Rejections", "Where QA rejects, and why", footer=False),
     Action("5", "go('dataset')", "Dataset", "All examples in a table: find, sort, split, accept in bulk", footer=False),
     Action(
-        "6", "go('benchmark')", "Benchmark", "How far the small model is, live, and what the gate says", footer=False
+        "6", "go('benchmark')", "Benchmark", "Ask models about examples, and hold two against each other", footer=False
     ),
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
@@ -176,40 +176,51 @@ COVERAGE = [
 ]
 
 BENCHMARK = [
-    Action("enter", "pairs", "Pairs", "The examples one by one: where one model is right and the other wrong"),
-    Action("g", "start", "Start", "Ask a model: choose which, how and about what, see what that takes, then start"),
-    Action("w", "gate", "Gate", "Good enough, worth training, no headroom or open: the answer with its reasons"),
-    Action("c", "figures", "Figures", "Confusion, calibration, time, tokens and cost of both runs"),
-    Action("o", "choose('student')", "Student", "Choose the run that is shown as the student"),
-    Action("v", "choose('reference')", "Against", "Choose the run that it is held against, or none"),
-    Action("p", "pause", "Pause", "Pause the runs that go on, or let them go on", footer=False),
-    Action("x", "stop", "Stop", "Stop the student's run, else the reference's, after what is in flight", footer=False),
-    Action(
-        "t", "retry", "Ask again", "Ask again what has no answer, or go on with a run that ended early", footer=False
-    ),
-    Action("l", "app.go('runs')", "Log", "The runs with their logs", footer=False),
+    Action("g", "start", "Start", "Say what to ask of which model, see what that takes, and start it"),
+    Action("p", "pause", "Pause/resume", "Pause the chosen run, let it go on, or resume one that stopped or failed"),
+    Action("x", "stop", "Stop", "Stop the chosen run after what is in flight; a second time kills it"),
+    Action("enter", "pairs", "Pairs", "Where one is right and the other wrong, by cell, with what both said"),
+    Action("w", "view('gate')", "Gate", "The words of the gate: good enough, worth training, no headroom, and why"),
+    Action("c", "view('confusion')", "Confusion", "What the chosen run decided, by label; again: back", footer=False),
+    Action("v", "view('slices')", "Levels", "Both runs by level and domain, with intervals; again: back"),
+    Action("r", "view('reliability')", "Reliability", "Is the chosen run right as often as it says", footer=False),
+    Action("s", "switch", "Switch", "Choose the student's run or the reference's: what c r f l p x are about"),
+    Action("o", "choose", "Choose", "All benchmarks: choose which one is shown as student, which as reference"),
+    Action("f", "retry", "Ask failures again", "Ask again what the chosen run has no answer to", footer=False),
+    Action("l", "log", "Log", "The log of the chosen run, on Runs", footer=False),
+    Action("escape", "back", "Back", "Back to the overview", footer=False),
 ]
 
-# What holds while what to ask is chosen.
-ASKING = [
-    Action("enter", "next_field", "Next field", "On to the next field; from the last to the start"),
-    Action("ctrl+s", "submit", "Start", "Say what it would ask, then start it if you mean it"),
-    Action("escape", "cancel", "Back", "Ask nothing"),
-]
-
-# The examples one by one, over the benchmark.
+# The pairs of two runs, over Benchmark.
 PAIRS = [
     Action("escape,q", "close", "Back", "Back to the benchmark"),
-    Action("f", "filter", "Which", "Only where one is right, where both are wrong, without an answer, or all"),
-    Action("slash", "cell", "Cell", "Only some cells: domain:risk level:1-2 decision:REFINED"),
+    Action("f", "kind", "Kind", "Who is right: only the reference, only the student, neither, both"),
+    Action("slash", "filter", "Filter", "Only a cell: level:1-2 domain:risk decision:REFINED"),
+    Action("y", "copy", "Copy", "Send the pair as JSON to the terminal's clipboard"),
+    Action("space", "scroll(1)", "Read on", "Scroll down what both said"),
     Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
-    Action("down,j", "move(1)", "Next", "The next example", footer=False),
-    Action("up,k", "move(-1)", "Previous", "The example before", footer=False),
-    Action("pagedown,space", "page(1)", "Page down", "Scroll what they said down", footer=False),
-    Action("pageup", "page(-1)", "Page up", "Scroll what they said up", footer=False),
-    Action("home", "edge(False)", "First", "The first example", footer=False),
-    Action("end,G", "edge(True)", "Last", "The last example", footer=False),
-    Action("y", "copy", "Copy", "Send what both said as JSON to the terminal's clipboard", footer=False),
+    Action("b", "scroll(-1)", "Read back", "Scroll up what both said", footer=False),
+    Action("down,j", "move(1)", "Next", "The next pair", footer=False),
+    Action("up,k", "move(-1)", "Previous", "The pair before", footer=False),
+    Action("pagedown", "page(1)", "Page down", "A page of pairs down", footer=False),
+    Action("pageup", "page(-1)", "Page up", "A page of pairs up", footer=False),
+    Action("home", "edge(False)", "First", "The first pair", footer=False),
+    Action("end,G", "edge(True)", "Last", "The last pair", footer=False),
+]
+
+# What a benchmark is to ask, over Benchmark.
+BENCH_FORM = [
+    Action("ctrl+s", "start", "Start", "Start the benchmark"),
+    Action("enter", "next_field", "Next field", "On to the next field; from the last to the start"),
+    Action("escape", "close", "Back", "Back without starting"),
+]
+
+# The list of all benchmarks, over Benchmark.
+BENCH_CHOICE = [
+    Action("enter,s", "pick('student')", "As student", "Show the run under the cursor as the student's"),
+    Action("r", "pick('reference')", "As reference", "Show it as the reference's"),
+    Action("n", "pick('none')", "No reference", "Show no reference"),
+    Action("escape,q,o", "close", "Back", "Back to what was shown"),
 ]
 
 RUNS = [

@@ -15,14 +15,12 @@ from textual.app import App, SystemCommand
 from textual.screen import Screen
 
 from core.project import DATABASE, FILE, Project, ProjectError, create, open_project
-from core.runs.control import look
 from core.settings import Settings
 from storage.database import DatabaseError, connect_durably
-from storage.runs import newest
 from tui.actions import EVERYWHERE, NAMED, bindings
 from tui.keymap import keys_of
 from tui.personal import remember, usable
-from tui.screens.live import RECENT, LiveScreen, in_front
+from tui.screens.live import LiveScreen, going, in_front
 from tui.text import clean
 
 # The screen of each place and the one before any project, imported when it is first shown.
@@ -101,17 +99,15 @@ class SidequestApp(App[int]):
         try:
             project = open_project(self.folder)
             if not self.ready:
-                self.db = connect_durably(project.database, migrated=self._say_migrated)
+                self.db = connect_durably(project.database, migrated=partial(self.notify, markup=False, timeout=15))
         except (ProjectError, DatabaseError) as error:
             self.problem = str(error)
             self.wrong = error.place if isinstance(error, ProjectError) else DATABASE
         else:
             self.project, self.problem, self.wrong, self.ready = project, "", "", True
 
-    def _say_migrated(self, said: str) -> None:
-        self.notify(clean(said), markup=False, timeout=15)
-
-    def _open_again(self) -> None:
+    def action_reread(self) -> None:
+        """Read the project file again."""
         from tui.screens.first_step import FirstStepScreen
 
         self._open()
@@ -149,10 +145,6 @@ class SidequestApp(App[int]):
         if self.ready and len(self.screen_stack) == 1:
             self.switch_mode(self._home_mode if place == "home" else place)
 
-    def action_reread(self) -> None:
-        """Read the project file again."""
-        self._open_again()
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No action of the app while something lies over the screen, or keys mean something else there."""
         if action == "found":
@@ -173,7 +165,7 @@ class SidequestApp(App[int]):
             create(self.folder)
         except ProjectError as error:
             self.notify(clean(str(error)), markup=False, severity="error", timeout=15)
-        self._open_again()
+        self.action_reread()
 
     def action_explain(self) -> None:
         """Explain the keys of the screen in front."""
@@ -190,12 +182,9 @@ class SidequestApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave; runs go on."""
-        message = ""
-        if self.ready:
-            going = [run for run in newest(self.db, RECENT) if not look(run).state.ended]
-            if going:
-                message = f"{len(going)} run{'s go' if len(going) > 1 else ' goes'} on: `sidequest` shows it again"
-        self.exit(0, message=clean(message) or None)
+        runs = going(self.db) if self.ready else 0
+        message = f"{runs} run{'s go' if runs > 1 else ' goes'} on: `sidequest` shows it again" if runs else None
+        self.exit(0, message=message)
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every action of the app, and what Textual offers beside."""

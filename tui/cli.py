@@ -22,6 +22,7 @@ VERBS = {
     "export": "tui.commands.exchange:export",
     "bench": "tui.commands.bench:bench",
     "gate": "tui.commands.bench:gate",
+    "train": "tui.commands.train:train",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "config": "tui.commands.config:config",

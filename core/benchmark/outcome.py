@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,15 +43,15 @@ def outcome(project: Project, connection: sqlite3.Connection, run: Run) -> Outco
         run=run,
         state=look(run).state,
         params=BenchParams.model_validate(run.params),
-        asked=len(predictions.questions(connection, run.id)),
+        asked=predictions.asked(connection, run.id),
         answers=answers,
         figures=figures(answers, project.task.labels),
         calibration=calibration(answers),
     )
 
 
-def reread(project: Project, connection: sqlite3.Connection, run: Run) -> None:
-    """Read the stored answers of a run anew where another reader had read them."""
+def reread(project: Project, connection: sqlite3.Connection, run: Run) -> int:
+    """Read the stored answers of a run anew where another reader had read them; returns how many."""
     labels = project.task.labels
 
     def anew(one: Prediction) -> Prediction:
@@ -66,7 +66,7 @@ def reread(project: Project, connection: sqlite3.Connection, run: Run) -> None:
             }
         )
 
-    deque(predictions.reread(connection, run.id, READER, anew), maxlen=0)
+    return max(predictions.reread(connection, run.id, READER, anew), default=0)
 
 
 def document(found: Outcome) -> dict[str, Any]:
@@ -112,20 +112,33 @@ def decided(
     """
     for run in (student, *([reference] if reference else [])):
         reread(project, connection, run)
-    asked = [(one.example, one.family) for one in predictions.questions(connection, student.id)]
     mine = results(connection, student.id)
     theirs = None if reference is None else results(connection, reference.id)
-    other = None if reference is None else {one.example for one in predictions.questions(connection, reference.id)}
-    anytime = any(_looked_at(connection, run) for run in (student, *([reference] if reference else [])))
+    return weighed(connection, student, reference, mine, theirs, target=target, level=level, margin=margin)
+
+
+def weighed(
+    connection: sqlite3.Connection,
+    student: Run,
+    reference: Run | None,
+    mine: Sequence[Scored],
+    theirs: Sequence[Scored] | None,
+    *,
+    target: float,
+    level: float,
+    margin: float,
+) -> Gate:
+    """Like `decided`, over answers that were read before."""
+    pairs = None if reference is None else {example for example, _ in predictions.families(connection, reference.id)}
     return gate(
         mine,
         theirs,
         target=target,
         level=level,
         margin=margin,
-        anytime=anytime,
-        asked=asked,
-        reference_asked=other,
+        anytime=any(_looked_at(connection, run) for run in (student, *([reference] if reference else []))),
+        asked=predictions.families(connection, student.id),
+        reference_asked=pairs,
         ceiling=noise(connection),
     )
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from storage.schema import PredictionOutcome
 
 
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """An example, its label, and the model's answer. `decision` is None unless the outcome is ANSWERED.
+class Scored(NamedTuple):
+    """An example, its label, and the model's answer; a tuple, since there may be 100,000 of them on the screen.
 
-    `confidence` is what the model states (0 to 1), `probabilities` what it gives each decision, where it does.
+    `decision` is None unless the outcome is ANSWERED. `confidence` is what the model states (0 to 1), `probabilities`
+    what it gives each decision, where it does.
     """
 
     example: str

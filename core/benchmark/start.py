@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -61,37 +61,8 @@ class BenchParams(BaseModel):
     number: int = Field(default=0, ge=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a benchmark is to ask. `cost` is what it may cost, as the model's newest run did; None: unknown."""
-
-    params: BenchParams
-    examples: int
-    cost: float | None
-
-
-def prepare(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Asked:
-    """What a benchmark would ask; nothing is started. Raises RunError with what to do instead, FileError."""
-    params = _checked(project, connection, params)
-    examples = len(chosen_examples(project, connection, params))
-    return Asked(params, examples, _cost(project, connection, params, examples))
-
-
 def start(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
     """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
-    params = _checked(project, connection, params)
-    chosen = chosen_examples(project, connection, params)
-    run = Run(kind=KIND, params=params.model_dump(mode="json"))
-    with transaction(connection):
-        runs.write(connection, run)
-        predictions.ask(connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)])
-        if params.split:
-            splits.freeze(connection, params.split, run.id)
-    spawn(project, connection, run.id)
-    return run
-
-
-def _checked(project: Project, connection: sqlite3.Connection, params: BenchParams) -> BenchParams:
     if problem := choose.check(project.task, params.model, params.mode):
         raise RunError(problem)
     if params.budget is not None and params.model in project.task.models:
@@ -104,18 +75,15 @@ def _checked(project: Project, connection: sqlite3.Connection, params: BenchPara
     params = params.model_copy(
         update={role: benchmark(connection, prefix).id for role, prefix in others.items() if prefix}
     )
-    return params
-
-
-def _cost(project: Project, connection: sqlite3.Connection, params: BenchParams, examples: int) -> float | None:
-    """What so many questions may cost: by the newest run of the model that was paid for; 0 where nothing is."""
-    if params.model not in project.task.models:
-        return 0.0
-    for run in runs.of_kind(connection, KIND):
-        cost, done = run.progress.get("cost"), run.progress.get("done")
-        if run.params.get("model") == params.model and cost is not None and done:
-            return float(cost) / float(done) * examples * params.samples
-    return None
+    chosen = chosen_examples(project, connection, params)
+    run = Run(kind=KIND, params=params.model_dump(mode="json"))
+    with transaction(connection):
+        runs.write(connection, run)
+        predictions.ask(connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)])
+        if params.split:
+            splits.freeze(connection, params.split, run.id)
+    spawn(project, connection, run.id)
+    return run
 
 
 def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchParams) -> list[Example]:

@@ -46,7 +46,7 @@ class Mapping(BaseModel):
     its evidence, where the pieces are objects. `defaults` holds where an expression is missing or finds nothing.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     records: str = Field(default="", description="JSON only: where the list is; without it, the document is the list.")
     hypothesis: str = Field(min_length=1)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # What a batch may hold of prompts and answers. More rows gain little on a processor, and wait longer for the slowest.
 BUDGET = 16_384
-ROWS = 32
+ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class LocalModel:
         self._limit = max(map(len, self._labels)) if asking.mode is Mode.DIRECT else asking.limit
         self._holds = weights.holds
         self._decoder = Decoder(weights.model, self._chat.text, weights.ends)
-        self._budget = BUDGET
+        self._budget = min(BUDGET, weights.affords)
         self._shared: tuple[int, ...] = ()
         self._prefix = Prefix()
 

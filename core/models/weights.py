@@ -29,13 +29,15 @@ class Precision(StrEnum):
 class Weights:
     """An open model and its tokenizer, as transformers gives them.
 
-    `ends` are the tokens that end an answer, `holds` is how many tokens the model can hold.
+    `ends` are the tokens that end an answer, `holds` is how many tokens the model can hold, `affords` how many the
+    memory has room for in all that is read at once.
     """
 
     model: Any
     tokenizer: Any
     ends: frozenset[int]
     holds: int
+    affords: int
 
 
 def open_weights(path: Path, adapter: Path | None = None, precision: Precision = Precision.AUTO) -> Weights:
@@ -72,7 +74,9 @@ def open_weights(path: Path, adapter: Path | None = None, precision: Precision =
         from core.models.widening import widen
 
         widen(model)
-    return Weights(model, tokenizer, _ends(model, tokenizer), model.config.get_text_config().max_position_embeddings)
+    config = model.config.get_text_config()
+    affords = affordable(_free_memory(device), token_bytes(config, model.dtype.itemsize))
+    return Weights(model, tokenizer, _ends(model, tokenizer), config.max_position_embeddings, affords)
 
 
 def check(path: Path) -> dict[str, Any]:
@@ -120,6 +124,31 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     named = model.generation_config.eos_token_id
     ends = named if isinstance(named, list) else [named]
     return frozenset(end for end in (*ends, tokenizer.eos_token_id) if end is not None)
+
+
+def token_bytes(config: Any, itemsize: int) -> int:
+    """What a model remembers of one token: a key and a value in each layer."""
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    return int(2 * config.num_hidden_layers * heads * width * itemsize)
+
+
+def affordable(free: int, each: int) -> int:
+    """How many tokens of so many bytes half of the `free` memory holds; the other half is for computing.
+
+    Asked beforehand, as Linux grants any memory, and ends the process that comes to use it.
+    """
+    return max(1, free // 2 // each)
+
+
+def _free_memory(device: str) -> int:
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def has_bf16(device: str) -> bool:

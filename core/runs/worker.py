@@ -32,6 +32,10 @@ def work_of(kind: str) -> Work:
         from core.benchmark.runner import benchmark
 
         return benchmark
+    if kind == "train":
+        from core.training.work import train
+
+        return train
     raise ValueError(f"no work is known for a run of kind {kind!r}")
 
 

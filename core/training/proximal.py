@@ -101,7 +101,7 @@ class Proximal(Reinforcing):
                 weight.grad = self.accelerator.reduce(weight.grad, reduction="mean")
         torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.recipe.max_grad_norm)
         self.critic_optimizer.step()
-        self._metrics["train"]["value_loss"].append(float(lost))
+        self._metrics["train"]["value_loss"].append(lost.item())
 
     def save_critic(self, folder: Path) -> None:
         """Keep the critic in a checkpoint."""

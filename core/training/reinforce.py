@@ -204,7 +204,7 @@ class Reinforcing(GRPOTrainer):
         first = figures(rollouts, group, self.judging.labels)
         used = [int(row["prompt"]) for row in inputs[::group]]
         for _ in range(self._refills()):
-            flat = [at for at in range(len(used)) if _flat(rollouts[at * group : (at + 1) * group])]
+            flat = [at for at in range(len(rollouts) // group) if _flat(rollouts[at * group : (at + 1) * group])]
             if not flat:
                 break
             number = self._generation() * 1009 + self.accelerator.process_index

@@ -82,6 +82,8 @@ class _Phase:
 
     def run(self, path: Path, before: Path | None) -> Ending:
         """Train from the last checkpoint, or from `before`; FINISHED once the adapter is there."""
+        from transformers import PrinterCallback
+
         from core.models.asking import Asking
         from core.models.chat import Chat
         from core.training.cases import cases, label_shares
@@ -120,6 +122,7 @@ class _Phase:
         )
         watcher = Watcher(recipe, self, draw, self._looking(policy, chat, watched), label_shares(made))
         trainer = self._trainer(policy, made, draw, watcher, first)
+        trainer.remove_callback(PrinterCallback)  # its figures are in the database
         watcher.trainer = trainer
         if last is not None and hasattr(trainer, "load_critic"):
             trainer.load_critic(last)
@@ -221,7 +224,11 @@ class _Phase:
         """Keep a look at the dev split."""
         training.add_look(self._db, self._session.run.id, self._name, number, figures)
         kept = {"accuracy": figures["accuracy"], "low": figures["low"], "high": figures["high"], "ece": figures["ece"]}
-        self._session.progress = self._session.progress | {"phase": self._name, "dev": kept | {"step": number}}
+        self._session.progress = (
+            {"done": number, "total": self._recipe.steps}
+            | self._session.progress
+            | {"phase": self._name, "dev": kept | {"step": number}}
+        )
 
     def alarm(self, name: str, sentence: str) -> None:
         """Log an alarm."""

@@ -32,7 +32,7 @@ from core.project import parse, template
 from core.task import Task
 from tests.tiny_model import save
 
-SMOLLM2 = {
+SMOLLM2: dict[str, Any] = {
     "hidden_size": 576,
     "intermediate_size": 1536,
     "num_hidden_layers": 30,
@@ -43,7 +43,7 @@ SMOLLM2 = {
     "tie_word_embeddings": True,
     "initializer_range": 0.05,
 }
-CASE_WORDS = 62
+CASE_WORDS = 68
 
 
 def cases(task: Task, count: int) -> list[Case]:
@@ -67,6 +67,7 @@ def messages(task: Task, case: Case) -> Messages:
 
 INSTRUCTIONS = (
     "Weigh each piece of evidence by how reliable its source is and by how closely it bears on the hypothesis.",
+    "Take nothing for granted that the evidence does not say.",
     "Say in one or two sentences what decides, then name the decision.",
 )
 
@@ -166,7 +167,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--examples", type=int, default=100)
-    parser.add_argument("--tokens", type=int, default=32, help="the most that an answer may have")
+    parser.add_argument("--tokens", type=int, default=48, help="the most that an answer may have")
     parser.add_argument("--model", type=Path, help="a folder with safetensors, or a GGUF file")
     asked = parser.parse_args()
     found = measure(asked.model, asked.examples, asked.tokens)

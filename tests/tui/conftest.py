@@ -6,8 +6,12 @@ import re
 import sqlite3
 import time
 from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
+from textual.app import App
+from textual.notifications import Notify
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -78,9 +82,29 @@ def shown(pilot: Pilot[int]) -> str:
     return rendered(pilot.app.screen)
 
 
+_HEARD: WeakKeyDictionary[App[Any], list[str]] = WeakKeyDictionary()
+
+
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write down every notice until a test clears them: the app itself lets the older ones go."""
+    add, clear = App._on_notify, App.clear_notifications
+
+    def hear(app: App[Any], event: Notify) -> None:
+        _HEARD.setdefault(app, []).append(event.notification.message)
+        add(app, event)
+
+    def forget(app: App[Any]) -> None:
+        _HEARD.pop(app, None)
+        clear(app)
+
+    monkeypatch.setattr(App, "_on_notify", hear)
+    monkeypatch.setattr(App, "clear_notifications", forget)
+
+
 def told(pilot: Pilot[int]) -> str:
-    """What the app has told the person in notifications."""
-    return "\n".join(notification.message for notification in pilot.app._notifications)
+    """What the app has told the person in notices since the test cleared them."""
+    return "\n".join(_HEARD.get(pilot.app, []))
 
 
 async def until(pilot: Pilot[int], condition: Callable[[], bool], seconds: float = 20.0, *, so: bool = True) -> None:

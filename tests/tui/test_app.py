@@ -174,7 +174,7 @@ async def test_the_bar_is_right_where_nothing_is_written(
     long_ago = example().created.replace(year=2020)
     runs.add(db, Run(kind="generate", state=RunState.RUNNING, pid=worker.pid, pid_started=started, heartbeat=long_ago))
     monkeypatch.setattr(live, "clock", lambda: "14:02")
-    async with app.run_test(size=SIZE) as pilot:
+    async with app.run_test(size=(100, 24)) as pilot:
         await pilot.press("3")
         await pilot.pause()
         assert "1 run · 14:02" in shown(pilot)
@@ -404,7 +404,7 @@ async def test_no_more_than_a_notice_and_an_error_at_once(app: SidequestApp) -> 
         for number in range(4):
             app.notify(f"error {number}", markup=False, severity="error")
             app.notify(f"notice {number}", markup=False)
-        await until(pilot, lambda: told(pilot) == "error 3\nnotice 3")
+        await until(pilot, lambda: [one.message for one in app._notifications] == ["error 3", "notice 3"])
         await until(pilot, lambda: "notice 3" in shown(pilot))
         lines = shown(pilot).splitlines()
         assert lines[0].rstrip().endswith("error 3")  # over the bar, not over what one works on

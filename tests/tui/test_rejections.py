@@ -91,10 +91,11 @@ async def test_an_empty_project_says_so(project: Project) -> None:
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         await opened(pilot)
         assert "no attempt is judged yet" in shown(pilot)
-        for key in ("enter", "o", "y", "h", "escape", "escape", "escape", "d", "f", "t", "escape", "u", "j", "k"):
+        await pilot.press("enter", "o")
+        assert "no candidate here" in told(pilot)
+        for key in ("y", "h", "escape", "escape", "escape", "d", "f", "t", "escape", "j", "k", "u"):
             await pilot.press(key)
         assert "nothing of yours left to undo" in told(pilot)
-        assert "no candidate here" in told(pilot)
 
 
 @pytest.mark.usefixtures("troubled")
@@ -156,8 +157,9 @@ async def test_from_the_cell_to_the_lineage_and_back(project: Project, db: sqlit
         assert "without the label: VALIDATED 0.62 · decision follows 0.30" in drawn
         await pilot.press("j")
         await until(pilot, lambda: "▸ ATTEMPT 1" in shown(pilot))
-        await pilot.press("j", "k", "k")
+        await pilot.press("j")
         assert "that was the last one" in told(pilot)
+        await pilot.press("k", "k")
         assert "that was the first one" in told(pilot)
         await pilot.press("y")
         assert "sent to the terminal's clipboard" in told(pilot)

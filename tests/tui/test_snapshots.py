@@ -11,8 +11,9 @@ from textual.pilot import Pilot
 
 from core.project import Project
 from storage import reviews
-from storage.schema import Action
+from storage.schema import Action, RunState
 from tests.tui.conftest import put, several
+from tests.tui.in_benchmark import RIGHT, WRONG, benchmark, opened
 from tui.app import SidequestApp
 from tui.screens import live
 
@@ -46,5 +47,28 @@ def test_picture(pictured: SidequestApp, snap_compare: Any, keys: list[str], siz
         pilot.app.theme = theme
         await pilot.press(*keys)
         await pilot.pause()
+
+    assert snap_compare(pictured, run_before=prepare, terminal_size=size)
+
+
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [
+        pytest.param((80, 24), "textual-dark", id="benchmark"),
+        pytest.param((160, 45), "textual-light", id="benchmark-light-wide"),
+    ],
+)
+def test_two_benchmarks(
+    pictured: SidequestApp, db: sqlite3.Connection, snap_compare: Any, size: tuple[int, int], theme: str
+) -> None:
+    for number, (model, answers) in enumerate(
+        (("smollm2-135m", [RIGHT, WRONG, "refused", WRONG, RIGHT]), ("bag-of-words", [RIGHT, RIGHT, WRONG]))
+    ):
+        run = {"id": f"01JBENCHMARK{number:014d}", "state": RunState.STOPPED, "reason": "stopped on request"}
+        benchmark(db, several(24), model, (answers * 8)[:22], run=run)
+
+    async def prepare(pilot: Pilot[int]) -> None:
+        pilot.app.theme = theme
+        await opened(pilot)
 
     assert snap_compare(pictured, run_before=prepare, terminal_size=size)

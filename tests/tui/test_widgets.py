@@ -72,10 +72,14 @@ def test_quotas_of_a_task_without_decisions_are_empty() -> None:
     ("width", "said", "words"),
     [
         (158, ["as ann · 14:02", "14:02", ""], "Sidequest · judge  1 Home  2 Generate "),
-        (78, ["as 漢漢漢漢漢漢 · 14:02", "14:02", ""], " 1 Home 2 Generate 3 Review 4 Rejections 5 Dataset 8 Runs "),
-        (78, ["as ann · 2 runs · 14:02", "2 runs · 14:02", "2 runs"], "5 Dataset 8 Runs       2 runs · 14:02"),
-        (58, ["as ann · 14:02", "14:02", ""], " 1 Home 2 Generate 3 Review 4 Rejections 5 Dataset 8 Runs"),
-        (58, ["2 runs · 14:02", "2 runs"], " 1 Home 2 Genera 3 Review 4 Reject 5 Datase 8 Runs"),
+        (
+            78,
+            ["as 漢漢漢漢漢漢 · 14:02", "14:02", ""],
+            " 1 Home 2 Generate 3 Review 4 Rejections 5 Dataset 6 Benchmark 8 Runs ",
+        ),
+        (78, ["as ann · 2 runs · 14:02", "2 runs · 14:02", "2 runs"], "5 Dataset 6 Benchmark 8 Runs   2 runs"),
+        (58, ["as ann · 14:02", "14:02", ""], " 1 Home 2 Gener 3 Review 4 Rejec 5 Datas 6 Bench 8 Runs"),
+        (58, ["2 runs · 14:02", "2 runs"], " 1 Home 2 Gene 3 Review 4 Reje 5 Data 6 Benc 8 Runs 2 runs"),
     ],
 )
 def test_the_bar_gives_up_what_is_needed_least(width: int, said: list[str], words: str) -> None:

@@ -34,7 +34,7 @@ def wait(connection: sqlite3.Connection, run: Run, tell: Tell, *, quiet: bool) -
     def line(current: Run) -> None:
         nonlocal said, at
         figures = current.progress
-        if not figures or time.monotonic() - at < LINE_S:
+        if figures.get("total") is None or time.monotonic() - at < LINE_S:
             return
         text = f"{figures['done']}/{figures['total']} · {tell(figures)} · {_pace(figures)}"
         if text != said or time.monotonic() - at >= SAME_LINE_S:

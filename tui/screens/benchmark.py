@@ -1,341 +1,396 @@
-"""Benchmark: the student against the reference, live; what it says so far, and whether it can be stopped."""
+"""Benchmark: is it running, what does it say so far, where do student and reference differ, can it be stopped."""
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from functools import partial
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
-from textual_plotext import PlotextPlot
+from textual.widgets import ContentSwitcher, Static
 
-from core.benchmark.following import PIECE, Following, pairs
-from core.benchmark.metrics import Counts
-from core.benchmark.start import KIND, Asked, BenchParams, prepare, retry, start, title
+from core.benchmark.calibration import Calibration, calibration
+from core.benchmark.gate import Gate
+from core.benchmark.live import Kind, Live, curve, in_order, in_role, pairs, shown
+from core.benchmark.metrics import Figures
+from core.benchmark.outcome import weighed
+from core.benchmark.scored import Scored
+from core.benchmark.start import KIND, BenchParams, retry, start
 from core.exchange.files import FileError
-from core.project import ProjectError
 from core.runs.control import RunError, Seen, look
-from core.statistics import wilson
 from storage import predictions, runs
-from storage.schema import Run, RunState
-from tui.actions import BENCHMARK, Action, bindings
-from tui.screens.run_control import RunControl
-from tui.text import content
-from tui.widgets.choice import Choice
-from tui.widgets.measured import REFERENCE, STUDENT, failures, newest, paired, reason, slices, standing
-from tui.widgets.modals import Confirm
+from storage.schema import Prediction, Run, RunState
+from tui.actions import BENCHMARK, bindings
+from tui.screens import benchmark_figures as drawn
+from tui.screens.benchmark_plots import Plot
+from tui.screens.benchmark_reading import BenchmarkReading, Known
+from tui.text import clean, line
 
-# From so many columns on, the newest answers stand beside the rest.
-WIDE = 130
-# So many runs can be chosen from.
-OFFERED = 10
-FIRST = (
-    "No benchmark yet.\n\nA benchmark asks a model about examples whose label is known, and counts what it gets right. "
-    "It asks the accepted examples of a split: accept some in Review, or all at once in Dataset, and share them out "
-    "there. Then start one here: five examples show whether the model answers at all."
-)
+# From so many columns and rows on, more stands beside and below.
+WIDE, TALL = 120, 34
+# Cells of the table beside the plot.
+BESIDE = 40
+# What a poll may read of texts.
+NEWEST = 40
+
+Answers = Mapping[str, Scored]
 
 
-class BenchmarkScreen(RunControl):
-    """Two runs side by side, or one."""
+class BenchmarkScreen(BenchmarkReading):
+    """Two benchmarks, the student's and the reference's, while they run and after."""
 
     TITLE = "Benchmark"
-    ACTIONS: ClassVar[list[Action]] = BENCHMARK
+    GOES_ON = "p resumes it"
+    ACTIONS = BENCHMARK
     BINDINGS = bindings(BENCHMARK)
     MARKS = (
-        ("✓ ✗", "the decision is the label · is another, or there is none"),
-        ("!", "differs from the rest by more than chance (p < 0.05, Holm)"),
-        ("(35–48)", "where 95 % of such intervals hold the true rate (Wilson)"),
+        ("✓ ✗ ·", "right · wrong · no answer, which counts as wrong"),
+        ("(35.4–48.2)", "the 95 % interval of what stands before it"),
+        ("▸", "the chosen run, which c r f l p x are about"),
     )
-    GOES_ON = "t goes on with it"
 
     def __init__(self) -> None:
         super().__init__()
-        self._chosen: dict[str, str | None] = {}
-        self._shown: dict[str, Seen] = {}
-        self._followed: dict[str, Following] = {}
-        self._plotted: object = None
-        self._gap = ""
+        # The runs that are shown, by role; empty until there is one.
+        self._ids: dict[str, str | None] = {"student": None, "reference": None}
+        self._seen: dict[str, Seen | None] = {"student": None, "reference": None}
+        self._role = "student"
 
     def parts(self) -> ComposeResult:
-        with VerticalScroll(id="body"):
-            yield Static(id="runs")
-            with Horizontal(id="middle"):
-                yield PlotextPlot(id="plot")
-                yield Static(id="slices")
-            yield Static(id="pairs")
-            yield Static(id="newest")
-
-    def on_mount(self) -> None:
-        """Begin where keys scroll."""
-        self.query_one("#body").focus()
+        with ContentSwitcher(initial="overview", id="views"):
+            with Vertical(id="overview"):
+                for name in ("head", "student", "reference", "about", "pairs"):
+                    yield Static(id=name, classes="row")
+                with Horizontal(id="columns"):
+                    yield Plot(id="plot")
+                    yield Static(id="slices")
+                yield Static(id="spent")
+                yield Static(id="newest")
+            for name in ("confusion", "slices-view", "gate"):
+                with VerticalScroll(id=name):
+                    yield Static(id=f"{name}-words")
+            with Vertical(id="reliability"):
+                yield Static(id="reliability-words")
+                yield Plot(id="reliability-plot")
 
     def ticking(self) -> bool:
-        """A run's figures change by themselves, and what was not read yet is read on."""
-        return any(not seen.state.ended for seen in self._shown.values())
+        """A run's age passes by itself; what was not read yet, or waits to be computed, comes with time."""
+        behind, self._behind = self._behind, False
+        return behind or any(seen is not None and not seen.state.ended for seen in self._seen.values())
 
-    # ------------------------------------------------------------ which runs
+    @property
+    def _view(self) -> str:
+        return self.query_one("#views", ContentSwitcher).current or "overview"
 
-    def _every(self) -> list[Run]:
-        return runs.of_kind(self.db, KIND)
-
-    def _choose(self) -> dict[str, Seen]:
-        """The runs to be shown: those chosen, else the newest of the roles, else the newest there are."""
-        every = self._every()
-        known = {run.id: run for run in every}
-        roles = self.project.task.roles
-        found: dict[str, Run] = {}
-        for role, model in (("student", roles.student), ("reference", roles.reference)):
-            if role in self._chosen:
-                chosen = self._chosen[role]
-                if chosen is not None and chosen in known:
-                    found[role] = known[chosen]
-                continue
-            taken = {run.id for run in found.values()}
-            run = next((run for run in every if run.params.get("model") == model and run.id not in taken), None)
-            if run is None and role == "student":
-                run = next(iter(every), None)
-            if run is not None:
-                found[role] = run
-        return {role: look(run) for role, run in found.items()}
-
-    def _follow(self, role: str) -> Following:
-        run = self._shown[role].run.id
-        if run not in self._followed:
-            self._followed[run] = Following(self.db, run, self.project.task.labels)
-        return self._followed[run]
+    @property
+    def _chosen(self) -> Seen | None:
+        return self._seen[self._role]
 
     # ------------------------------------------------------------ drawing
 
     def draw(self) -> None:
-        """Read what is new, and show it."""
-        self._shown = self._choose()
-        for name in ("#middle", "#pairs", "#newest"):
-            self.query_one(name).display = bool(self._shown)
-        self.set_class(self.size.width >= WIDE, "wide")
-        if not self._shown:
-            key = self.sidequest.key("benchmark.start")
-            self.show("#runs", Content(f"\n{FIRST}\n\n{key} starts one."))
+        """Read what is new of both runs, and show the view in front."""
+        self._look()
+        self.query_one("#columns").display = self.query_one("#newest").display = any(self._seen.values())
+        self.query_one("#overview").set_class(self.size.width >= WIDE, "wide")
+        self.query_one("#overview").set_class(self.size.height >= TALL, "tall")
+        if not any(self._seen.values()):
+            self._draw_nothing()
             return
-        unread = [role for role in self._shown if self._follow(role).read() == PIECE]
-        counts = {role: self._counts(role) for role in self._shown}
-        width = self.size.width - 4
-        self.show("#runs", self._runs(counts, width))
-        self.show("#slices", slices(counts.get("student"), counts.get("reference"), 40))
-        self._plot()
-        self._draw_pairs(counts, width)
-        self._draw_newest()
-        if unread:
-            # The rest is read on between two frames, so that keys are heard meanwhile.
-            self.set_timer(0.01, self.redraw)
+        lives = {role: None if seen is None else self.read_on(seen) for role, seen in self._seen.items()}
+        gate = self._gate(lives)
+        match self._view:
+            case "overview":
+                self._draw_overview(lives, gate)
+            case "confusion":
+                self._draw_confusion(lives)
+            case "slices-view":
+                figures = {role: self.figures_of(live) for role, live in lives.items()}
+                self.show("#slices-view-words", drawn.every_slice(figures))
+            case "gate":
+                self.show("#gate-words", self._words(gate))
+            case "reliability":
+                self._draw_reliability(lives)
 
-    def _counts(self, role: str) -> Counts | None:
-        found = self._follow(role)
-        return found.tally.counts() if found.heard else None
+    def _look(self) -> None:
+        """See the two runs as they are now; where none was chosen yet, choose."""
+        if not any(self._ids.values()):
+            every = runs.of_kind(self.db, KIND)
+            student, reference = shown(self.project.task, every, lambda run: not look(run).state.ended)
+            self._ids = {"student": student.id if student else None, "reference": reference.id if reference else None}
+            self._role = "reference" if student is None and reference is not None else "student"
+        for role, key in self._ids.items():
+            found = runs.get(self.db, key) if key else None
+            self._seen[role] = look(found) if found is not None else None
 
-    def _runs(self, counts: dict[str, Counts | None], width: int) -> Content:
-        rows: list[Content] = []
-        for role, style in (("student", STUDENT), ("reference", REFERENCE)):
-            if role in self._shown:
-                rows.append(standing(role, style, self._shown[role], counts[role], width))
-                if why := reason(self._shown[role], width):
-                    rows.append(why)
-        if "reference" not in self._shown:
-            rows.append(Content.styled("reference  none yet: v chooses one, g runs one", "$text-muted"))
-        student = BenchParams.model_validate(next(iter(self._shown.values())).run.params)
-        said = [title(student)]
-        if student.sniff:
-            said.append("it shows that the model answers, and nothing of its accuracy")
-        if settled := [seen.run.progress.get("settled") for seen in self._shown.values()]:
-            told = next((one for one in settled if one), None)
-            said.append(f"settled: {told}" if told and told != "not settled yet" else "settled: not yet")
-        return Content("\n").join([content(" · ".join(said), style="$text-muted"), *rows])
-
-    def _draw_pairs(self, counts: dict[str, Counts | None], width: int) -> None:
-        rows = []
-        if len(self._shown) == 2:
-            found = pairs(self._follow("student"), self._follow("reference"))
-            if found.n:
-                rows.append(paired(found, self._gap, width))
-            else:
-                rows.append(Content.styled("no example is answered by both yet", "$text-muted"))
-        if failed := failures(counts, width):
-            rows.append(failed)
-        self.show("#pairs", Content("\n").join(rows))
-        self.query_one("#pairs").display = bool(rows)
-
-    def _draw_newest(self) -> None:
-        wide = self.size.width >= WIDE
-        most = max(2, self.size.height - 22)
-        told = []
-        for role, seen in self._shown.items():
-            questions = {one.example: one.label for one in self._follow(role).heard.values()}
-            told += [
-                (one, questions.get(one.example, ""), role) for one in predictions.newest(self.db, seen.run.id, most)
-            ]
-        told.sort(key=lambda row: -row[0].id)
-        width = self.size.width - 4
-        self.show("#newest", newest(told[:most], width) if told else Content.styled("no answer yet", "$text-muted"))
-        self.query_one("#newest").set_class(wide, "wide")
-
-    def _plot(self) -> None:
-        courses = {role: self._follow(role).course for role in self._shown}
-        state = (
-            [(role, course[-1] if course else None, len(course)) for role, course in courses.items()],
-            self.size,
-            self.app.theme,
+    def _draw_nothing(self) -> None:
+        accepted = Content.assemble(
+            ("No benchmark yet\n\n", "bold"),
+            "A benchmark asks a model about accepted examples and counts what it gets right.\n\n",
+            ("g", "bold"),
+            " starts one: of the student first, then of the reference on the same examples.\n",
+            "It needs accepted examples in the split test: ",
+            ("3", "bold"),
+            " reviews, and ",
+            ("5", "bold"),
+            " then ",
+            ("p", "bold"),
+            " shares them out into splits.",
         )
-        if state == self._plotted:
+        self.show("#head", accepted)
+        self.query_one("#head").set_class(True, "open")
+        for name in ("student", "reference", "about", "pairs", "spent"):
+            self.show(f"#{name}", Content(""))
+
+    def _draw_overview(self, lives: Mapping[str, Live | None], gate: Known) -> None:
+        width = self.size.width - 2
+        verdict = gate.value if isinstance(gate.value, Gate) else None
+        self.query_one("#head").set_class(False, "open")
+        self.show("#head", drawn.headline(self._seen, verdict, width))
+        for role, seen in self._seen.items():
+            self.show(f"#{role}", drawn.progress(role, seen, width + 1, chosen=role == self._role))
+        self.show("#about", drawn.about(self._chosen, width))
+        student, reference = lives["student"], lives["reference"]
+        counts: Mapping[Kind, int] | None = None
+        if student is not None and reference is not None:
+            counts = {kind: len(found) for kind, found in pairs(student, reference).items()}
+        both = all(self._seen.values())
+        reading = Content.styled("reading the answers …", "$text-muted")
+        self.show("#pairs", reading if both and counts is None else drawn.paired(counts, verdict, width))
+        figures = {role: self.figures_of(live) for role, live in lives.items()}
+        self.show("#slices", self._beside(figures))
+        curves = {role: curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live}
+        self.query_one("#plot", Plot).accuracy(curves)
+        chosen = self._chosen
+        self.show("#spent", drawn.spent(figures[self._role], chosen.run.progress if chosen else {}, width))
+        self.show("#newest", self._newest(lives[self._role]))
+
+    def _beside(self, figures: Mapping[str, Figures | None]) -> Content:
+        """What stands beside the plot: levels and domains, and where there is room the confusion."""
+        room, mine = self.query_one("#columns").size.height, figures[self._role]
+        matrix = drawn.small_confusion(mine, self._role, BESIDE) if mine is not None else Content("")
+        below = matrix.plain.count("\n") + 2
+        if mine is None or room < 12 + below:
+            return drawn.slices(figures, BESIDE, room)
+        return Content("\n\n").join([drawn.slices(figures, BESIDE, room - below), matrix])
+
+    def _newest(self, live: Live | None) -> Content:
+        if live is None:
+            return Content("")
+        room = max(1, min(NEWEST, self.query_one("#newest").size.height - 1))
+        found = predictions.newest(self.db, live.run, room)
+        cases = predictions.cases(self.db, live.run, list({one.example for one in found}))
+        said = {one.question.example: one.hypothesis for one in cases}
+        rows = [self._answer(one, live, said.get(one.example, "")) for one in found]
+        title = Content.styled(f"newest answers of the {self._role}", "bold $text-accent")
+        return Content("\n").join([title, *(rows or [Content("none yet")])])
+
+    def _answer(self, one: Prediction, live: Live, hypothesis: str) -> Content:
+        scored = live.answers.get(one.example)
+        if scored is None:  # it came after the last look
+            return Content("")
+        right = one.decision == scored.label
+        sign, style = (
+            ("·", "$text-warning")
+            if one.decision is None
+            else ("✓", "$text-success")
+            if right
+            else ("✗", "$text-error")
+        )
+        told = drawn.SILENT.get(one.outcome.value, "") if one.decision is None else clean(one.decision, limit=60)
+        sure = "" if one.confidence is None else f" {one.confidence:.2f}"
+        is_so = "" if right else f", is {scored.label}"
+        head = f"{line(told + sure + is_so, 34):<34} {line(f'{scored.domain} {scored.level}', 14):<14} "
+        return Content.assemble((f"{sign} ", style), head, line(hypothesis, max(10, self.size.width - len(head) - 5)))
+
+    def _draw_confusion(self, lives: Mapping[str, Live | None]) -> None:
+        figures, seen = self.figures_of(lives[self._role]), self._chosen
+        if figures is None or seen is None:
+            self.show("#confusion-words", Content("reading the answers …" if seen else "no benchmark in this role"))
             return
-        self._plotted = state
-        plot = self.query_one("#plot", PlotextPlot)
-        drawn = plot.plt
-        drawn.clear_data()
-        drawn.clear_figure()
-        for role, course in courses.items():
-            if not course:
-                continue
-            places = [at.n for at in course]
-            bounds = [wilson(at.right, at.n) for at in course]
-            colour = "cyan" if role == "student" else "orange"
-            for end in (0, 1):
-                drawn.plot(places, [100 * one[end] for one in bounds], color="gray", marker="dot")
-            drawn.plot(places, [100 * at.right / at.n for at in course], color=colour, marker="braille", label=role)
-        drawn.ylim(0, 100)
-        drawn.yticks([0, 25, 50, 75, 100])
-        drawn.title("accuracy in % by answers, with its interval")
-        plot.refresh()
+        self.show("#confusion-words", drawn.confusion(figures, self._role, seen))
+
+    def _draw_reliability(self, lives: Mapping[str, Live | None]) -> None:
+        live, seen = lives[self._role], self._chosen
+        if live is None or seen is None:
+            self.show("#reliability-words", Content("reading the answers …" if seen else "no benchmark in this role"))
+            return
+        answers = list(live.answers.values())
+        known = self.computed(
+            "reliability", ((live.run,), live.cursor, seen.state.ended), lambda _: calibration(answers)
+        )
+        found = known.value
+        if not isinstance(found, Calibration) or not _about(known, (live.run,)):
+            self.show("#reliability-words", Content(clean(known.problem, limit=500) or "computing …"))
+            return
+        self.show("#reliability-words", drawn.sureness(found, self._role, seen))
+        self.query_one("#reliability-plot", Plot).reliability(drawn.basis(found).bins, self._role)
+
+    # ------------------------------------------------------------ the gate
+
+    def _gate(self, lives: Mapping[str, Live | None]) -> Known:
+        """The gate over both runs, computed beside the app now and then."""
+        student, other = self._seen["student"], self._seen["reference"]
+        mine, theirs = lives["student"], lives["reference"]
+        if student is None or mine is None or (other is not None and theirs is None) or student.run.params.get("sniff"):
+            return Known()
+        reference = None if other is None else other.run
+        about = (student.run.id, None if reference is None else reference.id)
+        basis = (about, mine.cursor, theirs and theirs.cursor, student.state.ended)
+        heard = ({**mine.answers}, {**theirs.answers} if theirs else {})
+        known = self.computed("gate", basis, partial(_weigh, student.run, reference, *heard))
+        return known if _about(known, about) else Known()
+
+    def _words(self, known: Known) -> Content:
+        if self._seen["student"] is None:
+            return Content("The gate needs a benchmark of the student: g starts one.")
+        if self._seen["student"].run.params.get("sniff"):
+            return Content(f"{drawn.SMOKE}\nThe gate needs a whole benchmark of the student: g starts one.")
+        if isinstance(known.value, Gate):
+            return drawn.words(known.value)
+        return Content(clean(known.problem, limit=1000) or "weighing the answers …")
 
     # ------------------------------------------------------------ actions
 
-    def action_choose(self, role: str) -> None:
-        """Choose which run is shown as the student, or as the reference."""
-        offered = self._every()[: OFFERED - 1]
-        if not offered:
-            self.tell("there is no benchmark to choose yet")
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Back leads to the overview, where there is one to go back to."""
+        if action == "back" and self._seen_version >= 0 and self._view == "overview":
+            return False
+        return super().check_action(action, parameters)
+
+    def action_view(self, view: str) -> None:
+        """Show a view; again: the overview."""
+        if not any(self._seen.values()):
+            self.tell("there is no benchmark yet: g starts one")
             return
-        names = [
-            f"{title(BenchParams.model_validate(run.params))} · {run.id[-6:]} · {look(run).state}" for run in offered
-        ]
-        if role == "reference":
-            names.append("none")
-        cut = "" if len(self._every()) <= len(offered) else f" (the newest {len(offered)})"
+        wanted = {"slices": "slices-view"}.get(view, view)
+        self._show_view("overview" if self._view == wanted else wanted)
 
-        def answered(at: int | None) -> None:
-            if at is not None:
-                self._chosen[role] = offered[at].id if at < len(offered) else None
-                self._gap = ""
-                self.redraw()
+    def _show_view(self, view: str) -> None:
+        self.query_one("#views", ContentSwitcher).current = view
+        scrolled = self.query(f"#{view}").filter("VerticalScroll")
+        self.set_focus(scrolled.first() if scrolled else None)
+        self.refresh_bindings()
+        self.redraw()
 
-        self.app.push_screen(Choice(f"Which run is the {role}?{cut}", names), answered)
+    def action_back(self) -> None:
+        """Back to the overview."""
+        self._show_view("overview")
+
+    def action_switch(self) -> None:
+        """Choose the other of the two runs."""
+        self._role = "reference" if self._role == "student" else "student"
+        self.redraw()
 
     def action_start(self) -> None:
-        """Choose what to ask, see what that takes, then start."""
+        """Ask what to measure, and start it."""
         from tui.screens.benchmark_form import BenchmarkForm
 
-        student = self._shown.get("student")
-        form = BenchmarkForm(self.project.task, None if student is None else student.run)
-        self.app.push_screen(form, self._asked)
+        self.app.push_screen(BenchmarkForm(self.project, self.db, self._ids), self._start)
 
-    def _asked(self, params: BenchParams | None) -> None:
+    def _start(self, params: BenchParams | None) -> None:
         if params is None:
             return
-        asked = self._tried(lambda: prepare(self.project, self.db, params))
-        if asked is not None:
-            question = Confirm(announced(asked))
-            self.app.push_screen(question, lambda yes: self._start(asked.params) if yes else None)
-
-    def _start(self, params: BenchParams) -> None:
-        run = self._tried(lambda: start(self.project, self.db, params))
-        if run is not None:
-            role = "reference" if params.model == self.project.task.roles.reference or params.student else "student"
-            self._chosen[role] = run.id
-            self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
-            self.redraw()
-
-    def _tried(self, work: Any) -> Any:
-        """What `work` gives; None if it cannot be done, and the person was told why."""
         try:
-            return work()
-        except (RunError, FileError, ProjectError, sqlite3.Error) as error:
+            run = start(self.project, self.db, params)
+        except (RunError, FileError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
-        return None
-
-    def action_pause(self) -> None:
-        """Pause all that is shown and goes on; or let it go on."""
-        going = [seen for seen in self._shown.values() if not seen.state.ended]
-        if not going:
-            self.tell("no run goes on here: g starts one, t goes on with one that ended early")
-        for seen in going:
-            if seen.state in {RunState.PAUSED, RunState.PAUSING}:
-                self.resume(seen)
-            else:
-                self.pause(seen)
-
-    def action_stop(self) -> None:
-        """Stop a run, if the person confirms it."""
-        going = [seen for seen in self._shown.values() if not seen.state.ended or seen.state is RunState.LOST]
-        if going:
-            self.stop(going[0])
-        else:
-            self.tell("no run goes on here")
-
-    def action_retry(self) -> None:
-        """Go on with a run that ended early; of one that is finished, ask again what has no answer."""
-        for seen in self._shown.values():
-            if seen.state in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
-                self.resume(seen)
-                return
-        for seen in self._shown.values():
-            if seen.state is RunState.FINISHED and predictions.failed(self.db, seen.run.id):
-                number = self._tried(lambda seen=seen: retry(self.project, self.db, seen.run))
-                if number:
-                    self.tell(f"asks {number} again")
-                    self.redraw()
-                return
-        self.tell("nothing to ask again: all that was asked has an answer, or is still being asked")
-
-    def action_gate(self) -> None:
-        """What the gate says of the runs shown."""
-        from tui.screens.benchmark_pages import GatePage
-
-        if "student" not in self._shown:
-            self.tell("there is no run to decide by yet")
             return
-        both = [self._shown[role].run.id for role in ("student", "reference") if role in self._shown]
-        self.app.push_screen(GatePage(self.project, both), self._heard_gate)
+        self._role = in_role(self.project.task, params)
+        self._ids[self._role] = run.id
+        self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
+        self._show_view("overview")
 
-    def _heard_gate(self, gap: str | None) -> None:
-        if gap:
-            self._gap = gap
-            self.redraw()
+    def action_choose(self) -> None:
+        """Choose which benchmarks are shown."""
+        from tui.screens.benchmark_choice import BenchmarkChoice
 
-    def action_figures(self) -> None:
-        """Everything that is known in figures."""
-        from tui.screens.benchmark_pages import FiguresPage
+        found = runs.of_kind(self.db, KIND)
+        if not found:
+            self.tell("there is no benchmark yet: g starts one")
+        else:
+            self.app.push_screen(BenchmarkChoice(found, self._ids), self._choose)
 
-        if self._shown:
-            self.app.push_screen(FiguresPage(self.project, [seen.run.id for seen in self._shown.values()]))
+    def _choose(self, chosen: tuple[str, str | None] | None) -> None:
+        if chosen is None:
+            return
+        role, run = chosen
+        other = "reference" if role == "student" else "student"
+        if run is not None and self._ids[other] == run:
+            self._ids[other] = self._ids[role]
+        self._ids[role] = run
+        self.forget(but={key for key in self._ids.values() if key})
+        self._role = role if run else "student"
+        self.redraw()
 
     def action_pairs(self) -> None:
-        """The examples one by one."""
-        from tui.screens.pairs import PairsScreen
+        """The pairs of both runs, or the answers of the one that there is."""
+        from tui.screens.benchmark_pairs import PairsScreen
 
-        if self._shown:
-            both = {role: self._follow(role) for role in self._shown}
-            self.app.push_screen(PairsScreen(self.project, self.db, both))
+        lives = {role: self.read_on(seen) for role, seen in self._seen.items() if seen is not None}
+        there = [live for live in (lives.get("student"), lives.get("reference")) if live is not None]
+        if len(there) < len(lives):
+            self.tell("the answers are being read: a moment")
+        elif not there:
+            self.tell("there is no benchmark yet: g starts one")
+        else:
+            self.app.push_screen(PairsScreen(self.db, there[0], there[1] if len(there) > 1 else None))
+
+    def _run(self, what: str) -> Seen | None:
+        """The chosen run; None if there is none to `what`, which is said."""
+        if self._chosen is None:
+            self.tell(f"there is no run of the {self._role} to {what}: g starts one")
+        return self._chosen
+
+    def action_pause(self) -> None:
+        """Pause the chosen run, let it go on, or resume it."""
+        if (seen := self._run("pause")) is not None:
+            (self.pause if seen.state is RunState.RUNNING else self.resume)(seen)
+
+    def action_stop(self) -> None:
+        """Stop the chosen run, if the person confirms it."""
+        if (seen := self._run("stop")) is not None:
+            self.stop(seen)
+
+    def action_retry(self) -> None:
+        """Ask again what the chosen run has no answer to."""
+        if (seen := self._run("ask again")) is None:
+            return
+        try:
+            number = retry(self.project, self.db, seen.run)
+        except (RunError, sqlite3.Error) as error:
+            self.tell(str(error), error=True)
+        else:
+            self.tell(f"asks {number} again")
+        self.redraw()
+
+    async def action_log(self) -> None:
+        """Go to the log of the chosen run."""
+        if (seen := self._run("look into")) is not None:
+            from tui.screens.runs import RunsScreen
+
+            await self.app.switch_mode("runs")
+            if isinstance(self.app.screen, RunsScreen):
+                self.app.screen.go_to(seen.run.id)
 
 
-def announced(asked: Asked) -> str:
-    """The question whether to start: how much, of which model, for how much."""
-    params, n = asked.params, asked.examples
-    each = f", {params.samples} times each" if params.samples > 1 else ""
-    cost = "The cost is not known beforehand." if asked.cost is None else "It costs nothing."
-    if asked.cost:
-        cost = f"By its newest run it costs about {asked.cost:.2f}."
-    kind = " A smoke test: it shows that the model answers, and nothing of its accuracy." if params.sniff else ""
-    frozen = f" The split {params.split} is frozen from then on." if params.split else ""
-    what = f"{n:,} example{'s' if n != 1 else ''}{each}"
-    return f"Ask {params.model} ({params.mode.value}) about {what}? {cost}{kind}{frozen}"
+def _weigh(student: Run, reference: Run | None, mine: Answers, theirs: Answers, connection: sqlite3.Connection) -> Gate:
+    """The gate over two runs; `connection` is the thread's own."""
+    params = BenchParams.model_validate(student.params)
+    return weighed(
+        connection,
+        student,
+        reference,
+        in_order(mine, predictions.families(connection, student.id)),
+        None if reference is None else in_order(theirs, predictions.families(connection, reference.id)),
+        target=params.target,
+        level=params.level,
+        margin=params.margin,
+    )
+
+
+def _about(known: Known, shown_: tuple[str | None, ...]) -> bool:
+    """Whether figures are those of these runs."""
+    return isinstance(known.basis, tuple) and known.basis[0] == shown_

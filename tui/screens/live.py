@@ -39,6 +39,11 @@ def in_front(app: App[Any]) -> Screen[Any]:
     return app.screen_stack[-2] if CommandPalette.is_open(app) else app.screen_stack[-1]
 
 
+def going(connection: sqlite3.Connection) -> int:
+    """How many of the newest runs are not over."""
+    return sum(not look(run).state.ended for run in newest(connection, RECENT))
+
+
 class LiveScreen(Screen[None]):
     """A screen on the project's database. `draw` reads and draws; it is called when something may have changed."""
 
@@ -151,7 +156,7 @@ class LiveScreen(Screen[None]):
 
     def _draw_bar(self) -> None:
         # A worker that is killed changes nothing in the database: its run is looked at each time.
-        running = sum(not look(run).state.ended for run in newest(self.db, RECENT))
+        running = going(self.db)
         if self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]:
             self.show("#bar", Content(f"too small: {SMALLEST[0]}x{SMALLEST[1]} shows all"))
             return

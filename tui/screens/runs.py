@@ -150,6 +150,14 @@ class RunsScreen(RunControl):
         found = {} if number is None else runs.of_numbers(self.db, [number])
         return look(found[number]) if number in found else None
 
+    def go_to(self, run: str) -> None:
+        """Put the cursor on the run with this id, and show its log."""
+        self.redraw()
+        number = runs.number_of(self.db, run)
+        if number is not None and number in self._list.numbers:
+            self._list.move(self._list.numbers.index(number))
+            self.set_focus(self._log)
+
     @on(Listing.Moved)
     def _another_run(self) -> None:
         """Show the log of the row."""

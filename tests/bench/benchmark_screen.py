@@ -1,0 +1,113 @@
+"""How fast Benchmark opens on a finished run of 100,000 predictions, in a pseudo-terminal of 80x24.
+
+    python -m tests.bench.benchmark_screen [--json] [--predictions N] [--rounds N]
+
+The real command runs. Both times are from the key `6` on Home to the end of the frame, as a person sees it: `headline`
+with counts, accuracy and its interval, `whole` with the figures that need every answer (latency, levels, domains, the
+newest answers). Each round is a new process; the median is over the rounds, after one that warms the disk's cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sqlite3
+import statistics
+import tempfile
+from pathlib import Path
+
+from core.benchmark.reading import READER
+from core.project import create, open_project
+from core.statistics import wilson
+from storage import predictions, runs
+from storage.database import connect, transaction
+from storage.schema import Evidence, Outcome, Prediction, PredictionOutcome, Question, Run, RunState, Usage
+from tests.conftest import candidate
+from tests.terminal import SIDEQUEST, Terminal, shows
+
+EVIDENCE = Evidence(source="Cohort analysis", content="Conversion rose from 4.1 % to 6.0 %. " * 6, relevance=0.9)
+RATIONALE = "The cohort analysis shows the rise, and the survey does not contradict it. " * 4
+
+
+def fill(folder: Path, count: int, seed: int = 1) -> None:
+    """A project with one finished benchmark of the reference with `count` predictions."""
+    create(folder)
+    project = open_project(folder)
+    connection = connect(project.database)
+    labels, domains = project.task.labels, [one.name for one in project.task.domains]
+    rng = random.Random(seed)
+    run = Run(kind="benchmark", state=RunState.FINISHED, params={"model": "bag-of-words", "mode": "direct"})
+    case = candidate(evidence=[EVIDENCE] * 3)
+    questions, answers = [], []
+    for at in range(count):
+        label, right = labels[at % len(labels)], rng.random() < 0.6
+        key = f"e{at:07d}"
+        questions.append(
+            Question(
+                run=run.id, position=at, example=key, label=label, family=f"f{at // 9}", level=1 + at % 5,
+                domain=domains[at % len(domains)],
+            )
+        )  # fmt: skip
+        decision = label if right else labels[(at + 1) % len(labels)]
+        answers.append(
+            Prediction(
+                run=run.id, example=key, ended=Outcome.WRITTEN, raw=RATIONALE, reader=READER, decision=decision,
+                outcome=PredictionOutcome.ANSWERED, confidence=rng.random(), rationale=RATIONALE,
+                usage=Usage(input_tokens=400, output_tokens=80, seconds=rng.random()),
+            )
+        )  # fmt: skip
+    correct = sum(one.decision == asked.label for one, asked in zip(answers, questions, strict=True))
+    low, high = wilson(correct, count)
+    told = {"total": count, "done": count, "n": count, "right": correct, "low": low, "high": high}
+    with transaction(connection):
+        runs.write(connection, run.model_copy(update={"progress": {**told, "accuracy": correct / count}}))
+        predictions.ask(connection, ((one, case) for one in questions))
+    predictions.add(connection, answers)
+    _compact(connection)
+
+
+def _compact(connection: sqlite3.Connection) -> None:
+    """Leave the database as a run that ended long ago leaves it: nothing in the log that is written ahead."""
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
+def once(folder: Path, count: int) -> dict[str, float]:
+    """Milliseconds from the key to the headline, and to the whole."""
+    with Terminal([SIDEQUEST], folder) as app:
+        app.until(shows("VALIDATED"))
+        app.drain(1.0)
+        pressed = app.send("6")
+        _, headline = app.until(shows(f"{count:,}/{count:,}"))
+        _, whole = app.until(shows("p50"))
+    return {"headline_ms": 1000 * (headline - pressed), "whole_ms": 1000 * (whole - pressed)}
+
+
+def measure(count: int, rounds: int) -> dict[str, float]:
+    """The medians."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "project"
+        fill(folder, count)
+        taken = [once(folder, count) for _ in range(rounds + 1)][1:]
+    return {key: round(statistics.median(one[key] for one in taken), 1) for key in taken[0]}
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--predictions", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    asked = parser.parse_args()
+    found = measure(asked.predictions, asked.rounds)
+    if asked.json:
+        print(json.dumps(found))
+        return
+    print(
+        f"{asked.predictions:,} predictions: headline {found['headline_ms']:.0f} ms, whole {found['whole_ms']:.0f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Batches by length, and the beginning that prompts share."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.models.batching import pack, shared_prefix
+
+LENGTHS = st.lists(st.integers(1, 400), max_size=80)
+PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=1, max_size=6)
+
+
+@given(LENGTHS, st.integers(1, 3000), st.integers(1, 40))
+def test_each_prompt_is_in_one_group_that_keeps_within_the_budget(lengths: list[int], budget: int, most: int) -> None:
+    groups = pack(lengths, budget, most)
+    assert sorted(at for group in groups for at in group) == list(range(len(lengths)))
+    for group in groups:
+        padded = len(group) * max(lengths[at] for at in group)
+        assert len(group) == 1 or (len(group) <= most and padded <= budget)
+
+
+@given(LENGTHS, st.integers(1, 3000), st.integers(1, 40))
+def test_groups_hold_like_lengths_and_come_by_their_first_members(lengths: list[int], budget: int, most: int) -> None:
+    groups = pack(lengths, budget, most)
+    assert [group[0] for group in groups] == sorted(min(group) for group in groups)
+    spans = sorted((min(lengths[at] for at in group), max(lengths[at] for at in group)) for group in groups)
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+def test_groups_are_of_like_size_rather_than_full_with_a_small_rest() -> None:
+    assert [len(group) for group in pack([10] * 100, 10_000, 32)] == [25, 25, 25, 25]
+
+
+@given(PROMPTS)
+def test_all_begin_with_the_shared_prefix_and_have_something_left(prompts: list[list[int]]) -> None:
+    same = shared_prefix(prompts)
+    assert all(prompt[:same] == prompts[0][:same] and len(prompt) > same for prompt in prompts)
+    shortest = min(map(len, prompts))
+    assert same == shortest - 1 or len({prompt[same] for prompt in prompts}) > 1
+
+
+def test_no_prompts_share_nothing() -> None:
+    assert shared_prefix([]) == 0

@@ -1,0 +1,170 @@
+"""Rewards, the mix of levels, the alarms: what is decided in a training, without a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.training.alarms import STEPS, alarms
+from core.training.mix import Draw, Place, Signal, shares
+from core.training.recipe import Curriculum
+from core.training.rewards import BUILT_IN, RewardError, answer, named
+from storage.schema import Evidence
+
+LABELS = ["VALIDATED", "REJECTED", "REFINED"]
+PIECES = [Evidence(source="Cohort analysis", content="Conversion rose by half.", relevance=0.9)]
+
+
+def paid(name: str, text: str, *, whole: bool = True, costs: dict[str, dict[str, float]] | None = None) -> float:
+    """What a reward gives an answer to a case that is VALIDATED."""
+    return BUILT_IN[name](answer(text, whole, "VALIDATED", PIECES, LABELS, costs or {}))
+
+
+def said(decision: str = "VALIDATED", confidence: float = 0.8, why: str = "It rose.") -> str:
+    return f"Reasoning: {why}\nDecision: {decision}\nConfidence: {confidence}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "worth"),
+    [
+        ("correct", said(), 1.0),
+        ("correct", said("REJECTED"), 0.0),
+        ("correct", "It depends.", 0.0),
+        ("format", said(), 1.0),
+        ("format", "VALIDATED", 0.5),
+        ("format", "It depends.", 0.0),
+        ("calibration", said(confidence=1.0), 1.0),
+        ("calibration", said(confidence=0.8), 1 - 0.04),
+        ("calibration", said("REJECTED", 0.8), -0.64),
+        ("calibration", "VALIDATED", -1.0),
+        ("length", said(), 1.0),
+        ("length", "word " * 160, 0.0),
+        ("evidence", said(why="Cohort analysis says so."), 1.0),
+        ("evidence", said(why='It says "rose by half" and "fell by two thirds".'), 0.5),
+        ("evidence", said(why="It is so."), 0.0),
+    ],
+)
+def test_what_an_answer_is_worth(name: str, text: str, worth: float) -> None:
+    assert paid(name, text) == pytest.approx(worth)
+
+
+def test_an_answer_that_was_cut_off_decides_nothing() -> None:
+    assert paid("correct", said(), whole=False) == 0.0
+    assert paid("calibration", said(), whole=False) == -1.0
+
+
+def test_mistakes_may_cost_more_or_less() -> None:
+    costs = {"VALIDATED": {"REFINED": 0.3, "REJECTED": 2.0}}
+    assert paid("correct", said("REFINED"), costs=costs) == pytest.approx(0.7)
+    assert paid("correct", said("REJECTED"), costs=costs) == pytest.approx(-1.0)
+    assert paid("correct", said(), costs=costs) == pytest.approx(1.0)
+
+
+@given(st.floats(0, 1))
+def test_the_calibration_reward_is_proper(truth: float) -> None:
+    """Who is right with probability p earns most by saying p."""
+    sure = [at / 100 for at in range(101)]
+    worth = {one: truth * (1 - (one - 1) ** 2) + (1 - truth) * (-(one**2)) for one in sure}
+    assert abs(max(sure, key=lambda one: worth[one]) - truth) <= 0.0051
+
+
+def test_a_reward_of_ones_own() -> None:
+    assert named("core.training.rewards:length") is BUILT_IN["length"]
+    for wrong, message in (("kindness", "no reward"), ("os:nothing", "cannot be imported"), ("os:sep", "no function")):
+        with pytest.raises(RewardError, match=message):
+            named(wrong)
+
+
+@given(st.sampled_from(["mixed", "easy-to-hard"]), st.floats(0, 0.3), st.integers(1, 6), st.floats(0, 1))
+def test_shares_sum_to_one(order: str, floor: float, count: int, progress: float) -> None:
+    found = shares(Curriculum.model_validate({"order": order, "floor": floor}), list(range(1, count + 1)), progress)
+    assert sum(found.values()) == pytest.approx(1)
+    assert min(found.values()) >= 0
+
+
+def test_easy_levels_come_first_and_fade() -> None:
+    easy_first = Curriculum(order="easy-to-hard")
+    levels = [1, 2, 3]
+    begin, middle, end = (shares(easy_first, levels, at) for at in (0.0, 0.5, 1.0))
+    assert begin[1] == 1.0
+    assert middle[2] > middle[1] > 0
+    assert end[3] > 0.8
+    assert end[1] > 0
+
+
+def test_an_adaptive_mix_goes_where_answers_differ() -> None:
+    signal = Signal()
+    for _ in range(20):
+        signal.heard(1, 1.0)
+        signal.heard(2, 0.5)
+        signal.heard(3, 0.0)
+    found = signal.shares(Curriculum(order="adaptive", floor=0.1), [1, 2, 3])
+    assert found[2] > 0.7
+    assert min(found.values()) >= 0.1
+
+
+def drawn(order: str = "mixed", steps: int = 12, seed: int = 1) -> tuple[Draw, list[Place]]:
+    places = [Place(1 + at % 3, LABELS[at % 2 + (at % 12 == 0)]) for at in range(90)]
+    return Draw(places, Curriculum.model_validate({"order": order}), batch=9, steps=steps, seed=seed), places
+
+
+@given(st.sampled_from(["mixed", "easy-to-hard", "adaptive"]), st.integers(1, 11))
+def test_a_resumed_draw_goes_on_as_if_nothing_had_been(order: str, at: int) -> None:
+    whole, _ = drawn(order)
+    expected = [whole.step(number) for number in range(12)]
+    before, _ = drawn(order)
+    for number in range(at):
+        before.step(number)
+    after, _ = drawn(order)
+    after.restore(before.state(), at)
+    assert [after.step(number) for number in range(12)] == expected
+
+
+def test_decisions_are_in_balance_and_no_case_comes_twice_before_the_others() -> None:
+    draw, places = drawn(steps=10)
+    chosen = [at for number in range(10) for at in draw.step(number)]
+    labels = Counter(places[at].label for at in chosen)
+    assert max(labels.values()) - min(labels.values()) <= 12
+    for label in labels:
+        times = [chosen.count(at) for at, place in enumerate(places) if place.label == label and place.level == 1]
+        assert max(times) - min(times) <= 1
+
+
+def test_a_spare_case_is_another_one() -> None:
+    draw, _ = drawn()
+    used = draw.step(0)
+    spare = draw.spare(0, used, 3)
+    assert not set(spare) & set(used)
+    assert spare == draw.spare(0, used, 3)
+
+
+FINE = {
+    "loss": 0.1, "no_signal": 0.2, "kl": 0.02, "entropy": 0.5, "clipped": 0.01, "cut": 0.0, "confidence_sd": 0.2,
+    "decided/VALIDATED": 0.4,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({}, None),
+        ({"loss": float("nan")}, "nan"),
+        ({"no_signal": 1.0}, "no signal"),
+        ({"kl": 3.0}, "far off"),
+        ({"entropy": 0.005}, "collapsed"),
+        ({"clipped": 0.4}, "clipped"),
+        ({"cut": 0.9}, "cut off"),
+        ({"decided/VALIDATED": 0.95}, "one decision"),
+        ({"confidence_sd": 0.01}, "one confidence"),
+    ],
+)
+def test_alarms(change: dict[str, float], name: str | None) -> None:
+    steps = [FINE | change] * STEPS
+    assert [one.name for one in alarms(steps, {"VALIDATED": 0.4})] == ([name] if name else [])
+
+
+def test_one_bad_step_is_chance() -> None:
+    assert alarms([FINE] * STEPS + [FINE | {"kl": 3.0}], {"VALIDATED": 0.4}) == []

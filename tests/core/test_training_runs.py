@@ -1,0 +1,197 @@
+"""Training runs on a tiny real model: to the end, stopped and resumed with the same losses, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+from core.models.asking import Asking
+from core.models.model import Mode
+from core.project import FILE, Project, open_project
+from core.runs.control import RunError
+from core.runs.session import Ending, Session
+from core.training import checkpoints, start, work
+from storage import runs, training
+from storage.schema import Run, RunState
+from tests import tiny_model
+from tests.core.judged import fill
+
+pytestmark = pytest.mark.slow
+
+COMMON: dict[str, Any] = {
+    "student": "tiny",
+    "steps": 4,
+    "batch": 2,
+    "micro_batch": 2,
+    "evaluate_every": 2,
+    "evaluate_on": 4,
+    "checkpoint_every": 2,
+    "max_answer_tokens": 6,
+    "learning_rate": 0.01,
+}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model whose tokenizer knows the words of the prompts."""
+    folder = tmp_path_factory.mktemp("tiny")
+    from core.project import create
+
+    create(folder / "p")
+    project = open_project(folder / "p")
+    asking = Asking(project.task, Mode.REASON, project.folder)
+    texts = [message["content"] for message in asking.messages("Hypothesis train f 1.", [])]
+    return tiny_model.save(folder / "tiny", texts=texts, max_position_embeddings=2048)
+
+
+def trainable(project: Project, db: sqlite3.Connection, weights: Path, **recipes: dict[str, Any]) -> Project:
+    """The project with examples to train on and to watch, the tiny student, and these recipes."""
+    fill(db, 24, split="train")
+    fill(db, 6, split="dev")
+    lines = [f"\n[local.tiny]\npath = {json.dumps(str(weights))}\n"]
+    for name, recipe in recipes.items():
+        told = "\n".join(f"{key} = {json.dumps(value)}" for key, value in (COMMON | recipe).items())
+        lines.append(f"\n[train.{name}]\n{told}\n")
+    path = project.folder / FILE
+    path.write_text(path.read_text() + "".join(lines))
+    return open_project(project.folder)
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No process is started: the test does the work itself."""
+    monkeypatch.setattr("core.runs.launch.spawn", lambda *_: None)
+
+
+async def carry_out(project: Project, db: sqlite3.Connection, run: Run, *, stop_at: int = 0) -> Ending:
+    """Do what a worker does; stop once so many steps are done."""
+    current = runs.get(db, run.id)
+    assert current is not None
+    with Session(project, db, current) as session:
+        if stop_at:
+            stopping_at(session, stop_at)
+        ending = await work.train(session)
+    runs.update(db, run.id, state=ending.state, reason=ending.reason, progress=session.progress)
+    return ending
+
+
+def stopping_at(session: Session, step: int) -> None:
+    original = session.wait
+
+    def wait(connection: sqlite3.Connection) -> bool:
+        if session.progress.get("done", 0) >= step - 1:  # its figures come after it
+            session.stop()
+        return original(connection)
+
+    session.wait = wait  # type: ignore[method-assign]
+
+
+def losses(db: sqlite3.Connection, run: Run) -> list[float]:
+    return [one.figures["loss"] for one in training.steps(db, run.id)]
+
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "sft": {"algorithm": "sft"},
+    "grpo": {"algorithm": "grpo", "generations": 2, "kl": 0.1},
+    "ppo": {"algorithm": "ppo", "generations": 2},
+}
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+async def test_to_the_end_and_stopped_and_resumed(
+    project: Project, db: sqlite3.Connection, weights: Path, name: str
+) -> None:
+    """The losses after a stop are those of a run that nobody disturbed."""
+    project = trainable(project, db, weights, **{name: RECIPES[name]})
+    calm = start.start(project, db, name)
+    assert await carry_out(project, db, calm) == Ending(RunState.FINISHED, "")
+    assert (start.adapter_folder(project, calm) / "adapter_model.safetensors").is_file()
+    assert len(losses(db, calm)) == 4
+    assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4]
+    run = start.start(project, db, name)
+    stopped = await carry_out(project, db, run, stop_at=3)
+    assert stopped.state is RunState.STOPPED
+    assert len(losses(db, run)) == 3
+    assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
+    assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
+    if name != "sft":
+        kept = training.answers(db, calm.id, name, 1)
+        assert {"text", "reward", "parts", "decision", "example"} <= kept[0].keys()
+
+
+async def test_rl_starts_from_what_sft_has_made(project: Project, db: sqlite3.Connection, weights: Path) -> None:
+    project = trainable(project, db, weights, sft=RECIPES["sft"], grpo=RECIPES["grpo"] | {"first": "sft"})
+    run = start.start(project, db, "grpo")
+    assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
+    assert [(one.phase, one.step) for one in training.steps(db, run.id)] == [
+        *(("sft", step) for step in range(1, 5)),
+        *(("grpo", step) for step in range(1, 5)),
+    ]
+
+
+async def test_a_checkpoint_that_was_cut_short_does_not_count(
+    project: Project, db: sqlite3.Connection, weights: Path
+) -> None:
+    project = trainable(project, db, weights, sft=RECIPES["sft"])
+    run = start.start(project, db, "sft")
+    await carry_out(project, db, run, stop_at=3)
+    folder = project.run_folder(run.id) / "sft"
+    newest = checkpoints.newest(folder)
+    assert newest is not None
+    assert checkpoints.step_of(newest) == 3
+    (newest / "complete.json").unlink()
+    older = checkpoints.newest(folder)
+    assert older is not None
+    assert checkpoints.step_of(older) == 2
+    assert not newest.exists()
+
+
+async def test_what_goes_wrong_is_said(
+    project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes = {"sft": RECIPES["sft"], "wild": RECIPES["sft"] | {"learning_rate": 1e30, "max_grad_norm": 1e30}}
+    project = trainable(project, db, weights, **recipes)
+    with pytest.raises(RunError, match="no recipe 'other': there are sft, wild"):
+        start.start(project, db, "other")
+    wild = start.start(project, db, "wild")
+    ending = await carry_out(project, db, wild)
+    assert ending.state is RunState.FAILED
+    assert "no number" in ending.reason
+    monkeypatch.setattr("core.training.policy.open_policy", broken(MemoryError()))
+    run = start.start(project, db, "sft")
+    ending = await carry_out(project, db, run)
+    assert (ending.state, ending.reason[:13]) == (RunState.FAILED, "out of memory")
+    monkeypatch.setattr("core.training.policy.open_policy", broken(OSError(28, "No space left on device")))
+    ending = await carry_out(project, db, start.start(project, db, "sft"))
+    assert "No space left on device: what was finished is kept" in ending.reason
+
+
+async def test_an_adapter_of_another_model_is_refused(
+    project: Project, db: sqlite3.Connection, weights: Path, tmp_path: Path
+) -> None:
+    other = tiny_model.save(tmp_path / "other", hidden_size=48, num_attention_heads=4, max_position_embeddings=2048)
+    project = trainable(project, db, weights, sft=RECIPES["sft"])
+    run = start.start(project, db, "sft")
+    await carry_out(project, db, run)
+    path = project.folder / FILE
+    path.write_text(path.read_text().replace(json.dumps(str(weights)), json.dumps(str(other))))
+    project = open_project(project.folder)
+    again = start.start(project, db, "sft", start_from=run.id)
+    ending = await carry_out(project, db, again)
+    assert ending.state is RunState.FAILED
+    assert "is of another model" in ending.reason
+
+
+def broken(error: BaseException) -> Any:
+    """A function that raises."""
+
+    def fails(*_: Any, **__: Any) -> None:
+        raise error
+
+    return fails

@@ -1,0 +1,196 @@
+"""`train`: run a recipe, and watch what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.project import Project
+from core.runs.control import RunError, look, require
+from core.training.start import KIND, adapter_folder, start
+from storage import runs as stored
+from storage import training
+from storage.schema import Run, RunState
+from tui.commands.context import Context, json_option, pass_context, verb
+from tui.commands.output import print_json, say, show, table
+from tui.commands.waiting import wait
+
+# So many of the newest steps are shown.
+NEWEST = 10
+
+
+@click.group()
+def train() -> None:
+    """Training: run, show, list, note."""
+
+
+@train.command("run")
+@click.argument("recipe")
+@click.option("--from", "start_from", default="", help="Go on with the adapter of this training run.")
+@click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
+@json_option
+@pass_context
+@verb
+def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: bool) -> None:
+    """Train the student as [train.RECIPE] says, on the accepted examples of the train split."""
+    project, connection = context.open()
+    run = start(project, connection, recipe, start_from=start_from)
+    if detach:
+        if as_json:
+            print_json({"run": run.id, "state": run.state})
+        else:
+            say(f"run {run.id} goes on by itself: `sidequest train show {run.id[-6:]}`")
+        return
+    ended = wait(connection, run, _told, quiet=as_json)
+    _show(context, ended, as_json)
+    state = look(ended).state
+    if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST} and not as_json:
+        say(f"`sidequest runs resume {run.id[-6:]}` continues it")
+    raise SystemExit(0 if state is RunState.FINISHED else 1)
+
+
+@train.command("show")
+@click.argument("run")
+@json_option
+@pass_context
+@verb
+def show_(context: Context, run: str, as_json: bool) -> None:
+    """The figures of a training run, while it runs or after."""
+    _, connection = context.open()
+    _show(context, _training(connection, run), as_json)
+
+
+@train.command("list")
+@json_option
+@pass_context
+@verb
+def list_(context: Context, as_json: bool) -> None:
+    """The training runs, newest first."""
+    project, connection = context.open()
+    found = stored.of_kind(connection, KIND)
+    if as_json:
+        print_json([_document(project, connection, run, whole=False) for run in found])
+        return
+    table(
+        ["run", "recipe", "phase", "state", "step", "dev accuracy"],
+        [
+            (
+                run.id[-6:],
+                str(run.params.get("name", "")),
+                str(run.progress.get("phase", "")),
+                look(run).state.value,
+                f"{run.progress.get('done', 0)}/{run.progress.get('total', '?')}",
+                _dev(run.progress),
+            )
+            for run in found
+        ],
+    )
+
+
+@train.command("note")
+@click.argument("run")
+@click.argument("text")
+@pass_context
+@verb
+def note_(context: Context, run: str, text: str) -> None:
+    """Pin a note to the step that a training run is at."""
+    _, connection = context.open()
+    found = _training(connection, run)
+    step = int(found.progress.get("done", 0))
+    training.add_note(connection, found.id, str(found.progress.get("phase", "")), step, text)
+    say(f"noted at step {step}")
+
+
+def _training(connection: Any, prefix: str) -> Run:
+    run = require(connection, prefix)
+    if run.kind != KIND:
+        raise RunError(f"run {prefix} is no training run: it is a {run.kind} run")
+    return run
+
+
+def _told(figures: Mapping[str, Any]) -> str:
+    parts = [str(figures.get("phase", ""))]
+    parts += [f"{name} {figures[name]:.3f}" for name in ("loss", "reward") if figures.get(name) is not None]
+    if figures.get("dev"):
+        parts.append(f"dev {_dev(figures)}")
+    return " · ".join(parts)
+
+
+def _dev(figures: Mapping[str, Any]) -> str:
+    dev = figures.get("dev")
+    if not dev or dev.get("accuracy") is None:
+        return "unknown"
+    return f"{100 * dev['accuracy']:.1f} % ({100 * dev['low']:.1f}–{100 * dev['high']:.1f}) at step {dev['step']}"
+
+
+def _document(project: Project, connection: Any, run: Run, *, whole: bool = True) -> dict[str, Any]:
+    adapter = adapter_folder(project, run)
+    there = (adapter / "adapter_model.safetensors").is_file()
+    found: dict[str, Any] = {
+        "run": run.id,
+        "recipe": run.params.get("name"),
+        "state": look(run).state.value,
+        "reason": run.reason,
+        "phase": run.progress.get("phase"),
+        "step": run.progress.get("done", 0),
+        "steps": run.progress.get("total"),
+        "dev": run.progress.get("dev"),
+        "alarms": run.progress.get("alarms", {}),
+        "checkpoints": [str(one.relative_to(project.folder)) for one in _checkpoints(project, run)],
+        "adapter": str(adapter.relative_to(project.folder)) if there else None,
+    }
+    if whole:
+        found["metrics"] = [_plain(one) for one in training.steps(connection, run.id)]
+        found["looks"] = [_plain(one) for one in training.looks(connection, run.id)]
+        found["notes"] = training.notes(connection, run.id)
+    return found
+
+
+def _plain(one: training.Step) -> dict[str, Any]:
+    return {"phase": one.phase, "step": one.step, **one.figures}
+
+
+def _checkpoints(project: Project, run: Run) -> list[Path]:
+    return sorted(one.parent for one in project.run_folder(run.id).glob("*/checkpoint-*/complete.json"))
+
+
+def _show(context: Context, run: Run, as_json: bool) -> None:
+    project, connection = context.open()
+    if as_json:
+        print_json(_document(project, connection, run))
+        return
+    show(f"{run.params.get('name')} · run {run.id[-6:]} · {look(run).state}{f': {run.reason}' if run.reason else ''}")
+    for sentence in run.progress.get("alarms", {}).values():
+        show(f"  ! {sentence}")
+    looks = training.looks(connection, run.id)
+    if looks:
+        show("\nOn the dev split:")
+        table(
+            ["phase", "step", "right", "accuracy", "ECE", "unread"],
+            [
+                (
+                    one.phase,
+                    one.step,
+                    f"{one.figures['right']}/{one.figures['n']}",
+                    f"{100 * one.figures['accuracy']:.1f} %",
+                    "unknown" if one.figures["ece"] is None else f"{one.figures['ece']:.3f}",
+                    f"{one.figures['unread']:.0%}",
+                )
+                for one in looks
+            ],
+        )
+    steps = training.steps(connection, run.id)
+    if steps:
+        show(f"\nThe newest {min(NEWEST, len(steps))} of {len(steps)} steps:")
+        names = ["loss", "reward", "right", "kl", "entropy", "length", "seconds"]
+        table(
+            ["phase", "step", *names],
+            [(one.phase, one.step, *(_number(one.figures.get(name)) for name in names)) for one in steps[-NEWEST:]],
+        )
+
+
+def _number(value: Any) -> str:
+    return "" if value is None else f"{value:.3f}"
