@@ -43,6 +43,7 @@ bench: $(DEVELOPED) ## the measurements of the README
 	$(BIN)/python -m tests.bench.shortcuts
 	$(BIN)/python -m tests.bench.solver
 	$(BIN)/python -m tests.bench.near_duplicates
+	$(BIN)/python -m tests.bench.exporting
 	$(BIN)/python -m tests.bench.app
 	$(BIN)/python -m tests.bench.watch
 	$(BIN)/python -m tests.bench.benchmark_screen

@@ -17,7 +17,7 @@ from core.project import Project
 from core.task import BASELINES, Local, Task
 
 # What the extra `train` installs, by the names that are imported.
-TRAIN = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes")
+TRAIN = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes", "accelerate", "gguf")
 INSTALL = "pip install 'sidequest[train]'"
 
 

@@ -98,6 +98,8 @@ async def _check(project: Project, connection: sqlite3.Connection, chosen: Seque
     asked = (ask(task.models[name], capabilities=known, prices=task.prices) for name in endpoints)
     answers: dict[str, Any] = dict(zip(endpoints, await asyncio.gather(*asked), strict=True))
     for one in chosen:
+        if one.kind is Kind.LOCAL and not one.problem:
+            say(f"{one.name}: is opened and asked; on a processor this may take a minute or more")
         if one.kind is not Kind.ENDPOINT:
             answers[one.name] = await tried(project, connection, one.name)
     return [{"name": one.name, "kind": one.kind, **plain(answers[one.name])} for one in chosen]
