@@ -98,7 +98,9 @@ def _local(project: Project, name: str, local: Local, mode: Mode, seed: int) -> 
     try:
         path = locate(project.folder, local)
         adapter = None if local.adapter is None else project.folder / local.adapter
-        return here.LocalModel(name, open_weights(path, adapter, Precision(local.precision)), manner)
+        return here.LocalModel(
+            name, open_weights(path, adapter, Precision(local.precision), local.quantization), manner
+        )
     except (MissingError, WeightsError) as error:
         raise ModelError(f"{name}: {error}") from None
 

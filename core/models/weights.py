@@ -40,12 +40,18 @@ class Weights:
     affords: int
 
 
-def open_weights(path: Path, adapter: Path | None = None, precision: Precision = Precision.AUTO) -> Weights:
+def open_weights(
+    path: Path, adapter: Path | None = None, precision: Precision = Precision.AUTO, quantization: str = "none"
+) -> Weights:
     """The model at `path`: a folder with safetensors, or a GGUF file; with the adapter in a folder merged into it.
+
+    `quantization` is 'none', 'int8' or 'nf4' (bitsandbytes, double quantization); an adapter then stays beside it.
 
     Takes seconds, and sets how many threads torch uses. Raises WeightsError.
     """
     location = check(path)
+    if quantization != "none" and "gguf_file" in location:
+        raise WeightsError(f"{path}: a GGUF file is quantized as it is: set quantization to none, or give safetensors")
     if adapter is not None:
         check_adapter(adapter)
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of loading would fill the log of a run
@@ -63,14 +69,19 @@ def open_weights(path: Path, adapter: Path | None = None, precision: Precision =
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
         model = transformers.AutoModelForCausalLM.from_pretrained(
-            **common, use_safetensors=True, dtype=torch.bfloat16 if bf16 else torch.float32
+            **common,
+            use_safetensors=True,
+            dtype=torch.bfloat16 if bf16 else torch.float32,
+            **quantized(quantization, torch.bfloat16 if bf16 else torch.float32),
         )
         if adapter is not None:
-            model = _merged(model, adapter)
+            model = _merged(model, adapter) if quantization == "none" else _beside(model, adapter)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"cannot open the model {adapter or path}: {error}") from error
-    model = model.eval().requires_grad_(False).to(device)
-    if bf16 and not native:
+    model = model.eval().requires_grad_(False)
+    if quantization == "none":
+        model = model.to(device)
+    if bf16 and not native and quantization == "none":
         from core.models.widening import widen
 
         widen(model)
@@ -117,6 +128,30 @@ def _merged(model: Any, adapter: Path) -> Any:
     import peft
 
     return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
+
+
+def _beside(model: Any, adapter: Path) -> Any:
+    """The model with the adapter beside its layers: merged into quantized ones, it would be rounded as they are."""
+    import peft
+
+    return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).get_base_model()
+
+
+def quantized(kind: str, compute: Any) -> dict[str, Any]:
+    """What `from_pretrained` is told of a quantization, which computes in `compute`, a type of torch."""
+    if kind == "none":
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    if kind == "int8":
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+    nf4 = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+    )
+    return {"quantization_config": nf4}
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:

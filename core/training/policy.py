@@ -12,7 +12,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 
 from core.models.chat import Chat
-from core.models.weights import WeightsError, check, check_adapter, cores, has_bf16
+from core.models.weights import WeightsError, check, check_adapter, cores, has_bf16, quantized
 from core.training.recipe import Lora, Recipe
 from core.training.reinforce import Policy
 
@@ -77,8 +77,9 @@ def _loaded(folder: str, kind: torch.dtype, quantization: str) -> Any:
     """A model of safetensors."""
     import transformers
 
-    more = {} if quantization == "none" else {"quantization_config": _quantization(quantization, kind)}
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, **_SAFE, use_safetensors=True, dtype=kind, **more)
+    return transformers.AutoModelForCausalLM.from_pretrained(
+        folder, **_SAFE, use_safetensors=True, dtype=kind, **quantized(quantization, kind)
+    )
 
 
 def _unpacked(location: dict[str, Any], kind: torch.dtype) -> tuple[Any, Any]:
@@ -123,19 +124,6 @@ def _lora(lora: Lora, seed: int) -> LoraConfig:
         lora_dropout=lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
         task_type="CAUSAL_LM",
-    )
-
-
-def _quantization(kind: str, compute: torch.dtype) -> Any:
-    from transformers import BitsAndBytesConfig
-
-    if kind == "int8":
-        return BitsAndBytesConfig(load_in_8bit=True)
-    return BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
     )
 
 

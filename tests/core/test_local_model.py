@@ -278,3 +278,22 @@ async def test_a_model_is_opened_and_closed(folder: Path) -> None:
     assert {reply.model for reply in replies} == {"tiny"}
     assert model.prompt_version == "judge-1"
     await model.close()
+
+
+async def test_quantized_weights_answer_nearly_as_whole_ones(weights: Weights, folder: Path) -> None:
+    small = open_weights(folder, precision=Precision.FP32, quantization="nf4")
+    assert any("4bit" in type(module).__name__ for module in small.model.modules())
+    exact = LocalModel("tiny", weights, asking(Mode.DIRECT))
+    rough = LocalModel("tiny", small, asking(Mode.DIRECT))
+    for one, other in zip(await exact.answer(CASES[:4]), await rough.answer(CASES[:4]), strict=True):
+        assert one.probabilities is not None
+        assert other.probabilities is not None
+        assert max(abs(one.probabilities[label] - other.probabilities[label]) for label in LABELS) < 0.5
+        assert sum(other.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_gguf_file_is_not_quantized_again(tmp_path: Path) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    with pytest.raises(ValueError, match="is quantized as it is"):
+        open_weights(file, quantization="nf4")

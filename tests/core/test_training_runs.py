@@ -100,6 +100,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "sft": {"algorithm": "sft"},
     "grpo": {"algorithm": "grpo", "generations": 2, "kl": 0.1},
     "ppo": {"algorithm": "ppo", "generations": 2},
+    "qlora": {"algorithm": "grpo", "generations": 2, "quantization": "nf4"},
 }
 
 
