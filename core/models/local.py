@@ -8,14 +8,13 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.llm.wire import Messages
 from core.models.batching import pack, shared_prefix
 from core.models.chat import Chat
 from core.models.model import Case, Mode, Reply
-from core.models.weights import Precision, Weights, open_weights
+from core.models.weights import Weights
 from storage.schema import Outcome, Usage
 
 if TYPE_CHECKING:
@@ -47,13 +46,6 @@ class Asking:
         """The seed of one answer: whatever else is asked, it stays the same."""
         text = f"{self.seed} {case.sample} {case.example}"
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6])
-
-
-async def open_local(
-    name: str, path: Path, asking: Asking, *, adapter: Path | None = None, precision: Precision = Precision.AUTO
-) -> LocalModel:
-    """The model at `path`, with an adapter if one is given, opened in a thread. Raises WeightsError."""
-    return LocalModel(name, await asyncio.to_thread(open_weights, path, adapter, precision), asking)
 
 
 class LocalModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -92,7 +91,6 @@ class Recipe(_Table):
     checkpoint_every: int = Field(default=20, ge=1)
     patience: int | None = Field(default=None, ge=1, description="Looks without a better dev accuracy before the end.")
     seed: int = Field(default=0, ge=0, lt=2**31)
-    accelerate: Path | None = Field(default=None, description="A config of `accelerate launch`: several processes.")
     vllm_server: str = Field(default="", description="RL: address of a vLLM server that writes the answers.")
 
     @property

@@ -17,7 +17,7 @@ from core.training.recipe import Algorithm, Recipe
 from core.training.rewards import RewardError, named
 from storage import examples, runs
 from storage.examples import Filter
-from storage.schema import Run, RunState
+from storage.schema import Run
 
 KIND = "train"
 NEEDED = ("torch", "transformers", "peft", "trl", "datasets")
@@ -89,12 +89,3 @@ def adapter_of(project: Project, connection: sqlite3.Connection, prefix: str) ->
 def adapter_folder(project: Project, run: Run) -> Path:
     """Where a training run puts the adapter that it has made."""
     return project.run_folder(run.id) / "adapter"
-
-
-def trained(project: Project, connection: sqlite3.Connection) -> dict[str, Run]:
-    """The training runs that have an adapter, newest first, by the name that their model goes by."""
-    return {
-        f"{run.params['name']}@{run.id[-6:]}": run
-        for run in runs.of_kind(connection, KIND)
-        if run.state is RunState.FINISHED and (adapter_folder(project, run) / "adapter_model.safetensors").is_file()
-    }

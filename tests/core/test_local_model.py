@@ -15,7 +15,7 @@ import transformers
 
 from core.models import decoding
 from core.models.chat import Chat
-from core.models.local import Asking, LocalModel, open_local
+from core.models.local import Asking, LocalModel
 from core.models.model import Case, Mode
 from core.models.weights import Precision, Weights, open_weights
 from storage.schema import Evidence, Outcome
@@ -271,7 +271,7 @@ async def test_the_loop_lives_while_it_works_and_a_cancelled_batch_ends_at_once(
 
 
 async def test_a_model_is_opened_and_closed(folder: Path) -> None:
-    model = await open_local("tiny", folder, asking(prompt_version="judge-1"), precision=Precision.BF16)
+    model = LocalModel("tiny", open_weights(folder, precision=Precision.BF16), asking(prompt_version="judge-1"))
     (batch,) = model.batches(CASES[:3])
     replies = await model.answer(batch)
     assert {reply.outcome for reply in replies} <= {Outcome.WRITTEN, Outcome.TRUNCATED}
