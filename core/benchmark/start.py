@@ -63,8 +63,9 @@ class BenchParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
     """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
-    if problem := choose.check(project.task, params.model, params.mode):
+    if problem := choose.check(project, connection, params.model, params.mode):
         raise RunError(problem)
+    params = params.model_copy(update={"model": choose.named(project, connection, params.model)})
     if params.budget is not None and params.model in project.task.models:
         priced = project.task.models[params.model].model
         if priced not in project.task.prices:

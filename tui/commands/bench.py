@@ -30,7 +30,7 @@ def bench() -> None:
 
 
 @bench.command("run")
-@click.option("--model", help="A name of [models.…] or [local.…], or a baseline.  [default: the student]")
+@click.option("--model", help="A name that `models list` shows.  [default: the student]")
 @click.option("--mode", type=click.Choice([one.value for one in Mode]), help="How it is asked.  [default: by model]")
 @click.option("--split", help="The accepted examples of this split.  [default: test]")
 @click.option("--where", help="The examples that match this query; accepted ones, unless it names a status.")
@@ -65,7 +65,7 @@ def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
         update["split"] = "test"
     if asked["budget"] is None and project.task.limits.budget is not None:
         update["budget"] = project.task.limits.budget
-    update |= {"model": model, "mode": asked["mode"] or choose.default_mode(project.task, model)}
+    update |= {"model": model, "mode": asked["mode"] or choose.default_mode(project, connection, model)}
     try:
         run = start(project, connection, BenchParams.model_validate(update))
     except FileError as error:
@@ -177,9 +177,10 @@ def gate(
     from core.runs.control import RunError
 
     project, connection = context.open()
-    known = choose.known(project.task)
+    known = choose.known(project, connection)
 
     def found(name: str) -> Run:
+        name = choose.named(project, connection, name)
         return newest(connection, name) if name in known else benchmark(connection, name)
 
     mine = found(student or project.task.roles.student)

@@ -28,14 +28,14 @@ def models() -> None:
 def list_(context: Context, as_json: bool) -> None:
     """The models, where they are, their roles, and what is missing to use them; nothing is asked or loaded."""
     project, connection = context.open()
-    found = roster(project, Capabilities(connection))
+    found = roster(project, connection)
     without = missing()
     if as_json:
         print_json({"models": found, "train": {"installed": not without, "missing": without}})
         return
     table(
         ["name", "kind", "where", "role", "state"],
-        [(one.name, one.kind.value, _where(one), ", ".join(one.roles), _state(one)) for one in found],
+        [(_named(one), one.kind.value, _where(one), ", ".join(one.roles), _state(one)) for one in found],
         widths={2: 60, 4: 120},
     )
     roles = project.task.roles
@@ -44,6 +44,10 @@ def list_(context: Context, as_json: bool) -> None:
     if built_in:
         show(f"{', '.join(built_in)} (embedded, no model)")
     show(f"the extra `train` is not installed ({', '.join(without)}): {INSTALL}" if without else "`train` is installed")
+
+
+def _named(one: Listed) -> str:
+    return f"{one.name} (also {one.also})" if one.also else one.name
 
 
 def _where(one: Listed) -> str:
@@ -71,11 +75,12 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
     A model of the hub is downloaded only if it is named.
     """
     project, connection = context.open()
-    known = {one.name: one for one in roster(project, Capabilities(connection))}
+    listed = roster(project, connection)
+    known = {one.name: one for one in listed} | {one.also: one for one in listed if one.also}
     if unknown := [name for name in names if name not in known]:
         raise click.UsageError(f"no model {', '.join(unknown)} in the project: there are {', '.join(known)}")
-    chosen = [known[name] for name in names] or [one for one in known.values() if one.downloaded is not False]
-    for one in known.values():
+    chosen = [known[name] for name in names] or [one for one in listed if one.downloaded is not False]
+    for one in listed:
         if one not in chosen and not names:
             say(f"{one.name}: {one.where} is not downloaded: `sidequest models check {one.name}` fetches it")
     found = asyncio.run(_check(project, connection, chosen))
