@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.project import FILE, Project, open_project
+from core.training.recipe import Algorithm
 from storage import runs
 from storage.schema import Run, RunState, new_id
 
@@ -32,14 +33,12 @@ def training(
     done: int | None = None,
     **recipe: Any,
 ) -> Run:
-    """A run whose phases are recipes of these names, the first SFT and the others GRPO.
+    """A run whose phases are recipes of these names, which say the algorithm, or else it is GRPO.
 
     The first `done` phases (all, if it is not given) left the `adapter`, or files that look like one.
     """
-    told = {
-        name: {"algorithm": "grpo" if at or start_from else "sft", "student": "tiny"} | recipe
-        for at, name in enumerate(phases)
-    }
+    named = [name if name in list(Algorithm) else Algorithm.GRPO for name in phases]
+    told = {name: {"algorithm": one, "student": "tiny"} | recipe for name, one in zip(phases, named, strict=True)}
     params = {"name": phases[-1], "phases": told, "student": "tiny", "start_from": start_from}
     run = Run(id=key or new_id(), kind="train", state=state, params=params)
     runs.add(db, run)

@@ -24,7 +24,7 @@ NEWEST = 10
 
 @click.group()
 def train() -> None:
-    """Training: run, show, list, note."""
+    """Training: run, show, list, note, compare."""
 
 
 @train.command("run")
@@ -102,6 +102,33 @@ def note_(context: Context, run: str, text: str) -> None:
     step = int(found.progress.get("done", 0))
     training.add_note(connection, found.id, str(found.progress.get("phase", "")), step, text)
     say(f"noted at step {step}")
+
+
+@train.command("compare")
+@click.argument("run", nargs=-1)
+@click.option("--run", "benchmark", is_flag=True, help="Run the benchmarks that are missing first, one after another.")
+@json_option
+@pass_context
+@verb
+def compare_(context: Context, run: tuple[str, ...], benchmark: bool, as_json: bool) -> None:
+    """The student and what training RUNs made of it (all, if none is named), on the same examples, in one table."""
+    from core.training.comparison import start_missing, table
+    from tui.commands.train_figures import show_table
+
+    project, connection = context.open()
+    chosen = [_training(connection, one) for one in run]
+    found = table(project, connection, chosen)
+    while benchmark and (lacking := next((row for row in found.rows if row.command), None)):
+        say(f"{lacking.model}: {lacking.command}")
+        made = start_missing(project, connection, found, lacking)
+        ended = wait(connection, made, lambda figures: f"{figures.get('right', 0)} right", quiet=as_json)
+        if (state := look(ended).state) is not RunState.FINISHED:
+            raise RunError(f"benchmark {made.id[-6:]} is {state}{f': {ended.reason}' if ended.reason else ''}")
+        found = table(project, connection, chosen)
+    if as_json:
+        print_json(found)
+    else:
+        show_table(found)
 
 
 def _training(connection: Any, prefix: str) -> Run:
