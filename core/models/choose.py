@@ -89,16 +89,11 @@ def model_for(
         return EndpointModel(
             task, name, mode, project_dir=project.folder, capabilities=Capabilities(connection), budget=budget
         )
-    return _local(project, name, local_of(project, connection, name), mode, seed)
-
-
-def local_of(project: Project, connection: sqlite3.Connection, name: str) -> Local:
-    """How the model `name` of this machine is opened; raises ModelError if it is none, or not whole any more."""
     made = trained(project, connection).get(name)
-    local = made.local if made else locals_of(project.task).get(name)
-    if local is None:
-        raise ModelError(f"{name} is no model of this machine, or its student is gone from the project file")
-    return local
+    local = made.local if made else locals_of(task)[name]
+    if local is None:  # `check` has said so
+        raise ModelError(f"{name}: its student is gone from the project file")
+    return _local(project, name, local, mode, seed)
 
 
 def _local(project: Project, name: str, local: Local, mode: Mode, seed: int) -> Model:

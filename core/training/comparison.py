@@ -22,7 +22,7 @@ from core.project import Project
 from core.runs.control import RunError, look, require
 from core.runs.launch import resume
 from storage import predictions, runs
-from storage.schema import Run, RunState
+from storage.schema import PredictionOutcome, Run, RunState
 
 Examples = frozenset[tuple[str, int]]
 
@@ -144,6 +144,31 @@ def start_missing(project: Project, connection: sqlite3.Connection, found: Table
         return require(connection, row.stopped)
     params = BenchParams(model=row.model, mode=row.mode, like=found.like, split="" if found.like else "test")
     return start_benchmark(project, connection, params)
+
+
+# What `in_words` tells, each with its 95 % interval where it has one.
+FIGURES = ("right", "balanced", "Brier", "ECE", "confidence", "without answer")
+
+
+def in_words(row: Row) -> tuple[str, ...]:
+    """The figures of a row, as a person reads them; what is not known says so."""
+    one = row.measured
+    if one is None:
+        return ("at work" if row.going else "not measured", *[""] * (len(FIGURES) - 1))
+    without = [f"{number} {name}" for name, number in one.outcomes.items() if name != PredictionOutcome.ANSWERED.value]
+    rate = "unknown" if one.accuracy is None else f"{100 * one.accuracy:.1f} %"
+    return (
+        f"{one.right}/{one.n}, {rate} ({100 * one.low:.1f}–{100 * one.high:.1f})",
+        "unknown" if one.balanced_accuracy is None else f"{100 * one.balanced_accuracy:.1f} %",
+        _score(one.brier, one.brier_low, one.brier_high),
+        _score(one.ece, one.ece_low, one.ece_high),
+        one.basis,
+        ", ".join(without) or "0",
+    )
+
+
+def _score(value: float | None, low: float | None, high: float | None) -> str:
+    return "unknown" if value is None or low is None or high is None else f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
 def in_short(line: Iterable[Trained]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from core.training.comparison import Measured, Row, Table
-from storage.schema import PredictionOutcome
+from core.training.comparison import FIGURES, Row, Table, in_words
 from tui.commands.bench_figures import gap
 from tui.commands.output import say, show, table
 
@@ -15,8 +14,8 @@ def show_table(found: Table) -> None:
     else:
         show(f"{found.examples} examples, the same for all\n")
     table(
-        ["", "model", "mode", "right (95 %)", "balanced", "Brier (95 %)", "ECE (95 %)", "without answer", "gate"],
-        [(row.what, row.model, row.mode.value, *_figures(row)) for row in found.rows],
+        ["", "model", "mode", *FIGURES, "gate"],
+        [(row.what, row.model, row.mode.value, *in_words(row), _verdict(row)) for row in found.rows],
     )
     if found.pairs:
         show("")
@@ -37,28 +36,5 @@ def show_table(found: Table) -> None:
         say("the reference was not asked the same: the gate says what can be said without it")
 
 
-def _figures(row: Row) -> tuple[str, ...]:
-    one = row.measured
-    if one is None:
-        return ("at work" if row.going else "no benchmark", "", "", "", "", "")
-    return (
-        "unknown" if one.accuracy is None else f"{one.right}/{one.n}, {_percent(one.accuracy, one.low, one.high)}",
-        "unknown" if one.balanced_accuracy is None else f"{100 * one.balanced_accuracy:.1f} %",
-        _score(one.brier, one.brier_low, one.brier_high),
-        _score(one.ece, one.ece_low, one.ece_high),
-        _without(one),
-        one.verdict.value,
-    )
-
-
-def _without(one: Measured) -> str:
-    told = [f"{number} {name}" for name, number in one.outcomes.items() if name != PredictionOutcome.ANSWERED.value]
-    return ", ".join(told) or "0"
-
-
-def _percent(rate: float, low: float, high: float) -> str:
-    return f"{100 * rate:.1f} % ({100 * low:.1f}–{100 * high:.1f})"
-
-
-def _score(value: float | None, low: float | None, high: float | None) -> str:
-    return "unknown" if value is None or low is None or high is None else f"{value:.3f} ({low:.3f}–{high:.3f})"
+def _verdict(row: Row) -> str:
+    return "" if row.measured is None else row.measured.verdict.value
