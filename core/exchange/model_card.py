@@ -109,9 +109,8 @@ def _use(project: Project, one: Trained, format_: str, base: str) -> str:
         f"model.create_chat_completion(messages, temperature=0, max_tokens={one.recipe.max_answer_tokens})",
     }[format_]
     asked = (
-        ""
-        if format_ == "gguf"
-        else "\n\nids = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors='pt')\n"
+        "\n\nids = tokenizer.apply_chat_template(\n"
+        "    messages, add_generation_prompt=True, return_tensors='pt', return_dict=True\n)\n"
         f"model.generate(**ids, do_sample=False, max_new_tokens={one.recipe.max_answer_tokens})"
     )
     return "\n\n".join(
@@ -122,7 +121,7 @@ def _use(project: Project, one: Trained, format_: str, base: str) -> str:
             f"{how} It was trained to answer so:",
             block(shape),
             "In Python, with these `messages`:",
-            block(opened + asked, "python"),
+            block(opened if format_ == "gguf" else opened + asked, "python"),
         ]
     )
 
@@ -135,6 +134,12 @@ def _data(project: Project, connection: sqlite3.Connection) -> tuple[str, Counte
         counted.add(batch)
     kin = splits.family_counts(connection, where)
     there = [name for name in splits.SPLITS if counted.splits[name]]
+    if not there:
+        return (
+            "The project holds no accepted example in a split any more; how many were used is said below.",
+            counted,
+            {},
+        )
     families = {name: kin.get(name, 0) for name in there}
     parts = [
         "Examples that people accepted: `train` was learnt from, `dev` looked at meanwhile, `test` asked afterwards. "
@@ -157,7 +162,9 @@ def _phase(connection: sqlite3.Connection, one: Trained) -> str:
         for event in runs.events(connection, one.run, limit=_FIRST)
         if event.message.startswith(f"{one.phase}: ") and re.search(r"\d+ cases", event.message)
     ]
-    recipe = tomlkit.dumps({"train": {one.phase: one.recipe.model_dump(mode="json", exclude_none=True)}})
+    # Where the machines of the training were is nobody's business.
+    told = one.recipe.model_dump(mode="json", exclude_none=True, exclude={"vllm_server"})
+    recipe = tomlkit.dumps({"train": {one.phase: told}})
     lines = [f"### {text(one.phase)}, run {one.run[-6:]}"]
     return "\n\n".join([*lines, *(text(each) for each in said), block(recipe.strip(), "toml")])
 
@@ -200,7 +207,7 @@ def _measured(project: Project, connection: sqlite3.Connection, one: Trained) ->
 def _limits(one: Trained, format_: str) -> list[str]:
     found = [
         "It answers this one question, asked in this one form; of anything else it knows no more than its base.",
-        "Its confidence was measured on examples like those above: on others it may mean something else.",
+        "What was measured holds for cases like those that it was measured on: on others, its confidence least of all.",
     ]
     if format_ != "adapter" and one.recipe.quantization != "none":
         found.append(

@@ -148,6 +148,8 @@ def written(
             step(2, "writes it")
             if params.format is ModelFormat.MERGED:
                 model.save_pretrained(part, max_shard_size="1000GB")
+                for told in SAFE:  # how it was opened here is no part of it
+                    tokenizer.init_kwargs.pop(told, None)
                 tokenizer.save_pretrained(part)
             else:
                 _gguf(part / GGUF, params.model, model, tokenizer, base)
@@ -155,6 +157,8 @@ def written(
         files = hashes(part)
         text = card(project, connection, one, params, files, upstream(local, base), hashes(base))
         (part / CARD).write_text(text, encoding="utf-8")
+        for name in files:  # the library leaves weights that nobody else may read
+            (part / name).chmod((part / CARD).stat().st_mode)
     return files
 
 

@@ -88,6 +88,7 @@ async def test_each_format_gives_the_same_logits(
     output = tmp_path / "out"
     assert await exported(trained, db, output, format_) == Ending(RunState.FINISHED)
     assert {one.name for one in output.iterdir()} <= model_export.FILES
+    assert len({one.stat().st_mode for one in output.iterdir()}) == 1
     for file in output.glob("*.json"):
         assert str(tiny.parent) not in file.read_text()
     asked = open_weights(tiny, adapter, Precision.FP32)
