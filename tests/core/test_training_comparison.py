@@ -177,5 +177,7 @@ def test_the_command_line_shows_it(tiny: Project, db: sqlite3.Connection, cases:
     document = json.loads(CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "--json"]).stdout)
     assert [row["measured"]["right"] for row in document["rows"]] == [20, 40]
     assert document["pairs"][0]["found"]["n"] == N
+    told = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "show", SFT])
+    assert "made sft-aaaaaa: `sidequest train compare AAAAAA`" in told.stdout
     gate = CliRunner().invoke(main, ["-C", str(tiny.folder), "gate", "--student", "sft", "--json"])
     assert json.loads(gate.stdout)["student"]["right"] == 40

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from core.models.trained import trained
 from core.project import Project
 from core.runs.control import RunError, look, require
 from core.training.start import KIND, adapter_folder, start
@@ -168,12 +169,18 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
         "alarms": run.progress.get("alarms", {}),
         "checkpoints": [str(one.relative_to(project.folder)) for one in _checkpoints(project, run)],
         "adapter": str(adapter.relative_to(project.folder)) if there else None,
+        "models": _models(project, connection, run),
     }
     if whole:
         found["metrics"] = [_plain(one) for one in training.steps(connection, run.id)]
         found["looks"] = [_plain(one) for one in training.looks(connection, run.id)]
         found["notes"] = training.notes(connection, run.id)
     return found
+
+
+def _models(project: Project, connection: Any, run: Run) -> list[str]:
+    """The models that a training run has made."""
+    return [one.name for one in trained(project, connection).values() if one.run == run.id]
 
 
 def _plain(one: training.Step) -> dict[str, Any]:
@@ -190,6 +197,8 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
         print_json(_document(project, connection, run))
         return
     show(f"{run.params.get('name')} · run {run.id[-6:]} · {look(run).state}{f': {run.reason}' if run.reason else ''}")
+    if made := _models(project, connection, run):
+        show(f"  made {', '.join(made)}: `sidequest train compare {run.id[-6:]}` holds it against the student")
     for sentence in run.progress.get("alarms", {}).values():
         show(f"  ! {sentence}")
     looks = training.looks(connection, run.id)
