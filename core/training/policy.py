@@ -12,13 +12,14 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 
 from core.models.chat import Chat
 from core.models.weights import SAFE, WeightsError, check, check_adapter, cores, has_bf16, plain
+from core.training import processes
 from core.training.recipe import Lora, Recipe
 from core.training.reinforce import Policy
 
 
 def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> Policy:
     """The student at `path` with an adapter to be trained: a new one, or a copy of `adapter`. Raises WeightsError."""
-    torch.set_num_threads(cores())
+    torch.set_num_threads(max(1, cores() // processes.here()))
     model, tokenizer = open_base(path, recipe)
     try:
         if adapter is None:

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
 from core.models.decoding import Decoder, Sampling, Written
+from core.training import processes
 from core.training.cases import TrainingCase
 from core.training.mix import Draw
 from core.training.prefix import Scores, Shared, score, shareable
@@ -217,9 +218,10 @@ class Reinforcing(GRPOTrainer):
             for place, at in zip(places, better, strict=True):
                 rollouts[place * group : (place + 1) * group] = self._rollouts[at * group : (at + 1) * group]
         self._rollouts = rollouts
-        kept = figures(rollouts, group, self.judging.labels)
-        self._learn_of_levels(rollouts)
-        self._heard(self.state.global_step, rollouts, kept | {"no_signal": first["no_signal"]})
+        everyones = processes.gathered(rollouts)
+        kept = figures(everyones, group, self.judging.labels)
+        self._learn_of_levels(everyones)
+        self._heard(self.state.global_step, everyones, kept | {"no_signal": first["no_signal"]})
         return made
 
     def _refills(self) -> int:

@@ -41,6 +41,8 @@ class TrainParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:
     """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError."""
+    from core.training.estimate import refuse
+
     params = planned(project.task, name)
     if missing := [package for package in NEEDED if find_spec(package) is None]:
         raise RunError(
@@ -51,6 +53,7 @@ def start(project: Project, connection: sqlite3.Connection, name: str, *, start_
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
         raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
     refuse_second(connection, KIND)
+    refuse(project, params)
     return launch(project, connection, KIND, params.model_dump(mode="json"))
 
 

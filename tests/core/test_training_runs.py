@@ -82,14 +82,14 @@ async def carry_out(project: Project, db: sqlite3.Connection, run: Run, *, stop_
 
 
 def stopping_at(session: Session, step: int) -> None:
-    original = session.wait
+    original = session.heard
 
-    def wait(connection: sqlite3.Connection) -> bool:
+    def heard(connection: sqlite3.Connection) -> str | None:
         if session.progress.get("done", 0) >= step - 1:  # its figures come after it
             session.stop()
         return original(connection)
 
-    session.wait = wait  # type: ignore[method-assign]
+    session.heard = heard  # type: ignore[method-assign]
 
 
 def losses(db: sqlite3.Connection, run: Run) -> list[float]:
