@@ -25,7 +25,7 @@ from core.runs.control import RunError
 from core.runs.figures import duration
 from core.training.memory import Lengths, Need, advice, need
 from core.training.recipe import Algorithm, Launcher, Recipe
-from core.training.start import TrainParams, planned
+from core.training.start import TrainParams, planned, require_extra
 from storage import database, listing
 from storage.examples import Filter
 from storage.schema import Example
@@ -194,6 +194,7 @@ def _basis(params: TrainParams, found: list[PhaseEstimate]) -> str:
 
 def _known(project: Project, name: str) -> tuple[TrainParams, Shape, list[int]]:
     params = planned(project.task, name)
+    require_extra()
     try:
         shape = shape_of(locate(project.folder, locals_of(project.task)[params.student]))
     except (WeightsError, MissingError) as error:

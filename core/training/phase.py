@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -155,19 +156,21 @@ def _trainer(
     from core.training.reinforce import Reinforcing
     from core.training.rewards import named
     from core.training.rollout import Judging
+    from core.training.server import reaching
 
     kind = Proximal if recipe.algorithm is Algorithm.PPO else Reinforcing
-    return kind(
-        policy,
-        recipe,
-        settings.reinforced(recipe, phase.folder, processes.count()),
-        made,
-        draw,
-        Judging(labels, {name: named(name) for name in recipe.rewards}, recipe.rewards, recipe.costs),
-        heard=watcher.heard,
-        first_step=begun,
-        callbacks=[watcher],
-    )
+    with reaching(recipe.vllm_server) if recipe.vllm_server else nullcontext():
+        return kind(
+            policy,
+            recipe,
+            settings.reinforced(recipe, phase.folder, processes.count()),
+            made,
+            draw,
+            Judging(labels, {name: named(name) for name in recipe.rewards}, recipe.rewards, recipe.costs),
+            heard=watcher.heard,
+            first_step=begun,
+            callbacks=[watcher],
+        )
 
 
 def _looking(

@@ -10,8 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from core.models.places import MissingError
-from core.models.weights import WeightsError
 from core.project import Project, open_project
 from core.runs.session import Ending, Session
 from core.training import checkpoints, processes
@@ -54,8 +52,8 @@ def main(run_id: str, name: str, folder: Path) -> int:
     try:
         PartialState(cpu=not is_available())
         ending = _first(project, run_id, name) if rank == 0 else _other(project)
-    except (WeightsError, MissingError, OSError, MemoryError, RuntimeError) as error:
-        ending = explained(error)
+    except Exception as error:
+        ending = explained(error, project.run_folder(run_id))
         leave(project.run_folder(run_id) / name, rank, ending)
         # The others may wait for this one, for ever: it must not wait for them at its end.
         sys.stderr.flush()
@@ -84,7 +82,7 @@ def _other(project: Project) -> Ending:
 
 def _end_with_worker() -> None:
     """End this process once the worker, which holds the other end of the pipe, is gone."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):
         pass
     os._exit(1)
 

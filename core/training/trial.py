@@ -16,9 +16,9 @@ from typing import Any, TextIO
 
 from core.models.asking import Asking
 from core.models.chat import Chat
-from core.models.places import MissingError, locate
+from core.models.places import locate
 from core.models.trained import locals_of
-from core.models.weights import SAFE, WeightsError, check
+from core.models.weights import SAFE, check
 from core.project import Project, open_project
 from core.training.cases import cases
 from core.training.phase import Phase, carry_out
@@ -85,8 +85,8 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
             phase = Phase(phase_name, short, path, before, scratch / phase_name, train, dev)
             began = time.perf_counter()
             ending = carry_out(project, phase, telling)
-        except (WeightsError, MissingError, OSError, MemoryError, RuntimeError) as error:
-            ending = explained(error)
+        except Exception as error:
+            ending = explained(error, scratch)
             began = time.perf_counter()
         telling.say(ended=ending.state.value, reason=ending.reason, took=time.perf_counter() - began, peak=peak())
         if ending.state is not RunState.FINISHED:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
 from collections import deque
 from collections.abc import Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from core.models.places import MissingError, locate
@@ -26,6 +28,10 @@ from storage.examples import Filter
 from storage.schema import Example, RunState
 
 _ADVICE = "lower batch, micro_batch, generations or the token limits, quantize with nf4, or take a smaller student"
+
+_KEPT = "what was finished is kept"
+# Where so little is free, a file that broke off did so for want of room.
+_LITTLE_ROOM = 16_000_000
 
 
 async def train(session: Session) -> Ending:
@@ -51,7 +57,7 @@ def _train(session: Session) -> Ending:
             made = session.project.run_folder(session.run.id) / params.name / "adapter"
             shutil.copytree(made, adapter_folder(session.project, session.run), dirs_exist_ok=True)
         except OSError as error:
-            return explained(error)
+            return explained(error, session.project.folder)
         return ending
 
 
@@ -62,8 +68,8 @@ def work_on(session: Session, connection: sqlite3.Connection, params: TrainParam
         begun = checkpoints.newest(phase.folder)
         training.forget_after(connection, session.run.id, name, checkpoints.step_of(begun) if begun else 0)
         return carry_out(session.project, phase, InDatabase(session, connection, name, phase.recipe))
-    except (WeightsError, MissingError, OSError, MemoryError, RuntimeError) as error:
-        return explained(error)
+    except Exception as error:  # libraries have types of their own for a full disk, and none
+        return explained(error, session.project.run_folder(session.run.id))
 
 
 def phase_of(project: Project, connection: sqlite3.Connection, run: str, params: TrainParams, name: str) -> Phase:
@@ -88,20 +94,35 @@ def examples(connection: sqlite3.Connection, split: str) -> list[Example]:
     return listing.whole(connection, listing.every(connection, Filter(status=("accepted",), split=(split,))))
 
 
-def explained(error: BaseException) -> Ending:
-    """A failure in words, with the way out; raises `error` again if it is none that a person can mend."""
+def explained(error: Exception, folder: Path) -> Ending:
+    """What has failed while files of `folder` were written, in words, with the way out.
+
+    Raises `error` again if it is none that a person can mend.
+    """
     from core.models.decoding import out_of_memory
+    from core.training.server import ServerError
     from core.training.watcher import NotANumberError
 
-    if isinstance(error, WeightsError | MissingError):
+    if isinstance(error, WeightsError | MissingError | ServerError):
         return Ending(RunState.FAILED, str(error))
     if out_of_memory(error):
         return Ending(RunState.FAILED, f"out of memory: {_ADVICE}; resume goes on from the last checkpoint")
     if isinstance(error, NotANumberError):
         return Ending(RunState.FAILED, f"{error}: lower learning_rate, and resume from the last checkpoint")
+    if _full(error, folder):
+        return Ending(RunState.FAILED, f"No space left on device: {_KEPT}; make room, and resume")
     if isinstance(error, OSError):
-        return Ending(RunState.FAILED, f"{error.strerror or error}: what was finished is kept; mend it, and resume")
+        return Ending(RunState.FAILED, f"{error.strerror or error}: {_KEPT}; mend it, and resume")
     raise error
+
+
+def _full(error: BaseException, folder: Path) -> bool:
+    """Whether the disk is full. safetensors says so in words; torch says only that its file is not as it should be."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    said = str(error)
+    broken = "inline_container" in said or "iostream" in said
+    return "No space left" in said or (broken and shutil.disk_usage(folder).free < _LITTLE_ROOM)
 
 
 class InDatabase:

@@ -1,4 +1,4 @@
-"""Training in two processes on the processor, as `accelerate launch` starts them: to the end, stopped, broken, resumed."""
+"""Training in two processes on the processor, by `accelerate launch`: to the end, stopped, broken, resumed."""
 
 from __future__ import annotations
 
