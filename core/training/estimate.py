@@ -41,7 +41,8 @@ _DOUBT = 1.3
 @dataclass
 class PhaseEstimate:
     """What one recipe of a launch takes. Memory in MB of 10^6 bytes; `peak_mb` is by formula, `measured_mb` was
-    reached by three real steps. `seconds` is the whole phase, None where nothing was measured."""
+    reached by three real steps. `look_seconds` are those of one of the `watched` dev examples, `seconds` those of the
+    whole phase; None where nothing was measured."""
 
     name: str
     memory_mb: dict[str, float]
@@ -49,6 +50,7 @@ class PhaseEstimate:
     prompt_tokens: int
     answer_tokens: int
     step_seconds: list[float] = field(default_factory=list)
+    watched: int = 0
     look_seconds: float | None = None
     measured_mb: float | None = None
     seconds: float | None = None
@@ -255,6 +257,7 @@ async def _try(
                 if "cases" in one:
                     exact = Lengths(one["prompt"], one["answer"])
                     found[at] = phase_by_formula(one["phase"], params.phases[one["phase"]], shape, exact, has)
+                    found[at].watched = one["watched"]
                     if one["longer"]:
                         found[at].notes.append(f"{one['longer']} cases are too long and left out")
                     if found[at].peak_mb * MB > has.available:
@@ -282,14 +285,14 @@ def told(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any], heard: Heard
         heard(f"{phase.name}: step {one['step']} took {one['seconds']:.1f} s")
     elif "look" in one:
         phase.look_seconds = one["look"]
-        heard(f"{phase.name}: a look at the dev split takes {duration(one['look'] * recipe.evaluate_on)}")
+        heard(f"{phase.name}: a look at the dev split takes {duration(one['look'] * phase.watched)}")
     elif "note" in one:
         phase.notes.append(one["note"])
     elif one.get("ended") == "finished":
         phase.measured_mb = one["peak"] / MB
         counted = phase.step_seconds[1:] or phase.step_seconds
         steps = recipe.steps * sum(counted) / len(counted)
-        looks = recipe.evaluate_on * (phase.look_seconds or 0.0) * (2 + recipe.steps // recipe.evaluate_every)
+        looks = phase.watched * (phase.look_seconds or 0.0) * (2 + recipe.steps // recipe.evaluate_every)
         phase.seconds = steps + looks
         heard(f"{phase.name}: {duration(phase.seconds)} in all, {phase.measured_mb:,.0f} MB at once")
 

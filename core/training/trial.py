@@ -78,7 +78,7 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
         telling = Measuring(out, phase_name)
         try:
             path = locate(project.folder, locals_of(project.task)[params.student])
-            telling.say(**lengths(project, path, recipe, train))
+            telling.say(**lengths(project, path, recipe, train), watched=min(len(dev), recipe.evaluate_on))
             short = recipe.model_copy(
                 update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": LOOKED_AT}
             )
