@@ -83,6 +83,15 @@ def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidat
         insert(connection, "questions", columns(question))
 
 
+def ask_like(connection: sqlite3.Connection, run: str, like: str) -> None:
+    """Let a run ask what the run `like` asks, with the cases as they were. Call it inside the run's transaction."""
+    connection.execute(
+        "INSERT INTO questions (run, position, example, version, label, domain, level, family) "
+        "SELECT ?, position, example, version, label, domain, level, family FROM questions WHERE run = ?",
+        (run, like),
+    )
+
+
 def questions(connection: sqlite3.Connection, run: str) -> list[Question]:
     """What a run asks, in its order."""
     rows = connection.execute("SELECT * FROM questions WHERE run = ? ORDER BY position", (run,))
@@ -182,6 +191,12 @@ def families(connection: sqlite3.Connection, run: str) -> list[tuple[str, str]]:
 def asked(connection: sqlite3.Connection, run: str) -> int:
     """How many examples a run asks in all."""
     return int(connection.execute("SELECT count(*) FROM questions WHERE run = ?", (run,)).fetchone()[0])
+
+
+def asked_of(connection: sqlite3.Connection, run: str) -> frozenset[tuple[str, int]]:
+    """What a run asks in all, as (example, version)."""
+    rows = connection.execute("SELECT example, version FROM questions WHERE run = ?", (run,))
+    return frozenset((row[0], row[1]) for row in rows)
 
 
 def mean_output_tokens(connection: sqlite3.Connection, model: str) -> float | None:

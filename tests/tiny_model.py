@@ -63,3 +63,19 @@ def save(
     LlamaForCausalLM(config).save_pretrained(folder)
     made.save_pretrained(folder)
     return folder
+
+
+def adapt(model: Path, folder: Path, *, seed: int = 1) -> Path:
+    """Save a random LoRA adapter for the model in a folder, one that changes its answers. Returns `folder`."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM")
+    made: Any = get_peft_model(AutoModelForCausalLM.from_pretrained(model), config)
+    for name, weight in made.named_parameters():
+        if "lora_B" in name:  # zeros, as training begins
+            torch.nn.init.normal_(weight, std=0.2)
+    made.save_pretrained(str(folder), selected_adapters=["default"])
+    return folder

@@ -23,6 +23,7 @@ VERBS = {
     "bench": "tui.commands.bench:bench",
     "gate": "tui.commands.bench:gate",
     "train": "tui.commands.train:train",
+    "judge": "tui.commands.judge:judge",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "config": "tui.commands.config:config",

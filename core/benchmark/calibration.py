@@ -42,8 +42,9 @@ class Reliability:
     """How well `n` confidences fit what was right; `missing` answers came without one.
 
     `brier` is the mean square of confidence minus right or wrong (Brier 1950): 0 is best, 0.25 what always saying 0.5
-    gets. `ece` is the expected calibration error with its 95 % interval in `low` and `high`. `distinct` counts the
-    different confidences: with one alone, they tell nothing apart. What needs an answer is None without one.
+    gets; `brier_low` and `brier_high` are its 95 % interval, a bootstrap over families. `ece` is the expected
+    calibration error with its 95 % interval in `low` and `high`. `distinct` counts the different confidences: with one
+    alone, they tell nothing apart. What needs an answer is None without one.
     """
 
     n: int
@@ -56,6 +57,8 @@ class Reliability:
     low: float | None
     high: float | None
     bins: list[Bin]
+    brier_low: float | None = None
+    brier_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def reliability(
     found = _bins(stated, truth, bin_of)
     ece = float(sum(one.n * abs(one.confidence - one.accuracy) for one in found) / len(known))
     low, high = _interval(stated - truth, bin_of, family, seed)
+    brier_low, brier_high = _mean_interval((stated - truth) ** 2, family, seed)
     return Reliability(
         n=len(known),
         missing=missing,
@@ -126,6 +130,8 @@ def reliability(
         low=low,
         high=high,
         bins=found,
+        brier_low=brier_low,
+        brier_high=brier_high,
     )
 
 
@@ -175,6 +181,16 @@ def _interval(off: np.ndarray, bin_of: np.ndarray, family: np.ndarray, seed: int
     ece = np.abs(bins).sum()
     high = np.quantile(np.abs(drawn).sum(axis=1), 1 - tail)
     return max(0.0, float(ece - away)), min(1.0, max(float(ece), float(high)))
+
+
+def _mean_interval(values: np.ndarray, family: np.ndarray, seed: int) -> tuple[float, float]:
+    """The percentile interval of the mean of `values` (n,)."""
+    import numpy as np
+
+    totals = resampled(family_sums(np.stack([values, np.ones(len(values))], axis=1), family), RESAMPLES, seed)
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(totals[:, 0] / totals[:, 1], [tail, 1 - tail])
+    return float(low), float(high)
 
 
 def _squares(one: Scored) -> float:

@@ -37,7 +37,7 @@ class Estimate:
 
 def estimate(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Estimate:
     """What a benchmark of `params` would ask; raises RunError if it cannot be started, FileError, PromptError."""
-    if problem := choose.check(project.task, params.model, params.mode):
+    if problem := choose.check(project, connection, params.model, params.mode):
         raise RunError(problem)
     chosen = chosen_examples(project, connection, params)
     questions = len(chosen) * params.samples

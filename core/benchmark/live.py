@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +12,7 @@ from core.benchmark.results import answer
 from core.benchmark.scored import Scored
 from core.benchmark.start import BenchParams
 from core.models.choose import known
+from core.project import Project
 from core.statistics import wilson
 from core.task import Task
 from storage.predictions import Heard
@@ -141,10 +143,11 @@ def in_role(task: Task, params: BenchParams) -> str:
     return "reference" if params.student or params.model == task.roles.reference else "student"
 
 
-def models(task: Task) -> list[str]:
+def models(project: Project, connection: sqlite3.Connection) -> list[str]:
     """The models that can be asked, the student's first, then the reference's."""
-    first = [task.roles.student, task.roles.reference]
-    return list(dict.fromkeys([*(name for name in first if name in known(task)), *known(task)]))
+    there, roles = known(project, connection), project.task.roles
+    first = [roles.student, roles.reference]
+    return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
 def outcomes_without(counts: Mapping[str, int]) -> dict[str, int]:

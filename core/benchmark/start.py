@@ -35,8 +35,9 @@ class BenchParams(BaseModel):
     """What a person asks a benchmark to do: which model, how, and over which examples.
 
     One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` says what is asked.
-    `reference` is the run of the reference, if this one is the student's, `student` the other way round: pairs are
-    watched against it. `number` counts how often failures were asked again.
+    `like` is a run whose questions are asked again, exactly as they were, with its samples and seed; the fields that
+    say what is asked are then its own. `reference` is the run of the reference, if this one is the student's, `student`
+    the other way round: pairs are watched against it. `number` counts how often failures were asked again.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -47,6 +48,7 @@ class BenchParams(BaseModel):
     where: str = ""
     file: str = ""
     mapping: str = ""
+    like: str = ""
     limit: int | None = Field(default=None, ge=1)
     sniff: bool = False
     samples: int = Field(default=1, ge=1, le=99)
@@ -63,8 +65,9 @@ class BenchParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
     """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
-    if problem := choose.check(project.task, params.model, params.mode):
+    if problem := choose.check(project, connection, params.model, params.mode):
         raise RunError(problem)
+    params = params.model_copy(update={"model": choose.named(project, connection, params.model)})
     if params.budget is not None and params.model in project.task.models:
         priced = project.task.models[params.model].model
         if priced not in project.task.prices:
@@ -75,15 +78,27 @@ def start(project: Project, connection: sqlite3.Connection, params: BenchParams)
     params = params.model_copy(
         update={role: benchmark(connection, prefix).id for role, prefix in others.items() if prefix}
     )
-    chosen = chosen_examples(project, connection, params)
+    if params.like:
+        params = _like(benchmark(connection, params.like), params)
+    chosen = [] if params.like else chosen_examples(project, connection, params)
     run = Run(kind=KIND, params=params.model_dump(mode="json"))
     with transaction(connection):
         runs.write(connection, run)
-        predictions.ask(connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)])
+        if params.like:
+            predictions.ask_like(connection, run.id, params.like)
+        else:
+            predictions.ask(connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)])
         if params.split:
             splits.freeze(connection, params.split, run.id)
     spawn(project, connection, run.id)
     return run
+
+
+def _like(first: Run, params: BenchParams) -> BenchParams:
+    """The params with what `first` asks."""
+    told = BenchParams.model_validate(first.params)
+    same = ("split", "where", "file", "mapping", "limit", "sniff", "samples", "seed")
+    return params.model_copy(update={"like": first.id, **{name: getattr(told, name) for name in same}})
 
 
 def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchParams) -> list[Example]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -11,8 +9,8 @@ from dataclasses import dataclass, field
 
 from core.exchange.formats import UNASSIGNED, Format
 from core.exchange.mapping import NO_REASONING
+from core.exchange.markdown import licence_lines, quoted, rate, table, text
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
-from core.statistics import wilson
 from core.task import Task
 from storage import attempts, splits
 from storage.examples import Filter
@@ -44,11 +42,6 @@ COLUMNS = {
     "created": "when it was made, in UTC",
     "licence": "the licence, as it was named on export",
 }
-# Names of licences that the hub knows; any other one is 'other', with its name beside it.
-_LICENCES = (
-    *("apache-2.0", "mit", "cc0-1.0", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-4.0"),
-    *("cc-by-nc-sa-4.0", "cc-by-nd-4.0", "cc-by-nc-nd-4.0", "odbl", "odc-by", "pddl", "gpl-3.0", "unlicense"),
-)
 
 
 @dataclass(slots=True)
@@ -96,25 +89,25 @@ def card(task: Task, connection: sqlite3.Connection, where: Filter, counted: Cou
     domains = _named([one.name for one in task.domains], (domain for domain, _ in counted.by_domain))
     parts = [
         _header(task, there, counted.examples, licence),
-        f"# {_text(task.name)}",
+        f"# {text(task.name)}",
         f"{counted.examples:,} examples of one narrow judgement. Each has a hypothesis, pieces of evidence, the "
         "decision that the evidence supports, why, and how sure of it one can be. Written by Sidequest.",
-        f"Licence: {_text(licence) or 'none was named'}.",
+        f"Licence: {text(licence) or 'none was named'}.",
         "## The task",
-        _text(task.question),
-        _table(["decision", "meaning"], [(one.name, one.meaning) for one in task.decisions]),
+        text(task.question),
+        table(["decision", "meaning"], [(one.name, one.meaning) for one in task.decisions]),
         "## What there is",
         "By split; all examples of a family are in one split, so that nothing in `test` has a sibling in `train`:",
-        _crossed("split", there, counted.by_split, task, {"families": kin}),
+        crossed("split", there, counted.by_split, task, {"families": kin}),
         "By level of difficulty:",
-        _crossed("level", sorted({row for row, _ in counted.by_level}, key=int), counted.by_level, task),
+        crossed("level", sorted({row for row, _ in counted.by_level}, key=int), counted.by_level, task),
         "By domain:",
-        _crossed("domain", domains, counted.by_domain, task),
+        crossed("domain", domains, counted.by_domain, task),
         "## Columns",
-        _table(["column", "what it holds"], [(name, COLUMNS[name]) for name in (*Example.model_fields, "licence")]),
+        table(["column", "what it holds"], [(name, COLUMNS[name]) for name in (*Example.model_fields, "licence")]),
         "## How it was made",
-        _made(counted, {Result(name): number for name, number in tally.results.items()}, *record),
-        _table(
+        made(counted, {Result(name): number for name, number in tally.results.items()}, *record),
+        table(
             ["source", "model", "prompt", "examples"],
             [(*names, f"{number:,}") for names, number in counted.sources.most_common()],
         ),
@@ -153,11 +146,8 @@ def limits(counted: Counted, families: dict[str, int]) -> list[str]:
 
 def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> str:
     """What the hub, and `datasets`, read of the card. JSON strings are strings of YAML."""
-    lines = ["---", f"pretty_name: {_quoted(task.name)}"]
-    known = licence.lower().replace(" ", "-")
-    lines.append(f"license: {known if known in _LICENCES else 'other' if licence else 'unknown'}")
-    if licence and known not in _LICENCES:
-        lines.append(f"license_name: {_quoted(licence)}")
+    lines = ["---", f"pretty_name: {quoted(task.name)}"]
+    lines += licence_lines(licence)
     sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
     size = next((name for bound, name in sizes if examples < bound), "n>1M")
     lines += ["task_categories:", "- text-classification", "size_categories:", f"- {size}", "configs:"]
@@ -167,7 +157,7 @@ def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> st
     return "\n".join([*lines, "---"])
 
 
-def _made(counted: Counted, results: dict[Result, int], flaws: Scorecard, people: PeopleRecord) -> str:
+def made(counted: Counted, results: dict[Result, int], flaws: Scorecard, people: PeopleRecord) -> str:
     """How the project made its examples, with what QA and people said of them."""
     lines = [
         "A curriculum asks for examples by domain, level and decision. What a source writes goes through QA: rules, "
@@ -177,20 +167,20 @@ def _made(counted: Counted, results: dict[Result, int], flaws: Scorecard, people
     ]
     passed, rejected = results.get(Result.PASSED, 0), results.get(Result.REJECTED, 0)
     if passed + rejected:
-        lines.append(f"- QA rejected {_rate(rejected, passed + rejected)} of the attempts that it decided on.")
+        lines.append(f"- QA rejected {rate(rejected, passed + rejected)} of the attempts that it decided on.")
     if flaws.planted:
-        lines.append(f"- QA caught {_rate(flaws.caught, flaws.planted)} of the flaws that were planted to measure it.")
+        lines.append(f"- QA caught {rate(flaws.caught, flaws.planted)} of the flaws that were planted to measure it.")
     if flaws.planted and flaws.good:
-        lines.append(f"- QA refused {_rate(flaws.refused, flaws.good)} of the attempts without a planted flaw.")
+        lines.append(f"- QA refused {rate(flaws.refused, flaws.good)} of the attempts without a planted flaw.")
     if people.passed.decided:
-        agreed = _rate(people.passed.agreed, people.passed.decided)
+        agreed = rate(people.passed.agreed, people.passed.decided)
         lines.append(f"- Of what QA passed and people decided on, they accepted {agreed}.")
     statuses = ", ".join(f"{number:,} {name}" for name, number in counted.statuses.most_common())
     lines.append(f"- Here are {statuses}; {counted.edited:,} of them were edited since they were made.")
     return "\n".join(lines)
 
 
-def _crossed(
+def crossed(
     name: str,
     rows: Sequence[str],
     counts: Counter[tuple[str, str]],
@@ -205,31 +195,10 @@ def _crossed(
         numbers = [counts[row, decision] for decision in decisions]
         numbers += [sum(numbers), *(column[row] for column in extra.values())]
         lines.append((row, *(f"{number:,}" for number in numbers)))
-    return _table([name, *decisions, "all", *extra], lines)
+    return table([name, *decisions, "all", *extra], lines)
 
 
 def _named(known: Sequence[str], there: Iterable[str]) -> list[str]:
     """The names that are there, in the order of the task; what it has no more comes last."""
     found = set(there)
     return [*(name for name in known if name in found), *sorted(found.difference(known))]
-
-
-def _rate(part: int, whole: int) -> str:
-    low, high = wilson(part, whole)
-    return f"{part:,} of {whole:,} ({100 * low:.1f}–{100 * high:.1f} %)"
-
-
-def _table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [[_text(cell) for cell in line] for line in (headers, *rows)]
-    lines.insert(1, ["---"] * len(headers))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _text(text: str) -> str:
-    """Stored text as one line of Markdown that shows it as it is."""
-    flat = " ".join("".join(one if one.isprintable() else "\ufffd" for one in " ".join(text.split())).split())
-    return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", flat)
-
-
-def _quoted(text: str) -> str:
-    return json.dumps("".join(one if one.isprintable() else "\ufffd" for one in text), ensure_ascii=False)

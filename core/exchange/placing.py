@@ -26,14 +26,14 @@ def placed(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> It
     """
     try:
         target = target.resolve()
-        _check(target, overwrite, folder)
+        check(target, overwrite, folder)
         part = target.with_name(f".sidequest-{os.getpid()}.part")
         try:
             if folder:
                 part.mkdir()
             yield part
             _settle(part)
-            _check(target, overwrite, folder)
+            check(target, overwrite, folder)
             _move(part, target)
         finally:
             if part.is_dir():
@@ -45,7 +45,8 @@ def placed(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> It
         raise UnwrittenError(f"{target}: {why[:1].lower()}{why[1:]}: nothing was written") from None
 
 
-def _check(target: Path, overwrite: bool, folder: Collection[str]) -> None:
+def check(target: Path, overwrite: bool, folder: Collection[str]) -> None:
+    """Raise PlaceError unless `target` may be written, as `placed` has it."""
     if not target.parent.is_dir():
         raise PlaceError(f"{target.parent} is no folder: make it first, or write elsewhere")
     if not target.exists():

@@ -1,4 +1,4 @@
-"""From a name to the model that it stands for: an endpoint, one on this machine, or a baseline."""
+"""From a name to the model that it stands for: an endpoint, one on this machine, trained or not, or a baseline."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from core.models.model import Mode, Model
+from core.models.trained import Trained, locals_of, missing, trained
 from core.project import Project
-from core.task import BASELINES, OFFLINE, Local, Task
+from core.task import BASELINES, Local, Task
 from storage import listing
 from storage.examples import Filter
 from storage.runs import Capabilities
@@ -22,29 +23,44 @@ class ModelError(Exception):
     """A model cannot be used; `str()` of it says which, why, and what to do."""
 
 
-def known(task: Task) -> list[str]:
+def known(project: Project, connection: sqlite3.Connection) -> list[str]:
     """The names of all models that a benchmark can ask."""
-    return [*locals_of(task), *task.models, *BASELINES]
+    return [*locals_of(project.task), *trained(project, connection), *project.task.models, *BASELINES]
 
 
-def locals_of(task: Task) -> dict[str, Local]:
-    """The models that run on this machine, by name."""
-    return {"smollm2-135m": OFFLINE, **task.local}
+def named(project: Project, connection: sqlite3.Connection, name: str) -> str:
+    """The model's own name, which stays the same: the name of a recipe stands for what it has made last."""
+    newest = {one.phase: one.name for one in trained(project, connection).values() if one.newest}
+    return newest.get(name, name)
 
 
-def check(task: Task, name: str, mode: Mode) -> str:
+def newest_trained(project: Project, connection: sqlite3.Connection) -> Trained | None:
+    """What was trained last."""
+    return next(reversed(trained(project, connection).values()), None)
+
+
+def check(project: Project, connection: sqlite3.Connection, name: str, mode: Mode) -> str:
     """What is wrong with asking the model `name` in `mode`, as a sentence; empty if nothing is."""
-    if name not in known(task):
-        there = ", ".join(known(task))
-        return f"no model {name!r}: use one of {there}, or add [models.{name}] or [local.{name}] to the project file"
-    if name in locals_of(task) and mode is Mode.SCHEMA:
+    task, made, name = project.task, trained(project, connection), named(project, connection, name)
+    there = known(project, connection)
+    if name not in there:
+        listed = ", ".join(there)
+        return f"no model {name!r}: use one of {listed}, or add [models.{name}] or [local.{name}] to the project file"
+    if name in {*locals_of(task), *made} and mode is Mode.SCHEMA:
         return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
+    if name in made and (problem := missing(project, made[name])):
+        return f"{name}: {problem}"
     return ""
 
 
-def default_mode(task: Task, name: str) -> Mode:
-    """How a model is asked unless someone says otherwise."""
-    return Mode.SCHEMA if name in task.models else Mode.REASON if name in locals_of(task) else Mode.DIRECT
+def default_mode(project: Project, connection: sqlite3.Connection, name: str) -> Mode:
+    """How a model is asked unless someone says otherwise: one that was trained as it was trained."""
+    if name in project.task.models:
+        return Mode.SCHEMA
+    if name in locals_of(project.task):
+        return Mode.REASON
+    made = trained(project, connection).get(named(project, connection, name))
+    return made.recipe.mode if made else Mode.DIRECT
 
 
 def model_for(
@@ -62,8 +78,8 @@ def model_for(
     A baseline learns from the accepted examples of the train split, without the families in `asked`. Raises
     ModelError, PromptError, UnpricedError.
     """
-    task = project.task
-    if problem := check(task, name, mode):
+    task, name = project.task, named(project, connection, name)
+    if problem := check(project, connection, name, mode):
         raise ModelError(problem)
     if name in BASELINES:
         return _baseline(task, connection, name, seed, asked)
@@ -73,7 +89,11 @@ def model_for(
         return EndpointModel(
             task, name, mode, project_dir=project.folder, capabilities=Capabilities(connection), budget=budget
         )
-    return _local(project, name, locals_of(task)[name], mode, seed)
+    made = trained(project, connection).get(name)
+    local = made.local if made else locals_of(task)[name]
+    if local is None:  # `check` has said so
+        raise ModelError(f"{name}: its student is gone from the project file")
+    return _local(project, name, local, mode, seed)
 
 
 def _local(project: Project, name: str, local: Local, mode: Mode, seed: int) -> Model:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core.llm.capabilities import CapabilityStore
-from core.models.choose import locals_of
 from core.models.places import MissingError, downloaded, locate
+from core.models.trained import Trained, locals_of, trained
+from core.models.trained import missing as missing_of
 from core.models.weights import WeightsError, check, check_adapter
 from core.project import Project
 from core.task import BASELINES, Local, Task
+from storage.runs import Capabilities
 
 # What the extra `train` installs, by the names that are imported.
 TRAIN = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes", "accelerate", "gguf")
@@ -34,7 +36,7 @@ class Listed:
     """A model of the project. `problem` says what is missing to use it, and what to do; '' if nothing is known to be.
 
     `model` is its name at an endpoint, `capabilities` what is remembered of that one. `downloaded` is known of models
-    of the hub alone.
+    of the hub alone. `run` is the training run that made it, `also` the recipe's name where that stands for it, too.
     """
 
     name: str
@@ -47,11 +49,13 @@ class Listed:
     downloaded: bool | None = None
     problem: str = ""
     missing: list[str] = field(default_factory=list)
+    run: str = ""
+    also: str = ""
 
 
-def roster(project: Project, capabilities: CapabilityStore) -> list[Listed]:
-    """Endpoints, models of this machine and baselines; nothing is asked, loaded or downloaded."""
-    task = project.task
+def roster(project: Project, connection: sqlite3.Connection) -> list[Listed]:
+    """Endpoints, models of this machine, trained ones too, and baselines; nothing is asked, loaded or downloaded."""
+    task, capabilities = project.task, Capabilities(connection)
     endpoints = [
         Listed(
             name,
@@ -65,6 +69,7 @@ def roster(project: Project, capabilities: CapabilityStore) -> list[Listed]:
         for name, one in task.models.items()
     ]
     here = [_local(project.folder, task, name, one) for name, one in locals_of(task).items()]
+    here += [_trained(project, one) for one in trained(project, connection).values()]
     return [*endpoints, *here, *(Listed(name, Kind.BASELINE, "built in", roles_of(task, name)) for name in BASELINES)]
 
 
@@ -95,6 +100,14 @@ def _local(folder: Path, task: Task, name: str, local: Local) -> Listed:
         problem="; ".join(filter(None, problems)),
         missing=without,
     )
+
+
+def _trained(project: Project, one: Trained) -> Listed:
+    problem, also = missing_of(project, one), one.phase if one.newest else ""
+    if one.local is None:
+        return Listed(one.name, Kind.LOCAL, str(one.adapter), [], problem=problem, run=one.run, also=also)
+    found = _local(project.folder, project.task, one.name, one.local)
+    return replace(found, problem=problem or found.problem, run=one.run, also=also)
 
 
 def _files(folder: Path, local: Local) -> str:

@@ -44,7 +44,7 @@ class Tried:
 
 async def tried(project: Project, connection: sqlite3.Connection, name: str) -> Tried:
     """Open the model `name`, ask it one case, and let go of it. A model of the hub is downloaded if it is not there."""
-    mode = default_mode(project.task, name)
+    mode = default_mode(project, connection, name)
     began = time.perf_counter()
     try:
         model = model_for(project, connection, name, mode)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 _INSTALL = "pip install 'sidequest[train]'"
+# Nothing that is opened may run a program of its own, or come from elsewhere.
+SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -50,8 +53,6 @@ def open_weights(
     Takes seconds, and sets how many threads torch uses. Raises WeightsError.
     """
     location = check(path)
-    if quantization != "none" and "gguf_file" in location:
-        raise WeightsError(f"{path}: a GGUF file is quantized as it is: set quantization to none, or give safetensors")
     if adapter is not None:
         check_adapter(adapter)
     os.environ.setdefault("TQDM_DISABLE", "1")  # bars of loading would fill the log of a run
@@ -64,15 +65,14 @@ def open_weights(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     native = has_bf16(device)
     bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native)
-    common = {**location, "local_files_only": True, "trust_remote_code": False}
+    common = {**location, **SAFE}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            **common,
-            use_safetensors=True,
-            dtype=torch.bfloat16 if bf16 else torch.float32,
-            **quantized(quantization, torch.bfloat16 if bf16 else torch.float32),
-        )
+        kind = torch.bfloat16 if bf16 else torch.float32
+        if quantization == "none":
+            model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=kind)
+        else:
+            model = plain(location, kind, quantization)
         if adapter is not None:
             model = _merged(model, adapter) if quantization == "none" else _beside(model, adapter)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
@@ -87,6 +87,38 @@ def open_weights(
     config = model.config.get_text_config()
     affords = affordable(_free_memory(device), token_bytes(config, model.dtype.itemsize))
     return Weights(model, tokenizer, _ends(model, tokenizer), config.max_position_embeddings, affords)
+
+
+def plain(location: dict[str, Any], kind: Any, quantization: str = "none") -> Any:
+    """The model at `location` (of `check`) in `kind`, a type of torch, quantized or not.
+
+    A GGUF file is unpacked first: as it is opened it counts as quantized, takes no gradients and cannot be saved.
+    """
+    import transformers
+
+    of_folder = {**SAFE, "use_safetensors": True, "dtype": kind, **quantized(quantization, kind)}
+    if "gguf_file" not in location:
+        return transformers.AutoModelForCausalLM.from_pretrained(**location, **of_folder)
+    made = _unpacked(location, kind)
+    if quantization == "none":
+        return made
+    with tempfile.TemporaryDirectory() as folder:
+        made.save_pretrained(folder)
+        return transformers.AutoModelForCausalLM.from_pretrained(folder, **of_folder)
+
+
+def _unpacked(location: dict[str, Any], kind: Any) -> Any:
+    import transformers
+
+    packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE, dtype=kind)
+    config = packed.config
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    made: Any = transformers.AutoModelForCausalLM.from_config(config, dtype=kind)
+    made.load_state_dict(packed.state_dict())
+    made.tie_weights()
+    made.generation_config = packed.generation_config
+    return made
 
 
 def check(path: Path) -> dict[str, Any]:

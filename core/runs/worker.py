@@ -36,6 +36,10 @@ def work_of(kind: str) -> Work:
         from core.training.work import train
 
         return train
+    if kind == "export":
+        from core.exchange.model_export import export
+
+        return export
     raise ValueError(f"no work is known for a run of kind {kind!r}")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 
 from core.models.chat import Chat
-from core.models.weights import WeightsError, check, check_adapter, has_bf16, quantized, set_threads
+from core.models.weights import SAFE, WeightsError, check, check_adapter, has_bf16, plain, set_threads
 from core.training.recipe import Lora, Recipe
 from core.training.reinforce import Policy
-
-# Nothing that is opened may run a program of its own, or come from elsewhere.
-_SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 
 
 def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> Policy:
@@ -51,15 +47,8 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and has_bf16(device))
     kind = torch.bfloat16 if bf16 else torch.float32
     try:
-        if "gguf_file" in location:
-            model, tokenizer = _unpacked(location, kind)
-            if recipe.quantization != "none":
-                with tempfile.TemporaryDirectory() as folder:
-                    model.save_pretrained(folder)
-                    model = _loaded(folder, kind, recipe.quantization)
-        else:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(str(path), **_SAFE)
-            model = _loaded(str(path), kind, recipe.quantization)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE)
+        model = plain(location, kind, recipe.quantization)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"cannot open the model {path}: {error}") from error
     if tokenizer.pad_token_id is None:
@@ -71,31 +60,6 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer
-
-
-def _loaded(folder: str, kind: torch.dtype, quantization: str) -> Any:
-    """A model of safetensors."""
-    import transformers
-
-    return transformers.AutoModelForCausalLM.from_pretrained(
-        folder, **_SAFE, use_safetensors=True, dtype=kind, **quantized(quantization, kind)
-    )
-
-
-def _unpacked(location: dict[str, Any], kind: torch.dtype) -> tuple[Any, Any]:
-    """The model of a GGUF file as plain weights: as it is opened it counts as quantized, and takes no gradients."""
-    import transformers
-
-    tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **_SAFE)
-    packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **_SAFE, dtype=kind)
-    config = packed.config
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    made: Any = transformers.AutoModelForCausalLM.from_config(config, dtype=kind)
-    made.load_state_dict(packed.state_dict())
-    made.tie_weights()
-    made.generation_config = packed.generation_config
-    return made, tokenizer
 
 
 def fits(model: Any, adapter: Path) -> None:

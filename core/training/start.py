@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from core.models.choose import locals_of
+from core.models.trained import locals_of
 from core.project import Project
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second

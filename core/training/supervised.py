@@ -59,7 +59,7 @@ class Supervised(Trainer):
         model: Any,
         inputs: dict[str, torch.Tensor],
         return_outputs: bool = False,  # noqa: ARG002  its signature
-        num_items_in_batch: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
         """The mean of what the tokens of the answers cost, over all tokens of the step."""
         prompt, prompt_mask, answer = inputs["prompt_ids"], inputs["prompt_mask"], inputs["labels"]

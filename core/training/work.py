@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from core.benchmark.order import ordered
-from core.models.choose import locals_of
 from core.models.places import MissingError, locate
+from core.models.trained import locals_of
 from core.models.weights import WeightsError
 from core.project import Project
 from core.runs.session import Ending, Session

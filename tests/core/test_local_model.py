@@ -290,10 +290,3 @@ async def test_quantized_weights_answer_nearly_as_whole_ones(weights: Weights, f
         assert other.probabilities is not None
         assert max(abs(one.probabilities[label] - other.probabilities[label]) for label in LABELS) < 0.5
         assert sum(other.probabilities.values()) == pytest.approx(1)
-
-
-def test_a_gguf_file_is_not_quantized_again(tmp_path: Path) -> None:
-    file = tmp_path / "model.gguf"
-    file.write_bytes(b"GGUF")
-    with pytest.raises(ValueError, match="is quantized as it is"):
-        open_weights(file, quantization="nf4")

@@ -50,7 +50,7 @@ def listed(project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyP
 
 def of(project: Project, db: sqlite3.Connection) -> dict[str, Listed]:
     """The roster by name."""
-    return {one.name: one for one in roster(project, Capabilities(db))}
+    return {one.name: one for one in roster(project, db)}
 
 
 def test_each_kind_with_its_place_and_its_roles(listed: Project, db: sqlite3.Connection) -> None:

@@ -30,12 +30,13 @@ def bench() -> None:
 
 
 @bench.command("run")
-@click.option("--model", help="A name of [models.…] or [local.…], or a baseline.  [default: the student]")
+@click.option("--model", help="A name that `models list` shows.  [default: the student]")
 @click.option("--mode", type=click.Choice([one.value for one in Mode]), help="How it is asked.  [default: by model]")
 @click.option("--split", help="The accepted examples of this split.  [default: test]")
 @click.option("--where", help="The examples that match this query; accepted ones, unless it names a status.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="The examples of a file.")
 @click.option("--map", "mapping", default="", help="How to read FILE: as for `import`.")
+@click.option("--like", default="", help="Exactly what this run has asked, to be compared with it.")
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Only so many, in random and stratified order.")
 @click.option("--sniff", is_flag=True, help="Five examples: a smoke test, not an accuracy.")
 @click.option(
@@ -54,18 +55,18 @@ def bench() -> None:
 def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
     """Ask a model about examples, and count what it gets right."""
     project, connection = context.open()
-    if sum(bool(asked[name]) for name in ("split", "where", "file")) > 1:
-        raise RefusedError("say one of --split, --where and --file: where the examples are")
+    if sum(bool(asked[name]) for name in ("split", "where", "file", "like")) > 1:
+        raise RefusedError("say one of --split, --where, --file and --like: where the examples are")
     if asked["mapping"] and not asked["file"]:
         raise RefusedError("--map says how to read a file: name one with --file")
     model = asked["model"] or project.task.roles.student
     given = {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()}
     update = {name: value for name, value in given.items() if value is not None}
-    if not (asked["split"] or asked["where"] or asked["file"]):
+    if not (asked["split"] or asked["where"] or asked["file"] or asked["like"]):
         update["split"] = "test"
     if asked["budget"] is None and project.task.limits.budget is not None:
         update["budget"] = project.task.limits.budget
-    update |= {"model": model, "mode": asked["mode"] or choose.default_mode(project.task, model)}
+    update |= {"model": model, "mode": asked["mode"] or choose.default_mode(project, connection, model)}
     try:
         run = start(project, connection, BenchParams.model_validate(update))
     except FileError as error:
@@ -177,9 +178,10 @@ def gate(
     from core.runs.control import RunError
 
     project, connection = context.open()
-    known = choose.known(project.task)
+    known = choose.known(project, connection)
 
     def found(name: str) -> Run:
+        name = choose.named(project, connection, name)
         return newest(connection, name) if name in known else benchmark(connection, name)
 
     mine = found(student or project.task.roles.student)

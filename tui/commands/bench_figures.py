@@ -50,7 +50,7 @@ def show_comparison(first: Run, second: Run, found: Comparison) -> None:
     """Print the second run against the first."""
     one, two = (title(BenchParams.model_validate(run.params)) for run in (first, second))
     show(f"first   {one} · run {first.id[-6:]}\nsecond  {two} · run {second.id[-6:]}\n")
-    show(f"  {found.n} pairs of {found.families} families: the second is ahead by {_gap(found)}")
+    show(f"  {found.n} pairs of {found.families} families: the second is ahead by {gap(found)}")
     show(f"  both right {found.both_right}, only first {found.b}, only second {found.c}, both wrong {found.both_wrong}")
     left_out = found.only_first_asked + found.only_second_asked
     if left_out:
@@ -59,8 +59,8 @@ def show_comparison(first: Run, second: Run, found: Comparison) -> None:
     table(
         ["", "pairs", "gap", "corrected p"],
         [
-            *((f"level {level}", gap.n, _gap(gap), _p(gap.corrected)) for level, gap in found.by_level.items()),
-            *((domain, gap.n, _gap(gap), _p(gap.corrected)) for domain, gap in found.by_domain.items()),
+            *((f"level {level}", one.n, gap(one), _p(one.corrected)) for level, one in found.by_level.items()),
+            *((domain, one.n, gap(one), _p(one.corrected)) for domain, one in found.by_domain.items()),
         ],
     )
 
@@ -97,7 +97,8 @@ def _differs(one: Slice) -> str:
     return "" if one.p is None else f"yes, p = {_p(one.p)}" if one.differs else ""
 
 
-def _gap(found: Gap) -> str:
+def gap(found: Gap) -> str:
+    """How far it is ahead, in points, with its interval and p."""
     return f"{_points(found.gap)} points ({_points(found.low)} to {_points(found.high)}), p = {_p(found.p)}"
 
 

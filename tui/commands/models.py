@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
 
+from core.exchange.model_export import ExportParams, ModelFormat, start
 from core.models.roster import INSTALL, Kind, Listed, missing, roster
 from core.project import Project
+from core.runs.control import look
 from storage.runs import Capabilities
+from storage.schema import RunState
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import plain, print_json, say, show, table
+from tui.commands.waiting import wait
 
 
 @click.group()
@@ -28,14 +33,14 @@ def models() -> None:
 def list_(context: Context, as_json: bool) -> None:
     """The models, where they are, their roles, and what is missing to use them; nothing is asked or loaded."""
     project, connection = context.open()
-    found = roster(project, Capabilities(connection))
+    found = roster(project, connection)
     without = missing()
     if as_json:
         print_json({"models": found, "train": {"installed": not without, "missing": without}})
         return
     table(
         ["name", "kind", "where", "role", "state"],
-        [(one.name, one.kind.value, _where(one), ", ".join(one.roles), _state(one)) for one in found],
+        [(_named(one), one.kind.value, _where(one), ", ".join(one.roles), _state(one)) for one in found],
         widths={2: 60, 4: 120},
     )
     roles = project.task.roles
@@ -44,6 +49,10 @@ def list_(context: Context, as_json: bool) -> None:
     if built_in:
         show(f"{', '.join(built_in)} (embedded, no model)")
     show(f"the extra `train` is not installed ({', '.join(without)}): {INSTALL}" if without else "`train` is installed")
+
+
+def _named(one: Listed) -> str:
+    return f"{one.name} (also {one.also})" if one.also else one.name
 
 
 def _where(one: Listed) -> str:
@@ -71,11 +80,12 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
     A model of the hub is downloaded only if it is named.
     """
     project, connection = context.open()
-    known = {one.name: one for one in roster(project, Capabilities(connection))}
+    listed = roster(project, connection)
+    known = {one.name: one for one in listed} | {one.also: one for one in listed if one.also}
     if unknown := [name for name in names if name not in known]:
         raise click.UsageError(f"no model {', '.join(unknown)} in the project: there are {', '.join(known)}")
-    chosen = [known[name] for name in names] or [one for one in known.values() if one.downloaded is not False]
-    for one in known.values():
+    chosen = [known[name] for name in names] or [one for one in listed if one.downloaded is not False]
+    for one in listed:
         if one not in chosen and not names:
             say(f"{one.name}: {one.where} is not downloaded: `sidequest models check {one.name}` fetches it")
     found = asyncio.run(_check(project, connection, chosen))
@@ -117,3 +127,43 @@ def _said(answer: dict[str, Any]) -> str:
         took = f"{took}, {answer['runs_on']}, opened in {answer['opened_s']:.1f} s"
     decided = "no decision can be read in its answer" if answer["decision"] is None else answer["decision"]
     return f"{took}: {decided}"
+
+
+@models.command("export")
+@click.argument("name")
+@click.option("--format", "format_", type=click.Choice([one.value for one in ModelFormat]), required=True)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="The folder to write.")
+@click.option("--licence", default="", help="Its name, such as CC-BY-4.0; the card says it.")
+@click.option("--overwrite", is_flag=True, help="Take the place of an export that is there.")
+@click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
+@json_option
+@pass_context
+@verb
+def export_(
+    context: Context,
+    name: str,
+    format_: str,
+    output: Path,
+    licence: str,
+    overwrite: bool,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    """Write the trained model NAME to a folder, with a card: its adapter, merged weights, or one GGUF file."""
+    project, connection = context.open()
+    wanted = ExportParams(model=name, format=ModelFormat(format_), output=output, licence=licence, overwrite=overwrite)
+    run = start(project, connection, wanted)
+    if not detach:
+        run = wait(connection, run, lambda figures: str(figures.get("step", "")), quiet=as_json)
+    state = look(run).state
+    if as_json:
+        print_json({"run": run.id, "state": state.value, "reason": run.reason, **run.params, **run.progress})
+    elif detach:
+        say(f"run {run.id} goes on by itself: `sidequest runs show {run.id[-6:]}`")
+    elif state is RunState.FINISHED:
+        show(f"{run.params['model']} is in {run.params['output']}")
+        for file, sha in run.progress.get("files", {}).items():
+            show(f"  {file}  {sha}")
+    else:
+        say(f"sidequest: run {run.id[-6:]} is {state}{f': {run.reason}' if run.reason else ''}")
+    raise SystemExit(0 if detach or state is RunState.FINISHED else 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from core.models.trained import trained
 from core.project import Project
 from core.runs.control import RunError, look, require
 from core.training.start import KIND, adapter_folder, start
@@ -24,7 +25,7 @@ NEWEST = 10
 
 @click.group()
 def train() -> None:
-    """Training: run, show, list, note."""
+    """Training: run, show, list, note, compare."""
 
 
 @train.command("run")
@@ -104,6 +105,33 @@ def note_(context: Context, run: str, text: str) -> None:
     say(f"noted at step {step}")
 
 
+@train.command("compare")
+@click.argument("run", nargs=-1)
+@click.option("--run", "benchmark", is_flag=True, help="Run the benchmarks that are missing first, one after another.")
+@json_option
+@pass_context
+@verb
+def compare_(context: Context, run: tuple[str, ...], benchmark: bool, as_json: bool) -> None:
+    """The student and what training RUNs made of it (all, if none is named), on the same examples, in one table."""
+    from core.training.comparison import start_missing, table
+    from tui.commands.train_figures import show_table
+
+    project, connection = context.open()
+    chosen = [_training(connection, one) for one in run]
+    found = table(project, connection, chosen)
+    while benchmark and (lacking := next((row for row in found.rows if row.command), None)):
+        say(f"{lacking.model}: {lacking.command}")
+        made = start_missing(project, connection, found, lacking)
+        ended = wait(connection, made, lambda figures: f"{figures.get('right', 0)} right", quiet=as_json)
+        if (state := look(ended).state) is not RunState.FINISHED:
+            raise RunError(f"benchmark {made.id[-6:]} is {state}{f': {ended.reason}' if ended.reason else ''}")
+        found = table(project, connection, chosen)
+    if as_json:
+        print_json(found)
+    else:
+        show_table(found)
+
+
 def _training(connection: Any, prefix: str) -> Run:
     run = require(connection, prefix)
     if run.kind != KIND:
@@ -141,12 +169,18 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
         "alarms": run.progress.get("alarms", {}),
         "checkpoints": [str(one.relative_to(project.folder)) for one in _checkpoints(project, run)],
         "adapter": str(adapter.relative_to(project.folder)) if there else None,
+        "models": _models(project, connection, run),
     }
     if whole:
         found["metrics"] = [_plain(one) for one in training.steps(connection, run.id)]
         found["looks"] = [_plain(one) for one in training.looks(connection, run.id)]
         found["notes"] = training.notes(connection, run.id)
     return found
+
+
+def _models(project: Project, connection: Any, run: Run) -> list[str]:
+    """The models that a training run has made."""
+    return [one.name for one in trained(project, connection).values() if one.run == run.id]
 
 
 def _plain(one: training.Step) -> dict[str, Any]:
@@ -163,6 +197,8 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
         print_json(_document(project, connection, run))
         return
     show(f"{run.params.get('name')} · run {run.id[-6:]} · {look(run).state}{f': {run.reason}' if run.reason else ''}")
+    if made := _models(project, connection, run):
+        show(f"  made {', '.join(made)}: `sidequest train compare {run.id[-6:]}` holds it against the student")
     for sentence in run.progress.get("alarms", {}).values():
         show(f"  ! {sentence}")
     looks = training.looks(connection, run.id)

@@ -67,7 +67,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
     def compose(self) -> ComposeResult:
         task = self._project.task
         # The student first; once it has a benchmark, the reference on the same examples.
-        names = models(task)
+        names = models(self._project, self._db)
         first = names[0] if not self._shown["student"] or len(names) < 2 else names[1]
         budget = task.limits.budget
         with VerticalScroll(id="box"):
@@ -76,7 +76,9 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
                 yield Label("model")
                 yield _choice("model", names, first)
                 yield Label("asked by")
-                yield _choice("mode", [one.value for one in Mode], choose.default_mode(task, first).value)
+                yield _choice(
+                    "mode", [one.value for one in Mode], choose.default_mode(self._project, self._db, first).value
+                )
                 yield Label("split")
                 yield _choice("split", [*SPLITS[::-1], _ALL], "test")
                 yield Label("only")
@@ -111,8 +113,9 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
 
     @on(Select.Changed, "#model")
     def _another_model(self, event: Select.Changed) -> None:
-        if event.value in choose.known(self._project.task):
-            self.query_one("#mode", Select).value = choose.default_mode(self._project.task, str(event.value)).value
+        if event.value in choose.known(self._project, self._db):
+            mode = choose.default_mode(self._project, self._db, str(event.value))
+            self.query_one("#mode", Select).value = mode.value
 
     @on(Select.Changed)
     @on(Input.Changed)

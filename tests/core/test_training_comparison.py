@@ -1,0 +1,183 @@
+"""The table after training: which benchmarks count, what is compared with what, and what is missing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from core.benchmark import start as bench
+from core.benchmark.settled import Verdict
+from core.models.model import Mode
+from core.project import Project
+from core.runs.control import RunError
+from core.training.comparison import start_missing, table
+from storage import listing, predictions, runs
+from storage.examples import Filter
+from storage.schema import Example, RunState
+from tests.core.judged import fill
+from tests.core.trainings import training, with_student
+from tests.tui.in_benchmark import RIGHT, WRONG, benchmark
+from tui.cli import main
+
+SFT, GRPO, PPO = (f"01K0000000000000000{letter * 6}A" for letter in "ABC")
+N = 60
+
+
+@pytest.fixture
+def tiny(project: Project, tmp_path: Path) -> Project:
+    """A project with a student that is there in name, and a test split."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for file in ("model.safetensors", "config.json"):
+        (folder / file).touch()
+    return with_student(project, folder)
+
+
+@pytest.fixture
+def cases(db: sqlite3.Connection) -> list[Example]:
+    fill(db, N)
+    return listing.whole(db, listing.every(db, Filter(split=("test",))))
+
+
+def answers(right: int, n: int = N) -> list[str]:
+    return [RIGHT] * right + [WRONG] * (n - right)
+
+
+def test_base_sft_and_two_ways_of_rl_in_one_table(tiny: Project, db: sqlite3.Connection, cases: list[Example]) -> None:
+    """What they started from comes in by itself; each is against the base, its parent, and the row before."""
+    training(tiny, db, "sft", key=SFT, mode="direct")
+    training(tiny, db, "grpo", key=GRPO, start_from=f"runs/{SFT}/adapter", mode="direct")
+    ppo = training(tiny, db, "ppo", key=PPO, start_from=f"runs/{SFT}/adapter", mode="direct")
+    grpo = runs.get(db, GRPO)
+    assert grpo is not None
+    for model, right in (("tiny", 20), ("sft-aaaaaa", 48), ("grpo-bbbbba", 50)):
+        benchmark(db, cases, model, answers(right))
+    benchmark(db, cases, "bag-of-words", answers(58))
+    found = table(tiny, db, [grpo, ppo])
+    assert [(row.what, row.model) for row in found.rows] == [
+        ("base", "tiny"),
+        ("SFT", "sft-aaaaaa"),
+        ("SFT+GRPO", "grpo-bbbbba"),
+        ("SFT+PPO", "ppo-ccccca"),
+    ]
+    assert found.examples == N
+    base, sft, rl, missing = found.rows
+    assert base.measured is not None
+    assert (base.measured.right, base.measured.n, base.measured.verdict) == (20, N, Verdict.WORTH_TRAINING)
+    assert sft.measured is not None
+    assert sft.measured.low < 48 / N < sft.measured.high
+    assert sft.measured.balanced_accuracy == pytest.approx(48 / N)
+    assert rl.measured is not None
+    assert missing.measured is None
+    assert missing.command.startswith("sidequest bench run --model ppo-ccccca --mode direct --like ")
+    assert [(one.first, one.second) for one in found.pairs] == [
+        ("tiny", "sft-aaaaaa"),
+        ("tiny", "grpo-bbbbba"),
+        ("sft-aaaaaa", "grpo-bbbbba"),
+    ]
+    gap = found.pairs[0].found
+    assert (gap.b, gap.c) == (0, 28)
+    assert gap.gap == pytest.approx(28 / N)
+    assert gap.p == pytest.approx(2 * 0.5**28)
+    assert found.reference
+
+
+def test_only_the_same_examples_in_the_mode_of_training_count(
+    tiny: Project, db: sqlite3.Connection, cases: list[Example]
+) -> None:
+    training(tiny, db, "sft", key=SFT, mode="direct")
+    benchmark(db, cases, "tiny", answers(20))
+    newest = benchmark(db, cases, "tiny", answers(30))
+    benchmark(db, cases, "tiny", answers(50), mode="reason")
+    benchmark(db, cases[:5], "tiny", answers(5, 5), sniff=True)
+    benchmark(db, cases[:40], "sft-aaaaaa", answers(40, 40))
+    benchmark(db, cases, "sft-aaaaaa", answers(10, 30), stop_when_settled=True)
+    found = table(tiny, db, [])
+    # One model each was asked 60 and 40: those that were asked last count.
+    assert found.examples == 40
+    benchmark(db, cases, "sft-aaaaaa", answers(45))
+    found = table(tiny, db, [])
+    assert found.examples == N
+    base, sft = found.rows
+    assert base.measured is not None
+    assert base.measured.benchmark == newest.id
+    assert sft.measured is not None
+    assert sft.measured.right == 45
+    assert found.reference == ""
+
+
+def test_what_is_at_work_or_stopped_is_not_started_again(
+    tiny: Project, db: sqlite3.Connection, cases: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "spawn", lambda *_: None)
+    training(tiny, db, "sft", key=SFT, mode="direct")
+    first = table(tiny, db, [])
+    assert first.examples is None
+    assert [row.command for row in first.rows] == [
+        "sidequest bench run --model tiny --mode direct",
+        "sidequest bench run --model sft-aaaaaa --mode direct",
+    ]
+    made = start_missing(tiny, db, first, first.rows[0])
+    assert (made.params["split"], predictions.asked(db, made.id)) == ("test", N)
+    assert table(tiny, db, []).rows[0].going == made.id
+    runs.update(db, made.id, state=RunState.STOPPED)
+    stopped = table(tiny, db, []).rows[0]
+    assert (stopped.going, stopped.command) == ("", f"sidequest runs resume {made.id[-6:]}")
+
+
+def test_a_missing_benchmark_asks_exactly_the_same(
+    tiny: Project, db: sqlite3.Connection, cases: list[Example], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever has become of the examples since."""
+    monkeypatch.setattr(bench, "spawn", lambda *_: None)
+    training(tiny, db, "sft", key=SFT)
+    asked = benchmark(db, cases[:20], "tiny", answers(8, 20), mode="reason", split="", where="level:1", seed=7)
+    db.execute("UPDATE examples SET status = 'rejected'")
+    found = table(tiny, db, [])
+    made = start_missing(tiny, db, found, found.rows[1])
+    assert predictions.asked_of(db, made.id) == predictions.asked_of(db, asked.id)
+    assert [one.hypothesis for one in predictions.cases(db, made.id)] == [one.hypothesis for one in cases[:20]]
+    told = bench.BenchParams.model_validate(made.params)
+    assert (told.like, told.where, told.seed, told.model, told.mode) == (
+        asked.id,
+        "level:1",
+        7,
+        "sft-aaaaaa",
+        Mode.REASON,
+    )
+
+
+def test_what_cannot_be_compared_is_said(tiny: Project, db: sqlite3.Connection) -> None:
+    with pytest.raises(RunError, match="nothing was trained yet"):
+        table(tiny, db, [])
+    one = training(tiny, db, "sft", key=SFT)
+    idle = training(tiny, db, "grpo", key=GRPO, state=RunState.RUNNING, done=0)
+    with pytest.raises(RunError, match="has finished no phase"):
+        table(tiny, db, [idle])
+    other = training(tiny, db, "sft", key=PPO)
+    runs.update(db, other.id, params=other.params | {"student": "smollm2-135m"})
+    with pytest.raises(RunError, match="different students"):
+        table(tiny, db, [one, other])
+
+
+def test_the_command_line_shows_it(tiny: Project, db: sqlite3.Connection, cases: list[Example]) -> None:
+    training(tiny, db, "sft", key=SFT, mode="direct")
+    benchmark(db, cases, "tiny", answers(20))
+    benchmark(db, cases, "sft-aaaaaa", [*answers(40, 58), "refused", "truncated"])
+    done = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "aaaaaa"])
+    assert done.exit_code == 0, done.output
+    assert "60 examples, the same for all" in done.stdout
+    assert "40/60, 66.7 % (54.1–77.3)" in done.stdout
+    assert "1 refused, 1 truncated" in done.stdout
+    assert "33.3 points" in done.stdout
+    document = json.loads(CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "--json"]).stdout)
+    assert [row["measured"]["right"] for row in document["rows"]] == [20, 40]
+    assert document["pairs"][0]["found"]["n"] == N
+    told = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "show", SFT])
+    assert "made sft-aaaaaa: `sidequest train compare AAAAAA`" in told.stdout
+    gate = CliRunner().invoke(main, ["-C", str(tiny.folder), "gate", "--student", "sft", "--json"])
+    assert json.loads(gate.stdout)["student"]["right"] == 40

@@ -1,0 +1,195 @@
+"""`judge`: ask any model of the project about cases, from arguments or from stdin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import click
+
+from core.llm.limits import BudgetExhaustedError
+from core.llm.prices import UnpricedError
+from core.llm.prompts import PromptError
+from core.models import choose
+from core.models.judging import Asked, CaseError, Judge, Judged, asked, piece
+from core.models.model import Mode
+from storage.schema import PredictionOutcome
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
+from tui.commands.output import plain, print_json, say, show
+
+# So many lines are asked together at most; fewer are not waited for.
+AT_ONCE = 256
+
+
+@click.command()
+@click.option("--hypothesis", help="The claim; without it cases are read from stdin.")
+@click.option("--evidence", multiple=True, metavar="'SOURCE: TEXT'", help="A piece of evidence; may be repeated.")
+@click.option("--model", help="A name that `models list` shows.  [default: what was trained last, else the student]")
+@click.option("--mode", type=click.Choice([one.value for one in Mode]), help="How it is asked.  [default: by model]")
+@json_option
+@pass_context
+@verb
+def judge(
+    context: Context,
+    hypothesis: str | None,
+    evidence: tuple[str, ...],
+    model: str | None,
+    mode: str | None,
+    as_json: bool,
+) -> None:
+    """Ask a model to judge a case, or many.
+
+    Without --hypothesis, stdin holds {"hypothesis": ..., "evidence": [{"source": ..., "content": ...}], "id": ...}: one
+    object, or one a line; lines are answered as they come, and with --json each with a line. Exit status 1: a case has
+    no answer.
+    """
+    if hypothesis is None and evidence:
+        raise RefusedError("--evidence goes with --hypothesis: without that, cases are read from stdin")
+    if hypothesis is None and sys.stdin.isatty():
+        raise RefusedError("nothing to judge: give --hypothesis and --evidence, or cases as JSON on stdin")
+    project, connection = context.open()
+    newest = choose.newest_trained(project, connection)
+    name = model or (newest.name if newest else project.task.roles.student)
+    how = Mode(mode) if mode else choose.default_mode(project, connection, name)
+    try:
+        alone = None if hypothesis is None else asked({"hypothesis": hypothesis, "evidence": [*map(piece, evidence)]})
+    except ValueError as error:
+        raise RefusedError(str(error)) from None
+    lines = iter(()) if alone else iter(sys.stdin)
+    if alone is None:
+        alone, lines = _first(lines)
+    if not model:
+        say(f"{name} is asked; --model names another")
+    try:
+        judging = Judge(project, connection, name, how)
+    except (choose.ModelError, PromptError) as error:
+        raise RefusedError(str(error)) from None
+    except UnpricedError as error:
+        raise RefusedError(f"the project's budget needs a price for every model, and {error} has none") from None
+    try:
+        answered = asyncio.run(_one(judging, alone, as_json) if alone else _many(judging, lines, as_json))
+    except BudgetExhaustedError as error:
+        say(f"sidequest: {error}")
+        answered = False
+    raise SystemExit(0 if answered else 1)
+
+
+def _first(lines: Iterator[str]) -> tuple[Asked | None, Iterator[str]]:
+    """The one case that stands on stdin over several lines; or None, and the lines of many."""
+    first = next((line for line in lines if line.strip()), "")
+    if not first:
+        raise RefusedError("nothing to judge: stdin is empty")
+    try:
+        json.loads(first)
+    except ValueError:
+        try:
+            return asked(json.loads(first + "".join(lines))), iter(())
+        except CaseError as error:
+            raise RefusedError(str(error)) from None
+        except ValueError as error:
+            raise RefusedError(f"stdin holds no JSON ({error}): give one object, or one a line") from None
+    return None, _chained(first, lines)
+
+
+def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+async def _one(judging: Judge, alone: Asked, as_json: bool) -> bool:
+    try:
+        async for answer in judging.answers([alone]):
+            if as_json:
+                print_json(answer)
+            else:
+                _show(answer)
+            return answer.outcome is PredictionOutcome.ANSWERED
+    finally:
+        await judging.close()
+    return False
+
+
+async def _many(judging: Judge, lines: Iterator[str], as_json: bool) -> bool:
+    """Answer the cases of `lines` as they come in; whether all of them have an answer."""
+    good, number = True, 0
+    try:
+        async for chunk in _chunks(lines):
+            given = []
+            for line in chunk:
+                number += 1
+                try:
+                    one = asked(_json(line))
+                except CaseError as error:
+                    good = False
+                    _refuse(number, str(error), as_json)
+                else:
+                    given.append(one if one.id is not None else one.model_copy(update={"id": number}))
+            async for answer in judging.answers(given):
+                good &= answer.outcome is PredictionOutcome.ANSWERED
+                if as_json:
+                    _line(answer)
+                else:
+                    _show(answer)
+    finally:
+        await judging.close()
+    return good
+
+
+def _json(line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise CaseError(f"not JSON: {error}") from None
+
+
+async def _chunks(lines: Iterator[str]) -> AsyncIterator[list[str]]:
+    """The lines in lists of those that are there; who writes one and waits for its answer gets it."""
+    loop, queue = asyncio.get_running_loop(), asyncio.Queue[str | None]()
+
+    def reading() -> None:
+        for line in lines:
+            if line.strip():
+                loop.call_soon_threadsafe(queue.put_nowait, line)
+        loop.call_soon_threadsafe(queue.put_nowait, None)
+
+    # A thread that waits for stdin cannot be ended: as a daemon it keeps nobody from leaving.
+    threading.Thread(target=reading, name="stdin", daemon=True).start()
+    over = False
+    while not over:
+        found = [await queue.get()]
+        while len(found) < AT_ONCE and not queue.empty():
+            found.append(queue.get_nowait())
+        over = found[-1] is None
+        yield [line for line in found if line is not None]
+
+
+def _refuse(number: int, why: str, as_json: bool) -> None:
+    if as_json:
+        _line({"id": number, "outcome": "no case", "detail": why})
+    else:
+        say(f"line {number} is no case: {why}")
+
+
+def _line(value: Any) -> None:
+    """One line of JSON, at once."""
+    click.echo(json.dumps(plain(value)))
+
+
+def _show(answer: Judged) -> None:
+    label = "" if answer.id is None else f"{answer.id}: "
+    if answer.decision is None:
+        show(f"{label}no answer ({answer.outcome.value}){f': {answer.detail}' if answer.detail else ''}")
+        if answer.raw:
+            show(f"  it said: {answer.raw.strip()}")
+        return
+    basis = " by the probability of the decision" if answer.basis == "probability" else ""
+    sure = "no confidence" if answer.confidence is None else f"confidence {answer.confidence:.2f}{basis}"
+    show(f"{label}{answer.decision} · {sure}")
+    if answer.reasoning:
+        show(f"  {answer.reasoning.strip()}")
+    if answer.probabilities:
+        show("  " + ", ".join(f"{name} {share:.2f}" for name, share in answer.probabilities.items()))
