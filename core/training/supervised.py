@@ -49,10 +49,15 @@ class Supervised(Trainer):
         )
         self.sharing = shareable(policy.causal)
         take_shared(policy.causal)
+        self._read = 0
         self.model_accepts_loss_kwargs = True  # the mean is over the tokens of a step, however it is divided
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  its signature
         return Steps(self.draw, self._first_step, self.args.max_steps, 1, 1)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Tell how many tokens were learned from, as trl's trainers do."""
+        super().log(logs | {"num_tokens": float(self._read)}, start_time)
 
     def compute_loss(
         self,
@@ -65,6 +70,7 @@ class Supervised(Trainer):
         prompt, prompt_mask, answer = inputs["prompt_ids"], inputs["prompt_mask"], inputs["labels"]
         mask = answer != IGNORED
         answer = answer.where(mask, 0)
+        self._read += int(prompt_mask.sum() + mask.sum())
         if self.sharing:
             whole = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
             logits = whole.logits[:, -answer.shape[1] - 1 : -1].float()
