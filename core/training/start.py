@@ -41,17 +41,23 @@ class TrainParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:
     """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError."""
+    params = check(project, connection, name)
+    if start_from:
+        params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
+    return launch(project, connection, KIND, params.model_dump(mode="json"))
+
+
+def check(project: Project, connection: sqlite3.Connection, name: str) -> TrainParams:
+    """What a training of the recipe would be told; raises RunError with what keeps it from being started."""
     params = planned(project.task, name)
     if missing := [package for package in NEEDED if find_spec(package) is None]:
         raise RunError(
             f"training needs the extra `train` ({', '.join(missing)} missing): pip install 'sidequest[train]'"
         )
-    if start_from:
-        params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
         raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
     refuse_second(connection, KIND)
-    return launch(project, connection, KIND, params.model_dump(mode="json"))
+    return params
 
 
 def planned(task: Task, name: str) -> TrainParams:
