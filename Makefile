@@ -51,6 +51,7 @@ bench: $(DEVELOPED) ## the measurements of the README
 	$(BIN)/python -m tests.bench.inference
 	$(BIN)/python -m tests.bench.client
 	$(BIN)/python -m tests.bench.gate
+	$(BIN)/python -m tests.bench.training
 
 screenshots: $(DEVELOPED) ## let the app export the pictures of the README
 	$(BIN)/python -m tests.screenshots

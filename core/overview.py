@@ -101,4 +101,7 @@ def steps(curriculum: Plan, pending: int, looked: list[Seen], flagged: Sequence[
         found.append(Step(f"{verb} {curriculum.missing:,} {noun}", "generate"))
     if generating and not pending:
         found.append(Step("watch the examples come in", "generate"))
+    trained = [one.run for one in looked if one.run.kind == "train" and one.state is RunState.FINISHED]
+    if trained and not any(one.run.kind == "benchmark" and one.run.id > trained[0].id for one in looked):
+        found.append(Step(f"measure what training run {trained[0].id[-6:]} has made: ask it the benchmark", "training"))
     return found

@@ -75,6 +75,20 @@ def steps(connection: sqlite3.Connection, run: str, *, phase: str = "", after: i
     return _read(connection, "training_steps", run, phase, after)
 
 
+def thinned(connection: sqlite3.Connection, run: str, phase: str, most: int) -> list[Step]:
+    """The steps of a phase, oldest first: all, or about `most` of them evenly, the newest among them."""
+    key = (run, phase)
+    last = (
+        connection.execute("SELECT max(step) FROM training_steps WHERE run = ? AND phase = ?", key).fetchone()[0] or 0
+    )
+    rows = connection.execute(
+        "SELECT phase, step, figures FROM training_steps WHERE run = ? AND phase = ? AND (step % ? = 0 OR step = ?) "
+        "ORDER BY step",
+        [*key, max(1, -(-last // most)), last],
+    )
+    return [_step(row) for row in rows]
+
+
 def looks(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1) -> list[Step]:
     """The looks at the dev split, oldest first."""
     return _read(connection, "training_looks", run, phase, after)
@@ -87,6 +101,14 @@ def answers(connection: sqlite3.Connection, run: str, phase: str, step: int) -> 
         (run, phase, step),
     )
     return [json.loads(row["answer"]) for row in rows]
+
+
+def answered(connection: sqlite3.Connection, run: str) -> list[tuple[str, int]]:
+    """The steps of which answers were kept, as phase and step, in the order in which they were made."""
+    rows = connection.execute(
+        "SELECT phase, step FROM training_answers WHERE run = ? GROUP BY phase, step ORDER BY min(rowid)", (run,)
+    )
+    return [(row["phase"], row["step"]) for row in rows]
 
 
 def add_note(connection: sqlite3.Connection, run: str, phase: str, step: int, note: str) -> None:
@@ -110,4 +132,8 @@ def _read(connection: sqlite3.Connection, table: str, run: str, phase: str, afte
         f"SELECT phase, step, figures FROM {table} WHERE run = ?{named} AND step > ? ORDER BY rowid",
         [run, *values, after],
     )
-    return [Step(row["phase"], row["step"], json.loads(row["figures"])) for row in rows]
+    return [_step(row) for row in rows]
+
+
+def _step(row: sqlite3.Row) -> Step:
+    return Step(row["phase"], row["step"], json.loads(row["figures"]))

@@ -29,6 +29,7 @@ EVERYWHERE = [
     Action(
         "6", "go('benchmark')", "Benchmark", "Ask models about examples, and hold two against each other", footer=False
     ),
+    Action("7", "go('training')", "Training", "Train the student, and watch it learn", footer=False),
     Action("8", "go('runs')", "Runs", "All runs with their logs", footer=False),
     Action("question_mark", "explain", "Help", "What the keys of this screen do"),
     Action("ctrl+r", "reread", "Read the project file", "Read the project file again", footer=False),
@@ -223,6 +224,43 @@ BENCH_CHOICE = [
     Action("escape,q,o", "close", "Back", "Back to what was shown"),
 ]
 
+TRAINING = [
+    Action("g", "start", "Start", "Choose a recipe, see what it takes, and start it"),
+    Action(
+        "p", "pause", "Pause/resume", "Pause the run after the step in hand, let it go on, or resume one that ended"
+    ),
+    Action("x", "stop", "Stop", "Stop the run, with a checkpoint first; a second time kills it"),
+    Action("enter", "answers", "Answers", "What the student wrote, step by step, and what each answer earned"),
+    Action("n", "note", "Note", "Pin a note to the step that it is at"),
+    Action("c", "view('curves')", "Curves", "Reward and dev accuracy as large as the screen; again: back"),
+    Action("v", "beside", "Compare", "Another training run beside this one; again: back"),
+    Action("t", "table", "Table", "Base, SFT and RL on the same benchmark, in one table; again: back"),
+    Action("o", "choose", "Choose", "All training runs: choose which one is shown", footer=False),
+    Action("l", "log", "Log", "The log of the run, on Runs", footer=False),
+    Action("escape", "back", "Back", "Back to the overview", footer=False),
+]
+
+# What the student wrote, over Training.
+ANSWERS = [
+    Action("escape,q,enter", "close", "Back", "Back to the training"),
+    Action("left,h", "step(-1)", "Step before", "The answers of the step before"),
+    Action("right,l", "step(1)", "Next step", "The answers of the next step"),
+    Action("down,j", "move(1)", "Next answer", "The next answer"),
+    Action("up,k", "move(-1)", "Answer before", "The answer before", footer=False),
+    Action("space,pagedown", "page(1)", "Read on", "Scroll down"),
+    Action("b,pageup", "page(-1)", "Read back", "Scroll up", footer=False),
+    Action("home", "edge(False)", "First step", "The first step of which answers are kept", footer=False),
+    Action("end,G", "edge(True)", "Newest step", "The newest step", footer=False),
+    Action("y", "copy", "Copy", "Send the answer as JSON to the terminal's clipboard"),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
+]
+
+# Which recipe to train, over Training.
+TRAIN_FORM = [
+    Action("ctrl+s", "start", "Start", "Start the training"),
+    Action("escape", "close", "Back", "Back without starting"),
+]
+
 RUNS = [
     Action("p", "pause", "Pause", "Pause the chosen run after what is in flight"),
     Action("r", "resume", "Resume", "Continue a run that is paused, stopped, failed or lost"),
@@ -259,6 +297,7 @@ SCREENS = {
     "rejections": REJECTIONS,
     "dataset": DATASET,
     "benchmark": BENCHMARK,
+    "training": TRAINING,
     "runs": RUNS,
     "edit": EDIT,
 }

@@ -31,6 +31,7 @@ _SCREENS = {
     "rejections": "tui.screens.rejections:RejectionsScreen",
     "dataset": "tui.screens.dataset:DatasetScreen",
     "benchmark": "tui.screens.benchmark:BenchmarkScreen",
+    "training": "tui.screens.training:TrainingScreen",
     "runs": "tui.screens.runs:RunsScreen",
 }
 _FIRST_STEP = "tui.screens.first_step:FirstStepScreen"

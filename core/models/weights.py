@@ -61,8 +61,7 @@ def open_weights(
         import transformers
     except ImportError as error:
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(cores())
+    set_threads()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     native = has_bf16(device)
     bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native)
@@ -226,6 +225,14 @@ def has_bf16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     able = torch.cpu.get_capabilities()
     return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def set_threads() -> None:
+    """Let torch use the cores that are best, unless the person says how many threads in OMP_NUM_THREADS."""
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(cores())
 
 
 def cores() -> int:

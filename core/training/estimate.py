@@ -6,9 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from core.machine import MB, Machine, machine
+from core.models.asking import Asking
 from core.models.places import MissingError, locate
 from core.models.shape import Shape, shape_of
 from core.models.trained import locals_of
@@ -26,14 +28,13 @@ from core.runs.figures import duration
 from core.training.memory import Lengths, Need, advice, need
 from core.training.recipe import Algorithm, Launcher, Recipe
 from core.training.start import TrainParams, planned, require_extra
-from storage import database, listing
+from storage import database, examples
 from storage.examples import Filter
-from storage.schema import Example
 
 Heard = Callable[[str], None]
 
-# Letters of a token, in English prose; what a prompt has beside the case, in tokens.
-_LETTERS, _AROUND = 4.0, 120
+# Letters of a token, in English prose.
+_LETTERS = 4.0
 # Formulas may be wrong by so much: what exceeds memory by less is said, and not refused.
 _DOUBT = 1.3
 
@@ -49,6 +50,7 @@ class PhaseEstimate:
     peak_mb: float
     prompt_tokens: int
     answer_tokens: int
+    shared_tokens: int
     step_seconds: list[float] = field(default_factory=list)
     watched: int = 0
     look_seconds: float | None = None
@@ -84,25 +86,45 @@ async def estimate(project: Project, name: str, *, heard: Heard) -> Estimate:
     cancelled it is killed, and what it wrote is removed.
     """
     has = await asyncio.to_thread(machine)
-    params, shape, texts = await asyncio.to_thread(_known, project, name)
-    found = [phase_by_formula(one, recipe, shape, guessed(recipe, texts), has) for one, recipe in params.phases.items()]
+    params, shape, found = await asyncio.to_thread(_known, project, name, has)
     with tempfile.TemporaryDirectory(prefix="sidequest-estimate-", ignore_cleanup_errors=True) as scratch:
         await _try(project, params, shape, has, found, Path(scratch), heard)
     return summed(name, params, shape, has, found)
 
 
-def refuse(project: Project, params: TrainParams) -> None:
+def refuse(project: Project, connection: sqlite3.Connection, params: TrainParams) -> None:
     """Raise RunError, with advice, if the formulas say that a phase cannot fit on this machine, by any doubt."""
     has = machine()
-    texts = _texts(project)
+    shape, found = by_formula(project, connection, params, has)
+    whole = summed(params.name, params, shape, has, found)
+    if whole.peak_mb > _DOUBT * whole.available_mb:
+        raise RunError(f"{in_words(whole)}. Any of these is enough: {'; '.join(whole.advice)}")
+
+
+def by_formula(
+    project: Project, connection: sqlite3.Connection, params: TrainParams, has: Machine
+) -> tuple[Shape, list[PhaseEstimate]]:
+    """The student's shape, and what each phase takes by its formulas alone. Raises RunError."""
     try:
         shape = shape_of(locate(project.folder, locals_of(project.task)[params.student]))
     except (WeightsError, MissingError) as error:
         raise RunError(str(error)) from None
-    found = [phase_by_formula(one, recipe, shape, guessed(recipe, texts), has) for one, recipe in params.phases.items()]
-    whole = summed(params.name, params, shape, has, found)
-    if whole.peak_mb > _DOUBT * whole.available_mb:
-        raise RunError(f"{in_words(whole)}. Any of these is enough: {'; '.join(whole.advice)}")
+    letters = examples.longest(connection, Filter(status=("accepted",), split=("train",)))
+    return shape, [
+        phase_by_formula(name, recipe, shape, guessed(project, recipe, letters), has)
+        for name, recipe in params.phases.items()
+    ]
+
+
+def _known(project: Project, name: str, has: Machine) -> tuple[TrainParams, Shape, list[PhaseEstimate]]:
+    params = planned(project.task, name)
+    require_extra()
+    with closing(database.connect(project.database)) as connection:
+        if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
+            raise RunError(
+                "no accepted example is in the split train: accept some, then `sidequest splits assign --yes`"
+            )
+        return params, *by_formula(project, connection, params, has)
 
 
 def in_words(found: Estimate) -> str:
@@ -117,7 +139,7 @@ def in_words(found: Estimate) -> str:
 def phase_by_formula(name: str, recipe: Recipe, shape: Shape, lengths: Lengths, has: Machine) -> PhaseEstimate:
     """A phase by its formulas alone."""
     takes = need(shape, recipe, lengths, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(recipe))
-    return PhaseEstimate(name, parts(takes), takes.peak / MB, lengths.prompt, lengths.answer)
+    return PhaseEstimate(name, parts(takes), takes.peak / MB, lengths.prompt, lengths.answer, lengths.shared)
 
 
 def parts(takes: Need) -> dict[str, float]:
@@ -134,11 +156,12 @@ def processes_of(recipe: Recipe) -> int:
     return 1
 
 
-def guessed(recipe: Recipe, texts: Iterable[int]) -> Lengths:
-    """The lengths by the letters of the longest case, before anything is taken apart into tokens."""
-    longest = max(texts, default=0)
-    prompt = min(recipe.max_prompt_tokens, _AROUND + int(longest / _LETTERS))
-    return Lengths(prompt, recipe.max_answer_tokens)
+def guessed(project: Project, recipe: Recipe, letters: int) -> Lengths:
+    """The lengths by the `letters` of the longest case, before anything is taken apart into tokens."""
+    around = Asking(project.task, recipe.mode, project.folder).messages("", ())
+    shared = int(sum(len(one["content"]) for one in around) / _LETTERS)
+    prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
+    return Lengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
 
 
 def summed(name: str, params: TrainParams, shape: Shape, has: Machine, found: list[PhaseEstimate]) -> Estimate:
@@ -158,6 +181,7 @@ def summed(name: str, params: TrainParams, shape: Shape, has: Machine, found: li
                 min(most.answer_tokens, other.max_answer_tokens)
                 if other.algorithm is not Algorithm.SFT
                 else most.answer_tokens,
+                min(most.shared_tokens, other.max_prompt_tokens - 1),
             )
             takes = need(
                 shape, other, length, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(other)
@@ -194,34 +218,6 @@ def _basis(params: TrainParams, found: list[PhaseEstimate]) -> str:
     return "; ".join(told)
 
 
-def _known(project: Project, name: str) -> tuple[TrainParams, Shape, list[int]]:
-    params = planned(project.task, name)
-    require_extra()
-    try:
-        shape = shape_of(locate(project.folder, locals_of(project.task)[params.student]))
-    except (WeightsError, MissingError) as error:
-        raise RunError(str(error)) from None
-    texts = _texts(project)
-    if not texts:
-        raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
-    return params, shape, texts
-
-
-def _texts(project: Project) -> list[int]:
-    """The letters of each case that is learned from."""
-    with closing(database.connect(project.database)) as connection:
-        found = listing.whole(connection, listing.every(connection, _learned()))
-    return [_letters(one) for one in found]
-
-
-def _learned() -> Filter:
-    return Filter(status=("accepted",), split=("train",))
-
-
-def _letters(one: Example) -> int:
-    return len(one.hypothesis) + sum(len(piece.content) + len(piece.source) for piece in one.evidence)
-
-
 # ---------------------------------------------------------------------- the trial
 
 
@@ -255,7 +251,7 @@ async def _try(
                 said.append(one)
                 at = next(place for place, phase in enumerate(found) if phase.name == one["phase"])
                 if "cases" in one:
-                    exact = Lengths(one["prompt"], one["answer"])
+                    exact = Lengths(one["prompt"], one["answer"], one["shared"])
                     found[at] = phase_by_formula(one["phase"], params.phases[one["phase"]], shape, exact, has)
                     found[at].watched = one["watched"]
                     if one["longer"]:

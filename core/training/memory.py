@@ -24,16 +24,18 @@ GRADIENT, ADAM = 4, 8
 FP32, BF16 = 4, 2
 # Inner layer of the critic, as core.training.critic makes it.
 _CRITIC = 128
-# So many words of the vocabulary are scored at a time in RL, as core.training.prefix does it.
+# So many words of the vocabulary are scored at a time, as core.training.prefix does it.
 _CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Tokens of the longest prompt, and of the longest answer that is learned (SFT) or may be written (RL)."""
+    """Tokens of the longest prompt, of the longest answer that is learned (SFT) or may be written (RL), and of what all
+    prompts begin with."""
 
     prompt: int
     answer: int
+    shared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def need(shape: Shape, recipe: Recipe, lengths: Lengths, *, device: str, fast_bf
         opening=opening(shape, recipe.quantization, item, weighed) if device == "cpu" else 0,
         rollouts=rollouts(shape, recipe, lengths, item, processes) if learned and not recipe.vllm_server else 0,
         activations=activations(shape, recipe, lengths, item, processes),
-        logits=logits(shape, recipe, lengths, item, processes),
+        logits=logits(shape, recipe, lengths, processes),
     )
 
 
@@ -146,24 +148,28 @@ def token_bytes(shape: Shape, recipe: Recipe, item: int) -> float:
 
 
 def activations(shape: Shape, recipe: Recipe, lengths: Lengths, item: int, processes: int) -> float:
-    """What is kept of all tokens that are worked on at once. In RL a prompt is read once for all answers to it."""
-    each = shape.layers * token_bytes(shape, recipe, item)
+    """What is kept of all tokens that are worked on at once, each read once: what all prompts begin with, the rest of
+    each prompt, the answers. Each attends to a copy of what was remembered before it, spread to all heads."""
+    prompts, answers = _rows(recipe, processes)
+    tokens = lengths.shared + prompts * (lengths.prompt - lengths.shared) + answers * lengths.answer
+    remembered = prompts * lengths.prompt + answers * (lengths.prompt + lengths.answer)
+    spread = 2 * shape.layers * shape.heads * shape.head_width * item
+    return shape.layers * token_bytes(shape, recipe, item) * tokens + spread * remembered
+
+
+def logits(shape: Shape, recipe: Recipe, lengths: Lengths, processes: int) -> float:
+    """The scores of a piece of the vocabulary for the tokens of all answers, in fp32, and their gradients."""
+    _, answers = _rows(recipe, processes)
+    return float(answers * lengths.answer * min(shape.vocabulary, _CHUNK) * 3 * FP32)
+
+
+def _rows(recipe: Recipe, processes: int) -> tuple[int, int]:
+    """Prompts and answers that are learned from at once."""
     if recipe.algorithm is Algorithm.SFT:
-        return each * _sft_rows(recipe, processes) * (lengths.prompt + lengths.answer)
+        rows = min(recipe.micro_batch, _share(recipe, processes))
+        return rows, rows
     groups = groups_at_once(recipe, processes)
-    rows = groups * recipe.generations
-    # Each answer attends to a copy of what was remembered of its prompt, spread to all heads.
-    spread = 2 * shape.layers * shape.heads * shape.head_width * item * rows * (lengths.prompt + lengths.answer)
-    return each * (groups * lengths.prompt + rows * lengths.answer) + spread
-
-
-def logits(shape: Shape, recipe: Recipe, lengths: Lengths, item: int, processes: int) -> float:
-    """Scores of the vocabulary: in SFT as they are, in fp32, and with gradients, for all tokens; in RL a piece."""
-    if recipe.algorithm is Algorithm.SFT:
-        tokens = _sft_rows(recipe, processes) * (lengths.prompt + lengths.answer)
-        return float(tokens * shape.vocabulary * (item + 2 * FP32))
-    rows = groups_at_once(recipe, processes) * recipe.generations
-    return float(rows * lengths.answer * min(shape.vocabulary, _CHUNK) * 3 * FP32)
+    return groups, groups * recipe.generations
 
 
 def groups_at_once(recipe: Recipe, processes: int) -> int:
@@ -174,10 +180,6 @@ def groups_at_once(recipe: Recipe, processes: int) -> int:
 
 def _share(recipe: Recipe, processes: int) -> int:
     return max(1, recipe.batch // processes)
-
-
-def _sft_rows(recipe: Recipe, processes: int) -> int:
-    return min(recipe.micro_batch, _share(recipe, processes))
 
 
 def advice(recipe: Recipe, fits: Callable[[Recipe], bool]) -> list[str]:

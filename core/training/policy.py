@@ -11,15 +11,14 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
 
 from core.models.chat import Chat
-from core.models.weights import SAFE, WeightsError, check, check_adapter, cores, has_bf16, plain
-from core.training import processes
+from core.models.weights import SAFE, WeightsError, check, check_adapter, has_bf16, plain, set_threads
 from core.training.recipe import Lora, Recipe
 from core.training.reinforce import Policy
 
 
 def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> Policy:
     """The student at `path` with an adapter to be trained: a new one, or a copy of `adapter`. Raises WeightsError."""
-    torch.set_num_threads(max(1, cores() // processes.here()))
+    set_threads()
     model, tokenizer = open_base(path, recipe)
     try:
         if adapter is None:

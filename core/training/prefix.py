@@ -1,18 +1,23 @@
-"""Log-probabilities of answers where many answers share a prompt: the prompt is read once, with gradients.
+"""Log-probabilities of answers where much is shared: it is read once, with gradients.
 
-A group of G answers has one prompt. The prompt goes through the model once, what it remembers of it is handed to each
-answer, and only answers go through the rest. Gradients flow back through what is shared, so loss and gradients are
-those of reading each answer with its own copy of the prompt. The usual path reads the prompt G times, and scores it.
+A group of G answers has one prompt, and all prompts begin with the same instructions. Each goes through the model once,
+what it remembers of it is handed on, and only what differs goes through the rest. Gradients flow back through what is
+shared, so loss and gradients are those of reading each answer with its own copy of the prompt. The usual path reads the
+prompt G times, and scores it.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from transformers import PreTrainedModel
+from transformers.cache_utils import DynamicCache
 from trl.kernels import ChunkedLogProbFunction
 
+from core.models.batching import shared_prefix
 from core.models.cache import sees_all
 
 # So many words of the vocabulary are scored at a time.
@@ -54,41 +59,80 @@ class Shared:
     entropy: bool = False
 
 
+def take_shared(model: PreTrainedModel) -> None:
+    """Let `model(shared=...)` score answers on shared prompts.
+
+    It goes through the model's own call, so that what is wrapped around it (an adapter, the exchange of gradients
+    between processes) takes part.
+    """
+    original = model.forward
+
+    @functools.wraps(type(model).forward)
+    def forward(*args: Any, shared: Shared | None = None, **kwargs: Any) -> Any:
+        return original(*args, **kwargs) if shared is None else score(model, shared)
+
+    model.forward = forward
+
+
 def score(model: PreTrainedModel, shared: Shared) -> Scores:
-    """Score answers; rows with the same prompt share it, in whatever order they stand.
+    """Score answers; rows with the same prompt share it, in whatever order they stand, and all prompts their beginning.
 
     `model` is the causal language model itself, not what is wrapped around it.
     """
-    prompt_ids, prompt_mask = shared.prompt_ids, shared.prompt_mask
     answer_ids, answer_mask = shared.answer_ids, shared.answer_mask
-    unique, first, group = _groups(prompt_ids, prompt_mask)
-    ids, mask = prompt_ids[first], prompt_mask[first]
-    start = int(mask.argmax(dim=1).min())  # columns that are padding in all prompts
-    ids, mask = ids[:, start:], mask[:, start:]
-    backbone = model.base_model
-    read = backbone(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=True, return_dict=True)
-    hidden = read.last_hidden_state[:, -1:][group]
+    first, group = _groups(shared.prompt_ids, shared.prompt_mask)
+    mask, hidden, cache = _read(model, shared.prompt_ids[first], shared.prompt_mask[first])
+    hidden = hidden[group]
     length = answer_ids.shape[1]
     if length > 1:
-        cache = read.past_key_values
-        if unique < len(group) or not torch.equal(group, torch.arange(len(group), device=group.device)):
+        if not torch.equal(group, torch.arange(len(first), device=group.device)):
             cache.batch_select_indices(group)
         whole = torch.cat([mask[group], answer_mask[:, : length - 1]], dim=1)
-        answers = backbone(
-            input_ids=answer_ids[:, : length - 1],
-            attention_mask=whole,
-            position_ids=_positions(whole)[:, mask.shape[1] :],
-            past_key_values=cache,
-            use_cache=True,
-            return_dict=True,
-        )
-        hidden = torch.cat([hidden, answers.last_hidden_state], dim=1)
+        hidden = torch.cat([hidden, _forward(model, answer_ids[:, : length - 1], whole, cache)], dim=1)
     logps, entropies = _of_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
     return Scores(logps, entropies, hidden)
 
 
-def _groups(ids: torch.Tensor, mask: torch.Tensor) -> tuple[int, torch.Tensor, torch.Tensor]:
-    """How many different prompts there are, the first row of each, and which of them each row has."""
+def _read(
+    model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, DynamicCache]:
+    """Read different prompts (B, P), what all begin with only once.
+
+    The mask of what is remembered (B, P'), the last hidden states (B, 1, H), and what is remembered.
+    """
+    rows = [row[kept].tolist() for row, kept in zip(ids, mask.bool(), strict=True)]
+    begun = shared_prefix(rows) if len(rows) > 1 else 0
+    cache = DynamicCache(config=model.config)
+    if begun:
+        beginning = ids.new_tensor([rows[0][:begun]])
+        _forward(model, beginning, torch.ones_like(beginning), cache)
+        cache.batch_repeat_interleave(len(rows))
+    width = max(map(len, rows)) - begun
+    rest = ids.new_zeros(len(rows), width)
+    laid_out = mask.new_ones(len(rows), begun + width)
+    for at, row in enumerate(rows):
+        missing = width - len(row) + begun
+        rest[at, missing:] = ids.new_tensor(row[begun:])
+        laid_out[at, begun : begun + missing] = 0
+    return laid_out, _forward(model, rest, laid_out, cache)[:, -1:], cache
+
+
+def _forward(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
+    """The hidden states (B, T, H) of `ids` (B, T), read after what `cache` holds; `mask` is that of both together."""
+    read = model.base_model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=_positions(mask)[:, -ids.shape[1] :],
+        past_key_values=cache,
+        use_cache=True,
+        return_dict=True,
+    )
+    hidden: torch.Tensor = read.last_hidden_state
+    return hidden
+
+
+def _groups(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The first row of each different prompt, and which of them each row has."""
     marked = torch.where(mask.bool(), ids, -1)
     _, group = torch.unique(marked, dim=0, return_inverse=True)
     count = int(group.max()) + 1
@@ -98,7 +142,7 @@ def _groups(ids: torch.Tensor, mask: torch.Tensor) -> tuple[int, torch.Tensor, t
     order = first.argsort()
     place = torch.empty_like(order)
     place[order] = torch.arange(count, device=group.device)
-    return count, first[order], place[group]
+    return first[order], place[group]
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

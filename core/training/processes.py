@@ -13,11 +13,6 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def here() -> int:
-    """How many of them are on this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-
-
 def first() -> bool:
     """Whether this one is the first: it alone reads and writes the database."""
     return os.environ.get("RANK", "0") == "0"

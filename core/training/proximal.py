@@ -28,7 +28,7 @@ class Proximal(Reinforcing):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        size = self._causal().config.get_text_config().hidden_size
+        size = self.policy.causal.config.get_text_config().hidden_size
         self.critic = seeded(size, self.recipe.seed, self.accelerator.device)
         self.critic_optimizer = torch.optim.AdamW(
             self.critic.parameters(), lr=self.recipe.critic_learning_rate, weight_decay=0.0
@@ -66,7 +66,7 @@ class Proximal(Reinforcing):
 
     def _states(self, rows: Mapping[str, torch.Tensor]) -> torch.Tensor:
         """The hidden states (B, T, H) from which the tokens of answers were chosen."""
-        model = self._causal()
+        model = self.policy.causal
         prompt, prompt_mask, answer, answer_mask = (rows[name] for name in _NAMES)
         if not self.sharing:
             with self.accelerator.autocast():

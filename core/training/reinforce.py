@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from core.models.decoding import Decoder, Sampling, Written
 from core.training import processes
 from core.training.cases import TrainingCase
 from core.training.mix import Draw
-from core.training.prefix import Scores, Shared, score, shareable
+from core.training.prefix import Scores, Shared, shareable, take_shared
 from core.training.recipe import Recipe
 from core.training.rollout import Judging, Rollout, figures, seeds, write
 from core.training.server import reaching
@@ -33,6 +32,12 @@ class Policy:
     tokenizer: Any
     ends: frozenset[int]
     text: Callable[[list[int]], str]
+
+    @property
+    def causal(self) -> PreTrainedModel:
+        """The causal language model itself, with the adapter's layers in it."""
+        bare: PreTrainedModel = self.model.get_base_model()
+        return bare
 
     @property
     def end(self) -> int:
@@ -104,15 +109,9 @@ class Reinforcing(GRPOTrainer):
             processing_class=policy.tokenizer,
             **others,
         )
-        self.sharing = shareable(self._causal()) if share else "it was asked not to"
-        _share(self._causal())
+        self.sharing = shareable(self.policy.causal) if share else "it was asked not to"
+        take_shared(self.policy.causal)
         self._prompts = {tuple(case.prompt): case for case in cases}
-
-    def _causal(self) -> PreTrainedModel:
-        """The causal language model itself, with the adapter's layers in it."""
-        model = self.accelerator.unwrap_model(self.model)
-        bare: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model
-        return bare
 
     # ------------------------------------------------------------------ which cases
 
@@ -157,7 +156,7 @@ class Reinforcing(GRPOTrainer):
         self._call += 1
         place = self.accelerator.process_index
         drawn = seeds(self.recipe.seed + 1_000_003 * place, self.state.global_step, self._call, len(prompt_ids))
-        model = self._causal()
+        model = self.policy.causal
         training = model.training
         model.eval()
         try:
@@ -282,18 +281,6 @@ class Reinforcing(GRPOTrainer):
             found: Scores = model(shared=shared)
         self._hidden = found.hidden.detach()
         return found.logps, found.entropies, None
-
-
-def _share(model: PreTrainedModel) -> None:
-    """Let `model(shared=...)` score answers on shared prompts: through the model's own call, so that what is wrapped
-    around it (an adapter, the exchange of gradients between processes) takes part."""
-    original = model.forward
-
-    @functools.wraps(type(model).forward)
-    def forward(*args: Any, shared: Shared | None = None, **kwargs: Any) -> Any:
-        return original(*args, **kwargs) if shared is None else score(model, shared)
-
-    model.forward = forward
 
 
 def _named(name: str) -> Callable[..., list[float]]:

@@ -43,16 +43,22 @@ def start(project: Project, connection: sqlite3.Connection, name: str, *, start_
     """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError."""
     from core.training.estimate import refuse
 
+    params = check(project, connection, name)
+    refuse(project, connection, params)
+    if start_from:
+        params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
+    return launch(project, connection, KIND, params.model_dump(mode="json"))
+
+
+def check(project: Project, connection: sqlite3.Connection, name: str) -> TrainParams:
+    """What a training of the recipe would be told; raises RunError with what keeps it from being started."""
     params = planned(project.task, name)
     require_extra()
     require_server(params)
-    if start_from:
-        params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
         raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
     refuse_second(connection, KIND)
-    refuse(project, params)
-    return launch(project, connection, KIND, params.model_dump(mode="json"))
+    return params
 
 
 def require_extra() -> None:

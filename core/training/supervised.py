@@ -11,13 +11,17 @@ from transformers import Trainer, TrainingArguments
 
 from core.training.cases import TrainingCase
 from core.training.mix import Draw
+from core.training.prefix import Scores, Shared, shareable, take_shared
 from core.training.reinforce import Policy, Steps
 
 IGNORED = -100
 
 
 class Supervised(Trainer):
-    """The trainer of transformers, with cases by the curriculum."""
+    """The trainer of transformers, with cases by the curriculum; what prompts begin with is read once for a batch.
+
+    `sharing` says why not, where a model cannot do that.
+    """
 
     def __init__(
         self,
@@ -43,24 +47,56 @@ class Supervised(Trainer):
             processing_class=policy.tokenizer,
             **others,
         )
+        self.sharing = shareable(policy.causal)
+        take_shared(policy.causal)
+        self._read = 0
+        self.model_accepts_loss_kwargs = True  # the mean is over the tokens of a step, however it is divided
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  its signature
         return Steps(self.draw, self._first_step, self.args.max_steps, 1, 1)
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Tell how many tokens were learned from, as trl's trainers do."""
+        super().log(logs | {"num_tokens": float(self._read)}, start_time)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: ARG002  its signature
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """The mean of what the tokens of the answers cost, over all tokens of the step."""
+        prompt, prompt_mask, answer = inputs["prompt_ids"], inputs["prompt_mask"], inputs["labels"]
+        mask = answer != IGNORED
+        answer = answer.where(mask, 0)
+        self._read += int(prompt_mask.sum() + mask.sum())
+        if self.sharing:
+            whole = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
+            logits = whole.logits[:, -answer.shape[1] - 1 : -1].float()
+            logps = torch.log_softmax(logits, -1).gather(-1, answer[..., None])[..., 0]
+        else:
+            found: Scores = model(shared=Shared(prompt, prompt_mask, answer, mask.long()))
+            logps = found.logps
+        number = mask.sum() if num_items_in_batch is None else num_items_in_batch
+        # The number is that of all processes, whose gradients are averaged.
+        lost: torch.Tensor = -(logps * mask).sum() / number * self.accelerator.num_processes
+        return lost
+
 
 def collator(pad: int) -> Callable[[Sequence[dict[str, list[int]]]], dict[str, torch.Tensor]]:
-    """Makes a batch of rows with prompt and answer: padded on the right, with labels on the answers alone."""
+    """Makes a batch of rows with prompt and answer: prompts padded on the left, answers, as labels, on the right."""
 
     def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = max(len(row["prompt"]) + len(row["answer"]) for row in rows)
-        ids = torch.full((len(rows), width), pad)
-        mask = torch.zeros(len(rows), width, dtype=torch.long)
-        labels = torch.full((len(rows), width), IGNORED)
+        longest = max(len(row["prompt"]) for row in rows)
+        prompt = torch.full((len(rows), longest), pad)
+        mask = torch.zeros(len(rows), longest, dtype=torch.long)
+        labels = torch.full((len(rows), max(len(row["answer"]) for row in rows)), IGNORED)
         for at, row in enumerate(rows):
-            prompt, answer = len(row["prompt"]), len(row["answer"])
-            ids[at, : prompt + answer] = torch.tensor([*row["prompt"], *row["answer"]])
-            mask[at, : prompt + answer] = 1
-            labels[at, prompt : prompt + answer] = torch.tensor(row["answer"])
-        return {"input_ids": ids, "attention_mask": mask, "labels": labels}
+            start = longest - len(row["prompt"])
+            prompt[at, start:] = torch.tensor(row["prompt"])
+            mask[at, start:] = 1
+            labels[at, : len(row["answer"])] = torch.tensor(row["answer"])
+        return {"prompt_ids": prompt, "prompt_mask": mask, "labels": labels}
 
     return collate

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from core.models.asking import Asking
+from core.models.batching import shared_prefix
 from core.models.chat import Chat
 from core.models.places import locate
 from core.models.trained import locals_of
@@ -108,6 +109,7 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
     return {
         "cases": len(made),
         "longer": longer,
+        "shared": shared_prefix([one.prompt for one in made]) if len(made) > 1 else 0,
         "prompt": max((len(one.prompt) for one in made), default=0),
         "answer": recipe.max_answer_tokens if learned else answers,
     }

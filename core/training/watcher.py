@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
 from transformers import TrainerCallback
 
 from core.training import checkpoints, processes
@@ -58,6 +60,7 @@ class Watcher(TrainerCallback):
         self._raised: set[str] = set()
         self._best, self._since_best = -1.0, 0
         self._began = time.perf_counter()
+        self._tokens = 0.0
 
     def heard(self, step: int, rollouts: Sequence[Rollout], figures: dict[str, float]) -> None:  # noqa: ARG002
         """Take the answers of a step."""
@@ -77,7 +80,9 @@ class Watcher(TrainerCallback):
         now = time.perf_counter()
         figures: dict[str, Any] = {ours: logs[theirs] for theirs, ours in _NAMES.items() if theirs in logs}
         figures |= self._heard
-        figures |= {"seconds": now - self._began, "tokens": float(logs.get("num_tokens") or 0.0)}
+        tokens, seconds = float(logs.get("num_tokens") or 0.0), now - self._began
+        figures |= {"seconds": seconds, "tokens_per_s": (tokens - self._tokens) / seconds, "memory_mb": _memory_mb()}
+        self._tokens = tokens
         figures |= {f"mix/{level}": share for level, share in self._draw.mix(state.global_step - 1).items()}
         self._began = now
         lost = float(figures["loss"])
@@ -130,3 +135,10 @@ class Watcher(TrainerCallback):
         self._best = max(self._best, accuracy)
         if self._recipe.patience is not None and self._since_best >= self._recipe.patience:
             self.ended_early = f"no better on the dev split for {self._since_best} looks (best {self._best:.1%})"
+
+
+def _memory_mb() -> float:
+    """What the process holds now; on a GPU, the most that it has held there."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 2**20
+    return float(psutil.Process().memory_info().rss) / 2**20

@@ -42,8 +42,8 @@ def recipe(algorithm: Algorithm = Algorithm.SFT, **told: Any) -> Recipe:
     return Recipe.model_validate({"algorithm": algorithm} | told)
 
 
-def takes(told: Recipe, lengths: Lengths = LENGTHS, **change: Any) -> Need:
-    return need(SHAPE, told, lengths, **({"device": "cpu", "fast_bf16": True} | change))
+def takes(told: Recipe, lengths: Lengths = LENGTHS, *, fast_bf16: bool = True, processes: int = 1) -> Need:
+    return need(SHAPE, told, lengths, device="cpu", fast_bf16=fast_bf16, processes=processes)
 
 
 def test_each_part_by_hand() -> None:

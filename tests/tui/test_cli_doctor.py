@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sqlite3
 from pathlib import Path
@@ -92,8 +93,8 @@ def test_the_extra_is_missing_only_where_it_is_needed(project: Project, monkeypa
 def test_versions_are_held_against_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {"peft": "0.20.1", "trl": "1.16.3"}
     told = ["peft==0.21.*; extra == 'train'", "trl==1.16.*; extra == 'train'", "rich>=14", "x; extra == 'dev'"]
-    monkeypatch.setattr(checks.importlib.metadata, "requires", lambda _: told)
-    monkeypatch.setattr(checks.importlib.metadata, "version", installed.__getitem__)
+    monkeypatch.setattr(importlib.metadata, "requires", lambda _: told)
+    monkeypatch.setattr(importlib.metadata, "version", installed.__getitem__)
     assert checks.wanted() == [("peft", "0.20.1", "==0.21.*", False), ("trl", "1.16.3", "==1.16.*", True)]
     found = {one.name: one for one in checks.extra(needed=True)}
     assert found["peft"].state is State.MISSING

@@ -10,10 +10,11 @@ import pytest
 from textual.pilot import Pilot
 
 from core.project import Project
-from storage import reviews
+from storage import reviews, runs
 from storage.schema import Action, RunState
 from tests.tui.conftest import put, several
 from tests.tui.in_benchmark import RIGHT, WRONG, benchmark, opened
+from tests.tui.in_training import trained
 from tui.app import SidequestApp
 from tui.screens import live
 
@@ -70,5 +71,27 @@ def test_two_benchmarks(
     async def prepare(pilot: Pilot[int]) -> None:
         pilot.app.theme = theme
         await opened(pilot)
+
+    assert snap_compare(pictured, run_before=prepare, terminal_size=size)
+
+
+@pytest.mark.parametrize(
+    ("size", "theme"),
+    [
+        pytest.param((80, 24), "textual-dark", id="training"),
+        pytest.param((160, 45), "textual-light", id="training-light-wide"),
+    ],
+)
+def test_a_training(
+    pictured: SidequestApp, db: sqlite3.Connection, snap_compare: Any, size: tuple[int, int], theme: str
+) -> None:
+    run = trained(db, 24, id="01JTRAINING000000000000001", reason="stopped on request")
+    alarms = {"one confidence": "Confidence hardly varies any more: raise the weight of calibration."}
+    runs.update(db, run.id, progress=run.progress | {"alarms": alarms})
+
+    async def prepare(pilot: Pilot[int]) -> None:
+        pilot.app.theme = theme
+        await pilot.press("7")
+        await pilot.pause()
 
     assert snap_compare(pictured, run_before=prepare, terminal_size=size)

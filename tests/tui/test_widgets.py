@@ -75,11 +75,11 @@ def test_quotas_of_a_task_without_decisions_are_empty() -> None:
         (
             78,
             ["as 漢漢漢漢漢漢 · 14:02", "14:02", ""],
-            " 1 Home 2 Generate 3 Review 4 Rejections 5 Dataset 6 Benchmark 8 Runs ",
+            " 1 Home 2 Generate 3 Review 4 Rejectio 5 Dataset 6 Benchmar 7 Training 8 Runs ",
         ),
-        (78, ["as ann · 2 runs · 14:02", "2 runs · 14:02", "2 runs"], "5 Dataset 6 Benchmark 8 Runs   2 runs"),
-        (58, ["as ann · 14:02", "14:02", ""], " 1 Home 2 Gener 3 Review 4 Rejec 5 Datas 6 Bench 8 Runs"),
-        (58, ["2 runs · 14:02", "2 runs"], " 1 Home 2 Gene 3 Review 4 Reje 5 Data 6 Benc 8 Runs 2 runs"),
+        (78, ["as ann · 2 runs · 14:02", "2 runs · 14:02", "2 runs"], "5 Datase 6 Benchm 7 Traini 8 Runs    2 runs"),
+        (58, ["as ann · 14:02", "14:02", ""], " 1 Hom 2 Gen 3 Review 4 Rej 5 Dat 6 Ben 7 Tra 8 Run"),
+        (58, ["2 runs · 14:02", "2 runs"], " 1 Hom 2 Gen 3 Review 4 Rej 5 Dat 6 Ben 7 Tra 8 Run 2 runs"),
     ],
 )
 def test_the_bar_gives_up_what_is_needed_least(width: int, said: list[str], words: str) -> None:

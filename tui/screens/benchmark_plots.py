@@ -23,14 +23,14 @@ class Plot(PlotextPlot):
 
     def accuracy(self, curves: Mapping[str, Curve]) -> None:
         """The accuracy over the answers, with its interval; a line for each role."""
-        if self._same(("accuracy", curves)):
+        if self.same(("accuracy", curves)):
             return
         for role, found in curves.items():
-            colour = self._colour(role)
+            colour = self.role(role)
             for edge in (found.low, found.high):
-                self.plt.plot(found.counts, edge, marker="·", color=_faint(colour, self._ground()))
+                self.plt.plot(found.counts, edge, marker="·", color=faint(colour, self.ground()))
         for role, found in curves.items():
-            self.plt.plot(found.counts, found.accuracy, marker="braille", color=self._colour(role))
+            self.plt.plot(found.counts, found.accuracy, marker="braille", color=self.role(role))
         self.plt.ylim(0, 100)
         self.plt.yticks([0, 50, 100], ["0", "50", "100 %"])
         most = max((found.counts[-1] for found in curves.values() if found.counts), default=1)
@@ -40,10 +40,10 @@ class Plot(PlotextPlot):
 
     def reliability(self, bins: list[Bin], role: str) -> None:
         """How often answers are right by how sure they say they are; on the diagonal they are as often as they say."""
-        if self._same(("reliability", bins, role)):
+        if self.same(("reliability", bins, role)):
             return
-        colour = self._colour(role)
-        self.plt.plot([0, 100], [0, 100], marker="·", color=_faint(colour, self._ground()))
+        colour = self.role(role)
+        self.plt.plot([0, 100], [0, 100], marker="·", color=faint(colour, self.ground()))
         for one in bins:
             at = 100 * one.confidence
             self.plt.plot([at, at], [100 * one.low, 100 * one.high], marker="braille", color=colour)
@@ -55,7 +55,7 @@ class Plot(PlotextPlot):
         self.plt.yticks([0, 50, 100], ["0", "50", "100 %"])
         self.refresh()
 
-    def _same(self, drawn: object) -> bool:
+    def same(self, drawn: object) -> bool:
         """Whether this is shown already; if not, the plot is cleared for it."""
         wanted = (drawn, self.app.theme)
         if self._drawn == wanted:
@@ -64,14 +64,16 @@ class Plot(PlotextPlot):
         self.plt.clear_data()
         return False
 
-    def _colour(self, role: str) -> Rgb:
+    def role(self, role: str = "student") -> Rgb:
+        """The colour of a role."""
         return Color.parse(self.app.theme_variables["accent" if role == "student" else "warning"]).rgb
 
-    def _ground(self) -> Rgb:
+    def ground(self) -> Rgb:
+        """The colour that the plot stands on."""
         return Color.parse(self.app.theme_variables["background"]).rgb
 
 
-def _faint(colour: Rgb, ground: Rgb) -> Rgb:
+def faint(colour: Rgb, ground: Rgb) -> Rgb:
     """Half way to the ground."""
     red, green, blue = ((one + two) // 2 for one, two in zip(colour, ground, strict=True))
     return red, green, blue

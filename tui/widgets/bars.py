@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
 from core.curriculum.plan import Quota
 from tui.text import line
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
 def bar(share: float, width: int) -> str:
@@ -16,6 +19,26 @@ def bar(share: float, width: int) -> str:
     whole, rest = divmod(eighths, 8)
     drawn = "█" * whole + (_EIGHTHS[rest] if rest else "")
     return drawn + "░" * (width - len(drawn))
+
+
+def sparkline(values: Sequence[float | None], width: int) -> str:
+    """At most `width` cells from the lowest to the highest of `values`; several in a cell are averaged.
+
+    A value that is not known, None, leaves a gap; where all are the same they stand in the middle.
+    """
+    size = -(-len(values) // width) if width > 0 else 0
+    cells = [_mean(values[start : start + size]) for start in range(0, len(values), size)] if size else []
+    known = [value for value in cells if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    return "".join(
+        " " if value is None else _HEIGHTS[round((value - low) / (high - low) * 7) if high > low else 3]
+        for value in cells
+    )
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def relevance(value: float) -> str:
