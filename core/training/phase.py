@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     from core.training.watcher import Watcher
 
     recipe = phase.recipe
-    if problem := divided(recipe, processes.count()):
+    if problem := refused(recipe, processes.count(), os.environ):
         return Ending(RunState.FAILED, problem)
     phase.folder.mkdir(parents=True, exist_ok=True)
     last = processes.agreed(checkpoints.newest(phase.folder) if processes.first() else None)
@@ -125,10 +126,18 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     return Ending(RunState.FINISHED, watcher.ended_early)
 
 
-def divided(recipe: Recipe, number: int) -> str:
-    """Why the cases of a step cannot be shared out among so many processes; empty if they can."""
+def refused(recipe: Recipe, number: int, environment: Mapping[str, str]) -> str:
+    """Why a recipe cannot be trained by so many processes, as accelerate has set them up; empty if it can."""
     if recipe.batch % number:
         return f"a batch of {recipe.batch} cannot be shared out among {number} processes: take a multiple of {number}"
+    spread = (
+        environment.get("ACCELERATE_USE_FSDP") == "true" or environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    )
+    if spread and recipe.algorithm is not Algorithm.SFT and not recipe.vllm_server:
+        return (
+            "answers cannot be written by weights that are spread over processes (FSDP, DeepSpeed ZeRO 3): let a "
+            "vllm_server write them, or take plain data parallelism or ZeRO 2"
+        )
     return ""
 
 

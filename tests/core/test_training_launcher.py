@@ -19,6 +19,7 @@ from core.project import Project
 from core.runs import control, launch
 from core.runs.session import Ending
 from core.training import launcher, start
+from core.training.phase import refused
 from core.training.recipe import Algorithm, Launcher, Recipe
 from storage import runs, training
 from storage.schema import Run, RunState
@@ -108,6 +109,17 @@ def test_what_is_started(project: Project) -> None:
     ]
     with pytest.raises(ValueError, match='need launcher = "accelerate"'):
         Recipe(algorithm=Algorithm.SFT, launcher_config="fsdp.yaml")
+
+
+def test_what_several_processes_cannot_do() -> None:
+    sft, rl = Recipe(algorithm=Algorithm.SFT, batch=8), Recipe(algorithm=Algorithm.GRPO, batch=8)
+    spread = {"ACCELERATE_USE_FSDP": "true"}
+    assert refused(sft, 4, {}) == refused(sft, 4, spread) == refused(rl, 4, {}) == ""
+    assert "a batch of 8 cannot be shared out among 3 processes" in refused(rl, 3, {})
+    assert "vllm_server" in refused(rl, 4, spread)
+    assert "vllm_server" in refused(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"})
+    assert refused(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}) == ""
+    assert refused(rl.model_copy(update={"vllm_server": "http://x"}), 4, spread) == ""
 
 
 def test_how_it_ended() -> None:
