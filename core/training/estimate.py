@@ -237,7 +237,7 @@ async def _try(
         trial = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "core.training.trial", params.name, str(scratch)),
             cwd=project.folder,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,  # it ends when nobody holds the other end
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
             env=os.environ | {"TMPDIR": str(scratch), "TQDM_DISABLE": "1"},

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -46,3 +48,15 @@ def together() -> None:
         import torch.distributed
 
         torch.distributed.barrier()
+
+
+def end_with_parent(last: Callable[[], None] = lambda: None) -> None:
+    """End this process once the one that holds the other end of its standard input is gone; `last` is done before."""
+
+    def wait() -> None:
+        while os.read(0, 1):
+            pass
+        last()
+        os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -45,7 +44,7 @@ def main(run_id: str, name: str, folder: Path) -> int:
     from accelerate import PartialState
     from torch.cuda import is_available
 
-    threading.Thread(target=_end_with_worker, name="worker", daemon=True).start()
+    processes.end_with_parent()
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     project = open_project(folder)
     rank = int(os.environ.get("RANK", "0"))
@@ -78,13 +77,6 @@ def _first(project: Project, run_id: str, name: str) -> Ending:
 def _other(project: Project) -> Ending:
     phase: Phase = processes.agreed(None)  # type: ignore[assignment]  # it is the first one's
     return carry_out(project, phase, Silent())
-
-
-def _end_with_worker() -> None:
-    """End this process once the worker, which holds the other end of the pipe, is gone."""
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ from core.models.places import locate
 from core.models.trained import locals_of
 from core.models.weights import SAFE, check
 from core.project import Project, open_project
+from core.training import processes
 from core.training.cases import cases
 from core.training.phase import Phase, carry_out
 from core.training.recipe import Algorithm, Recipe
@@ -69,6 +71,7 @@ class Measuring:
 
 def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
     """Measure each phase of the recipe; returns the exit status."""
+    processes.end_with_parent(lambda: shutil.rmtree(scratch, ignore_errors=True))
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     project = open_project(folder)
     params = planned(project.task, name)

@@ -73,15 +73,20 @@ async def test_what_cannot_fit_is_not_tried(
     with pytest.raises(RunError, match=r"sft needs about .* MB at once, and 1,500 MB are there .* micro_batch = "):
         start.start(project, db, "sft")
     assert runs.newest(db) == []
+    monkeypatch.setattr(estimate, "machine", lambda: small(100_000_000))
+    found = await estimate.estimate(project, "sft", heard=lambda _: None)
+    assert found.advice == ["a smaller student, or a machine with more memory: no setting is low enough"]
+
+
+def test_the_verb(project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = trainable(project, db, weights, sft=RECIPES["sft"] | {"batch": 4096, "micro_batch": 4096})
+    monkeypatch.setattr(estimate, "machine", lambda: small(1_500_000_000))
     done = CliRunner().invoke(main, ["-C", str(project.folder), "train", "estimate", "sft"])
     assert done.exit_code == 1
     assert "It does not fit." in done.stdout
     assert "lower: micro_batch = " in done.stdout
     done = CliRunner().invoke(main, ["-C", str(project.folder), "train", "estimate", "sft", "--json"])
     assert json.loads(done.stdout)["fits"] is False
-    monkeypatch.setattr(estimate, "machine", lambda: small(100_000_000))
-    found = await estimate.estimate(project, "sft", heard=lambda _: None)
-    assert found.advice == ["a smaller student, or a machine with more memory: no setting is low enough"]
 
 
 async def test_cancelled(project: Project, db: sqlite3.Connection, weights: Path, scratch: Path) -> None:
@@ -120,7 +125,7 @@ async def test_what_cannot_be_tried(project: Project, db: sqlite3.Connection, we
             await estimate.estimate(project, "sft", heard=lambda _: None)
     finally:
         (weights / "config.away").rename(weights / "config.json")
-    db.execute("DELETE FROM examples")
+    db.execute("UPDATE examples SET status = 'pending'")
     with pytest.raises(RunError, match="no accepted example"):
         await estimate.estimate(project, "sft", heard=lambda _: None)
 

@@ -79,14 +79,14 @@ def starved(folder: Path, run_id: str, out: Path) -> None:
     run = runs.get(db, run_id)
     assert run is not None
     has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (has + 400_000_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_AS, (has + 200_000_000, resource.RLIM_INFINITY))
     with Session(project, db, run) as session:
         ending = asyncio.run(work.train(session))
     out.write_text(f"{ending.state.value} {ending.reason}")
 
 
 async def test_out_of_memory(project: Project, db: sqlite3.Connection, weights: Path, tmp_path: Path) -> None:
-    wide = RECIPES["sft"] | {"batch": 64, "micro_batch": 64, "steps": 2, "lora.rank": 64}
+    wide = RECIPES["sft"] | {"batch": 1024, "micro_batch": 1024, "steps": 2}
     project = trainable(project, db, weights, wide=wide)
     run = start.start(project, db, "wide")
     one = SERVER.Process(target=starved, args=(project.folder, run.id, tmp_path / "said"))

@@ -16,6 +16,7 @@ import requests
 import torch
 from safetensors.torch import save
 from trl.generation import vllm_client, vllm_generation
+from urllib3.util.retry import Retry
 
 from core.project import Project
 from core.runs.control import RunError
@@ -44,6 +45,8 @@ def client(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vllm_client.VLLMClient, "update_named_params", sends)
     monkeypatch.setattr(start, "require_server", lambda *_: None)
     monkeypatch.setattr(settings, "PATIENCE_S", 0.0)
+    # It asks again for a minute; a test need not wait for that.
+    monkeypatch.setattr(vllm_client, "Retry", lambda **_: Retry(total=0))
 
 
 @pytest.mark.parametrize("name", ["grpo", "ppo"])
