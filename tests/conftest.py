@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 from core.project import Project, create, open_project
 from storage.database import connect
 from storage.schema import Candidate, Evidence, Example
+
+# The suite's workers share the machine: with several threads of torch each, they would wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Everything that a terminal would act on, that markup would eat, or that a store cannot hold.
 HOSTILE = [

@@ -44,6 +44,12 @@ class Matrix:
     cells: list[MatrixCell]
     flagged: list[Flagged]
 
+    @property
+    def worst(self) -> MatrixCell | Flagged | None:
+        """The cell to look at first: the one flagged most clearly, else the one that surely fails most often."""
+        failing = [cell for cell in self.cells if cell.rejected]
+        return self.flagged[0] if self.flagged else max(failing, key=lambda cell: cell.low, default=None)
+
     def at(self, domain: str, level: int) -> MatrixCell | None:
         """The cell of a domain at a level, if it has attempts."""
         return next((cell for cell in self.cells if (cell.domain, cell.level) == (domain, level)), None)

@@ -33,6 +33,16 @@ def test_even_rejections_flag_nothing() -> None:
     assert matrix(rows).flagged == []
 
 
+def test_the_worst_is_the_one_flagged_else_the_one_that_surely_fails_most() -> None:
+    assert matrix([]).worst is None
+    assert matrix(counts("a", 1, 9, 0)).worst is None
+    even = matrix([*counts("a", 1, 1, 1), *counts("b", 1, 20, 12), *counts("c", 1, 20, 11)])
+    assert even.worst is not None
+    assert even.worst.domain == "b"
+    rows = [row for domain in ("market", "technical") for level in (1, 2) for row in counts(domain, level, 15, 1)]
+    assert matrix([*rows, *counts("risk", 1, 20, 17)]).worst == matrix([*rows, *counts("risk", 1, 20, 17)]).flagged[0]
+
+
 def test_one_decision_alone() -> None:
     rows = [ReasonCount("a", 1, "X", Result.REJECTED, "r", 3), ReasonCount("a", 1, "Y", Result.PASSED, "", 7)]
     assert [(cell.attempts, cell.rejected) for cell in matrix(rows, decision="X").cells] == [(3, 3)]

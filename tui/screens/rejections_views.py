@@ -80,10 +80,9 @@ class ViewsScreen(UndoableScreen):
     def on_mount(self) -> None:
         """Begin at the cell that is worst."""
         self.heat.focus()
-        worst = matrix(attempts.reason_counts(self.db)).flagged[:1]
-        for one in worst:
-            if one.domain in self.heat.domains and one.level in self.heat.levels:
-                self.heat.at = (self.heat.domains.index(one.domain), self.heat.levels.index(one.level))
+        one = matrix(attempts.reason_counts(self.db)).worst
+        if one is not None and one.domain in self.heat.domains and one.level in self.heat.levels:
+            self.heat.at = (self.heat.domains.index(one.domain), self.heat.levels.index(one.level))
 
     @property
     def heat(self) -> HeatMap:
