@@ -87,6 +87,8 @@ async def estimate(project: Project, name: str, *, heard: Heard) -> Estimate:
     """
     has = await asyncio.to_thread(machine)
     params, shape, found = await asyncio.to_thread(_known, project, name, has)
+    if max(one.peak_mb for one in found) * MB > _DOUBT * has.available:
+        return summed(name, params, shape, has, found)
     with tempfile.TemporaryDirectory(prefix="sidequest-estimate-", ignore_cleanup_errors=True) as scratch:
         await _try(project, params, shape, has, found, Path(scratch), heard)
     return summed(name, params, shape, has, found)
