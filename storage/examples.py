@@ -186,6 +186,14 @@ def count(connection: sqlite3.Connection, where: Filter = Filter()) -> int:
     return int(connection.execute(sql, values).fetchone()[0])
 
 
+def longest(connection: sqlite3.Connection, where: Filter) -> int:
+    """About how many letters the longest case among those that match has; 0 if there is none."""
+    source, conditions, values = found(where)
+    letters = "length(examples.hypothesis) + length(examples.evidence)"
+    sql = f"SELECT coalesce(max({letters}), 0) FROM {source} {_where(conditions)}"
+    return int(connection.execute(sql, values).fetchone()[0])
+
+
 def kept(where: Filter) -> bool:
     """Whether the number of what matches is kept at all times, and needs no counting."""
     return (

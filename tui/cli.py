@@ -26,6 +26,7 @@ VERBS = {
     "judge": "tui.commands.judge:judge",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
+    "doctor": "tui.commands.doctor:doctor",
     "config": "tui.commands.config:config",
 }
 

@@ -41,6 +41,7 @@ class Session:
         self.run = run
         self.progress: dict[str, Any] = dict(run.progress)
         self._request: str | None = None
+        self._telling = True
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._at_work = 0
@@ -97,12 +98,32 @@ class Session:
             self._waiting -= 1
         return not self.stopping
 
-    def wait(self, connection: sqlite3.Connection) -> bool:
-        """The same for work in a thread of its own: wait while the run is paused, then say whether to go on."""
-        while self._request == "pause":
+    def heard(self, connection: sqlite3.Connection) -> str | None:
+        """What is asked of work in a thread of its own, between two units: 'pause', 'stop' or None.
+
+        At a 'pause' the work is at rest from then on, until it hears something else.
+        """
+        request = self._request
+        if request == "pause":
             runs.move(connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, said="paused")
+        return request
+
+    def wait(self, connection: sqlite3.Connection) -> bool:
+        """Like `proceed`, for work in a thread of its own."""
+        while self.heard(connection) == "pause":
             time.sleep(0.1)
         return not self.stopping
+
+    @contextmanager
+    def handed_over(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Another process tells the progress of the run meanwhile; this one only keeps it alive."""
+        self._telling = False
+        try:
+            yield
+        finally:
+            current = runs.get(connection, self.run.id)
+            self.progress = current.progress if current else self.progress
+            self._telling = True
 
     def _beat(self) -> None:
         connection = database.connect(self.project.database)
@@ -113,13 +134,17 @@ class Session:
                     self._beat_once(connection)
                 if self._over.wait(HEARTBEAT_S):
                     with suppress(sqlite3.Error):
-                        runs.update(connection, self.run.id, progress=self.progress)
+                        self._tell(connection)
                     return
         finally:
             connection.close()
 
+    def _tell(self, connection: sqlite3.Connection) -> None:
+        if self._telling:
+            runs.update(connection, self.run.id, progress=self.progress)
+
     def _beat_once(self, connection: sqlite3.Connection) -> None:
-        runs.update(connection, self.run.id, progress=self.progress)
+        self._tell(connection)
         request = runs.beat(connection, self.run.id)
         if not self.stopping and request != self._request:
             self._request = request

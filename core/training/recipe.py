@@ -20,6 +20,13 @@ class Algorithm(StrEnum):
     PPO = "ppo"  # by rewards, each token against what a critic expected (Schulman et al. 2017)
 
 
+class Launcher(StrEnum):
+    """Who starts the processes that train."""
+
+    PYTHON = "python"  # one process
+    ACCELERATE = "accelerate"  # `accelerate launch`, with the person's own settings: several GPUs or machines
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -93,6 +100,13 @@ class Recipe(_Table):
     seed: int = Field(default=0, ge=0, lt=2**31)
     vllm_server: str = Field(default="", description="RL: address of a vLLM server that writes the answers.")
 
+    launcher: Launcher = Field(
+        default=Launcher.PYTHON,
+        description="accelerate: several processes, on one machine or more, as `accelerate launch` is told.",
+    )
+    launcher_config: str = Field(default="", description="The file that `accelerate config` wrote, from the project.")
+    launcher_arguments: list[str] = Field(default_factory=list, description="More words for `accelerate launch`.")
+
     @property
     def rate(self) -> float:
         """The learning rate."""
@@ -104,4 +118,6 @@ class Recipe(_Table):
             raise ValueError("an SFT recipe starts from the student itself: `first` is for GRPO and PPO")
         if self.algorithm is not Algorithm.SFT and self.curriculum.order == "adaptive" and self.passes > 1:
             raise ValueError("an adaptive curriculum needs fresh answers in each step: set passes = 1")
+        if self.launcher is Launcher.PYTHON and (self.launcher_config or self.launcher_arguments):
+            raise ValueError('launcher_config and launcher_arguments need launcher = "accelerate"')
         return self

@@ -13,11 +13,13 @@ from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
 from core.models.decoding import Decoder, Sampling, Written
+from core.training import processes
 from core.training.cases import TrainingCase
 from core.training.mix import Draw
 from core.training.prefix import Scores, Shared, shareable, take_shared
 from core.training.recipe import Recipe
 from core.training.rollout import Judging, Rollout, figures, seeds, write
+from core.training.server import reaching
 
 Heard = Callable[[int, Sequence[Rollout], dict[str, float]], None]
 
@@ -143,11 +145,13 @@ class Reinforcing(GRPOTrainer):
         **more: Any,
     ) -> tuple[list[list[int]], Any]:
         if self.use_vllm:
-            ids, logps = super()._generate_single_turn(
-                prompt_ids, images, multimodal_fields, num_generations, *rest, **more
-            )
+            with reaching(self.recipe.vllm_server):
+                ids, logps = super()._generate_single_turn(
+                    prompt_ids, images, multimodal_fields, num_generations, *rest, **more
+                )
             self._written = [self._of_server(one) for one in ids]
-            return [self._ids(one) for one in self._written], logps
+            kept = [self._ids(one) for one in self._written]
+            return kept, [one[: len(own)] for one, own in zip(logps, kept, strict=True)]
         rows = [self._prompts[tuple(ids)] for ids in prompt_ids[::num_generations]]
         self._call += 1
         place = self.accelerator.process_index
@@ -170,9 +174,16 @@ class Reinforcing(GRPOTrainer):
         return [self._ids(one) for one in self._written], None
 
     def _of_server(self, ids: list[int]) -> Written:
-        ended = bool(ids) and ids[-1] in self.policy.ends
-        kept = ids[:-1] if ended else ids
-        return Written(kept, self.policy.text(kept), ended)
+        """What a server wrote, which knows nothing of decisions, cut where the decision stands: as a decoder has it."""
+        from core.benchmark.reading import complete
+
+        for at, token in enumerate(ids):
+            if token in self.policy.ends:
+                return Written(ids[:at], self.policy.text(ids[:at]), whole=True)
+            text = self.policy.text(ids[: at + 1])
+            if complete(text, self.judging.labels):
+                return Written(ids[: at + 1], text, whole=True)
+        return Written(ids, self.policy.text(ids), whole=False)
 
     def _ids(self, written: Written) -> list[int]:
         from core.benchmark.reading import complete
@@ -216,9 +227,10 @@ class Reinforcing(GRPOTrainer):
             for place, at in zip(places, better, strict=True):
                 rollouts[place * group : (place + 1) * group] = self._rollouts[at * group : (at + 1) * group]
         self._rollouts = rollouts
-        kept = figures(rollouts, group, self.judging.labels)
-        self._learn_of_levels(rollouts)
-        self._heard(self.state.global_step, rollouts, kept | {"no_signal": first["no_signal"]})
+        everyones = processes.gathered(rollouts)
+        kept = figures(everyones, group, self.judging.labels)
+        self._learn_of_levels(everyones)
+        self._heard(self.state.global_step, everyones, kept | {"no_signal": first["no_signal"]})
         return made
 
     def _refills(self) -> int:

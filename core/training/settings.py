@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 from trl import GRPOConfig
 
 from core.training.recipe import Recipe
+from core.training.server import PATIENCE_S
 
 
 def supervised(recipe: Recipe, folder: Path, processes: int = 1) -> TrainingArguments:
@@ -31,6 +32,7 @@ def reinforced(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConfig:
     more: dict[str, Any] = {}
     if recipe.vllm_server:
         more |= {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": recipe.vllm_server}
+        more |= {"vllm_server_timeout": PATIENCE_S}
     return GRPOConfig(
         **_common(recipe, folder),
         per_device_train_batch_size=groups * recipe.generations,

@@ -41,7 +41,10 @@ class TrainParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:
     """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError."""
+    from core.training.estimate import refuse
+
     params = check(project, connection, name)
+    refuse(project, connection, params)
     if start_from:
         params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
     return launch(project, connection, KIND, params.model_dump(mode="json"))
@@ -50,14 +53,29 @@ def start(project: Project, connection: sqlite3.Connection, name: str, *, start_
 def check(project: Project, connection: sqlite3.Connection, name: str) -> TrainParams:
     """What a training of the recipe would be told; raises RunError with what keeps it from being started."""
     params = planned(project.task, name)
-    if missing := [package for package in NEEDED if find_spec(package) is None]:
-        raise RunError(
-            f"training needs the extra `train` ({', '.join(missing)} missing): pip install 'sidequest[train]'"
-        )
+    require_extra()
+    require_server(params)
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
         raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
     refuse_second(connection, KIND)
     return params
+
+
+def require_extra() -> None:
+    """Raise RunError unless what training needs is installed."""
+    if missing := [package for package in NEEDED if find_spec(package) is None]:
+        raise RunError(
+            f"training needs the extra `train` ({', '.join(missing)} missing): pip install 'sidequest[train]'"
+        )
+
+
+def require_server(params: TrainParams) -> None:
+    """Raise RunError where answers are to come from a vLLM server, and trl's client for it cannot be used here."""
+    if any(one.vllm_server for one in params.phases.values()) and find_spec("vllm") is None:
+        raise RunError(
+            "vllm_server: the trainer talks to the server through the package vllm, which is not installed here: "
+            "pip install 'trl[vllm]', or take vllm_server out of the recipe"
+        )
 
 
 def planned(task: Task, name: str) -> TrainParams:

@@ -6,15 +6,16 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import psutil
 import torch
 from transformers import TrainerCallback
 
-from core.training import checkpoints
+from core.training import checkpoints, processes
 from core.training.alarms import alarms
 from core.training.mix import Draw
+from core.training.phase import Telling
 from core.training.proximal import Proximal
 from core.training.recipe import Recipe
 from core.training.rollout import Rollout, plain, sample
@@ -36,26 +37,6 @@ _NAMES = {
 
 class NotANumberError(RuntimeError):
     """The loss is no number any more; nothing after it is worth keeping."""
-
-
-class Telling(Protocol):
-    """Where a run tells of itself, and hears what others ask of it."""
-
-    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
-        """Keep the figures of a step."""
-        ...
-
-    def look(self, number: int, figures: dict[str, Any]) -> None:
-        """Keep what a look at the dev split has shown."""
-        ...
-
-    def alarm(self, name: str, sentence: str) -> None:
-        """Say that something goes wrong."""
-        ...
-
-    def wait(self) -> bool:
-        """Wait while the run is paused; whether to go on."""
-        ...
 
 
 class Watcher(TrainerCallback):
@@ -120,20 +101,27 @@ class Watcher(TrainerCallback):
         step = state.global_step
         if step % self._recipe.evaluate_every == 0 or step == self._recipe.steps:
             self._take_a_look(step)
-        go_on = self._telling.wait()
-        if not go_on or self.ended_early:
-            self.stopped = not go_on
+        self.stopped = self._told_to_stop()
+        self.ended_early = processes.agreed(self.ended_early)
+        if self.stopped or self.ended_early:
             control.should_save = True
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Add to the checkpoint what only this project knows, then call it complete."""
+        processes.together()  # each has written its own part of it
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if not state.is_world_process_zero:
             return
         if isinstance(self.trainer, Proximal):
             self.trainer.save_critic(folder)
         checkpoints.complete(folder, self._draw.state())
+
+    def _told_to_stop(self) -> bool:
+        """Wait while the run is paused; whether it is to stop. All processes hear the same, as often."""
+        while (asked := processes.agreed(self._telling.heard())) == "pause":
+            time.sleep(0.1)
+        return asked == "stop"
 
     def _take_a_look(self, step: int) -> None:
         if self._look is None:

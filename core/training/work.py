@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import shutil
 import sqlite3
@@ -12,20 +13,25 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from core.benchmark.order import ordered
 from core.models.places import MissingError, locate
 from core.models.trained import locals_of
 from core.models.weights import WeightsError
 from core.project import Project
 from core.runs.session import Ending, Session
 from core.training import checkpoints
-from core.training.recipe import Algorithm, Recipe
+from core.training.launcher import supervise
+from core.training.phase import Phase, carry_out
+from core.training.recipe import Launcher, Recipe
 from core.training.start import TrainParams, adapter_folder
-from storage import database, listing, training
+from storage import database, listing, runs, training
 from storage.examples import Filter
 from storage.schema import Example, RunState
 
-_ADVICE = "lower batch, generations or the token limits, quantize with nf4, or take a smaller student"
+_ADVICE = "lower batch, micro_batch, generations or the token limits, quantize with nf4, or take a smaller student"
+
+_KEPT = "what was finished is kept"
+# Where so little is free, a file that broke off did so for want of room.
+_LITTLE_ROOM = 16_000_000
 
 
 async def train(session: Session) -> Ending:
@@ -36,172 +42,99 @@ async def train(session: Session) -> Ending:
 
 def _train(session: Session) -> Ending:
     params = TrainParams.model_validate(session.run.params)
-    project, folder = session.project, session.project.run_folder(session.run.id)
-    with closing(database.connect(project.database)) as connection:
+    with closing(database.connect(session.project.database)) as connection:
+        ending = Ending(RunState.FINISHED)
+        for name, recipe in params.phases.items():
+            if (session.project.run_folder(session.run.id) / name / "adapter" / "adapter_model.safetensors").is_file():
+                continue
+            if recipe.launcher is Launcher.ACCELERATE:
+                ending = supervise(session, connection, name, recipe)
+            else:
+                ending = work_on(session, connection, params, name)
+            if ending.state is not RunState.FINISHED:
+                return ending
         try:
-            path = locate(project.folder, locals_of(project.task)[params.student])
-            before = project.folder / params.start_from if params.start_from else None
-            ending = Ending(RunState.FINISHED)
-            for name, recipe in params.phases.items():
-                phase = _Phase(session, connection, name, recipe)
-                if not (phase.adapter / "adapter_model.safetensors").is_file():
-                    ending = phase.run(path, before)
-                    if ending.state is not RunState.FINISHED:
-                        return ending
-                before = phase.adapter
-            shutil.copytree(before or folder, adapter_folder(project, session.run), dirs_exist_ok=True)
-            return ending
-        except (WeightsError, MissingError) as error:
-            return Ending(RunState.FAILED, str(error))
+            made = session.project.run_folder(session.run.id) / params.name / "adapter"
+            shutil.copytree(made, adapter_folder(session.project, session.run), dirs_exist_ok=True)
         except OSError as error:
-            return Ending(RunState.FAILED, f"{error.strerror or error}: what was finished is kept; mend it, and resume")
-        except (MemoryError, RuntimeError) as error:
-            return _explained(error)
+            return explained(error, session.project.folder)
+        return ending
 
 
-def _explained(error: BaseException) -> Ending:
+def work_on(session: Session, connection: sqlite3.Connection, params: TrainParams, name: str) -> Ending:
+    """Train the phase `name` in this process; what can be mended ends the run in words."""
+    try:
+        phase = phase_of(session.project, connection, session.run.id, params, name)
+        begun = checkpoints.newest(phase.folder)
+        training.forget_after(connection, session.run.id, name, checkpoints.step_of(begun) if begun else 0)
+        return carry_out(session.project, phase, InDatabase(session, connection, name, phase.recipe))
+    except Exception as error:  # libraries have types of their own for a full disk, and none
+        return explained(error, session.project.run_folder(session.run.id))
+
+
+def phase_of(project: Project, connection: sqlite3.Connection, run: str, params: TrainParams, name: str) -> Phase:
+    """What the phase `name` of a run is told. Raises MissingError."""
+    names = list(params.phases)
+    before = project.folder / params.start_from if params.start_from else None
+    if (at := names.index(name)) > 0:
+        before = project.run_folder(run) / names[at - 1] / "adapter"
+    return Phase(
+        name=name,
+        recipe=params.phases[name],
+        path=locate(project.folder, locals_of(project.task)[params.student]),
+        before=before,
+        folder=project.run_folder(run) / name,
+        train=examples(connection, "train"),
+        dev=examples(connection, "dev"),
+    )
+
+
+def examples(connection: sqlite3.Connection, split: str) -> list[Example]:
+    """The accepted examples of a split."""
+    return listing.whole(connection, listing.every(connection, Filter(status=("accepted",), split=(split,))))
+
+
+def explained(error: Exception, folder: Path) -> Ending:
+    """What has failed while files of `folder` were written, in words, with the way out.
+
+    Raises `error` again if it is none that a person can mend.
+    """
     from core.models.decoding import out_of_memory
+    from core.training.server import ServerError
     from core.training.watcher import NotANumberError
 
+    if isinstance(error, WeightsError | MissingError | ServerError):
+        return Ending(RunState.FAILED, str(error))
     if out_of_memory(error):
         return Ending(RunState.FAILED, f"out of memory: {_ADVICE}; resume goes on from the last checkpoint")
     if isinstance(error, NotANumberError):
         return Ending(RunState.FAILED, f"{error}: lower learning_rate, and resume from the last checkpoint")
+    if _full(error, folder):
+        return Ending(RunState.FAILED, f"No space left on device: {_KEPT}; make room, and resume")
+    if isinstance(error, OSError):
+        return Ending(RunState.FAILED, f"{error.strerror or error}: {_KEPT}; mend it, and resume")
     raise error
 
 
-class _Phase:
-    """One recipe of a launch at work."""
+def _full(error: BaseException, folder: Path) -> bool:
+    """Whether the disk is full. safetensors says so in words; torch says only that its file is not as it should be."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    said = str(error)
+    broken = "inline_container" in said or "iostream" in said
+    return "No space left" in said or (broken and shutil.disk_usage(folder).free < _LITTLE_ROOM)
+
+
+class InDatabase:
+    """Keeps what a phase tells in the database, and hears there what is asked of it."""
 
     def __init__(self, session: Session, connection: sqlite3.Connection, name: str, recipe: Recipe) -> None:
-        self.folder = session.project.run_folder(session.run.id) / name
-        self.adapter = self.folder / "adapter"
         self._session, self._db, self._name, self._recipe = session, connection, name, recipe
-        self._project: Project = session.project
         self._took: deque[float] = deque(maxlen=20)
 
-    def run(self, path: Path, before: Path | None) -> Ending:
-        """Train from the last checkpoint, or from `before`; FINISHED once the adapter is there."""
-        from transformers import PrinterCallback
-
-        from core.models.asking import Asking
-        from core.models.chat import Chat
-        from core.training.cases import cases, label_shares
-        from core.training.mix import Draw
-        from core.training.policy import open_policy
-        from core.training.watcher import Watcher
-
-        recipe = self._recipe
-        self.folder.mkdir(parents=True, exist_ok=True)
-        last = checkpoints.newest(self.folder)
-        first = checkpoints.step_of(last) if last else 0
-        training.forget_after(self._db, self._session.run.id, self._name, first)
-        policy = open_policy(path, recipe, adapter=before)
-        chat = Chat(policy.tokenizer, thinks=False)
-        asking = Asking(self._project.task, recipe.mode, self._project.folder)
-        made, longer = cases(
-            self._examples("train"), asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens
-        )
-        if not made:
-            return Ending(RunState.FAILED, "no case of the train split is short enough: raise max_prompt_tokens")
-        dev = ordered(self._examples("dev"), recipe.seed)[: recipe.evaluate_on]
-        watched, _ = cases(dev, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
-        draw = Draw(
-            [case.place for case in made],
-            recipe.curriculum,
-            batch=recipe.batch,
-            steps=recipe.steps // recipe.passes,
-            seed=recipe.seed,
-        )
-        if last is not None:
-            draw.restore(checkpoints.state(last), first // recipe.passes)
-        self._session.log(
-            f"{self._name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(made)} cases, {len(watched)} to watch"
-            + (f"; {longer} are longer than {recipe.max_prompt_tokens} tokens and left out" if longer else "")
-            + (f"; goes on after step {first}" if first else "")
-        )
-        watcher = Watcher(recipe, self, draw, self._looking(policy, chat, watched), label_shares(made))
-        trainer = self._trainer(policy, made, draw, watcher, first)
-        trainer.remove_callback(PrinterCallback)  # its figures are in the database
-        watcher.trainer = trainer
-        if last is not None and hasattr(trainer, "load_critic"):
-            trainer.load_critic(last)
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-        if watcher.stopped:
-            return Ending(RunState.STOPPED, "stopped on request, with a checkpoint; resume continues it")
-        policy.model.save_pretrained(str(self.adapter), selected_adapters=["default"])
-        return Ending(RunState.FINISHED, watcher.ended_early)
-
-    def _trainer(self, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, first: int) -> Any:
-        from core.training import settings
-        from core.training.rewards import named
-        from core.training.rollout import Judging
-
-        recipe, processes = self._recipe, int(os.environ.get("WORLD_SIZE", "1"))
-        if recipe.algorithm is Algorithm.SFT:
-            from core.training.supervised import Supervised
-
-            return Supervised(
-                policy,
-                settings.supervised(recipe, self.folder, processes),
-                made,
-                draw,
-                first_step=first,
-                callbacks=[watcher],
-            )
-        from core.training.proximal import Proximal
-        from core.training.reinforce import Reinforcing
-
-        judging = Judging(
-            self._project.task.labels,
-            {name: named(name) for name in recipe.rewards},
-            recipe.rewards,
-            recipe.costs,
-        )
-        kind = Proximal if recipe.algorithm is Algorithm.PPO else Reinforcing
-        trainer = kind(
-            policy,
-            recipe,
-            settings.reinforced(recipe, self.folder, processes),
-            made,
-            draw,
-            judging,
-            heard=watcher.heard,
-            first_step=first,
-            callbacks=[watcher],
-        )
-        if trainer.sharing:
-            self._session.log(f"each prompt is read for each of its answers: {trainer.sharing}", severity="warning")
-        return trainer
-
-    def _looking(self, policy: Any, chat: Any, watched: Sequence[Any]) -> Any:
-        """What looks at the dev split, or None without one."""
-        from core.models.decoding import Decoder
-        from core.training.looking import look
-
-        if not watched:
-            self._session.log("the dev split is empty: accuracy is not watched", severity="warning")
-            return None
-        labels = self._project.task.labels
-        tokens = chat.answers(labels)
-
-        def looking() -> dict[str, Any]:
-            bare = policy.model.get_base_model()
-            training_before = bare.training
-            bare.eval()
-            try:
-                decoder = Decoder(bare, policy.text, policy.ends)
-                return look(decoder, watched, self._recipe.mode, labels, tokens, self._recipe.max_answer_tokens)
-            finally:
-                bare.train(training_before)
-
-        return looking
-
-    def _examples(self, split: str) -> list[Example]:
-        where = Filter(status=("accepted",), split=(split,))
-        return listing.whole(self._db, listing.every(self._db, where))
-
-    # ------------------------------------------------------------------ what the watcher tells
+    def log(self, message: str, *, severity: str = "info") -> None:
+        """Log a line."""
+        runs.log(self._db, self._session.run.id, message, severity=severity)
 
     def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
         """Keep the figures of a step, and show how far it is."""
@@ -232,12 +165,10 @@ class _Phase:
 
     def alarm(self, name: str, sentence: str) -> None:
         """Log an alarm."""
-        from storage import runs
-
         runs.log(self._db, self._session.run.id, sentence, severity="warning", alarm=name, phase=self._name)
         raised = {**self._session.progress.get("alarms", {}), name: sentence}
         self._session.progress = self._session.progress | {"alarms": raised}
 
-    def wait(self) -> bool:
-        """Wait while the run is paused; whether to go on."""
-        return self._session.wait(self._db)
+    def heard(self) -> str | None:
+        """What is asked of the run."""
+        return self._session.heard(self._db)

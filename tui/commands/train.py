@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ NEWEST = 10
 
 @click.group()
 def train() -> None:
-    """Training: run, show, list, note, compare."""
+    """Training: estimate, run, show, list, note, compare."""
 
 
 @train.command("run")
@@ -51,6 +52,25 @@ def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: 
     if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST} and not as_json:
         say(f"`sidequest runs resume {run.id[-6:]}` continues it")
     raise SystemExit(0 if state is RunState.FINISHED else 1)
+
+
+@train.command("estimate")
+@click.argument("recipe")
+@json_option
+@pass_context
+@verb
+def estimate_(context: Context, recipe: str, as_json: bool) -> None:
+    """What [train.RECIPE] takes of memory and time: by formula, and by three real steps that leave nothing behind."""
+    from core.training.estimate import estimate
+    from tui.commands.train_estimate import show_estimate
+
+    project, _ = context.open()
+    found = asyncio.run(estimate(project, recipe, heard=say))
+    if as_json:
+        print_json(found)
+    else:
+        show_estimate(found)
+    raise SystemExit(0 if found.fits else 1)
 
 
 @train.command("show")

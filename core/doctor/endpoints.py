@@ -1,0 +1,47 @@
+"""Whether the endpoints of a project can be reached; asked only when a person wants it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from core.doctor.finding import Finding, State
+from core.task import Model, Task
+
+_PATIENCE_S = 10.0
+
+
+async def reachable(task: Task) -> list[Finding]:
+    """A finding for each endpoint: its list of models is asked for, which costs nothing."""
+    return list(await asyncio.gather(*(_ask(name, one) for name, one in task.models.items())))
+
+
+async def _ask(name: str, model: Model) -> Finding:
+    from openai import APIConnectionError, APIStatusError, AsyncOpenAI
+
+    key = os.environ.get(model.key_env, "") if model.key_env else ""
+    client = AsyncOpenAI(api_key=key or "none", base_url=model.base_url, max_retries=0, timeout=_PATIENCE_S)
+    began = time.perf_counter()
+    title = f"endpoint {name}"
+    try:
+        listed = await client.models.list()
+    except APIStatusError as error:
+        found = f"{model.base_url} is there, and answers {error.status_code}"
+        if error.status_code in {401, 403}:
+            return Finding(title, State.MISSING, found, f"set {model.key_env or 'key_env'} to a key that it takes")
+        return Finding(title, State.NOTE, found, "`sidequest models check` asks it for an answer")
+    except APIConnectionError as error:
+        return Finding(
+            title,
+            State.MISSING,
+            f"{model.base_url} is not reachable: {error.__cause__ or error}",
+            "start it, or mend base_url",
+        )
+    finally:
+        await client.close()
+    names = [one.id for one in listed.data]
+    took = f"answers in {time.perf_counter() - began:.1f} s"
+    if names and model.model not in names:
+        return Finding(title, State.NOTE, f"{took}, and does not list {model.model}", f"it has {', '.join(names[:5])}")
+    return Finding(title, State.OK, f"{model.base_url} {took}")

@@ -1,0 +1,44 @@
+"""What the machine has, as the system tells of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.machine import Memory, allowed, flags, machine, read_gpus
+
+
+def group(folder: Path, names: tuple[str, str], limit: str, used: int) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(limit)
+    (folder / names[1]).write_text(str(used))
+
+
+def test_the_tightest_group_counts(tmp_path: Path) -> None:
+    told = tmp_path / "cgroup"
+    two, one = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    told.write_text("0::/a/b\n")
+    group(tmp_path / "v2" / "a", two, "1000", 900)
+    group(tmp_path / "v2" / "a" / "b", two, "max", 100)
+    assert allowed(told, tmp_path / "v2") == (1000, 100)
+    told.write_text("5:cpu:/x\n4:memory:/a\n0::/\n")
+    group(tmp_path / "v1" / "memory" / "a", one, "2000", 500)
+    group(tmp_path / "v1" / "memory", one, str(2**63 - 4096), 5000)
+    assert allowed(told, tmp_path / "v1") == (2000, 1500)
+    assert allowed(tmp_path / "nothing", tmp_path) == (None, None)
+    assert Memory(100, 50).available == 50
+    assert Memory(100, 50, 40, 30).available == 30
+
+
+def test_gpus_and_flags(tmp_path: Path) -> None:
+    (found,) = read_gpus("NVIDIA A100-SXM4-40GB, 40960, 40000, 8.0\n\n")
+    assert (found.name, found.total, found.free) == ("NVIDIA A100-SXM4-40GB", 40960 * 1024**2, 40000 * 1024**2)
+    (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx512_bf16\n")
+    assert flags(tmp_path / "cpuinfo") == {"fpu", "avx512_bf16"}
+    assert flags(tmp_path / "none") == set()
+
+
+def test_this_machine() -> None:
+    found = machine()
+    assert 0 < found.memory.free <= found.memory.total
+    assert found.available > 0
+    assert found.device in {"cpu", "cuda"}

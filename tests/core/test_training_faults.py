@@ -1,0 +1,121 @@
+"""What goes wrong for real: no room on the disk, no memory, no libraries; each with words and a way out."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl")
+
+from core.project import Project
+from core.runs.session import Ending
+from core.training import start, work
+from storage import runs, training
+from storage.database import connect
+from storage.schema import RunState
+from tests.core.test_training_runs import RECIPES, carry_out, here, losses, trainable, weights
+
+__all__ = ["here", "weights"]
+pytestmark = pytest.mark.slow
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["core.training.rank", "core.training.watcher", "core.training.proximal"])
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
+    if made.returncode:
+        pytest.skip("this user may not mount a disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@pytest.mark.parametrize("room", [20_000, 120_000, 250_000])
+async def test_no_room_for_a_checkpoint(
+    project: Project, db: sqlite3.Connection, weights: Path, small_disk: Path, room: int
+) -> None:
+    """Wherever the disk gets full while a checkpoint is written: what was finished is kept, and the run goes on."""
+    (project.folder / "runs").symlink_to(small_disk)
+    project = trainable(project, db, weights, ppo=RECIPES["ppo"])
+    calm = start.start(project, db, "ppo")
+    assert (await carry_out(project, db, calm)).state is RunState.FINISHED
+    told = losses(db, calm)
+    for one in small_disk.iterdir():
+        shutil.rmtree(one)
+    run = start.start(project, db, "ppo")
+    free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
+    filler = small_disk / "filler"
+    filler.write_bytes(b"x" * (free - room))
+    ending = await carry_out(project, db, run)
+    assert ending.state is RunState.FAILED
+    assert "No space left on device" in ending.reason
+    assert "what was finished is kept" in ending.reason
+    filler.unlink()
+    assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
+    assert losses(db, run) == pytest.approx(told, rel=1e-4, abs=1e-6)
+
+
+def starved(folder: Path, run_id: str, out: Path) -> None:
+    """A worker that may have little more memory than it has already."""
+    import asyncio
+
+    from core.project import open_project
+    from core.runs.session import Session
+
+    os.chdir(folder)
+    project, db = open_project(folder), connect(folder / "sidequest.db")
+    run = runs.get(db, run_id)
+    assert run is not None
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + 200_000_000, resource.RLIM_INFINITY))
+    with Session(project, db, run) as session:
+        ending = asyncio.run(work.train(session))
+    out.write_text(f"{ending.state.value} {ending.reason}")
+
+
+async def test_out_of_memory(project: Project, db: sqlite3.Connection, weights: Path, tmp_path: Path) -> None:
+    wide = RECIPES["sft"] | {"batch": 1024, "micro_batch": 1024, "steps": 2}
+    project = trainable(project, db, weights, wide=wide)
+    run = start.start(project, db, "wide")
+    one = SERVER.Process(target=starved, args=(project.folder, run.id, tmp_path / "said"))
+    one.start()
+    one.join()
+    said = (tmp_path / "said").read_text()
+    assert said.startswith("failed out of memory: lower batch")
+    assert "resume goes on from the last checkpoint" in said
+    assert training.steps(db, run.id) == []
+
+
+BLOCKED = """
+import importlib.machinery, sys
+found = importlib.machinery.PathFinder.find_spec
+def find_spec(name, *rest):
+    return None if name.partition(".")[0] in {"torch", "trl", "transformers", "peft"} else found(name, *rest)
+importlib.machinery.PathFinder.find_spec = find_spec
+from tui.cli import main
+sys.exit(main(sys.argv[1:], prog_name="sidequest", standalone_mode=True))
+"""
+
+
+@pytest.mark.parametrize("verb", ["run", "estimate"])
+def test_without_the_extra(project: Project, db: sqlite3.Connection, weights: Path, verb: str) -> None:
+    trainable(project, db, weights, sft=RECIPES["sft"])
+    done = subprocess.run(
+        [sys.executable, "-c", BLOCKED, "-C", str(project.folder), "train", verb, "sft"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "training needs the extra `train` (torch, transformers, peft, trl missing): pip install" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(runs.newest(db)) == []

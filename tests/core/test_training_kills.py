@@ -1,0 +1,110 @@
+"""Training killed at any moment and resumed: the losses are those of a run that nobody disturbed."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("trl")
+
+from core.project import Project
+from core.runs import control, launch, worker
+from core.training import checkpoints, start
+from core.training.recipe import Algorithm
+from storage import runs, training
+from storage.schema import Run, RunState
+from tests.core.test_training_runs import RECIPES, losses, trainable, weights
+
+__all__ = ["weights"]
+KILLS = 10
+# Workers are forked off a process that has loaded the libraries, and has computed nothing yet.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["core.training.rank", "core.training.watcher", "core.training.proximal"])
+
+
+def at_work(run: str, folder: Path) -> None:
+    """What a worker is, without the seconds that it takes to load."""
+    os.chdir(folder)
+    worker.main(run, folder)
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch: pytest.MonkeyPatch) -> list[multiprocessing.process.BaseProcess]:
+    started: list[multiprocessing.process.BaseProcess] = []
+
+    def opened(project: Project, run: str) -> None:
+        one = SERVER.Process(target=at_work, args=(run, project.folder))
+        one.start()
+        started.append(one)
+
+    monkeypatch.setattr(launch, "_open", opened)
+    monkeypatch.setattr(control, "STALE_S", 0.0)
+    return started
+
+
+async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(Algorithm))
+async def test_killed_at_random_moments(
+    project: Project,
+    db: sqlite3.Connection,
+    weights: Path,
+    forked: list[multiprocessing.process.BaseProcess],
+    name: str,
+) -> None:
+    rng = random.Random(name)
+    project = trainable(project, db, weights, **{name: RECIPES[name] | {"steps": 16}})
+
+    def state(run: Run) -> RunState:
+        found = runs.get(db, run.id)
+        assert found is not None
+        return control.seen(found)
+
+    async def once(run: Run, condition: Callable[[RunState], bool]) -> RunState:
+        await until(lambda: condition(state(run)))
+        return state(run)
+
+    calm = start.start(project, db, name)
+    began = asyncio.get_running_loop().time()
+    assert await once(calm, lambda it: it.ended) is RunState.FINISHED
+    took = asyncio.get_running_loop().time() - began
+    run = start.start(project, db, name)
+    folder = project.run_folder(run.id) / name
+    kept = killed = 0
+    while killed < KILLS:
+        await once(run, lambda it: it is not RunState.QUEUED)
+        await asyncio.sleep(rng.uniform(0, 0.5 * took))
+        if state(run) is RunState.FINISHED:  # a kill would have come too late: another one
+            assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
+            run = start.start(project, db, name)
+            folder, kept = project.run_folder(run.id) / name, 0
+            continue
+        os.kill(forked[-1].pid or 0, signal.SIGKILL)
+        forked[-1].join()
+        killed += 1
+        assert await once(run, lambda it: it.ended) is RunState.LOST
+        complete = [checkpoints.step_of(one.parent) for one in folder.glob("checkpoint-*/complete.json")]
+        assert max(complete, default=0) >= kept, "a finished checkpoint was lost"
+        kept = max(complete, default=0)
+        there = [one.step for one in training.steps(db, run.id)]
+        assert there[:kept] == list(range(1, kept + 1)), "the figures of a finished step were lost"
+        launch.resume(project, db, run.id)
+    assert await once(run, lambda it: it.ended) is RunState.FINISHED
+    assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
+    looks = [[one.figures["right"] for one in training.looks(db, one.id)] for one in (run, calm)]
+    assert looks[0] == looks[1]
+    assert (start.adapter_folder(project, run) / "adapter_model.safetensors").is_file()

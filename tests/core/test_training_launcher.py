@@ -1,0 +1,131 @@
+"""Training in two processes on the processor, by `accelerate launch`: to the end, stopped, broken, resumed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+pytest.importorskip("trl")
+
+from core.project import Project
+from core.runs import control, launch
+from core.runs.session import Ending
+from core.training import launcher, start
+from core.training.phase import refused
+from core.training.recipe import Algorithm, Launcher, Recipe
+from storage import runs, training
+from storage.schema import Run, RunState
+from tests.core.test_training_runs import COMMON, RECIPES, losses, trainable, weights
+
+__all__ = ["weights"]
+TWO: dict[str, Any] = {
+    "launcher": "accelerate",
+    "launcher_arguments": ["--multi_gpu", "--num_processes", "2", "--num_machines", "1", "--main_process_port", "0"],
+    "batch": 2,
+    "steps": 6,
+    "max_answer_tokens": 6,
+}
+
+
+async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not condition():
+        assert asyncio.get_running_loop().time() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+def current(db: sqlite3.Connection, run: Run) -> Run:
+    found = runs.get(db, run.id)
+    assert found is not None
+    return found
+
+
+def ranks(db: sqlite3.Connection, run: Run) -> list[psutil.Process]:
+    """The processes that train."""
+    worker = psutil.Process(current(db, run).pid)
+    return [one for one in worker.children(recursive=True) if "core.training.rank" in one.cmdline()[2:4]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(Algorithm))
+async def test_two_processes_train_stop_and_go_on(
+    project: Project, db: sqlite3.Connection, weights: Path, name: str
+) -> None:
+    """Stopped after three steps, and with one process killed after that: the losses are those of a calm run."""
+    project = trainable(project, db, weights, **{name: RECIPES[name] | TWO})
+
+    def ended(run: Run) -> bool:
+        return control.seen(current(db, run)).ended
+
+    def steps(run: Run) -> int:
+        return len(training.steps(db, run.id))
+
+    calm = start.start(project, db, name)
+    await until(lambda: ended(calm))
+    assert (current(db, calm).state, current(db, calm).reason) == (RunState.FINISHED, "")
+    assert "2 processes" in "".join(one.message for one in runs.events(db, calm.id))
+    assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4, 6]
+
+    run = start.start(project, db, name)
+    await until(lambda: steps(run) >= 1)
+    control.stop(db, run.id)
+    await until(lambda: ended(run))
+    assert current(db, run).state is RunState.STOPPED
+    done = steps(run)
+    assert done < 6
+    launch.resume(project, db, run.id)
+    await until(lambda: steps(run) > done or ended(run))
+    both = ranks(db, run)
+    if len(both) == 2:  # it may be over already
+        os.kill(both[1].pid, signal.SIGKILL)
+        await until(lambda: ended(run))
+        assert current(db, run).state is RunState.FAILED
+        assert "ended without a word" in current(db, run).reason
+        launch.resume(project, db, run.id)
+        await until(lambda: ended(run))
+    assert current(db, run).state is RunState.FINISHED
+    assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
+
+
+def test_what_is_started(project: Project) -> None:
+    recipe = Recipe(
+        algorithm=Algorithm.SFT,
+        launcher=Launcher.ACCELERATE,
+        launcher_config="fsdp.yaml",
+        launcher_arguments=["--num_processes", "4"],
+    )
+    told = launcher.command(project, "RUN", "sft", recipe)
+    config = str(project.folder / "fsdp.yaml")
+    assert told[3:] == [
+        *("--config_file", config, "--num_processes", "4", "--module", "core.training.rank", "RUN", "sft")
+    ]
+    with pytest.raises(ValueError, match='need launcher = "accelerate"'):
+        Recipe(algorithm=Algorithm.SFT, launcher_config="fsdp.yaml")
+
+
+def test_what_several_processes_cannot_do() -> None:
+    sft, rl = Recipe(algorithm=Algorithm.SFT, batch=8), Recipe(algorithm=Algorithm.GRPO, batch=8)
+    spread = {"ACCELERATE_USE_FSDP": "true"}
+    assert refused(sft, 4, {}) == refused(sft, 4, spread) == refused(rl, 4, {}) == ""
+    assert "a batch of 8 cannot be shared out among 3 processes" in refused(rl, 3, {})
+    assert "vllm_server" in refused(rl, 4, spread)
+    assert "vllm_server" in refused(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"})
+    assert refused(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}) == ""
+    assert refused(rl.model_copy(update={"vllm_server": "http://x"}), 4, spread) == ""
+
+
+def test_how_it_ended() -> None:
+    finished, failed = Ending(RunState.FINISHED), Ending(RunState.FAILED, "out of memory")
+    assert launcher.ending_of([finished], 0) is finished
+    assert launcher.ending_of([finished, failed], 1) is failed
+    assert "without a word (status -9)" in launcher.ending_of([], -9).reason
+    assert "without a word" in launcher.ending_of([finished], 1).reason
+    assert COMMON["batch"] % 2 == 0

@@ -1,0 +1,82 @@
+"""`doctor`: what this machine can do, and what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+
+import click
+
+from core.doctor.checks import look
+from core.doctor.finding import Finding, State, finding
+from core.project import ProjectError
+from tui.commands.context import Context, json_option, pass_context, verb
+from tui.commands.output import print_json, say, show
+
+_MARKS = {State.OK: "ok", State.NOTE: "note", State.MISSING: "MISSING"}
+# What the app is made for.
+_WIDTH, _HEIGHT = 80, 24
+
+
+@click.command()
+@click.option("--endpoints", is_flag=True, help="Also ask each endpoint of the project for its models; costs nothing.")
+@json_option
+@pass_context
+@verb
+def doctor(context: Context, endpoints: bool, as_json: bool) -> None:
+    """What this machine can do, and what is missing for the project; with what to install or do."""
+    if not as_json:
+        say("looking; torch takes a few seconds to load")
+    found = [*look(context.folder), *terminal(os.environ, sys.stdout.encoding, sys.stdout.isatty())]
+    if endpoints:
+        found += _endpoints(context)
+    well = all(one.state is not State.MISSING for one in found)
+    if as_json:
+        print_json({"ok": well, "findings": found})
+    else:
+        for one in found:
+            show(f"{_MARKS[one.state]:8}{one.name:14}{one.found}")
+            if one.advice:
+                show(f"{'':22}→ {one.advice}")
+        missing = sum(one.state is State.MISSING for one in found)
+        show("\nAll that the project needs is there." if well else f"\n{missing} of {len(found)} are missing.")
+    raise SystemExit(0 if well else 1)
+
+
+def terminal(environment: Mapping[str, str], encoding: str | None, is_terminal: bool) -> list[Finding]:
+    """Colours, size and letters of the terminal; without one there is nothing to find fault with."""
+    if not is_terminal:
+        return [Finding("terminal", State.NOTE, "standard output is none: verbs work, the app does not open")]
+    size = shutil.get_terminal_size()
+    kind = environment.get("TERM", "")
+    full = environment.get("COLORTERM", "") in {"truecolor", "24bit"} or "direct" in kind
+    colours = "16 million colours" if full else "256 colours" if "256" in kind else "few colours"
+    unicode = (encoding or "").lower().replace("-", "") == "utf8"
+    return [
+        finding(
+            "terminal",
+            kind not in {"", "dumb"} and size.columns >= _WIDTH and size.lines >= _HEIGHT,
+            f"{kind or 'unknown'}, {size.columns}x{size.lines}, {colours}",
+            f"the app wants {_WIDTH}x{_HEIGHT} and a TERM that knows colours, such as xterm-256color",
+            needed=False,
+        ),
+        finding(
+            "letters",
+            unicode,
+            f"output is {encoding or 'unknown'}",
+            "set LANG to a locale in UTF-8, such as C.UTF-8",
+            needed=False,
+        ),
+    ]
+
+
+def _endpoints(context: Context) -> list[Finding]:
+    from core.doctor.endpoints import reachable
+
+    try:
+        return asyncio.run(reachable(context.project().task))
+    except ProjectError:
+        return []
