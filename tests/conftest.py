@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from core.project import Project, create, open_project
 from storage.database import connect
@@ -16,6 +17,10 @@ from storage.schema import Candidate, Evidence, Example
 
 # The suite's workers share the machine: with several threads of torch each, they would wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes is for the measurements: here it depends on what else the machine does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # Everything that a terminal would act on, that markup would eat, or that a store cannot hold.
 HOSTILE = [
