@@ -127,7 +127,8 @@ class Local(_Table):
     adapter: Path | None = Field(default=None, description="Folder of a LoRA adapter; from the project.")
     quantization: Literal["none", "nf4", "int8"] = "none"
     precision: Literal["auto", "fp32", "bf16"] = Field(
-        default="auto", description="auto: bf16 where the processor or GPU computes with it."
+        default="auto",
+        description="auto: bf16 where the processor or GPU computes with it; bf16 elsewhere rounds the weights alone.",
     )
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: always the likeliest word.")
     max_output_tokens: int = Field(default=256, ge=8)

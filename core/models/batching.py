@@ -33,3 +33,13 @@ def pack(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
         groups.append(sorted(waiting[:size]))
         waiting = waiting[size:]
     return sorted(groups)
+
+
+def consecutive(lengths: Sequence[int], budget: int) -> list[slice]:
+    """`lengths` cut into runs of neighbours that take at most `budget` with each padded to the longest of its run."""
+    runs, start = [], 0
+    for at in range(1, len(lengths) + 1):
+        if at == len(lengths) or max(lengths[start : at + 1]) * (at + 1 - start) > budget:
+            runs.append(slice(start, at))
+            start = at
+    return runs

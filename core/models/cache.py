@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
@@ -53,8 +52,8 @@ class RoomyLayer(DynamicLayer):
 
 
 def _laid_out(states: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tensor:
-    """These `rows` of `states` in new storage for `room` tokens."""
-    made = states.new_empty(len(rows), states.shape[1], room, states.shape[3])
+    """These `rows` of `states` in new storage for `room` tokens; zeros, as what is masked has to be a number."""
+    made = states.new_zeros(len(rows), states.shape[1], room, states.shape[3])
     made[:, :, : states.shape[2]] = states[rows]
     return made
 
@@ -72,7 +71,7 @@ def spread(prefix: DynamicCache, rows: int, room: int) -> Cache:
 
 @dataclass
 class Batch:
-    """Rows of tokens that a model reads side by side, padded on the left so that all end in one column.
+    """Rows of tokens that a model reads side by side, padded so that what comes next is in one column.
 
     `mask` and `positions` are laid out for all columns that will come; `length` columns are in the cache.
     """
@@ -82,16 +81,16 @@ class Batch:
     positions: torch.Tensor
     length: int = 0
 
-    def pieces(self, size: int) -> Iterator[Batch]:
-        """The rows of a cache that `spread` made, `size` at a time; what is read into each piece is in the batch."""
+    def part(self, rows: slice) -> Batch:
+        """Some rows of a cache that `spread` made: what is read into them is in this batch, once it skips there."""
         layers = cast(list[RoomyLayer], self.cache.layers)
-        length = self.length
-        for start in range(0, len(self.mask), size):
-            at = slice(start, start + size)
-            piece = Batch(Cache(layers=[layer.part(at) for layer in layers]), self.mask[at], self.positions[at], length)
-            yield piece
-            self.length = piece.length
-        for layer in layers:
+        cache = Cache(layers=[layer.part(rows) for layer in layers])
+        return Batch(cache, self.mask[rows], self.positions[rows], self.length)
+
+    def skip(self, columns: int) -> None:
+        """Go on behind columns that were read part by part."""
+        self.length += columns
+        for layer in cast(list[RoomyLayer], self.cache.layers):
             layer.length = self.length
 
     def select(self, rows: torch.Tensor) -> None:

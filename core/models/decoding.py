@@ -10,7 +10,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 
-from core.models.batching import pack
+from core.models.batching import consecutive, pack
 from core.models.cache import Batch, sees_all, spread
 
 # Tokens that are read in one pass: enough to use the processor, few enough to stay in its caches, and to stop after.
@@ -96,8 +96,10 @@ class Decoder:
         draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
         written: list[list[int]] = [[] for _ in range(len(prompts) * times)]
         answers: dict[int, Written] = {}
-        batch, logits = self._read(prompts, prefix, limit)
-        rows = list(range(len(written)))
+        # Neighbours of like length are read together, with little padding.
+        order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
+        batch, logits = self._read([prompts[at] for at in order], prefix, limit)
+        rows = [at * times + copy for at in order for copy in range(times)]
         if times > 1:
             copies = torch.arange(len(prompts)).repeat_interleave(times)
             batch.select(copies)
@@ -143,40 +145,54 @@ class Decoder:
 
     def _read(self, prompts: Sequence[Tokens], prefix: Prefix, room: int) -> tuple[Batch, torch.Tensor]:
         """Read what follows the prefix, with room for so many tokens more; the logits are those of the last token."""
-        known = len(prefix.ids)
-        lengths = [len(prompt) - known for prompt in prompts]
-        width = max(lengths)
-        ids = torch.zeros(len(prompts), width, dtype=torch.long)
-        mask = torch.ones(len(prompts), known + width + room, dtype=torch.long)
-        for row, (prompt, length) in enumerate(zip(prompts, lengths, strict=True)):
-            ids[row, width - length :] = torch.tensor(prompt[known:])
-            mask[row, known : known + width - length] = 0
+        rests = [prompt[len(prefix.ids) :] for prompt in prompts]
         if prefix.cache is None:
-            batch = self._batch(DynamicCache(config=self.model.config), mask)
-            return batch, self._advance(batch, ids)[:, -1]
-        batch = self._batch(spread(prefix.cache, len(prompts), width + room), mask, known)
-        size = max(1, PIECE // width)
-        logits = [
-            self._advance(piece, some)[:, -1] for piece, some in zip(batch.pieces(size), ids.split(size), strict=True)
-        ]
+            return self._read_whole(rests, room)
+        known, lengths = len(prefix.ids), [len(rest) for rest in rests]
+        width = max(lengths)
+        # On the right, padding needs no mask while prompts are read: no token sees what comes after it.
+        ids, mask = torch.zeros(len(rests), width, dtype=torch.long), torch.zeros(len(rests), width, dtype=torch.long)
+        for row, rest in enumerate(rests):
+            ids[row, : len(rest)] = torch.tensor(rest)
+            mask[row, : len(rest)] = 1
+        batch = self._batch(spread(prefix.cache, len(rests), width + room), _around(mask, known, room), known)
+        logits = []
+        for rows in consecutive(lengths, PIECE):
+            ends, at = torch.tensor([length - 1 for length in lengths[rows]]).unique(return_inverse=True)
+            found = self._advance(batch.part(rows), ids[rows, : max(lengths[rows])], keep=ends, padded=False)
+            logits.append(found[torch.arange(len(at)), at])
+        batch.skip(width)
         return batch, torch.cat(logits)
+
+    def _read_whole(self, prompts: Sequence[Tokens], room: int) -> tuple[Batch, torch.Tensor]:
+        """Read prompts that share nothing, padded on the left: a window of the model counts columns."""
+        width = max(map(len, prompts))
+        ids = torch.tensor([[*[0] * (width - len(prompt)), *prompt] for prompt in prompts])
+        mask = torch.tensor([[*[0] * (width - len(prompt)), *[1] * len(prompt)] for prompt in prompts])
+        batch = self._batch(DynamicCache(config=self.model.config), _around(mask, 0, room))
+        return batch, self._advance(batch, ids)[:, -1]
 
     def _batch(self, cache: Cache, mask: torch.Tensor, length: int = 0) -> Batch:
         positions = (mask.cumsum(1) - 1).clamp(min=0)
         return Batch(cache, mask.to(self.model.device), positions.to(self.model.device), length)
 
-    def _advance(self, batch: Batch, ids: torch.Tensor, keep: int = 1) -> torch.Tensor:
-        """Read the next columns; the logits of the last `keep` of them. Raises StoppedError."""
+    def _advance(
+        self, batch: Batch, ids: torch.Tensor, keep: int | torch.Tensor = 1, padded: bool = True
+    ) -> torch.Tensor:
+        """Read the next columns; the logits of the last `keep` of them, or of those that it names.
+
+        Unless `padded`, no token that counts has padding before it. Raises StoppedError.
+        """
         if self.stop.is_set():
             raise StoppedError
         start, batch.length = batch.length, batch.length + ids.shape[1]
         logits: torch.Tensor = self.model(
             input_ids=ids.to(self.model.device),
-            attention_mask=batch.mask[:, : batch.length],
+            attention_mask=batch.mask[:, : batch.length] if padded else None,
             position_ids=batch.positions[:, start : batch.length],
             past_key_values=batch.cache,
             use_cache=True,
-            logits_to_keep=keep,
+            logits_to_keep=keep if isinstance(keep, int) else keep.to(self.model.device),
         ).logits
         return logits
 
@@ -188,6 +204,11 @@ class Decoder:
         text = self.text(ids)
         whole = ended(text)
         return Written(ids, text, whole) if whole or len(ids) == limit else None
+
+
+def _around(mask: torch.Tensor, known: int, room: int) -> torch.Tensor:
+    """`mask` with columns before and after it that count."""
+    return torch.nn.functional.pad(mask, (known, room), value=1)
 
 
 def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Generator]) -> list[int]:

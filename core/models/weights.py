@@ -21,7 +21,10 @@ class WeightsError(ValueError):
 
 
 class Precision(StrEnum):
-    """What a model computes in. AUTO: bf16 where the processor has instructions for it, else fp32."""
+    """What numbers a model holds. AUTO: bf16 where the processor has instructions for it, else fp32.
+
+    BF16 without those instructions rounds the weights as bf16 does, and computes in fp32.
+    """
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -59,6 +62,8 @@ def open_weights(
     try:
         import torch
         import transformers
+
+        from core.models.attention import follow
     except ImportError as error:
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
     set_threads()
@@ -81,9 +86,9 @@ def open_weights(
     if quantization == "none":
         model = model.to(device)
     if bf16 and not native and quantization == "none":
-        from core.models.widening import widen
-
-        widen(model)
+        # Where each product would be widened by itself, the numbers of bf16 are computed with in fp32.
+        model = model.float()
+    follow(model)
     config = model.config.get_text_config()
     affords = affordable(_free_memory(device), token_bytes(config, model.dtype.itemsize))
     return Weights(model, tokenizer, _ends(model, tokenizer), config.max_position_embeddings, affords)

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models.batching import pack, shared_prefix
+from core.models.batching import consecutive, pack, shared_prefix
 
 LENGTHS = st.lists(st.integers(1, 400), max_size=80)
 PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=1, max_size=6)
@@ -44,3 +44,15 @@ def test_all_begin_with_the_shared_prefix_and_have_something_left(prompts: list[
 
 def test_no_prompts_share_nothing() -> None:
     assert shared_prefix([]) == 0
+
+
+@given(LENGTHS, st.integers(1, 3000))
+def test_neighbours_are_cut_into_runs_that_keep_within_the_budget(lengths: list[int], budget: int) -> None:
+    runs = consecutive(lengths, budget)
+    assert [at for run in runs for at in range(len(lengths))[run]] == list(range(len(lengths)))
+    for run in runs:
+        padded = len(lengths[run]) * max(lengths[run])
+        assert len(lengths[run]) == 1 or padded <= budget
+    for one, two in pairwise(runs):
+        joined = lengths[one.start : two.start + 1]
+        assert len(joined) * max(joined) > budget

@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from core.models.weights import Precision, WeightsError, affordable, has_bf16, open_weights, quota, token_bytes
-from core.models.widening import WideLinear, widen
 from tests.tiny_model import save
 
 
@@ -100,18 +99,14 @@ def test_a_precision_that_is_not_asked_for_is_that_of_the_processor(tmp_path: Pa
     assert model.dtype is wanted
 
 
-def test_wide_layers_give_the_products_of_bf16() -> None:
-    torch.manual_seed(1)
-    model = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.Linear(64, 64, bias=False)).bfloat16()
-    states = torch.randn(8, 64).bfloat16()
-    with torch.inference_mode():
-        wanted = model(states)
-        widen(model)
-        found = model(states)
-    assert all(isinstance(layer, WideLinear) for layer in model)
-    assert found.dtype is torch.bfloat16
-    # Sums in another order may round to the neighbouring number: 2^-8 of it.
-    assert torch.allclose(found.float(), wanted.float(), rtol=2**-7, atol=2**-8)
+def test_without_instructions_for_it_the_numbers_of_bf16_are_computed_with_in_fp32(tmp_path: Path) -> None:
+    folder = save(tmp_path)
+    found, exact = (open_weights(folder, precision=one).model for one in (Precision.BF16, Precision.FP32))
+    native = has_bf16(str(found.device.type))
+    assert found.dtype is (torch.bfloat16 if native else torch.float32)
+    for rounded, weight in zip(found.parameters(), exact.parameters(), strict=True):
+        assert torch.equal(rounded.bfloat16(), weight.bfloat16())
+        assert torch.equal(rounded.float(), weight.bfloat16().float())
 
 
 def test_no_more_is_read_at_once_than_half_of_the_memory_holds(tmp_path: Path) -> None:
