@@ -27,6 +27,7 @@ VERBS = {
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
     "doctor": "tui.commands.doctor:doctor",
+    "report": "tui.commands.report:report",
     "config": "tui.commands.config:config",
 }
 

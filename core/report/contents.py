@@ -1,0 +1,195 @@
+"""What a report tells of a project, from the functions that the screens ask."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from core.benchmark.gate import LEVEL, MARGIN, TARGET, Gate
+from core.benchmark.outcome import Outcome, compared, decided, document, outcome
+from core.benchmark.paired import Comparison, NotSharedError
+from core.benchmark.start import KIND as BENCHMARK
+from core.overview import Overview, overview
+from core.project import Project
+from core.qa.matrix import Matrix, matrix
+from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
+from core.review import agreement
+from core.runs.control import look
+from core.training.start import KIND as TRAINING
+from storage import attempts, examples, opinions, runs, training
+from storage.examples import CellCount
+from storage.schema import Run, RunState, Status, now
+
+# So many of the newest benchmarks and training runs are told in full; of older ones only how many there are.
+NEWEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """How far the model of one benchmark is ahead of the student on the same examples; None where they share none."""
+
+    outcome: Outcome
+    comparison: Comparison | None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training run with its steps, its looks at the dev split, and the notes that people pinned to it."""
+
+    run: Run
+    state: RunState
+    steps: list[training.Step]
+    looks: list[training.Step]
+    notes: list[training.Note]
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that a report tells. `student` is the newest benchmark of the task's student, smoke tests apart.
+
+    `splits` counts the accepted examples by split, '' where none is assigned. `gate` is None without a student.
+    `older_benchmarks` and `older_trainings` say how many are not told of.
+    """
+
+    made: datetime
+    project: Project
+    overview: Overview
+    splits: dict[str, int]
+    matrix: Matrix
+    reasons: dict[str, int]
+    scorecard: Scorecard
+    people: PeopleRecord
+    agreement: agreement.Report
+    benchmarks: list[Outcome]
+    older_benchmarks: int
+    student: Outcome | None
+    against: list[Against]
+    gate: Gate | None
+    trainings: list[Training]
+    older_trainings: int
+
+
+def gather(project: Project, connection: sqlite3.Connection) -> Contents:
+    """The contents of the report of `project` as it is now."""
+    counted = attempts.reason_counts(connection)
+    rejections = matrix(counted)
+    reasons = Counter[str]()
+    for cell in rejections.cells:
+        reasons.update(cell.reasons)
+    asked, trained = runs.of_kind(connection, BENCHMARK), runs.of_kind(connection, TRAINING)
+    measured = [outcome(project, connection, run) for run in asked[:NEWEST]]
+    roles = project.task.roles
+    student, reference = _newest(project, connection, asked, roles.student, measured), None
+    against = list[Against]()
+    gate = None
+    if student is not None:
+        reference = _newest(project, connection, asked, roles.reference, measured)
+        against = [
+            Against(one, _compared(project, connection, student.run, one.run))
+            for one in _one_a_model([*([reference] if reference else []), *measured])
+            if one.params.model != roles.student
+        ]
+        gate = _decided(project, connection, student.run, reference.run if reference else None)
+    return Contents(
+        made=now(),
+        project=project,
+        overview=overview(project, connection),
+        splits=splits(examples.cell_counts(connection)),
+        matrix=rejections,
+        reasons=dict(reasons.most_common()),
+        scorecard=scorecard(attempts.flaw_records(connection)),
+        people=people_record(attempts.reviewed_counts(connection)),
+        agreement=agreement.report(opinions.every(connection)),
+        benchmarks=measured,
+        older_benchmarks=max(0, len(asked) - NEWEST),
+        student=student,
+        against=against,
+        gate=gate,
+        trainings=[_training(connection, run) for run in trained[:NEWEST]],
+        older_trainings=max(0, len(trained) - NEWEST),
+    )
+
+
+def splits(counts: list[CellCount]) -> dict[str, int]:
+    """The accepted examples by split; '' are those that are in none."""
+    found = Counter[str]()
+    for row in counts:
+        if row.status == Status.ACCEPTED.value:
+            found[row.split] += row.examples
+    return dict(sorted(found.items(), key=lambda one: (not one[0], one[0])))
+
+
+def as_document(found: Contents) -> dict[str, Any]:
+    """The contents as `--json` prints them."""
+    task = found.project.task
+    return {
+        "made": found.made,
+        "task": {"name": task.name, "question": task.question, "decisions": task.labels},
+        "overview": found.overview,
+        "splits": found.splits,
+        "qa": {"matrix": found.matrix, "reasons": found.reasons, "scorecard": found.scorecard, "people": found.people},
+        "agreement": found.agreement,
+        "benchmarks": [document(one) for one in found.benchmarks],
+        "older_benchmarks": found.older_benchmarks,
+        "student_run": found.student and found.student.run.id,
+        "against_the_student": [{"run": one.outcome.run.id, "comparison": one.comparison} for one in found.against],
+        "gate": found.gate,
+        "trainings": [
+            {
+                "run": one.run.id,
+                "recipe": one.run.params.get("name"),
+                "state": one.state,
+                "reason": one.run.reason,
+                "alarms": one.run.progress.get("alarms", {}),
+                "metrics": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.steps],
+                "looks": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.looks],
+                "notes": one.notes,
+            }
+            for one in found.trainings
+        ],
+        "older_trainings": found.older_trainings,
+    }
+
+
+def _newest(
+    project: Project, connection: sqlite3.Connection, asked: list[Run], model: str, measured: list[Outcome]
+) -> Outcome | None:
+    """The newest benchmark of a model that is no smoke test and has an answer, measured if it was not yet."""
+    for run in asked:
+        if run.params.get("model") == model and not run.params.get("sniff"):
+            known = next((one for one in measured if one.run.id == run.id), None)
+            found = known or outcome(project, connection, run)
+            if found.answers:
+                return found
+    return None
+
+
+def _one_a_model(found: list[Outcome]) -> list[Outcome]:
+    """The first benchmark of each model, smoke tests and empty ones apart."""
+    first: dict[str, Outcome] = {}
+    for one in found:
+        if one.answers and not one.params.sniff:
+            first.setdefault(one.params.model, one)
+    return list(first.values())
+
+
+def _compared(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison | None:
+    try:
+        return compared(project, connection, first, second)
+    except NotSharedError:
+        return None
+
+
+def _decided(project: Project, connection: sqlite3.Connection, student: Run, reference: Run | None) -> Gate:
+    try:
+        return decided(project, connection, student, reference, target=TARGET, level=LEVEL, margin=MARGIN)
+    except NotSharedError:
+        return decided(project, connection, student, None, target=TARGET, level=LEVEL, margin=MARGIN)
+
+
+def _training(connection: sqlite3.Connection, run: Run) -> Training:
+    steps, looks = training.steps(connection, run.id), training.looks(connection, run.id)
+    return Training(run, look(run).state, steps, looks, training.notes(connection, run.id))

@@ -1,0 +1,210 @@
+"""The report: whole for an empty project and a full one, and no stored text acts in it."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from core.curriculum.plan import Quota
+from core.exchange.placing import PlaceError
+from core.project import Project
+from core.report import pictures
+from core.report.contents import as_document, gather
+from core.report.page import MARK, html, visible, write
+from core.report.pictures import Point, Range, thinned
+from storage import attempts, reviews, runs, training
+from storage.database import transaction
+from storage.schema import Action, Attempt, Candidate, Evidence, Outcome, Result, Run, RunState, Verdict
+from tests.conftest import HOSTILE
+from tests.core.judged import fill
+from tests.tui.conftest import put, several
+from tests.tui.in_benchmark import RIGHT, WRONG, benchmark
+
+ATTACKS = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "{{ 7 * 7 }}", *HOSTILE]
+
+
+class Page(HTMLParser):
+    """What a browser would make of a page: its elements with their attributes, and whether all are closed."""
+
+    VOID = frozenset({"meta", "br", "img", "link", "input"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def checked(text: str) -> Page:
+    """The page, which loads nothing, runs nothing, and names all that a reader cannot see."""
+    page = Page(text)
+    assert page.open == []
+    tags = [tag for tag, _ in page.found]
+    assert not {"script", "img", "link", "iframe", "object", "form", "b"} & set(tags)
+    for tag, attributes in page.found:
+        assert not any(name.startswith("on") or name in {"src", "style", "xmlns"} for name in attributes), tag
+        assert tag != "a" or str(attributes["href"]).startswith("#")
+        assert tag != "svg" or attributes["aria-label"]
+    assert tags.count("caption") == tags.count("table")
+    policy = next(one["content"] for _, one in page.found if one.get("http-equiv") == "Content-Security-Policy")
+    assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
+    return page
+
+
+def test_an_empty_project_has_a_report(project: Project, db: sqlite3.Connection) -> None:
+    text = html(gather(project, db))
+    checked(text)
+    for said in (
+        "QA has decided on nothing yet",
+        "nobody has decided blind yet",
+        "No model was asked yet",
+        "Not settled: the student",
+        "Nothing was trained yet",
+        "0 pending or accepted, of 150 to 200 wanted",
+    ):
+        assert said in " ".join(text.split())
+
+
+def full(db: sqlite3.Connection, text: str) -> None:
+    """Attempts, decisions, benchmarks and a training, with `text` wherever a text is stored."""
+    made = Run(kind="generate", state=RunState.FAILED, reason=text)
+    runs.add(db, made)
+    for number in range(6):
+        candidate = Candidate(
+            hypothesis=text, evidence=[Evidence(source=text, content=text, relevance=0.9)], reasoning=text,
+            decision="VALIDATED", confidence=0.5,
+        )  # fmt: skip
+        one = Attempt(
+            run=made.id, domain=text, level=1, decision="VALIDATED", slot=number, number=0, idea=0, family="f",
+            candidate=candidate, outcome=Outcome.WRITTEN, source="procedural", seed=0,
+        )  # fmt: skip
+        attempts.add_attempt(db, one, None)
+        verdict = Verdict(attempt=one.id, result=Result.REJECTED, stage="judge", reason=text, critique=text)
+        attempts.add_verdict(db, verdict, None)
+    cases = several(24)
+    put(db, *cases)
+    for number, one in enumerate(cases[:9]):
+        if number % 3:
+            reviews.decide(db, one.id, Action.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
+        else:
+            reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer=text, note=text)
+    benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
+    benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
+    run = Run(kind="train", state=RunState.STOPPED, reason=text, params={"name": text, "student": text})
+    runs.add(db, run.model_copy(update={"progress": {"done": 3, "total": 9, "alarms": {"kl": text}}}))
+    for step in range(1, 4):
+        training.add_step(db, run.id, text, step, {"loss": 1.0 / step, "reward": None, "kl": 0.1})
+    look = {"n": 20, "right": 9, "accuracy": 0.45, "low": 0.26, "high": 0.66, "ece": None, "unread": 0.1}
+    training.add_look(db, run.id, text, 0, look)
+    training.add_note(db, run.id, text, 2, text)
+
+
+def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Connection) -> None:
+    full(db, "plain")
+    found = gather(project, db)
+    text = " ".join(html(found).split())
+    assert "7 of 22, 31.8 % (16.4–52.7)" in text  # the student
+    assert "16 of 24, 66.7 % (46.7–82.0)" in text  # the reference
+    assert "6 of 6 (61–100 %)" in text  # the matrix
+    assert "1 refused" in text
+    assert "9 of 20, 45.0 % (25.8–65.8)" in text  # a look at dev
+    assert found.gate is not None
+    assert found.gate.reasons[0] in text
+    assert "No look" not in text
+    document = as_document(found)
+    assert [one["right"] for one in document["benchmarks"]] == [16, 7]
+    assert document["student_run"] == document["benchmarks"][1]["run"]
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_no_stored_text_acts(project: Project, db: sqlite3.Connection, text: str) -> None:
+    full(db, text)
+    page = html(gather(project, db))
+    checked(page)
+    assert "49" not in re.findall(r"<h4>(.*?),", page)
+    for one in page:
+        assert one.isprintable() or one in "\n\u200d"
+
+
+def test_only_a_report_takes_the_place_of_a_report(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    found = gather(project, db)
+    place = write(found, tmp_path / "r.html")
+    assert MARK in place.read_text()
+    fill(db, 3)
+    write(gather(project, db), place)
+    assert "accepted 3" in place.read_text()
+    other = tmp_path / "mine.html"
+    other.write_text("<p>mine</p>")
+    with pytest.raises(PlaceError, match="--overwrite"):
+        write(found, other)
+    assert other.read_text() == "<p>mine</p>"
+    write(found, other, overwrite=True)
+    assert MARK in other.read_text()
+
+
+def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Connection) -> None:
+    cases = several(2)
+    put(db, *cases)
+    for _ in range(13):
+        benchmark(db, cases, "majority", [RIGHT])
+    with transaction(db):
+        for _ in range(11):
+            runs.write(db, Run(kind="train", params={"name": "sft"}))
+    found = gather(project, db)
+    assert (len(found.benchmarks), found.older_benchmarks) == (10, 3)
+    text = html(found)
+    assert "newest 10 of 13" in text
+    assert "newest 10 of 11" in text
+
+
+# ------------------------------------------------------------ pictures
+
+
+def test_pictures_are_trees_and_say_what_they_show() -> None:
+    drawn = [
+        pictures.ranges([Range("a<b&", 0.5, 0.25, 0.75), Range("none", None, 0, 1)], 'by "level"', target=0.85),
+        pictures.reliability([], "nothing"),
+        pictures.curve([], "loss"),
+        pictures.curve([Point(3, 1.0)], "one"),
+        pictures.curve([Point(1, float("nan")), Point(2, 2.0), Point(3, 2.0)], "flat"),
+        pictures.curve([Point(0, 0.5, 0.4, 0.6), Point(9, 0.7, 0.6, 0.8)], "dev", percent=True),
+        pictures.stock(Quota(min=0, max=0, want=0, have=7), "V"),
+    ]
+    for picture in drawn:
+        root = ElementTree.fromstring(picture)  # noqa: S314  ours
+        assert root.get("role") == "img"
+        assert "nan" not in picture
+    assert "a&lt;b&amp;" in drawn[0]
+    assert "none unknown" in drawn[0]
+    assert "loss: unknown" in drawn[2]
+    assert "50 % at step 0, 70 % at step 9" in drawn[5]
+
+
+@pytest.mark.parametrize("count", [0, 1, 180, 181, 1000])
+def test_a_long_curve_is_thinned_to_means(count: int) -> None:
+    points = [Point(step, float(step)) for step in range(count)]
+    found = thinned(points)
+    assert len(found) <= pictures.POINTS
+    assert all(one.step == one.value for one in found)
+    assert found == points or len(found) < count
+
+
+def test_what_acts_unseen_is_made_visible() -> None:
+    assert visible("a\x1b[2J\u202eb\x9bc\ud800 👩‍👩‍👧\n") == "a\ufffd[2J\ufffdb\ufffdc\ufffd 👩‍👩‍👧\n"

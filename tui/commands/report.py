@@ -1,0 +1,44 @@
+"""`report`: the state of a project as one HTML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from core.exchange.placing import PlaceError, UnwrittenError
+from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
+from tui.commands.output import print_json, say, show
+
+
+@click.command()
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="The file.  [default: report.html of the project]"
+)
+@click.option("--overwrite", is_flag=True, help="Take the place of a file that is no report.")
+@json_option
+@pass_context
+@verb
+def report(context: Context, output: Path | None, overwrite: bool, as_json: bool) -> None:
+    """Write the state of the project as one HTML file, without scripts, that needs no network.
+
+    The task, quotas, QA, agreement, benchmarks, the gate and training, with counts and intervals. It takes the place of
+    the report before it. With --json its figures are printed, and a file is written only if --output names one.
+    """
+    from core.report.contents import as_document, gather
+    from core.report.page import FILE, write
+
+    project, connection = context.open()
+    found = gather(project, connection)
+    if output is not None or not as_json:
+        try:
+            place = write(found, output or project.folder / FILE, overwrite=overwrite)
+        except PlaceError as error:
+            raise RefusedError(str(error)) from None
+        except UnwrittenError as error:
+            say(f"sidequest: {error}")
+            raise SystemExit(1) from None
+        if not as_json:
+            show(str(place))
+    if as_json:
+        print_json(as_document(found))
