@@ -179,7 +179,8 @@ def _short(text: str) -> str:
 
 
 def _picture(height: float, title: str, told: str) -> Tree.Element:
-    return Tree.Element("svg", viewBox=f"0 0 {WIDTH:g} {height:g}", role="img", **{"aria-label": f"{title}: {told}"})
+    told = f"{title}: {told}"
+    return Tree.Element("svg", {"viewBox": f"0 0 {WIDTH:g} {height:g}", "role": "img", "aria-label": told})
 
 
 def _add(root: Tree.Element, name: str, **attributes: float | str) -> Tree.Element:

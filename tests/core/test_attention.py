@@ -18,7 +18,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(folder: Path, attention: str) -> transformers.PreTrainedModel:
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention).eval()
+    model: transformers.PreTrainedModel = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, attn_implementation=attention
+    ).eval()
+    return model
 
 
 # Much after little goes without a mask, little after much and one token have the usual ways.
