@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.curriculum.plan import Plan, plan
+from core.models.trained import trained
 from core.project import Project
 from core.qa.matrix import Flagged, matrix
 from core.runs.control import Seen, look
@@ -21,7 +22,7 @@ class Step:
     """Something to do next: a sentence, and the place in the app where it is done."""
 
     text: str
-    action: Literal["generate", "review", "rejections", "training", "runs"]
+    action: Literal["generate", "review", "rejections", "benchmark", "training", "runs"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,10 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
         pending=pending,
         runs=[*(one for one in looked if not one.state.ended), *lost[:1]],
         lost=len(lost),
-        next=steps(curriculum, pending, looked, matrix(attempts.reason_counts(connection)).flagged),
+        next=[
+            *steps(curriculum, pending, looked, matrix(attempts.reason_counts(connection)).flagged),
+            *_after_review(project, connection, looked),
+        ],
     )
 
 
@@ -101,7 +105,26 @@ def steps(curriculum: Plan, pending: int, looked: list[Seen], flagged: Sequence[
         found.append(Step(f"{verb} {curriculum.missing:,} {noun}", "generate"))
     if generating and not pending:
         found.append(Step("watch the examples come in", "generate"))
-    trained = [one.run for one in looked if one.run.kind == "train" and one.state is RunState.FINISHED]
-    if trained and not any(one.run.kind == "benchmark" and one.run.id > trained[0].id for one in looked):
-        found.append(Step(f"measure what training run {trained[0].id[-6:]} has made: ask it the benchmark", "training"))
     return found
+
+
+def _after_review(project: Project, connection: sqlite3.Connection, looked: list[Seen]) -> list[Step]:
+    """What to train and to measure next, by the newest training run and by the newest benchmark of the student."""
+    of_kind = {kind: [one.run for one in looked if one.run.kind == kind] for kind in ("train", "benchmark")}
+    asked = {str(run.params["model"]) for run in of_kind["benchmark"]}
+    if of_kind["train"]:
+        made = list(trained(project, connection).values())
+        of_newest = [one for one in made if one.run == of_kind["train"][0].id]
+        if of_newest and of_newest[-1].name not in asked:
+            said = f"{of_newest[-1].name} was trained and not measured: t on Training holds it against the base"
+            return [Step(said, "training")]
+        return []
+    student = project.task.roles.student
+    whole = [run for run in of_kind["benchmark"] if run.params["model"] == student and not run.params.get("sniff")]
+    if whole and whole[0].state is RunState.FINISHED:
+        told, target = whole[0].progress, whole[0].params.get("target", 0.0)
+        if told.get("high", 1.0) < target:
+            rate = f"{100 * told['low']:.0f}–{100 * told['high']:.0f} %, short of {100 * target:.0f} %"
+            said = f"{student} is right in {rate}: w on Benchmark says whether training is worth it"
+            return [Step(said, "benchmark")]
+    return []

@@ -17,6 +17,7 @@ from storage.rows import cell
 from storage.schema import now
 
 Figures = dict[str, Any]
+_ALL = -1  # no limit, as SQLite has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Step:
     phase: str
     step: int
     figures: Figures
+    created: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,28 +72,30 @@ def forget_after(connection: sqlite3.Connection, run: str, phase: str, step: int
             connection.execute(f"DELETE FROM {table} WHERE run = ? AND phase = ? AND step > ?", (run, phase, step))
 
 
-def steps(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1) -> list[Step]:
-    """The steps of a run, of one phase if it is named, later than `after`, oldest first."""
-    return _read(connection, "training_steps", run, phase, after)
+def steps(
+    connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
+) -> list[Step]:
+    """The steps of a run, of one phase if it is named, later than `after`, oldest first, up to `limit`."""
+    return _read(connection, "training_steps", run, phase, after, limit)
 
 
-def thinned(connection: sqlite3.Connection, run: str, phase: str, most: int) -> list[Step]:
-    """The steps of a phase, oldest first: all, or about `most` of them evenly, the newest among them."""
-    key = (run, phase)
-    last = (
-        connection.execute("SELECT max(step) FROM training_steps WHERE run = ? AND phase = ?", key).fetchone()[0] or 0
-    )
-    rows = connection.execute(
-        "SELECT phase, step, figures FROM training_steps WHERE run = ? AND phase = ? AND (step % ? = 0 OR step = ?) "
-        "ORDER BY step",
-        [*key, max(1, -(-last // most)), last],
-    )
-    return [_step(row) for row in rows]
-
-
-def looks(connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1) -> list[Step]:
+def looks(
+    connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
+) -> list[Step]:
     """The looks at the dev split, oldest first."""
-    return _read(connection, "training_looks", run, phase, after)
+    return _read(connection, "training_looks", run, phase, after, limit)
+
+
+def unchanged(connection: sqlite3.Connection, run: str, step: Step | None, look: Step | None) -> bool:
+    """Whether a step and a look are there as they were read: after a resume those that came last are made again."""
+    return all(
+        one is None
+        or connection.execute(
+            f"SELECT 1 FROM {table} WHERE run = ? AND phase = ? AND step = ? AND created = ?",
+            (run, one.phase, one.step, one.created),
+        ).fetchone()
+        for table, one in (("training_steps", step), ("training_looks", look))
+    )
 
 
 def answers(connection: sqlite3.Connection, run: str, phase: str, step: int) -> list[Figures]:
@@ -103,12 +107,12 @@ def answers(connection: sqlite3.Connection, run: str, phase: str, step: int) -> 
     return [json.loads(row["answer"]) for row in rows]
 
 
-def answered(connection: sqlite3.Connection, run: str) -> list[tuple[str, int]]:
-    """The steps of which answers were kept, as phase and step, in the order in which they were made."""
+def answered(connection: sqlite3.Connection, run: str, phase: str) -> list[int]:
+    """The steps of a phase of which answers were kept, oldest first."""
     rows = connection.execute(
-        "SELECT phase, step FROM training_answers WHERE run = ? GROUP BY phase, step ORDER BY min(rowid)", (run,)
+        "SELECT step FROM training_answers WHERE run = ? AND phase = ? AND place = 0 ORDER BY step", (run, phase)
     )
-    return [(row["phase"], row["step"]) for row in rows]
+    return [row["step"] for row in rows]
 
 
 def add_note(connection: sqlite3.Connection, run: str, phase: str, step: int, note: str) -> None:
@@ -126,14 +130,11 @@ def notes(connection: sqlite3.Connection, run: str) -> list[Note]:
     return [Note(**row) for row in rows]
 
 
-def _read(connection: sqlite3.Connection, table: str, run: str, phase: str, after: int) -> list[Step]:
-    named, values = (" AND phase = ?", [phase]) if phase else ("", [])
+def _read(connection: sqlite3.Connection, table: str, run: str, phase: str, after: int, limit: int) -> list[Step]:
+    # Within a phase the key gives the order; phases come one after another, as their rows do.
+    named, values, order = (" AND phase = ?", [phase], "step") if phase else ("", [], "rowid")
     rows = connection.execute(
-        f"SELECT phase, step, figures FROM {table} WHERE run = ?{named} AND step > ? ORDER BY rowid",
-        [run, *values, after],
+        f"SELECT phase, step, figures, created FROM {table} WHERE run = ?{named} AND step > ? ORDER BY {order} LIMIT ?",
+        [run, *values, after, limit],
     )
-    return [_step(row) for row in rows]
-
-
-def _step(row: sqlite3.Row) -> Step:
-    return Step(row["phase"], row["step"], json.loads(row["figures"]))
+    return [Step(row["phase"], row["step"], json.loads(row["figures"]), row["created"]) for row in rows]

@@ -231,10 +231,12 @@ TRAINING = [
     ),
     Action("x", "stop", "Stop", "Stop the run, with a checkpoint first; a second time kills it"),
     Action("enter", "answers", "Answers", "What the student wrote, step by step, and what each answer earned"),
-    Action("n", "note", "Note", "Pin a note to the step that it is at"),
-    Action("c", "view('curves')", "Curves", "Reward and dev accuracy as large as the screen; again: back"),
+    Action("b", "benchmark", "Measure", "In the table: start, or resume, the first benchmark that it lacks"),
     Action("v", "beside", "Compare", "Another training run beside this one; again: back"),
+    Action("n", "note", "Note", "Pin a note to the step that it is at"),
+    Action("c", "view('curves')", "Curves", "Curves as large as the screen, and all notes; again: back"),
     Action("t", "table", "Table", "Base, SFT and RL on the same benchmark, in one table; again: back"),
+    Action("f", "phase", "Phase", "The next phase of the run: SFT, then RL", footer=False),
     Action("o", "choose", "Choose", "All training runs: choose which one is shown", footer=False),
     Action("l", "log", "Log", "The log of the run, on Runs", footer=False),
     Action("escape", "back", "Back", "Back to the overview", footer=False),
@@ -246,19 +248,27 @@ ANSWERS = [
     Action("left,h", "step(-1)", "Step before", "The answers of the step before"),
     Action("right,l", "step(1)", "Next step", "The answers of the next step"),
     Action("down,j", "move(1)", "Next answer", "The next answer"),
-    Action("up,k", "move(-1)", "Answer before", "The answer before", footer=False),
-    Action("space,pagedown", "page(1)", "Read on", "Scroll down"),
-    Action("b,pageup", "page(-1)", "Read back", "Scroll up", footer=False),
-    Action("home", "edge(False)", "First step", "The first step of which answers are kept", footer=False),
-    Action("end,G", "edge(True)", "Newest step", "The newest step", footer=False),
+    Action("n", "note", "Note", "Pin a note to this step"),
     Action("y", "copy", "Copy", "Send the answer as JSON to the terminal's clipboard"),
     Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
+    Action("up,k", "move(-1)", "Answer before", "The answer before", footer=False),
+    Action("space,pagedown", "page(1)", "Read on", "Scroll down", footer=False),
+    Action("b,pageup", "page(-1)", "Read back", "Scroll up", footer=False),
+    Action("home", "edge(False)", "First step", "The first step of which answers are kept", footer=False),
+    Action("end,G", "edge(True)", "Newest step", "The newest step, and then the newer ones as they come", footer=False),
 ]
 
 # Which recipe to train, over Training.
 TRAIN_FORM = [
     Action("ctrl+s", "start", "Start", "Start the training"),
-    Action("escape", "close", "Back", "Back without starting"),
+    Action("ctrl+e", "estimate", "Estimate", "Try three real steps, for what memory and time it will take"),
+    Action("escape", "close", "Back", "Give up the estimate that is made; else back without starting"),
+]
+
+# The list of training runs, over Training.
+TRAIN_CHOICE = [
+    Action("enter", "pick", "Choose", "Show the run under the cursor"),
+    Action("escape,q,o", "close", "Back", "Back to what was shown"),
 ]
 
 RUNS = [

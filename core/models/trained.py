@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from core.project import Project
 from core.task import BASELINES, OFFLINE, Local, Task
 from core.training.recipe import Recipe
@@ -55,7 +57,10 @@ def trained(project: Project, connection: sqlite3.Connection) -> dict[str, Train
     for run in reversed(runs.of_kind(connection, "train")):
         parent = last.get(_from(run), "")
         for phase in run.params["phases"]:
-            one = _of_phase(project, run, phase, parent, taken | found.keys())
+            try:
+                one = _of_phase(project, run, phase, parent, taken | found.keys())
+            except ValidationError:  # a later version's: Training says so of the run
+                break
             if run.state is not RunState.FINISHED and not _complete(project.folder / one.adapter):
                 break
             found[one.name] = one

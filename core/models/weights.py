@@ -87,7 +87,8 @@ def open_weights(
         model = model.to(device)
     if bf16 and not native and quantization == "none":
         # Where each product would be widened by itself, the numbers of bf16 are computed with in fp32.
-        model = model.float()
+        # Not by the model's own method, which refuses what came from a GGUF file, though it is unpacked.
+        torch.nn.Module.float(model)
     follow(model)
     config = model.config.get_text_config()
     affords = affordable(_free_memory(device), token_bytes(config, model.dtype.itemsize))

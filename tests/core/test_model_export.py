@@ -104,6 +104,9 @@ async def test_each_format_gives_the_same_logits(
         tokenizer = AutoTokenizer.from_pretrained(output, **place)
     assert torch.allclose(logits(back, ids), logits(asked.model, ids), atol=1e-4)
     assert not torch.allclose(logits(back, ids), logits(open_weights(tiny).model, ids), atol=0.1)
+    if format_ is ModelFormat.GGUF:
+        rounded = open_weights(output / GGUF, precision=Precision.BF16)
+        assert (logits(rounded.model, ids).float() - logits(asked.model, ids)).abs().mean() < 0.05
     if tokenizer is not None:
         assert tokenizer(TEXT)["input_ids"] == ids
         assert (tokenizer.eos_token_id, tokenizer.chat_template) == (asked.tokenizer.eos_token_id, tiny_model.TEMPLATE)

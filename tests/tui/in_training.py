@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from core.statistics import wilson
 from core.training.recipe import Algorithm, Recipe
 from core.training.start import KIND, TrainParams
 from storage import runs, training
@@ -20,16 +21,23 @@ def trained(
     *,
     algorithm: Algorithm = Algorithm.GRPO,
     answers: bool = True,
+    warm: int = 0,
     **run: Any,
 ) -> Run:
-    """A training run of a recipe with so many of 400 steps done, looks at the dev split between, and answers."""
+    """A training run of a recipe with so many of 400 steps done, looks at the dev split between, and answers.
+
+    Before it are so many steps of SFT, `warm`, as a phase of its own.
+    """
     recipe = Recipe(algorithm=algorithm, steps=400)
-    params = TrainParams(name="small", phases={"small": recipe}, student="smollm2-135m")
+    before = {"warm": Recipe(algorithm=Algorithm.SFT, steps=60)} if warm else {}
+    params = TrainParams(name="small", phases={**before, "small": recipe}, student="smollm2-135m")
     told: dict[str, Any] = {"phase": "small", "done": steps, "total": 400, "eta_s": 3120.0}
     plain: dict[str, Any] = {"kind": KIND, "state": RunState.STOPPED, "params": params.model_dump(mode="json")}
     made = Run(**(plain | {"progress": told} | run))
     with transaction(db):
         runs.write(db, made)
+    for step in range(1, warm + 1):
+        training.add_step(db, made.id, "warm", step, figures(step, Algorithm.SFT))
     for step in range(1, steps + 1):
         training.add_step(db, made.id, "small", step, figures(step, algorithm), kept(step) if answers else ())
         if step % 4 == 0:
@@ -52,18 +60,26 @@ def figures(step: int, algorithm: Algorithm) -> dict[str, Any]:
         "decided/REJECTED": 0.35,
         "decided/REFINED": 0.24,
     }
-    return found | rl | parts | drawn | {"confidence_sd": 0.12}
+    return found | rl | parts | drawn | {"confidence_sd": 0.12, "unread": 0.1}
 
 
 def look(step: int) -> dict[str, Any]:
     """A look at the dev split."""
-    return {"n": 60, "right": min(60, 30 + step), "accuracy": min(60, 30 + step) / 60, "low": 0.5, "high": 0.8,
-            "ece": 0.3 - 0.01 * step, "unread": 0.05}  # fmt: skip
+    right = min(60, 30 + step)
+    low, high = wilson(right, 60)
+    return {"n": 60, "right": right, "accuracy": right / 60, "low": low, "high": high,
+            "ece": max(0.0, 0.3 - 0.01 * step), "unread": 0.05}  # fmt: skip
 
 
 def kept(step: int) -> list[dict[str, Any]]:
     """The answers that are kept of a step: a right one, a wrong one that is hostile, and one without a decision."""
-    plain = {"example": "x", "level": 2, "label": "REFINED", "whole": True, "parts": {"correct": 1.0, "format": 1.0}}
+    plain = {
+        "example": f"01J{0:023d}",
+        "level": 2,
+        "label": "REFINED",
+        "whole": True,
+        "parts": {"correct": 1.0, "format": 1.0},
+    }
     return [
         plain | {"text": f"Reasoning: step {step} says so.\nDecision: REFINED", "decision": "REFINED",
                  "confidence": 0.7, "reward": 1.1},

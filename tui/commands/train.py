@@ -114,13 +114,17 @@ def list_(context: Context, as_json: bool) -> None:
 @train.command("note")
 @click.argument("run")
 @click.argument("text")
+@click.option("--step", type=click.IntRange(min=0), help="Pin it to this step of the phase that the run is at.")
 @pass_context
 @verb
-def note_(context: Context, run: str, text: str) -> None:
-    """Pin a note to the step that a training run is at."""
+def note_(context: Context, run: str, text: str, step: int | None) -> None:
+    """Pin a note to the step that a training run is at, or to an earlier one."""
     _, connection = context.open()
     found = _training(connection, run)
-    step = int(found.progress.get("done", 0))
+    done = int(found.progress.get("done", 0))
+    if step is not None and step > done:
+        raise RunError(f"run {found.id[-6:]} is at step {done}: there is no step {step} yet")
+    step = done if step is None else step
     training.add_note(connection, found.id, str(found.progress.get("phase", "")), step, text)
     say(f"noted at step {step}")
 

@@ -91,4 +91,5 @@ def stop_question(seen: Seen) -> str:
     """What to ask before a run is stopped, or killed."""
     if seen.state is RunState.STOPPING:
         return f"Run {seen.run.id[-6:]} is stopping already. Kill its process? What it has finished is kept."
-    return f"Stop run {seen.run.id[-6:]} after what is in flight? It can be resumed."
+    after = "the step in hand, with a checkpoint" if seen.run.kind == "train" else "what is in flight"
+    return f"Stop run {seen.run.id[-6:]} after {after}? It can be resumed."

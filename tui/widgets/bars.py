@@ -21,24 +21,28 @@ def bar(share: float, width: int) -> str:
     return drawn + "░" * (width - len(drawn))
 
 
-def sparkline(values: Sequence[float | None], width: int) -> str:
-    """At most `width` cells from the lowest to the highest of `values`; several in a cell are averaged.
+def over(points: Sequence[tuple[int, float]], last: int, width: int) -> list[float | None]:
+    """Values by step in at most `width` cells over the steps up to `last`: means, None where there is nothing."""
+    cells: list[list[float]] = [[] for _ in range(max(1, min(width, last)))]
+    for step, value in points:
+        cells[max(0, min(step, last) - 1) * len(cells) // max(1, last)].append(value)
+    return [sum(values) / len(values) if values else None for values in cells]
+
+
+def sparkline(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> str:
+    """A cell for each value, from `low` to `high`, or else from the lowest to the highest of them.
 
     A value that is not known, None, leaves a gap; where all are the same they stand in the middle.
     """
-    size = -(-len(values) // width) if width > 0 else 0
-    cells = [_mean(values[start : start + size]) for start in range(0, len(values), size)] if size else []
-    known = [value for value in cells if value is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-    return "".join(
-        " " if value is None else _HEIGHTS[round((value - low) / (high - low) * 7) if high > low else 3]
-        for value in cells
-    )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    low = min(known, default=0.0) if low is None else low
+    high = max(known, default=0.0) if high is None else high
+    return "".join(
+        " "
+        if value is None
+        else _HEIGHTS[round((max(low, min(high, value)) - low) / (high - low) * 7) if high > low else 3]
+        for value in values
+    )
 
 
 def relevance(value: float) -> str:
