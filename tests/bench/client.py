@@ -4,7 +4,7 @@
 a second: 64 in flight with 0.5 s each, and 256 with 2 s. The app is open on the benchmark, in a pseudo-terminal.
 Efficiency is the ideal time, questions x latency / in flight, over the time from the first request to the last commit;
 the first seconds, in which the number in flight grows from 20, are counted. A round asks until they weigh little: 4,000
-questions of 64, 12,000 of 256.
+questions of 64, 24,000 of 256.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.core.judged import fill
 from tests.terminal import SIDEQUEST, Terminal, shows
 
 # In flight: seconds of an answer, and how many are asked for.
-LOADS = {64: (0.5, 4_000), 256: (2.0, 12_000)}
+LOADS = {64: (0.5, 4_000), 256: (2.0, 24_000)}
 
 MODEL = """
 [models.loopback]
