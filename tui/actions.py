@@ -244,7 +244,8 @@ TRAINING = [
 
 # What the student wrote, over Training.
 ANSWERS = [
-    Action("escape,q,enter", "close", "Back", "Back to the training"),
+    Action("escape", "close", "Back", "Back to the training; out of a note that is being written"),
+    Action("q,enter", "leave", "Back to the training", "Back to the training", footer=False),
     Action("left,h", "step(-1)", "Step before", "The answers of the step before"),
     Action("right,l", "step(1)", "Next step", "The answers of the next step"),
     Action("down,j", "move(1)", "Next answer", "The next answer"),

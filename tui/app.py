@@ -17,8 +17,8 @@ from textual.screen import Screen
 from core.project import DATABASE, FILE, Project, ProjectError, create, open_project
 from core.settings import Settings
 from storage.database import DatabaseError, connect_durably
-from tui.actions import EVERYWHERE, NAMED, bindings
-from tui.keymap import keys_of
+from tui.actions import EVERYWHERE, bindings
+from tui.keymap import key, use
 from tui.personal import remember, usable
 from tui.screens.live import LiveScreen, going, in_front
 from tui.text import clean
@@ -92,6 +92,7 @@ class SidequestApp(App[int]):
         if self.settings.theme:
             self.theme = self.settings.theme
         self.set_keymap(self.settings.keymap)
+        use(self.settings.keymap)
         if said:
             self.notify(clean("\n".join(said), limit=2000), markup=False, severity="error", timeout=15)
 
@@ -127,12 +128,8 @@ class SidequestApp(App[int]):
     @property
     def mending(self) -> str:
         """What is wrong with the project file, and what to do about it."""
-        again = f"mend it, then {self.key('app.read-the-project-file')} reads it again; until then all is as before"
+        again = f"mend it, then {key('app.read-the-project-file')} reads it again; until then all is as before"
         return f"{self.problem}\n{again}"
-
-    def key(self, name: str) -> str:
-        """The first key of the action that a keymap calls `name`, as the person calls it."""
-        return keys_of(NAMED[name], self.settings.keymap).split()[0]
 
     def on_notify(self) -> None:
         """Show no more than one notice and, until its time is over, the newest error: what is older gives way."""

@@ -24,6 +24,8 @@ _IN_FIELDS = {"generate.leave-the-field", "rejections.back", "runs.back"}
 _MODIFIERS = {"ctrl", "shift", "alt", "super", "hyper", "meta"}
 _KNOWN = {key.value.rpartition("+")[2] for key in Keys}
 _ALIASES = {alias: key for key, aliases in KEY_ALIASES.items() for alias in aliases}
+# The keymap in use: sentences all over the app name keys, and a process has one person at its keyboard.
+_IN_USE: dict[str, str] = {}
 _TAKEN = {key for action in [*REVIEW, *EVERYWHERE] for key in action.keys.split(",")}
 
 
@@ -35,6 +37,17 @@ def label_keys(labels: Iterable[str]) -> dict[str, str]:
 def keys_of(action: Action, keymap: Mapping[str, str]) -> str:
     """The keys of the action as a person calls them."""
     return spoken(keymap.get(identifier(action) or "", action.keys))
+
+
+def use(keymap: Mapping[str, str]) -> None:
+    """Let sentences call keys as `keymap` has them."""
+    _IN_USE.clear()
+    _IN_USE.update(keymap)
+
+
+def key(name: str) -> str:
+    """The first key of the action that a keymap calls `name`, as the person calls it."""
+    return keys_of(NAMED[name], _IN_USE).split()[0]
 
 
 def clashes(keymap: Mapping[str, str], labels: Iterable[str] = ()) -> list[tuple[str, str]]:

@@ -21,6 +21,7 @@ from storage.database import transaction
 from storage.schema import Evidence, Example, Status
 from tests.conftest import example
 from tui.app import SidequestApp
+from tui.keymap import use
 
 # What no rendered line may hold: C0 but newline, DEL, C1, bidi controls, lone surrogates.
 RAW = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\ud800-\udfff]")
@@ -83,6 +84,12 @@ def shown(pilot: Pilot[int]) -> str:
 
 
 _HEARD: WeakKeyDictionary[App[Any], list[str]] = WeakKeyDictionary()
+
+
+@pytest.fixture(autouse=True)
+def keys_of_the_app() -> None:
+    """Sentences call keys as they ship, whatever keymap a test before has used."""
+    use({})
 
 
 @pytest.fixture(autouse=True)

@@ -201,13 +201,21 @@ def test_the_verb_shows_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert '"action": "app.quit"' in CliRunner().invoke(main, ["config", "--actions", "--json"]).output
 
 
-async def test_what_is_said_of_a_key_is_said_of_ones_own(tmp_path: Path, project: Project) -> None:
+async def test_what_is_said_of_a_key_is_said_of_ones_own(
+    tmp_path: Path, project: Project, db: sqlite3.Connection
+) -> None:
+    put(db, *several(3))
     file = tmp_path / "config.toml"
-    file.write_text('[keymap]\n"app.quit" = "Q"\n"app.read-the-project-file" = "f5"\n"app.runs" = "f8"\n')
+    file.write_text(
+        '[keymap]\n"app.quit" = "Q"\n"app.read-the-project-file" = "f5"\n"app.runs" = "f8"\n"review.undo" = "U"\n'
+    )
     async with SidequestApp(tmp_path, settings_file=file).run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "Q leaves." in shown(pilot))
     async with SidequestApp(project.folder, settings_file=file).run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "f8 Runs" in shown(pilot))
+        await pilot.press("3", "b", "a")
+        await until(pilot, lambda: "· U undoes ·" in shown(pilot))
+        await pilot.press("1")
         (project.folder / "sidequest.toml").write_text("[broken")
         await pilot.press("f5")
         await until(pilot, lambda: "mend it, then f5 reads it again" in shown(pilot))

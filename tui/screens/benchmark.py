@@ -13,6 +13,7 @@ from core.runs.control import RunError, Seen
 from storage import runs
 from storage.schema import RunState
 from tui.actions import BENCHMARK, bindings
+from tui.keymap import key
 from tui.screens.benchmark_views import BenchmarkViews
 
 
@@ -20,7 +21,7 @@ class BenchmarkScreen(BenchmarkViews):
     """Two benchmarks, the student's and the reference's, while they run and after; and what can be done about them."""
 
     TITLE = "Benchmark"
-    GOES_ON = "p resumes it"
+    RESUME = "benchmark.pause-resume"
     ACTIONS = BENCHMARK
     BINDINGS = bindings(BENCHMARK)
     MARKS = (
@@ -38,7 +39,7 @@ class BenchmarkScreen(BenchmarkViews):
     def action_view(self, view: str) -> None:
         """Show a view; again: the overview."""
         if not any(self._seen.values()):
-            self.tell("there is no benchmark yet: g starts one")
+            self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
             return
         wanted = {"slices": "slices-view"}.get(view, view)
         self._show_view("overview" if self._view == wanted else wanted)
@@ -84,7 +85,7 @@ class BenchmarkScreen(BenchmarkViews):
 
         found = runs.of_kind(self.db, KIND)
         if not found:
-            self.tell("there is no benchmark yet: g starts one")
+            self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
         else:
             self.app.push_screen(BenchmarkChoice(found, self._ids), self._choose)
 
@@ -109,14 +110,14 @@ class BenchmarkScreen(BenchmarkViews):
         if len(there) < len(lives):
             self.tell("the answers are being read: a moment")
         elif not there:
-            self.tell("there is no benchmark yet: g starts one")
+            self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
         else:
             self.app.push_screen(PairsScreen(self.db, there[0], there[1] if len(there) > 1 else None))
 
     def _run(self, what: str) -> Seen | None:
         """The chosen run; None if there is none to `what`, which is said."""
         if self._chosen is None:
-            self.tell(f"there is no run of the {self._role} to {what}: g starts one")
+            self.tell(f"there is no run of the {self._role} to {what}: {key('benchmark.start')} starts one")
         return self._chosen
 
     def action_pause(self) -> None:

@@ -17,6 +17,7 @@ from core.benchmark.start import BenchParams, title
 from core.runs.control import Seen
 from core.runs.figures import duration
 from storage.schema import PredictionOutcome, RunState
+from tui.keymap import key
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
 
@@ -79,7 +80,10 @@ def progress(role: str, seen: Seen | None, width: int, *, chosen: bool) -> Conte
     """One run in one line: how far it is, what it says so far, how fast it goes, when it will be done."""
     head = f"{'▸' if chosen else ' '}{role:<10}"
     if seen is None:
-        return Content.styled(f"{head}no benchmark yet: g starts one, o chooses one", "$text-muted")
+        return Content.styled(
+            f"{head}no benchmark yet: {key('benchmark.start')} starts one, {key('benchmark.choose')} chooses one",
+            "$text-muted",
+        )
     told = seen.run.progress
     total, done = told.get("total"), told.get("done", 0)
     if total is None:
@@ -122,7 +126,11 @@ def about(seen: Seen | None, width: int) -> Content:
         said += f": {seen.run.reason}"
     if seen.run.params.get("sniff"):
         said += f" · {SMOKE}"
-    way = " · p resumes" if seen.state in {RunState.FAILED, RunState.LOST, RunState.STOPPED} else ""
+    way = (
+        f" · {key('benchmark.pause-resume')} resumes"
+        if seen.state in {RunState.FAILED, RunState.LOST, RunState.STOPPED}
+        else ""
+    )
     style = "$text-error" if seen.state in {RunState.FAILED, RunState.LOST} else "$text-muted"
     return Content.styled(line(said, max(20, width - len(way))) + way, style)
 
@@ -130,7 +138,8 @@ def about(seen: Seen | None, width: int) -> Content:
 def paired(counts: Mapping[Kind, int] | None, gate: Gate | None, width: int) -> Content:
     """The four kinds of pairs, and how far the reference is ahead."""
     if counts is None:
-        return Content.styled("no second run to hold it against: o chooses one, g starts one", "$text-muted")
+        ways = f"{key('benchmark.choose')} chooses one, {key('benchmark.start')} starts one"
+        return Content.styled(f"no second run to hold it against: {ways}", "$text-muted")
     lead = gate.lead if gate else None
     gap = ""
     if lead is not None and lead.gap is not None:
@@ -191,7 +200,7 @@ def slices(found: Mapping[str, Figures | None], width: int, height: int) -> Cont
         parts.append("\n" + set_cell_size(line(domain, _NAME - 1), _NAME))
         parts += [f"{_short(one.by_domain.get(domain)):>10}" for one in found.values() if one is not None]
     if len(fitting) < len(domains):
-        parts.append((f"\n… {len(domains) - len(fitting)} more: v shows all", "$text-muted"))
+        parts.append((f"\n… {len(domains) - len(fitting)} more: {key('benchmark.levels')} shows all", "$text-muted"))
     return Content.assemble(*parts)
 
 

@@ -21,6 +21,7 @@ from core.benchmark.start import KIND, BenchParams
 from core.runs.control import Seen, look
 from storage import predictions, runs
 from storage.schema import Prediction, Run
+from tui.keymap import key
 from tui.screens import benchmark_figures as drawn
 from tui.screens.benchmark_plots import Plot
 from tui.screens.benchmark_reading import BenchmarkReading, Known
@@ -109,22 +110,22 @@ class BenchmarkViews(BenchmarkReading):
             student, reference = shown(self.project.task, every, lambda run: not look(run).state.ended)
             self._ids = {"student": student.id if student else None, "reference": reference.id if reference else None}
             self._role = "reference" if student is None and reference is not None else "student"
-        for role, key in self._ids.items():
-            found = runs.get(self.db, key) if key else None
+        for role, run in self._ids.items():
+            found = runs.get(self.db, run) if run else None
             self._seen[role] = look(found) if found is not None else None
 
     def _draw_nothing(self) -> None:
         accepted = Content.assemble(
             ("No benchmark yet\n\n", "bold"),
             "A benchmark asks a model about accepted examples and counts what it gets right.\n\n",
-            ("g", "bold"),
+            (key("benchmark.start"), "bold"),
             " starts one: of the student first, then of the reference on the same examples.\n",
             "It needs accepted examples in the split test: ",
-            ("3", "bold"),
+            (key("app.review"), "bold"),
             " reviews, and ",
-            ("5", "bold"),
+            (key("app.dataset"), "bold"),
             " then ",
-            ("p", "bold"),
+            (key("dataset.split"), "bold"),
             " shares them out into splits.",
         )
         self.show("#head", accepted)
@@ -233,9 +234,11 @@ class BenchmarkViews(BenchmarkReading):
 
     def _words(self, known: Known) -> Content:
         if self._seen["student"] is None:
-            return Content("The gate needs a benchmark of the student: g starts one.")
+            return Content(f"The gate needs a benchmark of the student: {key('benchmark.start')} starts one.")
         if self._seen["student"].run.params.get("sniff"):
-            return Content(f"{drawn.SMOKE}\nThe gate needs a whole benchmark of the student: g starts one.")
+            return Content(
+                f"{drawn.SMOKE}\nThe gate needs a whole benchmark of the student: {key('benchmark.start')} starts one."
+            )
         if isinstance(known.value, Gate):
             return drawn.words(known.value)
         return Content(clean(known.problem, limit=1000) or "weighing the answers …")

@@ -10,6 +10,7 @@ from storage.listing import Order
 from storage.reviews import ReviewError
 from storage.schema import Example
 from tui.actions import DATASET, bindings
+from tui.keymap import key
 from tui.screens.dataset_acts import ActScreen
 from tui.screens.dataset_list import spoken
 from tui.text import line
@@ -69,7 +70,7 @@ class DatasetScreen(ActScreen):
             return
         drafts.drop(self.db, edited.id, reviewer)
         self.remember(done)
-        self.tell(f"saved as version {done.version}, which no judge has read; u undoes")
+        self.tell(f"saved as version {done.version}, which no judge has read; {key('dataset.undo')} undoes")
         self.redraw()
 
     def action_copy(self) -> None:

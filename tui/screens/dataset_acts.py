@@ -18,6 +18,7 @@ from storage.database import connect_durably
 from storage.reviews import ReviewError
 from storage.schema import Action, Example, Review
 from storage.splits import SPLITS, SplitError
+from tui.keymap import key
 from tui.screens.dataset_list import ListScreen
 from tui.screens.undoing import UndoableScreen
 from tui.text import line
@@ -231,7 +232,7 @@ class ActScreen(UndoableScreen, ListScreen):
             self.tell(f"not saved: {error}", error=True)
             return
         self.remember(done)
-        self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; u undoes")
+        self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; {key('dataset.undo')} undoes")
         self._unmark()
         if action in {Action.ACCEPT, Action.REJECT}:
             self.action_move(1)
@@ -328,7 +329,7 @@ class ActScreen(UndoableScreen, ListScreen):
                 said = f"{event.problem} ({said})" if event.done else event.problem
             elif event.done:
                 now = f"; accepted examples: {in_splits(core_splits.accepted_in(self.db))}" if acting == PUT else ""
-                said += f"{now}; u takes all of it back"
+                said += f"{now}; {key('dataset.undo')} takes all of it back"
             self.tell(said, error=bool(event.problem))
             self._unmark()
             self.redraw()

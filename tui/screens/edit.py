@@ -24,6 +24,7 @@ from storage import drafts
 from storage.database import busy, patience
 from storage.schema import Example
 from tui.actions import EDIT, bindings
+from tui.keymap import key
 from tui.text import clean, line
 from tui.widgets.fields import Area, Field
 from tui.widgets.keys import Keys
@@ -104,7 +105,9 @@ class EditScreen(ModalScreen[Example | None]):
         yield Static(Content.assemble(where, how), id="bar")
         with VerticalScroll(id="fields"):
             if not self._formed:
-                yield Static(Content("\nThis example is too long for a form: ctrl+o opens it in $EDITOR."))
+                yield Static(
+                    Content(f"\nThis example is too long for a form: {key('edit.editor')} opens it in $EDITOR.")
+                )
             else:
                 yield Label("hypothesis")
                 yield Area(values["hypothesis"], id="hypothesis")
@@ -151,7 +154,7 @@ class EditScreen(ModalScreen[Example | None]):
             self.query_one("#hypothesis").focus()
             self._number()
         if self._unfinished:
-            self._complain(["what came back from $EDITOR has a mistake: ctrl+o opens it again"])
+            self._complain([f"what came back from $EDITOR has a mistake: {key('edit.editor')} opens it again"])
 
     def values(self) -> Values:
         """What the form says, by field."""
@@ -315,7 +318,7 @@ class EditScreen(ModalScreen[Example | None]):
             self._close(edited if edited != self._example else None)
             return
         self._unfinished = text
-        self._complain([*problems, "ctrl+o opens it again"])
+        self._complain([*problems, f"{key('edit.editor')} opens it again"])
         self._keep_draft()
 
     def _in_editor(self, text: str) -> str:

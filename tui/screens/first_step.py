@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from core.project import FILE
 from tui.actions import Action, bindings
+from tui.keymap import key
 from tui.text import content
 from tui.widgets.keys import Keys
 
@@ -45,7 +46,7 @@ class FirstStepScreen(Screen[None]):
                 ("The project cannot be opened\n\n", "bold $text-error"),
                 content(app.problem),
                 "\n\nMend it, then ",
-                (app.key("app.read-the-project-file"), "bold"),
+                (key("app.read-the-project-file"), "bold"),
                 " reads it again.",
             )
         return Content.assemble(
@@ -54,6 +55,6 @@ class FirstStepScreen(Screen[None]):
             "\n\n",
             ("i", "bold"),
             f" makes one: it writes {FILE}, commented, for the task of judging hypotheses.\n",
-            (app.key("app.quit"), "bold"),
+            (key("app.quit"), "bold"),
             " leaves. `sidequest -C DIR` opens a project elsewhere, `sidequest demo` a sample.",
         )

@@ -24,6 +24,7 @@ from storage.attempts import Judged
 from storage.schema import RunState
 from storage.search import QueryError, parse_query
 from tui.actions import FORM, GENERATE, Action, bindings
+from tui.keymap import key
 from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
@@ -114,7 +115,7 @@ class GenerateScreen(RunControl):
         """Begin at the grid."""
         grid = self._grid
         for name, title in (
-            ("form", "What to make · g asks, then starts"),
+            ("form", f"What to make · {key('generate.start')} asks, then starts"),
             ("live", "Run"),
             ("newest", "Newest attempts"),
         ):

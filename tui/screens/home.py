@@ -13,6 +13,7 @@ from core.runs.control import Seen
 from core.runs.figures import duration
 from storage.schema import RunState
 from tui.actions import HOME, bindings
+from tui.keymap import key
 from tui.screens.live import LiveScreen
 from tui.text import content, line
 from tui.widgets.bars import bar, quotas
@@ -61,7 +62,7 @@ class HomeScreen(LiveScreen):
         self.show("#pipeline", Content("\n").join(parts))
         rows = [running(seen, width) for seen in found.runs[:ROWS]]
         if more := others(len(found.runs) - len(rows), found.lost - 1):
-            rows.append(Content(f"{more}: {self.sidequest.key('app.runs')} Runs"))
+            rows.append(Content(f"{more}: {key('app.runs')} Runs"))
         self.show("#running", Content("\n").join(rows) if rows else Content.styled("nothing", "$text-muted"))
         if found.next != self._steps:
             self._steps = found.next

@@ -20,6 +20,7 @@ from storage.schema import Example, Review
 from storage.shelves import Shelf
 from tui.actions import REJECTIONS, bindings
 from tui.commands.output import plain
+from tui.keymap import key
 from tui.screens.rejections_views import ViewsScreen
 from tui.widgets.heatmap import FLAGGED, SHELVED
 from tui.widgets.modals import Confirm
@@ -49,7 +50,7 @@ class RejectionsScreen(ViewsScreen):
             self.tell(f"not brought in: {error}", error=True)
             return
         self.remember(example)
-        self.tell(f"example {example.id[-6:]} waits for review; u takes it back")
+        self.tell(f"example {example.id[-6:]} waits for review; {key('rejections.undo')} takes it back")
         self.redraw()
 
     def taken_back(self, _: Review, __: Example, said: Content) -> None:
@@ -88,10 +89,11 @@ class RejectionsScreen(ViewsScreen):
             except (ShelvingError, sqlite3.Error) as error:
                 self.tell(str(error), error=True)
             else:
-                self.tell(f"{named(shelf)} is shelved; z takes it back")
+                self.tell(f"{named(shelf)} is shelved; {key('rejections.shelve')} takes it back")
             self.redraw()
 
-        self.app.push_screen(Confirm(f"Shelve {named(shelf)}? {consequence(found)} z takes it back."), confirmed)
+        back = f"{key('rejections.shelve')} takes it back."
+        self.app.push_screen(Confirm(f"Shelve {named(shelf)}? {consequence(found)} {back}"), confirmed)
 
     # ------------------------------------------------------------ a hint
 

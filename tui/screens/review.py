@@ -23,7 +23,7 @@ from storage.reviews import ReviewError
 from storage.schema import Action, Example, Review
 from storage.search import QueryError, parse_query
 from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
-from tui.keymap import label_keys
+from tui.keymap import key, label_keys
 from tui.screens.review_questions import QuestionScreen
 from tui.screens.undoing import UndoableScreen
 from tui.text import line
@@ -73,7 +73,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         example = examples.get(self.db, draft.example) if draft else None
         if example is not None:
             self.round.bring_to_front(example)
-            self.tell("an edit of this example was not saved: e goes on with it")
+            self.tell(f"an edit of this example was not saved: {key('review.edit')} goes on with it")
 
     # ------------------------------------------------------------ the queue
 
@@ -231,8 +231,9 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         if case is None or not value:
             return
         if not self._hidden:
-            why = self._broken or "b hides labels"
-            self.tell(f"{letter} decides while the label is hidden ({why}); a accepts, x rejects the example, e edits")
+            why = self._broken or f"{key('review.blind')} hides labels"
+            acts = f"{key('review.accept')} accepts, {key('review.reject')} rejects the example"
+            self.tell(f"{letter} decides while the label is hidden ({why}); {acts}, {key('review.edit')} edits")
             return
         undecided = case.undecided
         review = labelling(case, value, note=self.note, reviewer=self.sidequest.reviewer)
@@ -361,7 +362,8 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         drafts.drop(self.db, edited.id, reviewer)
         self.note = self._value = ""
         self.remember(done)
-        self.say(Content(f"saved as version {done.version}, which no judge has read; a accepts it, u undoes"))
+        ways = f"{key('review.accept')} accepts it, {key('review.undo')} undoes"
+        self.say(Content(f"saved as version {done.version}, which no judge has read; {ways}"))
         self.redraw()
 
     # ------------------------------------------------------------ what stands beside

@@ -10,6 +10,7 @@ from core.runs import control, launch
 from core.runs.control import RunError, Seen
 from storage import runs
 from storage.schema import RunState
+from tui.keymap import key
 from tui.screens.live import LiveScreen
 from tui.widgets.modals import Confirm
 
@@ -18,7 +19,8 @@ class RunControl(LiveScreen):
     """A screen that controls runs."""
 
     # How a run that does nothing goes on, as the screen's keys have it.
-    GOES_ON: ClassVar[str] = "it can be resumed"
+    # The action that resumes a run on this screen, as a keymap calls it; empty where none does.
+    RESUME: ClassVar[str] = ""
 
     def pause(self, seen: Seen) -> None:
         """Pause the run after what is in flight."""
@@ -61,7 +63,8 @@ class RunControl(LiveScreen):
             self._confirm(stop_question(seen), stop)
 
     def _tell_standing(self, state: RunState) -> None:
-        self.tell(f"it is {state}" + ("" if state is RunState.FINISHED else f": {self.GOES_ON}"))
+        way = f"{key(self.RESUME)} resumes it" if self.RESUME else "it can be resumed"
+        self.tell(f"it is {state}" + ("" if state is RunState.FINISHED else f": {way}"))
 
     def _dismiss(self, seen: Seen) -> None:
         question = (

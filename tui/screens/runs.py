@@ -17,6 +17,7 @@ from storage import runs
 from storage.database import connect
 from storage.schema import RunState
 from tui.actions import RUNS, bindings
+from tui.keymap import key
 from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.fields import Field
@@ -33,7 +34,7 @@ class RunsScreen(RunControl):
     """The list of runs over the log of one."""
 
     TITLE = "Runs"
-    GOES_ON = "r resumes it"
+    RESUME = "runs.resume"
     ACTIONS = RUNS
     BINDINGS = bindings(RUNS)
 
@@ -97,12 +98,12 @@ class RunsScreen(RunControl):
     def _head(self) -> Content:
         total = len(self._list.numbers)
         if not total:
-            return Content("no run yet: key 2 starts one")
+            return Content(f"no run yet: key {key('app.generate')} starts one")
         states = [look(run).state for run in runs.unended(self.db)]
         lost = states.count(RunState.LOST)
         parts = [f"{total:,} run{'s' if total > 1 else ''}"]
         parts += [f"{len(states) - lost} going"] if len(states) > lost else []
-        parts += [f"{lost} lost, r resumes, x puts away"] if lost else []
+        parts += [f"{lost} lost, {key('runs.resume')} resumes, {key('runs.stop')} puts away"] if lost else []
         return Content(" · ".join(parts))
 
     def _draw_log(self) -> None:

@@ -16,6 +16,7 @@ from storage import runs, training
 from storage.database import connect
 from storage.schema import Run, RunState
 from tui.actions import TRAINING, bindings
+from tui.keymap import key
 from tui.screens.training_views import TrainingViews
 from tui.text import content
 
@@ -36,7 +37,7 @@ class TrainingScreen(TrainingViews):
     """One training run while it goes and after; and what can be done about it."""
 
     TITLE = "Training"
-    GOES_ON = "p resumes it"
+    RESUME = "training.pause-resume"
     ACTIONS = TRAINING
     BINDINGS = bindings(TRAINING)
     MARKS = (
@@ -105,7 +106,7 @@ class TrainingScreen(TrainingViews):
     def _run(self) -> Seen | None:
         """The run that is shown; None if there is none, which is said."""
         if self._seen is None:
-            self.tell("nothing was trained yet: g starts")
+            self.tell(f"nothing was trained yet: {key('training.start')} starts")
         return self._seen
 
     # ------------------------------------------------------------ starting and stopping
@@ -215,7 +216,8 @@ class TrainingScreen(TrainingViews):
     def _offer(self, question: str, then: Callable[[str], None], *, without: str = "") -> None:
         every: list[Run] = [run for run in runs.of_kind(self.db, KIND) if run.id != without]
         if not every:
-            self.tell("there is no other training run" if without else "nothing was trained yet: g starts")
+            first = f"nothing was trained yet: {key('training.start')} starts"
+            self.tell("there is no other training run" if without else first)
             return
         from tui.screens.training_choice import TrainingChoice
 

@@ -179,4 +179,8 @@ class AnswersScreen(ModalScreen[None]):
         if isinstance(self.focused, Input):
             self._close_note()
         else:
-            self.dismiss(None)
+            self.action_leave()
+
+    def action_leave(self) -> None:
+        """Back to the training."""
+        self.dismiss(None)

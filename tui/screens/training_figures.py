@@ -14,6 +14,7 @@ from core.training.recipe import Algorithm
 from core.training.watch import Phase, Watched
 from storage.schema import RunState
 from storage.training import Note
+from tui.keymap import key
 from tui.text import clean, line
 from tui.widgets.bars import over, sparkline
 
@@ -86,7 +87,7 @@ def standing(found: Watched, phase: Phase, seen: Seen, width: int) -> Content:
     way = ""
     if seen.state.ended:
         parts.append(found.run.reason or str(seen.state))
-        way = "" if seen.state is RunState.FINISHED else " · p resumes it"
+        way = "" if seen.state is RunState.FINISHED else f" · {key('training.pause-resume')} resumes it"
     for name, form in (
         ("seconds", "{:.1f} s a step"),
         ("tokens_per_s", "{:,.0f} tokens/s"),
@@ -186,7 +187,7 @@ def alarms(found: Watched, phase: Phase, width: int, rows: int) -> tuple[Content
     """
     told = [(f"! {clean(one, limit=300)}", "$text-warning") for one in found.alarms]
     if notes := found.noted(phase):
-        more = f" (and {len(notes) - 1} more: c shows them)" if len(notes) > 1 else ""
+        more = f" (and {len(notes) - 1} more: {key('training.curves')} shows them)" if len(notes) > 1 else ""
         told.insert(0, (line(f"{noted(notes[-1])}{more}", width), "$text-muted"))
     parts: list[Content] = []
     taken = 0
@@ -194,7 +195,9 @@ def alarms(found: Watched, phase: Phase, width: int, rows: int) -> tuple[Content
         height = len(wrap(words, max(20, width)))
         left = len(told) - at
         if taken + height > rows - (left > 1):
-            parts.append(Content.styled(f"! and {left} more: l shows them in the log", "$text-warning"))
+            parts.append(
+                Content.styled(f"! and {left} more: {key('training.log')} shows them in the log", "$text-warning")
+            )
             return Content("\n").join(parts), taken + 1
         parts.append(Content.styled(words, style))
         taken += height

@@ -13,6 +13,7 @@ from core.training.start import check
 from core.training.watch import Phase, Watched, shown
 from storage import runs, training
 from storage.schema import Run
+from tui.keymap import key
 from tui.screens import training_figures as drawn
 from tui.screens.training_beside import beside
 from tui.screens.training_plots import Curves
@@ -110,9 +111,10 @@ class TrainingViews(TrainingReading):
     def _nothing(self) -> Content:
         """What training is, and the first step to it."""
         names = list(self.project.task.train)
-        words = "g chooses a recipe, says what it takes, and starts it."
+        words = f"{key('training.start')} chooses a recipe, says what it takes, and starts it."
         if not names:
-            words = "[train.NAME] in sidequest.toml is a recipe, and there is none: write one, then ctrl+r reads it."
+            again = key("app.read-the-project-file")
+            words = f"[train.NAME] in sidequest.toml is a recipe, and there is none: write one, then {again} reads it."
         else:
             try:
                 check(self.project, self.db, names[0])
@@ -124,9 +126,9 @@ class TrainingViews(TrainingReading):
             "or by reward (GRPO, PPO), and looks at the split dev as it goes.\n\n",
             (clean(words, limit=500), "bold"),
             "\n\nIs it worth it? ",
-            ("w", "bold"),
+            (key("benchmark.gate"), "bold"),
             " on ",
-            ("6 Benchmark", "bold"),
+            (f"{key('app.benchmark')} Benchmark", "bold"),
             " says how far the student is behind.",
         )
 
@@ -167,7 +169,9 @@ class TrainingViews(TrainingReading):
         other = None if run is None else self._known(run)
         self.query_one("#both").display = False
         if run is None or other is None:
-            self.show("#beside-words", Content("v chooses a run") if run is None else unreadable(run))
+            self.show(
+                "#beside-words", Content(f"{key('training.compare')} chooses a run") if run is None else unreadable(run)
+            )
             return
         if self.reading(known.run) or self.reading(run):
             self.show("#beside-words", Content.styled("reading the steps …", "$text-muted"))
@@ -183,8 +187,8 @@ def unreadable(run: Run) -> Content:
     return Content.assemble(
         (f"The recipes of run {run.id[-6:]} cannot be read\n\n", "bold"),
         "Another version of Sidequest has made it: open the project with that one. ",
-        ("o", "bold"),
+        (key("training.choose"), "bold"),
         " chooses another run, ",
-        ("g", "bold"),
+        (key("training.start"), "bold"),
         " starts one.",
     )

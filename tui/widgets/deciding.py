@@ -10,6 +10,7 @@ from textual.content import Content
 from core.curriculum.plan import Quota
 from storage.queues import WAITING, Left, Queue
 from storage.schema import Action, Example, Review
+from tui.keymap import key
 from tui.text import clean, flow, line
 from tui.widgets.example import entry
 
@@ -102,29 +103,39 @@ def done(review: Review, example: Example, width: int) -> Content:
         held = f"{value}, as the label says" if review.value == example.decision else f"{value}, the label is {label}"
         stays = "" if review.action is Action.ACCEPT else "it stays "
         what = f"you decided {held}: {stays}{example.status}"
-    return Content.styled(line(f"{what} · u undoes · “{text}”", width), "$text-muted")
+    return Content.styled(line(f"{what} · {key('review.undo')} undoes · “{text}”", width), "$text-muted")
 
 
 def in_sight(why: str, width: int) -> Content:
     """The keys beside those in the footer, where the label is in sight."""
-    blind = f"not blind: {why}" if why else "not blind (b: hide the label)"
-    return Content.styled(flow([blind, "│ n note", "d changes", "/ narrow", "g agreement"], width), "$text-muted")
+    blind = f"not blind: {why}" if why else f"not blind ({key('review.blind')}: hide the label)"
+    ways = [f"│ {key('review.note')} note", f"{key('review.changes')} changes", f"{key('review.filter')} narrow"]
+    ways.append(f"{key('review.agreement')} agreement")
+    return Content.styled(flow([blind, *ways], width), "$text-muted")
 
 
 def nothing(queue: Queue, narrowed: str, left: Left, *, none: bool, begun: bool) -> Content:
     """What to do where no example is in front; `none`: the project has none; `begun`: behind the last of the queue."""
+    another = f"{key('review.queue')} chooses another queue"
     if none:
-        words = "No example yet. Key 2 generates the first."
+        words = f"No example yet. Key {key('app.generate')} generates the first."
     elif begun:
         count = f"{left.number:,}{'+' if left.more else ''}"
-        again = f" {count} are left that you skipped or that came in meanwhile: j begins again." if left.number else ""
-        words = f"That was the last one.{again} k goes back, o chooses another queue, u undoes."
+        again = (
+            f" {count} are left that you skipped or that came in meanwhile: {key('review.next')} begins again."
+            if left.number
+            else ""
+        )
+        words = (
+            f"That was the last one.{again} {key('review.previous')} goes back, {another}, {key('review.undo')} undoes."
+        )
     elif narrowed:
-        words = f"Nothing here matches {line(narrowed, 60)}. / changes the filter; an empty one shows the whole queue."
+        words = f"Nothing here matches {line(narrowed, 60)}. {key('review.filter')} changes the filter; "
+        words += "an empty one shows the whole queue."
     elif queue in WAITING:
-        words = "Nothing waits for review. o chooses another queue, such as a random sample; u undoes."
+        words = f"Nothing waits for review. {another}, such as a random sample; {key('review.undo')} undoes."
     elif queue is Queue.SECOND:
         words = "Nothing that others have decided and you have not. `sidequest --as NAME` says who you are."
     else:
-        words = f"Nothing here: {TITLES[queue][1]}. o chooses another queue."
+        words = f"Nothing here: {TITLES[queue][1]}. {another}."
     return Content(f"\n{words}")

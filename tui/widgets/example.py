@@ -9,6 +9,7 @@ from textual.content import Content
 
 from core.review.case import Case
 from storage.schema import Action, Example, Result, Review, Status
+from tui.keymap import key
 from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance
 from tui.widgets.reasons import reason_in_words
@@ -125,5 +126,5 @@ def entry(review: Review) -> str:
 def undone(review: Review, hypothesis: str, lines: int, *, left: int = 0) -> str:
     """What an undo took back: `lines` decisions, of which `review` is the newest; `left` more can be at once."""
     several = f" and {lines - 1:,} more of the same act" if lines > 1 else ""
-    more = f" · u takes back {left:,} more" if left else ""
+    more = f" · {key('review.undo')} takes back {left:,} more" if left else ""
     return f"undone: {entry(review)}{several}{more} · “{line(hypothesis, 40)}”"

@@ -12,6 +12,7 @@ from core.qa.scorecard import PeopleRecord, Reviewed, Scorecard
 from storage.attempts import Judged
 from storage.schema import Status
 from storage.shelves import Shelf
+from tui.keymap import key
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
 from tui.widgets.heatmap import FLAGGED, SHELVED
@@ -57,7 +58,7 @@ def beside(
             parts += [(f"{FLAGGED} ", "$text-error bold"), content(flagged.sentence, limit=500), "\n"]
     for shelf in held:
         what = f"{SHELVED} {clean(shelf.decision, limit=60) or 'the cell'} is shelved"
-        why = f": {clean(shelf.reason, limit=300)}" if shelf.reason else "; z takes it back"
+        why = f": {clean(shelf.reason, limit=300)}" if shelf.reason else f"; {key('rejections.shelve')} takes it back"
         parts.append((f"{what}{why}\n", "$text-warning"))
     for cell in cells:
         missing = f", {cell.missing} missing" if cell.missing else ""
