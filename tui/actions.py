@@ -119,16 +119,16 @@ REJECTIONS = [
 ]
 
 DATASET = [
-    Action("enter", "open", "Open", "The example whole: reviews, versions, family, what is near it", footer=False),
+    Action("enter", "open", "Open", "The example whole: reviews, versions, family, what is near it"),
     Action("a", "accept", "Accept", "Accept the marked examples, or the one under the cursor"),
     Action("x", "reject", "Reject", "Reject them for a reason"),
     Action("u", "undo", "Undo", "Take your newest act back; asks first unless it was one decision made here"),
+    Action("e", "edit", "Edit", "Edit the example under the cursor; the old version stays"),
     Action("slash", "filter", "Filter", "Words, level:1-2 domain:risk split:train -status:rejected ..."),
     Action("m,space", "mark", "Mark", "Mark the row for what is done to many, and go on"),
-    Action("p", "split", "Split", "Put their families into train, dev or test, or share all out"),
+    Action("p", "split", "Split", "Put their families into train, dev or test, or share all out", footer=False),
     Action("o", "order", "Sort", "Choose the order: newest, least certain, by cell and more"),
     Action("c", "coverage", "Cells", "Coverage: cells, lengths, confidence, near-duplicates, shortcuts"),
-    Action("e", "edit", "Edit", "Edit the example under the cursor; the old version stays", footer=False),
     Action("exclamation_mark", "flag", "Flag", "Flag them, or take the flags away", footer=False),
     Action("y", "copy", "Copy", "Send them as JSON to the terminal's clipboard", footer=False),
     Action("v", "mark_range", "Mark to here", "Mark from the row marked last to this one", footer=False),

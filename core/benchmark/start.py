@@ -172,8 +172,8 @@ def _of_file(project: Project, params: BenchParams) -> list[Example]:
 def _nothing(params: BenchParams) -> str:
     if params.split:
         return (
-            f"no accepted example is in the split {params.split}: accept some, then share them out with "
-            "`sidequest splits assign --yes`, or choose others with --where"
+            f"no accepted example is in the split {params.split}: accept some, then share them out in "
+            "Dataset, or with `sidequest splits assign --yes`; or choose others with --where"
         )
     if params.file:
         return f"no example in {params.file}"

@@ -26,6 +26,7 @@ from tests.tui.conftest import put, several
 from tests.tui.in_benchmark import RIGHT, WRONG, benchmark
 
 ATTACKS = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "{{ 7 * 7 }}", *HOSTILE]
+PHASES = {"sft": {"algorithm": "sft"}}
 
 
 class Page(HTMLParser):
@@ -107,7 +108,8 @@ def full(db: sqlite3.Connection, text: str) -> None:
             reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer=text, note=text)
     benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
     benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
-    run = Run(kind="train", state=RunState.STOPPED, reason=text, params={"name": text, "student": text})
+    params = {"name": text, "student": text, "phases": PHASES}
+    run = Run(kind="train", state=RunState.STOPPED, reason=text, params=params)
     runs.add(db, run.model_copy(update={"progress": {"done": 3, "total": 9, "alarms": {"kl": text}}}))
     bare = text.encode(errors="replace").decode()  # a column holds no lone surrogate, and neither does a project file
     for step in range(1, 4):
@@ -167,7 +169,7 @@ def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Conne
         benchmark(db, cases, "majority", [RIGHT])
     with transaction(db):
         for _ in range(11):
-            runs.write(db, Run(kind="train", params={"name": "sft"}))
+            runs.write(db, Run(kind="train", params={"name": "sft", "phases": PHASES}))
     found = gather(project, db)
     assert (len(found.benchmarks), found.older_benchmarks) == (10, 3)
     text = html(found)

@@ -67,7 +67,7 @@ async def test_the_form_names_what_is_wrong_and_starts_nothing(project: Project,
         await pilot.pause()
         screen = pilot.app.screen
         for field, text, message in (
-            ("n", "many", "n: many is no number"),
+            ("n", "many", "how many: many is no number"),
             ("cells", "domain:sports", "no domain sports"),
             ("cells", "words", "words is no cell"),
             ("flaws", "7", "flaws"),

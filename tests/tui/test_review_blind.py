@@ -101,7 +101,7 @@ async def test_edit_begins_with_the_decision_that_the_person_came_to(app: Sidequ
 async def test_accepting_unseen_works_and_says_once_what_it_is_not(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "a", "a")
-        assert told(pilot).count("no evidence of agreement") == 1
+        assert told(pilot).count("count towards agreement") == 1
     assert lines(db) == [("accept", "", None)] * 2
 
 

@@ -66,7 +66,7 @@ async def test_without_a_run_it_says_what_to_do(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         assert "Nothing was trained yet" in shown(pilot)
-        assert "[train.NAME] in sidequest.toml is a recipe" in shown(pilot)
+        assert '[train.sft] and below it algorithm = "sft"' in " ".join(shown(pilot).split())
         for key in ("p", "x", "n", "c", "v", "t", "o", "enter", "l"):
             app.clear_notifications()
             await pilot.press(key)

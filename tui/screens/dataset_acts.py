@@ -16,7 +16,7 @@ from core.review.case import deciding, read
 from storage import bulk, listing, reviews, splits
 from storage.database import connect_durably
 from storage.reviews import ReviewError
-from storage.schema import Action, Example, Review
+from storage.schema import Action, Example, Review, Status
 from storage.splits import SPLITS, SplitError
 from tui.keymap import key
 from tui.screens.dataset_list import ListScreen
@@ -225,6 +225,10 @@ class ActScreen(UndoableScreen, ListScreen):
         if case is None:
             self.tell("it has gone", error=True)
             return
+        if action is Action.ACCEPT and case.example.status is Status.ACCEPTED:
+            self.tell("it is accepted already")
+            return
+        marked = bool(self.marks.count(self.table.numbers))
         made = Review(example="", action=action, reason=reason, reviewer=self.sidequest.reviewer)
         try:
             done = reviews.act(self.db, case.example, deciding(case, made))
@@ -234,7 +238,7 @@ class ActScreen(UndoableScreen, ListScreen):
         self.remember(done)
         self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; {key('dataset.undo')} undoes")
         self._unmark()
-        if action in {Action.ACCEPT, Action.REJECT}:
+        if action in {Action.ACCEPT, Action.REJECT} and not marked:
             self.action_move(1)
         self.redraw()
 

@@ -22,6 +22,7 @@ from storage.examples import Filter
 from storage.listing import Order, Row
 from storage.schema import Status
 from storage.search import LANGUAGE, QueryError, spans
+from tui.keymap import key
 from tui.screens.live import LiveScreen
 from tui.text import clean, line
 from tui.widgets.example import body
@@ -263,8 +264,9 @@ class ListScreen(LiveScreen):
         if self._problem:
             return f"The list cannot be read: {clean(self._problem, limit=300)}. It is tried again."
         if self.query_text:
-            return f"Nothing matches {line(self.query_text, 60)}. / changes the filter; an empty one shows all."
-        return "No example yet. Key 2 generates the first."
+            way = f"{key('dataset.filter')} changes the filter; an empty one shows all."
+            return f"Nothing matches {line(self.query_text, 60)}. {way}"
+        return f"No example yet. Key {key('app.generate')} generates the first."
 
     def _preview_soon(self) -> None:
         if self.size.width >= WIDE:

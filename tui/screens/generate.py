@@ -115,7 +115,7 @@ class GenerateScreen(RunControl):
         """Begin at the grid."""
         grid = self._grid
         for name, title in (
-            ("form", f"What to make · {key('generate.start')} asks, then starts"),
+            ("form", f"What to make · tab: fields · {key('generate.start')}: asks, then starts"),
             ("live", "Run"),
             ("newest", "Newest attempts"),
         ):
@@ -280,7 +280,7 @@ class GenerateScreen(RunControl):
         for name, kind in (("n", int), ("seed", int), ("budget", Decimal), ("flaws", float)):
             text = self.query_one(f"#{name}", Input).value.strip()
             if text:
-                values[name] = _number(name, text, kind)
+                values[name] = _number("how many" if name == "n" else name, text, kind)
         pace = self.query_one("#attempts_per_minute", Input).value.strip()
         values["attempts_per_minute"] = _number("pace", pace, float) if pace else None
         cells = parse_query(self.query_one("#cells", Input).value)

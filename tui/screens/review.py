@@ -286,7 +286,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         if self._hidden and case.undecided and not self._warned:
             self._warned = True
             keys = " ".join(self._letters.values())
-            self.tell(f"decided without a look at the label: no evidence of agreement, as {keys} would be")
+            self.tell(f"decided, but not what it is: {keys} decide that blind, and count towards agreement")
         was = "" if case.undecided or case.example.status is now.status else f"was {case.example.status}, now "
         self._next(review, Content(was).append(drawn.done(review, now, self.size.width - 2)))
 
@@ -332,6 +332,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
             self._pace.take_back()
         self.round.bring_to_front(example)
         self._leave()
+        self.note = newest.note  # what was written goes with the decision that comes instead
         self.redraw()
         self.say(said)
 

@@ -17,7 +17,7 @@ from storage.database import connect
 from storage.schema import Run, RunState
 from tui.actions import TRAINING, bindings
 from tui.keymap import key
-from tui.screens.training_views import TrainingViews
+from tui.screens.training_views import FIRST_RECIPE, TrainingViews
 from tui.text import content
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class TrainingScreen(TrainingViews):
     def action_start(self) -> None:
         """Ask which recipe to train, and start it."""
         if not self.project.task.train:
-            self.tell("there is no recipe: [train.NAME] in sidequest.toml adds one, then ctrl+r", error=True)
+            self.tell(f"there is no recipe: {FIRST_RECIPE}, then {key('app.read-the-project-file')}", error=True)
             return
         from tui.screens.training_form import TrainingForm
 

@@ -28,6 +28,9 @@ ALARMS, NEWEST = (3, 8), (4, 7)
 # What the bar, the footer and the four lines at the top take.
 AROUND = 6
 
+# A recipe needs no more than this; all else has defaults.
+FIRST_RECIPE = '[train.sft] and below it algorithm = "sft" in sidequest.toml is one'
+
 
 class TrainingViews(TrainingReading):
     """One training run, and what it is held against."""
@@ -114,7 +117,7 @@ class TrainingViews(TrainingReading):
         words = f"{key('training.start')} chooses a recipe, says what it takes, and starts it."
         if not names:
             again = key("app.read-the-project-file")
-            words = f"[train.NAME] in sidequest.toml is a recipe, and there is none: write one, then {again} reads it."
+            words = f"There is no recipe: {FIRST_RECIPE}, then {again} reads it."
         else:
             try:
                 check(self.project, self.db, names[0])

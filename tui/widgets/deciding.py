@@ -67,7 +67,7 @@ def decision(example: Example, opinions: Sequence[Review], width: int) -> Conten
     label = line(example.decision, 24)
     said = " · ".join(f"{line(one.reviewer, 16) or 'decided'} {line(one.value, 24)}" for one in opinions)
     certainty = "unknown" if example.certainty is None else f"{example.certainty:.2f}"
-    figures = f"  confidence {example.confidence:.2f}  judge's certainty {certainty}"
+    figures = f"  confidence {example.confidence:.2f}  certainty {certainty}"
     parts: list[str | tuple[str, str]] = [("LABEL  ", "bold $text-accent"), (label, "bold"), figures]
     if said:
         room = width - cell_len(label) - len(figures) - 17
@@ -77,13 +77,14 @@ def decision(example: Example, opinions: Sequence[Review], width: int) -> Conten
 
 def concealed(letters: Mapping[str, str], width: int) -> tuple[Content, Content]:
     """What stands in place of the label, and the keys that decide without it."""
-    head = "Decide:"
-    keys = [f"{key} {line(label, 20)}" for label, key in letters.items()]
+    head, blind = "Decide:", f"{key('review.blind')}: not blind"
+    ways = [f"│ {key('review.note')} note", f"{key('review.changes')} changes", f"{key('review.filter')} narrow"]
+    keys = [f"{letter} {line(label, 20)}" for label, letter in letters.items()]
     return (
         Content.assemble(
-            ("LABEL  ", "bold $text-accent"), "▒▒▒▒▒▒▒▒", (" hidden until you decide (b: not blind)", "$text-muted")
+            ("LABEL  ", "bold $text-accent"), "▒▒▒▒▒▒▒▒", (f" hidden until you decide ({blind})", "$text-muted")
         ),
-        Content(flow([head, *keys, "│ n note", "d changes", "/ narrow"], width)).stylize("bold", 0, len(head)),
+        Content(flow([head, *keys, *ways], width)).stylize("bold", 0, len(head)),
     )
 
 
@@ -91,7 +92,8 @@ def disagreement(value: str, example: Example, width: int) -> Content:
     """What to do with an example that one has just decided otherwise than its label says."""
     yours, its = line(value, 20), line(example.decision, 20)
     head = f"You decided {yours}, the label is {its}:"
-    ways = [f"a accept as {its}", "x reject the example", f"e edit to {yours}", "s leave it"]
+    ways = [f"{key('review.accept')} accept as {its}", f"{key('review.reject')} reject the example"]
+    ways += [f"{key('review.edit')} edit to {yours}", f"{key('review.skip')} leave it"]
     return Content(flow([head, *ways], width)).stylize("bold", 0, len(head))
 
 
@@ -102,7 +104,7 @@ def done(review: Review, example: Example, width: int) -> Content:
         value, label = line(review.value, 20), line(example.decision, 20)
         held = f"{value}, as the label says" if review.value == example.decision else f"{value}, the label is {label}"
         stays = "" if review.action is Action.ACCEPT else "it stays "
-        what = f"you decided {held}: {stays}{example.status}"
+        what = f"before: you decided {held}: {stays}{example.status}"
     return Content.styled(line(f"{what} · {key('review.undo')} undoes · “{text}”", width), "$text-muted")
 
 
