@@ -98,7 +98,7 @@ FIELD = [Action("escape", "close_field", "Close", "Leave the field as it was", f
 
 REJECTIONS = [
     Action("enter", "open", "Open", "The rejected attempts of the cell; then the whole lineage of one"),
-    Action("escape", "back", "Back", "Back to the attempts, and to the map", footer=False),
+    Action("escape", "back", "Back", "Back to the attempts, and to the map"),
     Action("d", "decision", "Decision", "Only attempts at one decision; again: the next, and all"),
     Action("f", "reason", "Reason", "Only attempts rejected for one reason; again: the next, and all"),
     Action("o", "overrule", "Overrule", "Bring the attempt in for review, whatever the judge said"),

@@ -169,7 +169,7 @@ def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Conne
         benchmark(db, cases, "majority", [RIGHT])
     with transaction(db):
         for _ in range(11):
-            runs.write(db, Run(kind="train", params={"name": "sft", "phases": PHASES}))
+            runs.write(db, Run(kind="train", params={"name": "sft", "student": "smollm2-135m", "phases": PHASES}))
     found = gather(project, db)
     assert (len(found.benchmarks), found.older_benchmarks) == (10, 3)
     text = html(found)

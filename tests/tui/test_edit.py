@@ -116,6 +116,15 @@ async def test_escape_gives_up_no_change_that_is_not_meant_to_go(app: SidequestA
         assert first(db).version == 1
 
 
+async def test_the_ends_of_a_text_are_a_key_away(app: SidequestApp, db: sqlite3.Connection) -> None:
+    put(db, example(id="01A" + "0" * 23, hypothesis="One line.\nAnother"))
+    async with app.run_test(size=SIZE) as pilot:
+        area = (await open_form(pilot)).query_one("#hypothesis", TextArea)
+        await pilot.press("ctrl+home", "A", "ctrl+end", "Z")
+        await pilot.pause()
+        assert area.text == "AOne line.\nAnotherZ"
+
+
 async def test_what_nobody_touched_stays_exact(app: SidequestApp, db: sqlite3.Connection) -> None:
     put(db, example(id="01A" + "0" * 23, confidence=0.123456789, hypothesis="bidi \u202e and \x1b stay"))
     async with app.run_test(size=SIZE) as pilot:

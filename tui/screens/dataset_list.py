@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from array import array
 from collections.abc import Mapping, Sequence
@@ -32,9 +33,9 @@ from tui.widgets.listing import Listing, Part
 
 # After a change the list is read again, but not so often that it takes more than a twentieth of the time.
 SHARE = 20
-# The first rows are painted before the thread that reads takes the interpreter again; then it leaves gaps for keys,
-# and tells of more but so often, since each time all is laid out anew.
-FIRST_S, GAP_S, MORE_S = 0.12, 0.001, 0.25
+# The first rows are painted before the thread that reads takes the interpreter again, unless that takes so long; then
+# it leaves gaps for keys, and tells of more but so often, since each time all is laid out anew.
+FIRST_S, GAP_S, MORE_S = 1.0, 0.001, 0.25
 # From so many columns on the example under the cursor stands beside the list.
 WIDE = 150
 PREVIEW_S = 0.08
@@ -70,6 +71,8 @@ class ListScreen(LiveScreen):
         self.complete = False
         self._began = self._took = 0.0
         self._reader: sqlite3.Connection | None = None
+        # Whether the first rows of that reading are on the screen.
+        self._painted = threading.Event()
         # A list that replaces another is shown when it is whole; a new one as it comes.
         self._whole: array[int] | None = None
         self._state = (-1, -1)
@@ -142,16 +145,17 @@ class ListScreen(LiveScreen):
         self._interrupt()
         self._turn += 1
         self.complete, self._whole, self._problem = False, whole, ""
-        self._began = time.monotonic()
-        work = partial(self._read, self._turn, self.where, self.order)
+        self._began, self._painted = time.monotonic(), threading.Event()
+        work = partial(self._read, self._turn, self.where, self.order, self._painted)
         self.run_worker(work, thread=True, group="list", exit_on_error=False)
 
     def _interrupt(self) -> None:
+        self._painted.set()
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.interrupt()
 
-    def _read(self, turn: int, where: Filter, order: Order) -> None:
+    def _read(self, turn: int, where: Filter, order: Order, painted: threading.Event) -> None:
         """Read the list, in a thread of its own; each piece is a message, so that nothing waits for it."""
         problem, told, gathered = "", 0.0, array("q")
         try:
@@ -170,7 +174,7 @@ class ListScreen(LiveScreen):
                     continue
                 self.post_message(Read(turn, gathered))
                 if not told:
-                    time.sleep(FIRST_S)
+                    painted.wait(FIRST_S)
                 gathered, told = array("q"), time.monotonic()
         except sqlite3.Error as error:
             problem = str(error)
@@ -200,6 +204,7 @@ class ListScreen(LiveScreen):
             self._whole = None
         self.draw_progress()
         self._preview_soon()
+        self.call_after_refresh(self._painted.set)
 
     def _replace(self, whole: array[int]) -> None:
         """Put the cursor where it was: on the same example, or else on the one that took its place."""

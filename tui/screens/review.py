@@ -347,6 +347,8 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         if not self._case.stored:
             # A draft is kept for what is stored; without a line about it, it stays as QA left it.
             example = reviews.act(self.db, example, [])
+        if self._hidden and self._case.undecided:
+            self.tell("the form shows the label: this example cannot be decided blind any more")
         self.blindness.saw(example.id)
         self.app.push_screen(EditScreen(self.project.task, example, decision=self._value), self._edited)
 

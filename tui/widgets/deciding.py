@@ -21,7 +21,10 @@ TITLES = {
     Queue.CELL: ("by cell", "what waits, by domain, level and decision"),
     Queue.FLAGGED: ("flagged", "what somebody flagged for another look, decided or not"),
     Queue.REFUSED: ("rejected by QA", "what QA rejected: accepting one overrules it"),
-    Queue.SAMPLE: ("random sample", "fifty of what QA passed, decided or not, for an audit"),
+    Queue.SAMPLE: (
+        "random sample",
+        "fifty of what QA passed, for an audit: all but what you judged blind",
+    ),
     Queue.SECOND: ("second opinion", "what others have decided and you have not"),
     Queue.DISPUTED: ("disagreements", "where people, label and judge differ, until someone settles it"),
 }

@@ -3,7 +3,7 @@ edited."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from textual import events
 from textual.widgets import Input, TextArea
@@ -32,6 +32,8 @@ class Field(Input):
 class Area(TextArea):
     """Several lines."""
 
+    BINDINGS: ClassVar = [("ctrl+home", "edge(False)", "Start"), ("ctrl+end", "edge(True)", "End")]
+
     def __init__(self, stored: str, **options: Any) -> None:
         self._stored = stored
         self._shown = clean(stored)
@@ -41,6 +43,10 @@ class Area(TextArea):
     def edited(self) -> str:
         """What it says; the stored text itself if nobody has changed it."""
         return self._stored if self.text == self._shown else self.text
+
+    def action_edge(self, last: bool) -> None:
+        """Go to the end of the text, or to its start."""
+        self.move_cursor(self.document.end if last else (0, 0))
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.text = clean(event.text)

@@ -75,18 +75,25 @@ class Help(Modal):
 
     def compose(self) -> ComposeResult:
         parts: list[Content | str | tuple[str, str]] = [(f"{self._title}\n", "bold")]
-        for heading, actions in self._groups:
+        for place, (heading, actions) in enumerate(self._groups):
+            if place == 1:
+                parts += self._explained()
             parts.append((f"\n{heading}\n", "bold $text-accent"))
             for action in actions:
                 keys = keys_of(action, self._keymap)
                 first, *rest = wrap(action.help, HELP_WIDTH)
                 parts += [(f"{keys:>14}  ", "bold"), f"{first}\n", *(f"{'':16}{more}\n" for more in rest)]
-        parts += [("\nMarks\n", "bold $text-accent")] if self._marks else []
-        for mark, meaning in self._marks:
-            parts += [(f"{mark:>14}  ", "bold"), f"{meaning}\n"]
+        parts += self._explained() if len(self._groups) < 2 else []
         parts.append(("\nctrl+p finds actions by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))
+
+    def _explained(self) -> list[Content | str | tuple[str, str]]:
+        """The marks of the screen, which stand behind its own keys."""
+        parts: list[Content | str | tuple[str, str]] = [("\nMarks\n", "bold $text-accent")] if self._marks else []
+        for mark, meaning in self._marks:
+            parts += [(f"{mark:>14}  ", "bold"), f"{meaning}\n"]
+        return parts
 
     def action_close(self) -> None:
         """Close the help."""
