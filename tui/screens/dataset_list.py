@@ -35,7 +35,7 @@ from tui.widgets.listing import Listing, Part
 SHARE = 20
 # The first rows are painted before the thread that reads takes the interpreter again, unless that takes so long; then
 # it leaves gaps for keys, and tells of more but so often, since each time all is laid out anew.
-FIRST_S, GAP_S, MORE_S = 1.0, 0.001, 0.25
+FIRST_S, PAINTED_S, GAP_S, MORE_S = 1.0, 0.15, 0.001, 0.25
 # From so many columns on the example under the cursor stands beside the list.
 WIDE = 150
 PREVIEW_S = 0.08
@@ -204,7 +204,8 @@ class ListScreen(LiveScreen):
             self._whole = None
         self.draw_progress()
         self._preview_soon()
-        self.call_after_refresh(self._painted.set)
+        # After the refresh the rows are laid out; some time later they are on the terminal as well.
+        self.call_after_refresh(self.set_timer, PAINTED_S, self._painted.set)
 
     def _replace(self, whole: array[int]) -> None:
         """Put the cursor where it was: on the same example, or else on the one that took its place."""
