@@ -81,7 +81,7 @@ def html(found: Contents) -> str:
         task=found.project.task,
         levels=[f"level {one.level}" for one in found.project.task.levels],
         domains=_domains(found),
-        mark=Markup(MARK),  # noqa: S704  ours
+        mark=Markup(MARK),  # noqa: S704  a constant of ours
         # A page that may load nothing but this one style sheet, by its content.
         style=Markup(style),  # noqa: S704  a file of ours
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

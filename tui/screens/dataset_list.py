@@ -204,8 +204,9 @@ class ListScreen(LiveScreen):
             self._whole = None
         self.draw_progress()
         self._preview_soon()
-        # After the refresh the rows are laid out; some time later they are on the terminal as well.
-        self.call_after_refresh(self.set_timer, PAINTED_S, self._painted.set)
+        if not self._painted.is_set():
+            # After the refresh the rows are laid out; some time later they are on the terminal as well.
+            self.call_after_refresh(self.set_timer, PAINTED_S, self._painted.set)
 
     def _replace(self, whole: array[int]) -> None:
         """Put the cursor where it was: on the same example, or else on the one that took its place."""
