@@ -5,12 +5,16 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from textual.pilot import Pilot
+
 from core.statistics import wilson
 from core.training.recipe import Algorithm, Recipe
 from core.training.start import KIND, TrainParams
 from storage import runs, training
 from storage.database import transaction
 from storage.schema import Run, RunState
+from tests.tui.conftest import until
+from tui.screens.training import TrainingScreen
 
 HOSTILE = "\x1b]52;c;aGFjaw==\x07 it rose [/bold] \u202ebackwards"
 
@@ -86,3 +90,10 @@ def kept(step: int) -> list[dict[str, Any]]:
         plain | {"text": HOSTILE, "decision": "REJECTED", "confidence": 0.9, "reward": -0.2},
         plain | {"text": "word " * 500, "decision": None, "confidence": None, "reward": 0.0, "whole": False},
     ]  # fmt: skip
+
+
+async def opened(pilot: Pilot[int]) -> None:
+    """Go to Training."""
+    await pilot.press("7")
+    await until(pilot, lambda: isinstance(pilot.app.screen, TrainingScreen))
+    await pilot.pause()
