@@ -231,9 +231,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         if case is None or not value:
             return
         if not self._hidden:
-            why = self._broken or f"{key('review.blind')} hides labels"
-            acts = f"{key('review.accept')} accepts, {key('review.reject')} rejects the example"
-            self.tell(f"{letter} decides while the label is hidden ({why}); {acts}, {key('review.edit')} edits")
+            self.tell(drawn.only_blind(letter, self._broken))
             return
         undecided = case.undecided
         review = labelling(case, value, note=self.note, reviewer=self.sidequest.reviewer)
@@ -365,8 +363,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         drafts.drop(self.db, edited.id, reviewer)
         self.note = self._value = ""
         self.remember(done)
-        ways = f"{key('review.accept')} accepts it, {key('review.undo')} undoes"
-        self.say(Content(f"saved as version {done.version}, which no judge has read; {ways}"))
+        self.say(drawn.saved(done))
         self.redraw()
 
     # ------------------------------------------------------------ what stands beside

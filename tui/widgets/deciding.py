@@ -91,6 +91,19 @@ def concealed(letters: Mapping[str, str], width: int) -> tuple[Content, Content]
     )
 
 
+def only_blind(letter: str, why: str) -> str:
+    """That the letter of a label decides nothing while the label is in sight; `why` it is, if that is known."""
+    why = why or f"{key('review.blind')} hides labels"
+    acts = f"{key('review.accept')} accepts, {key('review.reject')} rejects the example, {key('review.edit')} edits"
+    return f"{letter} decides while the label is hidden ({why}); {acts}"
+
+
+def saved(example: Example) -> Content:
+    """That an edit was saved, and what can be done about it."""
+    ways = f"{key('review.accept')} accepts it, {key('review.undo')} undoes"
+    return Content(f"saved as version {example.version}, which no judge has read; {ways}")
+
+
 def disagreement(value: str, example: Example, width: int) -> Content:
     """What to do with an example that one has just decided otherwise than its label says."""
     yours, its = line(value, 20), line(example.decision, 20)
