@@ -226,6 +226,12 @@ def flaw_records(connection: sqlite3.Connection) -> list[FlawRecord]:
     ]
 
 
+def planted(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str, Flaw]:
+    """The mistake that was planted in each of the attempts with these ids; those without one are left out."""
+    rows = connection.execute(f"SELECT * FROM planted WHERE attempt IN ({_marks(wanted)})", list(wanted))
+    return {row["attempt"]: Flaw(row["flaw"]) for row in rows}
+
+
 def reviewed_counts(connection: sqlite3.Connection) -> list[ReviewedCount]:
     """The examples that came from attempts, by what QA said and where they stand; those nobody decided on are left out.
 

@@ -152,6 +152,7 @@ DATASET = [
 EXAMPLE = [
     Action("escape,enter,q", "close", "Back", "Back to the list"),
     Action("e", "edit", "Edit", "Edit the example; the old version stays"),
+    Action("u", "undo", "Undo", "Take your newest decision back", footer=False),
     Action("y", "copy", "Copy", "Send the example as JSON to the terminal's clipboard"),
     Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
     Action("down,j", "scroll(1)", "Line down", "Scroll down a line", footer=False),

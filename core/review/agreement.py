@@ -193,4 +193,6 @@ def _coefficient(labels: int, families: Sequence[str], statistic: Callable[[np.n
         return Coefficient(value, None, None, "no interval: too few examples differ")
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
+    if low == high != 1:
+        return Coefficient(value, None, None, "no interval: too few examples differ")
     return Coefficient(value, float(low), float(high))

@@ -168,7 +168,9 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
         return
     from tui.widgets.lineage import lineage
 
-    show(lineage(found, key, attempts.overruled(connection, [one.attempt.id for one in found])).plain)
+    ids = [one.attempt.id for one in found]
+    brought, planted = attempts.overruled(connection, ids), attempts.planted(connection, ids)
+    show(lineage(found, key, brought, planted).plain)
 
 
 @qa.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 
 from storage import drafts, examples, listing, reviews
 from storage.listing import Order
@@ -37,10 +38,12 @@ class DatasetScreen(ActScreen):
         """Show the example whole."""
         from tui.screens.dataset_example import ExampleScreen
 
-        def closed(edit: bool | None) -> None:
-            now = examples.get(self.db, example.id) if edit and example else None
+        def closed(meant: str | None) -> None:
+            now = examples.get(self.db, example.id) if meant == "edit" and example else None
             if now is not None:
-                self._edit(now)
+                self._edit(now, then=self.action_open)
+            elif meant == "undo":
+                self.action_undo()
 
         if (example := self._one()) is not None:
             self.app.push_screen(ExampleScreen(self.project, self.db, example, self.where.text), closed)
@@ -54,10 +57,15 @@ class DatasetScreen(ActScreen):
         if (example := self._one()) is not None:
             self._edit(example)
 
-    def _edit(self, example: Example) -> None:
+    def _edit(self, example: Example, then: Callable[[], None] | None = None) -> None:
         from tui.screens.edit import EditScreen
 
-        self.app.push_screen(EditScreen(self.project.task, example), self._edited)
+        def left(edited: Example | None) -> None:
+            self._edited(edited)
+            if then is not None:
+                then()
+
+        self.app.push_screen(EditScreen(self.project.task, example), left)
 
     def _edited(self, edited: Example | None) -> None:
         if edited is None:

@@ -40,8 +40,11 @@ class Near(Message):
         self.found, self.problem = found, problem
 
 
-class ExampleScreen(ModalScreen[bool]):
-    """The example with its reviews, versions, family and neighbours; `words` are marked. True: edit it."""
+class ExampleScreen(ModalScreen[str]):
+    """The example with its reviews, versions, family and neighbours; `words` are marked.
+
+    It closes with what is to be done: "edit", "undo", or nothing.
+    """
 
     TITLE = "Example"
     ACTIONS: ClassVar[list[Action]] = EXAMPLE
@@ -99,11 +102,15 @@ class ExampleScreen(ModalScreen[bool]):
 
     def action_close(self) -> None:
         """Back to the list."""
-        self.dismiss(False)
+        self.dismiss("")
 
     def action_edit(self) -> None:
         """Edit the example."""
-        self.dismiss(True)
+        self.dismiss("edit")
+
+    def action_undo(self) -> None:
+        """Take the newest decision back, where the list can tell what it was."""
+        self.dismiss("undo")
 
     def action_copy(self) -> None:
         """Copy the example as JSON to the terminal's clipboard."""

@@ -36,6 +36,8 @@ SHARE = 20
 # The first rows are painted before the thread that reads takes the interpreter again, unless that takes so long; then
 # it leaves gaps for keys, and tells of more but so often, since each time all is laid out anew.
 FIRST_S, PAINTED_S, GAP_S, MORE_S = 1.0, 0.15, 0.001, 0.25
+# A list that begins with fewer rows than these is as good as read.
+SHORT = 50
 # From so many columns on the example under the cursor stands beside the list.
 WIDE = 150
 PREVIEW_S = 0.08
@@ -51,11 +53,16 @@ SIGNS = {Status.PENDING: "·", Status.ACCEPTED: "✓", Status.REJECTED: "✗"}
 
 
 class Read(Message):
-    """A piece of the list with this number has been read; `last` if none follows, `problem` if none could."""
+    """A piece of the list with this number has been read; `last` if none follows, `problem` if none could.
 
-    def __init__(self, turn: int, numbers: array[int], *, last: bool = False, problem: str = "") -> None:
+    `waited` is how many of the seconds so far went by for the painting of the first rows.
+    """
+
+    def __init__(
+        self, turn: int, numbers: array[int], *, last: bool = False, problem: str = "", waited: float = 0.0
+    ) -> None:
         super().__init__()
-        self.turn, self.numbers, self.last, self.problem = turn, numbers, last, problem
+        self.turn, self.numbers, self.last, self.problem, self.waited = turn, numbers, last, problem, waited
 
 
 class ListScreen(LiveScreen):
@@ -146,6 +153,8 @@ class ListScreen(LiveScreen):
         self._turn += 1
         self.complete, self._whole, self._problem = False, whole, ""
         self._began, self._painted = time.monotonic(), threading.Event()
+        if whole is not None:
+            self._painted.set()
         work = partial(self._read, self._turn, self.where, self.order, self._painted)
         self.run_worker(work, thread=True, group="list", exit_on_error=False)
 
@@ -157,7 +166,7 @@ class ListScreen(LiveScreen):
 
     def _read(self, turn: int, where: Filter, order: Order, painted: threading.Event) -> None:
         """Read the list, in a thread of its own; each piece is a message, so that nothing waits for it."""
-        problem, told, gathered = "", 0.0, array("q")
+        problem, told, waited, gathered = "", 0.0, 0.0, array("q")
         try:
             connection = connect(self.project.database)
         except DatabaseError as error:
@@ -173,16 +182,19 @@ class ListScreen(LiveScreen):
                     time.sleep(GAP_S)
                     continue
                 self.post_message(Read(turn, gathered))
-                if not told:
+                began, told = time.monotonic(), time.monotonic()
+                if not waited and len(gathered) > SHORT:
                     painted.wait(FIRST_S)
-                gathered, told = array("q"), time.monotonic()
+                    told = time.monotonic()
+                    waited = told - began
+                gathered = array("q")
         except sqlite3.Error as error:
             problem = str(error)
         finally:
             if self._reader is connection:
                 self._reader = None
             connection.close()
-        self.post_message(Read(turn, gathered, last=True, problem=problem))
+        self.post_message(Read(turn, gathered, last=True, problem=problem, waited=waited))
 
     def on_read(self, event: Read) -> None:
         """Show what was read."""
@@ -198,7 +210,7 @@ class ListScreen(LiveScreen):
             self.complete, self._problem = True, event.problem
             if event.problem:
                 self._state = (-1, -1)
-            self._took = time.monotonic() - self._began
+            self._took = time.monotonic() - self._began - event.waited
             if self._whole is not None and not event.problem:
                 self._replace(self._whole)
             self._whole = None

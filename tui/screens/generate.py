@@ -358,7 +358,7 @@ def live(seen: Seen, width: int) -> Content:
     going = []
     if seen.state is RunState.RUNNING:
         basis = f" (by {figures['eta_basis']})" if figures.get("eta_basis") else ""
-        going.append("rate unknown" if rate is None else f"{rate:.0f}/min")
+        going.append("rate unknown" if rate is None else f"{rate:.0f} done/min")
         going.append(f"eta {duration(figures.get('eta_s'))}{basis}")
     if figures.get("cost"):
         budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""

@@ -46,7 +46,12 @@ class HomeScreen(LiveScreen):
 
     def on_mount(self) -> None:
         """Title the panels and begin at what is next."""
-        for name, title in (("pipeline", "Pipeline"), ("running", "Running"), ("next", "Next")):
+        titles = {
+            "pipeline": "Pipeline · bars: examples there, of the range wanted",
+            "running": "Running",
+            "next": "Next",
+        }
+        for name, title in titles.items():
             self.query_one(f"#{name}").border_title = title
         self.query_one("#next").focus()
 

@@ -138,5 +138,7 @@ def consequence(found: Moved) -> str:
         return f"Nothing more is generated for it, and nothing is missing in it now: no other cell gets more. {kept}"
     cells = f"{found.cells:,} other cell{'s' if found.cells != 1 else ''}"
     moves = f"{found.examples:,} {'are' if found.examples != 1 else 'is'} missing in it, and"
-    where = f"{found.elsewhere:,} more will be generated in {cells}" if found.elsewhere else "no other cell gets more"
+    rounded = ", as the shares are drawn anew" if found.elsewhere > found.examples else ""
+    where = f"{found.elsewhere:,} more will be generated in {cells}{rounded}"
+    where = where if found.elsewhere else "no other cell gets more"
     return f"Nothing more is generated for it: {moves} {where}. {kept}"

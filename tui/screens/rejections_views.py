@@ -209,7 +209,8 @@ class ViewsScreen(UndoableScreen):
         if self._current is not None:
             key = self._current.attempt.id
             chain = attempts.chain(self.db, key)
-            self.show("#lineage", lineage(chain, key, self._overruled(chain)))
+            flaws = attempts.planted(self.db, [one.attempt.id for one in chain])
+            self.show("#lineage", lineage(chain, key, self._overruled(chain), flaws))
 
     # ------------------------------------------------------------ moving
 

@@ -43,6 +43,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
     TITLE = "Review"
     ACTIONS = REVIEW
     BINDINGS = bindings([*REVIEW, *LABELS, *REASON, *FIELD])
+    MARKS = (("▮▮▮▯▯", "how relevant a piece of evidence is"), ("6.2/min", "so many you decide in a minute"))
 
     def __init__(self) -> None:
         super().__init__()

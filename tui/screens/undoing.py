@@ -60,7 +60,7 @@ class UndoScreen(ModalScreen[int]):
                 (question, "bold"),
                 f"\n\n{when} · {examples}:\n",
                 content(f"{line(entry(newest), 200)} · “{line(self._hypothesis, 200)}”"),
-                ("\n\ny", "bold"), " yes   ", ("n", "bold"), " no",
+                ("\n\ny", "bold"), " yes   ", ("n", "bold"), " or ", ("escape", "bold"), " no",
             ),
             id="box",
         )  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from textual.content import Content
 
 from storage.attempts import Judged
-from storage.schema import Candidate, Result, Status, Verdict
+from storage.schema import Candidate, Flaw, Result, Status, Verdict
 from tui.text import clean, content, in_words, line
 from tui.widgets.bars import relevance
 from tui.widgets.diff import diff
@@ -41,10 +41,11 @@ def row(judged: Judged, width: int, brought: Status | None = None) -> Content:
     return Content.assemble((head, "$text-muted"), (mark, "$text-success"), shown)
 
 
-def lineage(chain: Sequence[Judged], at: str, brought: Mapping[str, Status]) -> Content:
+def lineage(chain: Sequence[Judged], at: str, brought: Mapping[str, Status], planted: Mapping[str, Flaw]) -> Content:
     """All attempts of a chain, oldest first: each as what it changed against the one before; `at` is marked.
 
-    `brought` says where those stand that somebody brought in though QA had rejected them.
+    `brought` says where those stand that somebody brought in though QA had rejected them, `planted` which of them hold
+    a mistake on purpose.
     """
     parts: list[Content | str | tuple[str, str]] = []
     candidates: dict[str, Candidate] = {}
@@ -55,6 +56,9 @@ def lineage(chain: Sequence[Judged], at: str, brought: Mapping[str, Status]) -> 
         origin = " ".join(part for part in (attempt.source, attempt.model, attempt.prompt_version) if part)
         parts.append((title, "bold $text-accent"))
         parts += [(f" · {line(origin, 60)}\n", "$text-muted")]
+        if attempt.id in planted:
+            what = reason_in_words(planted[attempt.id].value)
+            parts.append((f"a mistake was planted here to test QA: {what}\n", "$text-warning"))
         if attempt.candidate is None:
             parts += [
                 (f"{reason_in_words(attempt.outcome.value)} ", "$text-error"),

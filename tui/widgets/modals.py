@@ -37,7 +37,17 @@ class Confirm(Modal):
 
     def compose(self) -> ComposeResult:
         yield Static(
-            Content.assemble(content(self._question), "\n\n", ("y", "bold"), " yes   ", ("n", "bold"), " no"), id="box"
+            Content.assemble(
+                content(self._question),
+                "\n\n",
+                ("y", "bold"),
+                " yes   ",
+                ("n", "bold"),
+                " or ",
+                ("escape", "bold"),
+                " no",
+            ),
+            id="box",
         )
 
     def action_answer(self, answer: bool) -> None:

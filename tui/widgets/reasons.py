@@ -21,6 +21,8 @@ _WORDS = {
     "hedged": "guarded language",
     "foreign_evidence": "evidence of another case",
     "near_duplicate": "near-duplicate",
+    "wrong_decision": "wrong decision",
+    "missing_evidence": "evidence left out",
     "refused": "the model refused",
     "truncated": "answer was cut off",
     "invalid_json": "answer is no JSON",
