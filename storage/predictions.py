@@ -29,43 +29,31 @@ class Asked:
         return len(self.hypothesis) + sum(len(piece.source) + len(piece.content) for piece in self.evidence)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """The figures of one prediction, without its texts."""
+class Target(NamedTuple):
+    """An example that a run asks about, as it was then; a tuple, since there may be 100,000 of them on the screen."""
 
-    id: int
     example: str
-    sample: int
-    number: int
-    outcome: PredictionOutcome
-    decision: str | None
-    confidence: float | None
-    probabilities: dict[str, float] | None
-    seconds: float
-    input_tokens: int | None
-    output_tokens: int | None
-    cost: float | None
-
-
-class Heard(NamedTuple):
-    """The figures of one prediction beside the question that it answers; a tuple, since there may be many."""
-
-    id: int
-    example: str
-    sample: int
-    number: int
-    outcome: PredictionOutcome
-    decision: str | None
-    confidence: float | None
-    probabilities: dict[str, float] | None
-    seconds: float
-    input_tokens: int | None
-    output_tokens: int | None
-    cost: float | None
     label: str
     domain: str
     level: int
     family: str
+
+
+class Told(NamedTuple):
+    """The figures of one prediction, without its texts; a tuple, like `Target`."""
+
+    id: int
+    example: str
+    sample: int
+    number: int
+    outcome: PredictionOutcome
+    decision: str | None
+    confidence: float | None
+    probabilities: dict[str, float] | None
+    seconds: float
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
 
 
 def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidate]]) -> None:
@@ -92,10 +80,17 @@ def ask_like(connection: sqlite3.Connection, run: str, like: str) -> None:
     )
 
 
-def questions(connection: sqlite3.Connection, run: str) -> list[Question]:
-    """What a run asks, in its order."""
-    rows = connection.execute("SELECT * FROM questions WHERE run = ? ORDER BY position", (run,))
-    return [Question.model_construct(**dict(row)) for row in rows]
+def target(question: Question) -> Target:
+    """What `question` is about."""
+    return Target(question.example, question.label, question.domain, question.level, question.family)
+
+
+def targets(connection: sqlite3.Connection, run: str) -> list[Target]:
+    """What a run asks about, in its order."""
+    rows = connection.cursor()
+    rows.row_factory = None
+    rows.execute("SELECT example, label, domain, level, family FROM questions WHERE run = ? ORDER BY position", (run,))
+    return list(map(Target._make, rows))
 
 
 def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Asked]:
@@ -148,37 +143,20 @@ def failed(connection: sqlite3.Connection, run: str) -> int:
     return int(row[0])
 
 
-def told(connection: sqlite3.Connection, run: str, *, after: int = 0) -> list[Told]:
-    """The figures of a run's predictions with an id above `after`, oldest first; of two for one question both."""
-    rows = connection.execute(
+def told(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Told]:
+    """The figures of up to `limit` predictions of a run with an id above `after`, oldest first; failed ones too."""
+    rows = connection.cursor()
+    rows.row_factory = None
+    rows.execute(
         "SELECT id, example, sample, number, outcome, decision, confidence, probabilities, seconds, input_tokens, "
-        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? ORDER BY id",
-        (run, after),
+        "output_tokens, cost FROM predictions INDEXED BY predictions_scored WHERE run = ? AND id > ? "
+        "ORDER BY id LIMIT ?",
+        (run, after, limit),
     )
     outcomes = {one.value: one for one in PredictionOutcome}
     return [
         Told(key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *took)
         for key, example, sample, number, outcome, decision, sure, each, *took in rows
-    ]
-
-
-def heard(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Heard]:
-    """Up to `limit` predictions of a run with an id above `after`, oldest first, with what was asked."""
-    rows = connection.execute(
-        "SELECT p.id, p.example, p.sample, p.number, p.outcome, p.decision, p.confidence, p.probabilities, p.seconds, "
-        "p.input_tokens, p.output_tokens, p.cost, q.label, q.domain, q.level, q.family "
-        "FROM predictions AS p INDEXED BY predictions_scored "
-        "JOIN questions AS q ON q.run = p.run AND q.example = p.example WHERE p.run = ? AND p.id > ? "
-        "ORDER BY p.id LIMIT ?",
-        (run, after, limit),
-    )
-    rows.row_factory = None
-    outcomes = {one.value: one for one in PredictionOutcome}
-    return [
-        Heard(
-            key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *rest
-        )
-        for key, example, sample, number, outcome, decision, sure, each, *rest in rows
     ]
 
 

@@ -15,7 +15,7 @@ from core.models.choose import known
 from core.project import Project
 from core.statistics import wilson
 from core.task import Task
-from storage.predictions import Heard
+from storage.predictions import Target, Told
 from storage.schema import PredictionOutcome, Run
 
 # So many places along a run are enough for a line on a terminal.
@@ -23,28 +23,29 @@ PLACES = 200
 
 
 class Live:
-    """The answers of one run so far, in the order in which they came; each example has one."""
+    """The answers of one run about `targets` so far, in the order in which they came; each example has one."""
 
-    def __init__(self, run: str, samples: int) -> None:
+    def __init__(self, run: str, samples: int, targets: Iterable[Target]) -> None:
         self.run, self.samples = run, samples
+        self._targets = {one.example: one for one in targets}
         # The id of the newest prediction that was heard.
         self.cursor = 0
         self.answers: dict[str, Scored] = {}
         # What later predictions may replace or join, by example and sample.
-        self._open: dict[str, dict[int, Heard]] = {}
+        self._open: dict[str, dict[int, Told]] = {}
 
-    def hear(self, heard: Iterable[Heard]) -> None:
+    def hear(self, told: Iterable[Told]) -> None:
         """Take new predictions into account, oldest first."""
-        for one in heard:
+        for one in told:
             self.cursor = one.id
             final = self.samples == 1 and one.outcome is PredictionOutcome.ANSWERED
             if final and one.example not in self._open:
-                self.answers[one.example] = answer(one, (one,))
+                self.answers[one.example] = answer(self._targets[one.example], (one,))
                 continue
             samples = self._open.setdefault(one.example, {})
             samples[one.sample] = one
             voting = [samples[number] for number in sorted(samples)]
-            self.answers[one.example] = answer(one, voting)
+            self.answers[one.example] = answer(self._targets[one.example], voting)
             if final:
                 del self._open[one.example]
 

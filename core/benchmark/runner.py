@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from core.benchmark.eta import Clock
-from core.benchmark.metrics import Tally
+from core.benchmark.kept import keep
+from core.benchmark.metrics import Tally, figures
 from core.benchmark.reading import READER, read
 from core.benchmark.results import answer, scored
 from core.benchmark.settled import Verdict
@@ -22,7 +23,7 @@ from core.models.choose import ModelError, model_for
 from core.models.model import Case, Model, Reply
 from core.runs.session import Ending, Session
 from storage import predictions
-from storage.predictions import Asked, Told
+from storage.predictions import Asked, Told, target
 from storage.schema import Outcome, Prediction, RunState
 
 # After these the question was not answered and may not even have been read: it stays open, for a resume to ask.
@@ -75,7 +76,7 @@ class _Asking:
         self._samples: dict[str, dict[int, Told]] = defaultdict(dict)
         for one in told:
             self._samples[one.example][one.sample] = one
-        self._heard = {one.example: one for one in scored([one.question for one in asked], told)}
+        self._heard = {one.example: one for one in scored([target(one.question) for one in asked], told)}
         self._tally = Tally(self._labels, self._heard.values())
         self._cost: float | None = None
         for one in told:
@@ -123,6 +124,8 @@ class _Asking:
                 RunState.STOPPED, f"{self._unasked} questions did not reach the model: resume asks them again"
             )
         failures = predictions.failed(self._db, self._session.run.id)
+        self._publish()
+        self._session.progress |= {"kept": keep(figures(list(self._heard.values()), self._labels))}
         without = f"{failures} without an answer; `sidequest bench retry` asks those again" if failures else ""
         return Ending(RunState.FINISHED, without)
 
@@ -218,8 +221,8 @@ class _Asking:
             self._tally.remove(before)
         samples = self._samples[one.example]
         samples[one.sample] = _told(one)
-        question = self._asked[one.example].question
-        self._heard[one.example] = answer(question, [samples[number] for number in sorted(samples)])
+        asked = target(self._asked[one.example].question)
+        self._heard[one.example] = answer(asked, [samples[number] for number in sorted(samples)])
         self._tally.add(self._heard[one.example])
         self._pay(one.usage.cost)
 

@@ -10,8 +10,7 @@ from core.benchmark.scored import Scored
 from core.benchmark.settled import Verdict, Watch
 from core.benchmark.start import BenchParams
 from storage import predictions, runs
-from storage.predictions import Told
-from storage.schema import Question
+from storage.predictions import Target, Told
 
 
 class Answers:
@@ -23,12 +22,12 @@ class Answers:
         self._wanted = samples
         self._cursor = 0
         self._samples: dict[str, dict[int, Told]] = {}
-        self._questions = {one.example: one for one in predictions.questions(connection, run)}
+        self._targets = {one.example: one for one in predictions.targets(connection, run)}
 
     @property
-    def questions(self) -> list[Question]:
-        """What the run asks, in its order."""
-        return list(self._questions.values())
+    def targets(self) -> list[Target]:
+        """What the run asks about, in its order."""
+        return list(self._targets.values())
 
     def new(self) -> list[Scored]:
         """The answers that have become whole since this was asked last; each example once."""
@@ -39,7 +38,7 @@ class Answers:
             fresh = one.sample not in samples
             samples[one.sample] = one
             if fresh and len(samples) == self._wanted:
-                found.append(answer(self._questions[one.example], [samples[number] for number in sorted(samples)]))
+                found.append(answer(self._targets[one.example], [samples[number] for number in sorted(samples)]))
         return found
 
 
@@ -48,7 +47,7 @@ class Watching:
 
     def __init__(self, connection: sqlite3.Connection, run: str, params: BenchParams) -> None:
         self._own = Answers(connection, run, params.samples)
-        self._asked = {one.example for one in self._own.questions}
+        self._asked = {one.example for one in self._own.targets}
         self._is_reference = bool(params.student)
         other = params.student or params.reference
         self._other: Answers | None = None
@@ -57,11 +56,11 @@ class Watching:
             samples = BenchParams.model_validate(found.params).samples if found else 1
             self._other = Answers(connection, other, samples)
         self._watch = Watch(
-            [(one.example, one.family) for one in self._own.questions],
+            [(one.example, one.family) for one in self._own.targets],
             target=params.target,
             level=params.level,
             margin=params.margin,
-            paired=None if self._other is None else {one.example for one in self._other.questions},
+            paired=None if self._other is None else {one.example for one in self._other.targets},
         )
 
     def look(self) -> Verdict:

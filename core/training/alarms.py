@@ -82,6 +82,23 @@ def alarms(steps: Sequence[Mapping[str, float]], labels: Mapping[str, float]) ->
     return found
 
 
+def unread(step: int, look: Mapping[str, float | None]) -> list[Alarm]:
+    """The alarm after a look at the dev split, `step` steps into the training, whose answers could not be read."""
+    share, cut = look.get("unread") or 0.0, look.get("cut") or 0.0
+    if not step or share < CUT:
+        return []
+    way = (
+        "raise max_answer_tokens, or train longer, so that answers get shorter"
+        if cut >= share / 2
+        else "train longer, or look at the answers and at the mode of the recipe"
+    )
+    sentence = (
+        f"After {step} steps {share:.0%} of the answers to the dev split decide nothing that can be read, and "
+        f"{cut:.0%} are cut off: its accuracy says nothing of what was learnt. {way.capitalize()}."
+    )
+    return [Alarm("dev unread", sentence)]
+
+
 def _taken_over(window: Sequence[Mapping[str, float]], labels: Mapping[str, float]) -> list[Alarm]:
     """One decision is given nearly always, though the data have others."""
     for label, share in labels.items():

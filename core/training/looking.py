@@ -48,6 +48,7 @@ def look(
         "low": numbers.low,
         "high": numbers.high,
         "balanced_accuracy": numbers.balanced_accuracy,
+        "cut": numbers.outcomes.get("truncated", 0) / numbers.n,
         "unread": 1 - numbers.outcomes.get("answered", 0) / numbers.n,
         "ece": sure.ece,
         "brier": sure.brier,

@@ -13,7 +13,7 @@ import torch
 from transformers import TrainerCallback
 
 from core.training import checkpoints, processes
-from core.training.alarms import alarms
+from core.training.alarms import Alarm, alarms, unread
 from core.training.mix import Draw
 from core.training.phase import Telling
 from core.training.proximal import Proximal
@@ -91,10 +91,7 @@ class Watcher(TrainerCallback):
         answers = [plain(one) for one in sample(self._rollouts, KEPT)]
         self._telling.step(state.global_step, figures, answers)
         self._steps.append({name: float(value) for name, value in figures.items() if value is not None})
-        for one in alarms(self._steps, self._labels):
-            if one.name not in self._raised:
-                self._telling.alarm(one.name, one.sentence)
-            self._raised.add(one.name)
+        self._raise(alarms(self._steps, self._labels))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Look when it is time; stop where it is asked, with a checkpoint first."""
@@ -117,6 +114,13 @@ class Watcher(TrainerCallback):
             self.trainer.save_critic(folder)
         checkpoints.complete(folder, self._draw.state())
 
+    def _raise(self, found: Sequence[Alarm]) -> None:
+        """Tell each alarm once."""
+        for one in found:
+            if one.name not in self._raised:
+                self._telling.alarm(one.name, one.sentence)
+            self._raised.add(one.name)
+
     def _told_to_stop(self) -> bool:
         """Wait while the run is paused; whether it is to stop. All processes hear the same, as often."""
         while (asked := processes.agreed(self._telling.heard())) == "pause":
@@ -129,6 +133,7 @@ class Watcher(TrainerCallback):
         began = time.perf_counter()
         figures = self._look()
         self._telling.look(step, figures)
+        self._raise(unread(step, figures))
         self._began += time.perf_counter() - began
         accuracy = figures["accuracy"] or 0.0
         self._since_best = 0 if accuracy > self._best else self._since_best + 1

@@ -2,9 +2,10 @@
 
     python -m tests.bench.benchmark_screen [--json] [--predictions N] [--rounds N]
 
-The real command runs. Both times are from the key `6` on Home to the end of the frame, as a person sees it: `headline`
-with counts, accuracy and its interval, `whole` with the figures that need every answer (latency, levels, domains, the
-newest answers). Each round is a new process; the median is over the rounds, after one that warms the disk's cache.
+The real command runs. All times are from the key `6` on Home to the end of the frame, as a person sees it: `headline`
+with counts, accuracy and its interval, `whole` with all figures and the newest answers (latency, levels, domains: they
+are kept when a run ends), `read` with the curve, for which each answer is read. Each round is a new process; the median
+is over the rounds, after one that warms the disk's cache.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
+from core.benchmark.kept import keep
+from core.benchmark.metrics import figures
 from core.benchmark.reading import READER
+from core.benchmark.results import results
 from core.project import create, open_project
 from core.statistics import wilson
 from storage import predictions, runs
@@ -61,9 +65,11 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
     low, high = wilson(correct, count)
     told = {"total": count, "done": count, "n": count, "right": correct, "low": low, "high": high}
     with transaction(connection):
-        runs.write(connection, run.model_copy(update={"progress": {**told, "accuracy": correct / count}}))
+        runs.write(connection, run)
         predictions.ask(connection, ((one, case) for one in questions))
     predictions.add(connection, answers)
+    every = keep(figures(results(connection, run.id), labels))
+    runs.update(connection, run.id, progress={**told, "accuracy": correct / count, "kept": every})
     _compact(connection)
 
 
@@ -74,14 +80,16 @@ def _compact(connection: sqlite3.Connection) -> None:
 
 
 def once(folder: Path, count: int) -> dict[str, float]:
-    """Milliseconds from the key to the headline, and to the whole."""
+    """Milliseconds from the key to the headline, to the whole, and to the curve over all answers."""
     with Terminal([SIDEQUEST], folder) as app:
         app.until(shows("VALIDATED"))
         app.drain(1.0)
         pressed = app.send("6")
         _, headline = app.until(shows(f"{count:,}/{count:,}"))
-        _, whole = app.until(shows("p50"))
-    return {"headline_ms": 1000 * (headline - pressed), "whole_ms": 1000 * (whole - pressed)}
+        _, whole = app.until(shows("p50", "newest answers"))
+        _, read = app.until(shows(f"{count:,} answers"))
+    times = {"headline_ms": headline, "whole_ms": whole, "read_ms": read}
+    return {name: 1000 * (at - pressed) for name, at in times.items()}
 
 
 def measure(count: int, rounds: int) -> dict[str, float]:
@@ -104,9 +112,8 @@ def main() -> None:
     if asked.json:
         print(json.dumps(found))
         return
-    print(
-        f"{asked.predictions:,} predictions: headline {found['headline_ms']:.0f} ms, whole {found['whole_ms']:.0f} ms"
-    )
+    times = ", ".join(f"{name.removesuffix('_ms')} {value:.0f} ms" for name, value in found.items())
+    print(f"{asked.predictions:,} predictions: {times}")
 
 
 if __name__ == "__main__":

@@ -20,14 +20,14 @@ from core.runs.control import RunError
 from core.statistics import wilson
 from storage import examples, predictions
 from storage.database import transaction
-from storage.predictions import Heard
-from storage.schema import PredictionOutcome, Question, Run, Status
+from storage.predictions import Target, Told
+from storage.schema import PredictionOutcome, Run, Status
 from tests.conftest import example
 from tests.tui.in_benchmark import RIGHT, WRONG, benchmark, said
 
 
-def heard(key: int, example_: str, decision: str | None, **change: Any) -> Heard:
-    """A prediction of one example, whose label is YES."""
+def heard(key: int, example_: str, decision: str | None, **change: Any) -> Told:
+    """A prediction of one example."""
     outcome = PredictionOutcome.REFUSED if decision is None else PredictionOutcome.ANSWERED
     plain: dict[str, Any] = {
         "id": key,
@@ -39,8 +39,12 @@ def heard(key: int, example_: str, decision: str | None, **change: Any) -> Heard
         "confidence": 0.8,
     }
     plain |= {"probabilities": None, "seconds": 1.0, "input_tokens": 1, "output_tokens": 1, "cost": None}
-    plain |= {"label": "YES", "domain": "market", "level": 1, "family": example_}
-    return Heard(**(plain | change))
+    return Told(**(plain | change))
+
+
+def _targets(count: int) -> list[Target]:
+    """Examples whose label is YES."""
+    return [Target(f"e{at}", "YES", "market", 1, f"e{at}") for at in range(count)]
 
 
 _ANSWERS = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 2), st.sampled_from(["YES", "NO", None])), max_size=40)
@@ -51,41 +55,38 @@ def test_piece_by_piece_it_is_what_all_at_once_gives(
     drawn: list[tuple[int, int, str | None]], samples: int, piece: int
 ) -> None:
     """Failures that are asked again and several samples included: each round asks what has no answer yet."""
-    told, numbers = list[Heard](), dict[tuple[int, int], int]()
+    told, numbers = list[Told](), dict[tuple[int, int], int]()
     for at, sample, decision in drawn:
         place = at, sample % samples
         if numbers.get(place) != -1:
             number = numbers.get(place, 0)
             told.append(heard(len(told) + 1, f"e{at}", decision, sample=place[1], number=number))
             numbers[place] = number + 1 if decision is None else -1
-    live = Live("r", samples)
+    targets = _targets(5)
+    live = Live("r", samples, targets)
     for start in range(0, len(told), piece):
         live.hear(told[start : start + piece])
-    questions = [
-        Question(run="r", position=at, example=f"e{at}", label="YES", domain="market", level=1, family=f"e{at}")
-        for at in range(5)
-    ]
-    asked = [(one.example, one.family) for one in questions]
-    assert in_order(live.answers, asked) == scored(questions, told)  # type: ignore[arg-type]
+    asked = [(one.example, one.family) for one in targets]
+    assert in_order(live.answers, asked) == scored(targets, told)
     assert live.cursor == len(told)
 
 
 def test_what_is_read_by_cursor_is_what_results_gives(db: sqlite3.Connection) -> None:
     cases = [example(id=f"01J{at:023d}", family=f"f{at}", level=1 + at % 5) for at in range(9)]
     run = benchmark(db, cases, "majority", [RIGHT, WRONG, "refused"] * 3)
-    live = Live(run.id, 1)
-    while found := predictions.heard(db, run.id, after=live.cursor, limit=4):
+    live = Live(run.id, 1, predictions.targets(db, run.id))
+    while found := predictions.told(db, run.id, after=live.cursor, limit=4):
         live.hear(found)
-    refused = predictions.questions(db, run.id)[2]
+    refused = predictions.cases(db, run.id)[2].question
     predictions.add(db, [said(refused, RIGHT, number=1)])
-    live.hear(predictions.heard(db, run.id, after=live.cursor))
+    live.hear(predictions.told(db, run.id, after=live.cursor))
     assert in_order(live.answers, predictions.families(db, run.id)) == results(db, run.id)
     assert live.answers[refused.example].correct
 
 
 def test_the_curve_ends_at_the_accuracy_with_its_interval() -> None:
     rng = random.Random(2)
-    live = Live("r", 1)
+    live = Live("r", 1, _targets(1001))
     live.hear(heard(at + 1, f"e{at}", rng.choice(["YES", "NO"])) for at in range(1001))
     found = curve(live.answers.values(), 1001, places=50)
     right = sum(one.correct for one in live.answers.values())
@@ -98,7 +99,7 @@ def test_the_curve_ends_at_the_accuracy_with_its_interval() -> None:
 
 def test_pairs_by_who_is_right() -> None:
     """What only one of the two was asked is in no pair."""
-    student, reference = Live("s", 1), Live("r", 1)
+    student, reference = Live("s", 1, _targets(6)), Live("r", 1, _targets(6))
     student.hear(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "YES", "NO", None, "YES"], 1))
     reference.hear(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "NO", "YES", "NO"], 1))
     found = {kind: [one.example for one in answers] for kind, answers in pairs(student, reference).items()}

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.benchmark.results import answer, scored
-from storage.predictions import Told
-from storage.schema import PredictionOutcome, Question
+from storage.predictions import Target, Told
+from storage.schema import PredictionOutcome
 
 
-def question(example: str = "e1", label: str = "VALIDATED") -> Question:
-    """A question of one run."""
-    return Question(run="r", position=0, example=example, label=label, domain="market", level=1, family="f")
+def question(example: str = "e1", label: str = "VALIDATED") -> Target:
+    """What one question is about."""
+    return Target(example, label, "market", 1, "f")
 
 
 def told(decision: str | None = None, confidence: float | None = None, **change: Any) -> Told:

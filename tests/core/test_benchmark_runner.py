@@ -9,6 +9,8 @@ import pytest
 
 from core.benchmark import outcome as outcomes
 from core.benchmark import reading, start
+from core.benchmark.kept import keep, kept
+from core.benchmark.metrics import figures
 from core.benchmark.results import results
 from core.benchmark.runner import benchmark
 from core.benchmark.settled import Verdict
@@ -69,6 +71,15 @@ async def test_each_example_is_asked_once_and_counted(here: None, project: Proje
     assert stored is not None
     assert stored.progress["right"] == found.figures.right
     assert stored.progress["done"] == stored.progress["total"] == 30
+    assert kept(stored) == found.figures
+
+
+def test_figures_of_another_reader_or_none_are_not_shown() -> None:
+    stored = keep(figures([], ["YES"]))
+    assert kept(Run(kind="benchmark", progress={"kept": stored})) == figures([], ["YES"])
+    assert kept(Run(kind="benchmark", progress={"kept": stored | {"reader": 0}})) is None
+    assert kept(Run(kind="benchmark", progress={"kept": stored | {"figures": {"n": 3}}})) is None
+    assert kept(Run(kind="benchmark")) is None
 
 
 async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, db: sqlite3.Connection) -> None:
@@ -80,10 +91,10 @@ async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, d
         ending = await work(project, db, run)
     assert "4 without an answer" in ending.reason
     assert counted(db, run) == {"answered": 2, "refused": 2, "truncated": 1, "unparseable": 1}
-    kept = predictions.newest(db, run.id, 10)
-    assert INVALID_JSON.content in {one.raw for one in kept}
-    assert [one.rationale for one in kept if one.thought] == ["Hm."]
-    assert all(one.prompt_version for one in kept)
+    answers = predictions.newest(db, run.id, 10)
+    assert INVALID_JSON.content in {one.raw for one in answers}
+    assert [one.rationale for one in answers if one.thought] == ["Hm."]
+    assert all(one.prompt_version for one in answers)
 
 
 @pytest.mark.parametrize("mode", [Mode.REASON, Mode.DIRECT])
@@ -289,7 +300,7 @@ def test_a_file_is_asked_without_being_imported(
     file.write_text('{"claim": "A", "text": "B", "label": "yes"}\n{"claim": "C", "text": "D", "label": "no"}\n' * 2)
     run = start.start(project, db, params("majority", Mode.DIRECT, split="", file=str(file), mapping=str(mapping)))
     again = start.start(project, db, params("random", Mode.DIRECT, split="", file=str(file), mapping=str(mapping)))
-    asked = [{one.example for one in predictions.questions(db, key.id)} for key in (run, again)]
+    asked = [{one.example for one in predictions.targets(db, key.id)} for key in (run, again)]
     assert asked[0] == asked[1]
     assert len(asked[0]) == 2
     assert db.execute("SELECT count(*) FROM examples").fetchone()[0] == 0

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.training.alarms import STEPS, alarms
+from core.training.alarms import STEPS, alarms, unread
 from core.training.mix import Draw, Place, Signal, shares
 from core.training.recipe import Curriculum
 from core.training.rewards import BUILT_IN, RewardError, answer, named
@@ -168,3 +168,13 @@ def test_alarms(change: dict[str, float], name: str | None) -> None:
 
 def test_one_bad_step_is_chance() -> None:
     assert alarms([FINE] * STEPS + [FINE | {"kl": 3.0}], {"VALIDATED": 0.4}) == []
+
+
+def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
+    assert unread(0, {"unread": 1.0, "cut": 1.0}) == []
+    assert unread(20, {"unread": 0.5, "cut": 0.5}) == []
+    (cut,) = unread(20, {"unread": 1.0, "cut": 0.9})
+    assert "100% of the answers" in cut.sentence
+    assert "Raise max_answer_tokens" in cut.sentence
+    (strange,) = unread(20, {"unread": 0.9, "cut": 0.1})
+    assert "look at the answers" in strange.sentence

@@ -98,7 +98,7 @@ async def test_it_follows_a_run_that_goes_on(project: Project, db: sqlite3.Conne
         await opened(pilot)
         assert "4/12 100.0 % (51.0–100.0) 12/min eta 7 m" in shown(pilot)
         assert "reference no benchmark yet: g starts one, o chooses one" in shown(pilot)
-        asked = predictions.questions(db, run.id)
+        asked = [one.question for one in predictions.cases(db, run.id)]
         predictions.add(db, [said(one, WRONG) for one in asked[4:8]])
         runs.update(db, run.id, progress=run.progress | {"done": 8, "accuracy": 0.5, "low": 0.215, "high": 0.785})
         await until(pilot, lambda: "8/12 50.0 %" in shown(pilot) and "✗" in shown(pilot), 5)

@@ -12,6 +12,7 @@ from typing import Any
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from core.benchmark.kept import kept
 from core.benchmark.live import Live
 from core.benchmark.metrics import Figures, figures
 from core.benchmark.outcome import reread
@@ -19,6 +20,7 @@ from core.benchmark.start import BenchParams
 from core.runs.control import Seen
 from storage import predictions
 from storage.database import DatabaseError, connect
+from storage.schema import Run, RunState
 from tui.screens.run_control import RunControl
 
 # So many predictions are read at a time: a tenth of a second.
@@ -36,9 +38,9 @@ Work = Callable[[sqlite3.Connection], object]
 class Loaded(Message):
     """A run was read to its end so far, or `problem` kept it from that."""
 
-    def __init__(self, live: Live, problem: str = "") -> None:
+    def __init__(self, run: str, live: Live | None, problem: str = "") -> None:
         super().__init__()
-        self.live, self.problem = live, problem
+        self.run, self.live, self.problem = run, live, problem
 
 
 class Computed(Message):
@@ -83,54 +85,58 @@ class BenchmarkReading(RunControl):
         run, live = seen.run.id, self._lives.get(seen.run.id)
         if live is None or run in self._loading:
             if run not in self._loading and run not in self._unreadable:
-                self._load(Live(run, BenchParams.model_validate(seen.run.params).samples), seen)
+                self._load(seen)
             return live
-        new = predictions.heard(self.db, run, after=live.cursor, limit=FEW)
+        new = predictions.told(self.db, run, after=live.cursor, limit=FEW)
         live.hear(new)
         self._behind = self._behind or len(new) == FEW
         return live
 
-    def _load(self, live: Live, seen: Seen) -> None:
-        self._loading.add(live.run)
-        read = partial(self._read, live, seen)
+    def _load(self, seen: Seen) -> None:
+        run = seen.run.id
+        self._loading.add(run)
+        read = partial(self._read, seen)
         # What the run itself says of its progress is painted first: a thread that reads takes turns with the app.
-        self.set_timer(SOON_S, partial(self.run_worker, read, thread=True, exit_on_error=False, group=live.run))
+        self.set_timer(SOON_S, partial(self.run_worker, read, thread=True, exit_on_error=False, group=run))
 
-    def _read(self, live: Live, seen: Seen) -> None:
+    def _read(self, seen: Seen) -> None:
         """Read a run to its end; in a thread."""
+        run = seen.run.id
         try:
             connection = connect(self.project.database)
         except DatabaseError as error:
-            self.post_message(Loaded(live, str(error)))
+            self.post_message(Loaded(run, None, str(error)))
             return
         try:
-            self._hear(connection, live)
+            self._hear(connection, seen.run)
             # Where an older reader had read the answers, they are read anew and then shown again.
             if seen.state.ended and reread(self.project, connection, seen.run):
-                self._hear(connection, Live(live.run, live.samples))
+                self._hear(connection, seen.run)
         except sqlite3.Error as error:
-            self.post_message(Loaded(live, str(error)))
+            self.post_message(Loaded(run, None, str(error)))
         finally:
             connection.close()
 
-    def _hear(self, connection: sqlite3.Connection, live: Live) -> None:
+    def _hear(self, connection: sqlite3.Connection, run: Run) -> None:
         worker = get_current_worker()
+        samples = BenchParams.model_validate(run.params).samples
+        live = Live(run.id, samples, predictions.targets(connection, run.id))
         while not worker.is_cancelled:
-            found = predictions.heard(connection, live.run, after=live.cursor, limit=PIECE)
+            found = predictions.told(connection, run.id, after=live.cursor, limit=PIECE)
             live.hear(found)
             if len(found) < PIECE:
-                self.post_message(Loaded(live))
+                self.post_message(Loaded(run.id, live))
                 return
 
     def on_loaded(self, event: Loaded) -> None:
         """Show what was read."""
-        self._loading.discard(event.live.run)
-        if event.problem:
-            self._unreadable[event.live.run] = event.problem
-            self.tell(f"the answers of run {event.live.run[-6:]} cannot be read: {event.problem}", error=True)
+        self._loading.discard(event.run)
+        if event.live is None:
+            self._unreadable[event.run] = event.problem
+            self.tell(f"the answers of run {event.run[-6:]} cannot be read: {event.problem}", error=True)
         else:
-            self._lives[event.live.run] = event.live
-            self._figures.pop(event.live.run, None)
+            self._lives[event.run] = event.live
+            self._figures.pop(event.run, None)
         self.redraw()
 
     def forget(self, *, but: set[str]) -> None:
@@ -139,10 +145,10 @@ class BenchmarkReading(RunControl):
             del self._lives[run]
             self._figures.pop(run, None)
 
-    def figures_of(self, live: Live | None) -> Figures | None:
-        """The figures of a run; of very many answers now and then only, so that they take little of the time."""
+    def figures_of(self, seen: Seen | None, live: Live | None) -> Figures | None:
+        """The figures of a run: those kept when it ended, until all is read; of very many answers only now and then."""
         if live is None:
-            return None
+            return kept(seen.run) if seen is not None and seen.state is RunState.FINISHED else None
         cursor, at, took, found = self._figures.get(live.run, (-1, 0.0, 0.0, None))
         now = time.monotonic()
         if found is None or (cursor != live.cursor and now - at >= SHARE * took):

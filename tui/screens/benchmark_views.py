@@ -20,6 +20,7 @@ from core.benchmark.scored import Scored
 from core.benchmark.start import KIND, BenchParams
 from core.runs.control import Seen, look
 from storage import predictions, runs
+from storage.predictions import Asked
 from storage.schema import Prediction, Run
 from tui.keymap import key
 from tui.screens import benchmark_figures as drawn
@@ -96,7 +97,7 @@ class BenchmarkViews(BenchmarkReading):
             case "confusion":
                 self._draw_confusion(lives)
             case "slices-view":
-                figures = {role: self.figures_of(live) for role, live in lives.items()}
+                figures = {role: self.figures_of(self._seen[role], live) for role, live in lives.items()}
                 self.show("#slices-view-words", drawn.every_slice(figures))
             case "gate":
                 self.show("#gate-words", self._words(gate))
@@ -148,13 +149,13 @@ class BenchmarkViews(BenchmarkReading):
         both = all(self._seen.values())
         reading = Content.styled("reading the answers …", "$text-muted")
         self.show("#pairs", reading if both and counts is None else drawn.paired(counts, verdict, width))
-        figures = {role: self.figures_of(live) for role, live in lives.items()}
+        figures = {role: self.figures_of(self._seen[role], live) for role, live in lives.items()}
         self.show("#slices", self._beside(figures))
         curves = {role: curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live}
         self.query_one("#plot", Plot).accuracy(curves)
         chosen = self._chosen
         self.show("#spent", drawn.spent(figures[self._role], chosen.run.progress if chosen else {}, width))
-        self.show("#newest", self._newest(lives[self._role]))
+        self.show("#newest", self._newest(chosen))
 
     def _beside(self, figures: Mapping[str, Figures | None]) -> Content:
         """What stands beside the plot: levels and domains, and where there is room the confusion."""
@@ -165,22 +166,20 @@ class BenchmarkViews(BenchmarkReading):
             return drawn.slices(figures, BESIDE, room)
         return Content("\n\n").join([drawn.slices(figures, BESIDE, room - below), matrix])
 
-    def _newest(self, live: Live | None) -> Content:
-        if live is None:
+    def _newest(self, seen: Seen | None) -> Content:
+        if seen is None:
             return Content("")
+        run = seen.run.id
         room = max(1, min(NEWEST, self.query_one("#newest").size.height - 1))
-        found = predictions.newest(self.db, live.run, room)
-        cases = predictions.cases(self.db, live.run, list({one.example for one in found}))
-        said = {one.question.example: one.hypothesis for one in cases}
-        rows = [self._answer(one, live, said.get(one.example, "")) for one in found]
+        found = predictions.newest(self.db, run, room)
+        cases = predictions.cases(self.db, run, list({one.example for one in found}))
+        asked = {one.question.example: one for one in cases}
+        rows = [self._answer(one, asked[one.example]) for one in found]
         title = Content.styled(f"newest answers of the {self._role}", "bold $text-accent")
         return Content("\n").join([title, *(rows or [Content("none yet")])])
 
-    def _answer(self, one: Prediction, live: Live, hypothesis: str) -> Content:
-        scored = live.answers.get(one.example)
-        if scored is None:  # it came after the last look
-            return Content("")
-        right = one.decision == scored.label
+    def _answer(self, one: Prediction, asked: Asked) -> Content:
+        about, right = asked.question, one.decision == asked.question.label
         sign, style = (
             ("·", "$text-warning")
             if one.decision is None
@@ -190,12 +189,14 @@ class BenchmarkViews(BenchmarkReading):
         )
         told = drawn.SILENT.get(one.outcome.value, "") if one.decision is None else clean(one.decision, limit=60)
         sure = "" if one.confidence is None else f" {one.confidence:.2f}"
-        is_so = "" if right else f", is {scored.label}"
-        head = f"{line(told + sure + is_so, 34):<34} {line(f'{scored.domain} {scored.level}', 14):<14} "
-        return Content.assemble((f"{sign} ", style), head, line(hypothesis, max(10, self.size.width - len(head) - 5)))
+        is_so = "" if right else f", is {about.label}"
+        head = f"{line(told + sure + is_so, 34):<34} {line(f'{about.domain} {about.level}', 14):<14} "
+        return Content.assemble(
+            (f"{sign} ", style), head, line(asked.hypothesis, max(10, self.size.width - len(head) - 5))
+        )
 
     def _draw_confusion(self, lives: Mapping[str, Live | None]) -> None:
-        figures, seen = self.figures_of(lives[self._role]), self._chosen
+        figures, seen = self.figures_of(self._chosen, lives[self._role]), self._chosen
         if figures is None or seen is None:
             self.show("#confusion-words", Content("reading the answers …" if seen else "no benchmark in this role"))
             return
