@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import partial
 
+from textual.message import Message
 from textual.widgets import ContentSwitcher
 
 from core.benchmark.live import in_role
@@ -11,10 +13,22 @@ from core.benchmark.start import KIND, BenchParams, retry, start
 from core.exchange.files import FileError
 from core.runs.control import RunError, Seen
 from storage import runs
-from storage.schema import RunState
+from storage.database import DatabaseError, connect
+from storage.schema import Run, RunState
 from tui.actions import BENCHMARK, bindings
 from tui.keymap import key
 from tui.screens.benchmark_views import BenchmarkViews
+
+# After so long it is said that a start takes its time.
+SOON_S = 0.2
+
+
+class Started(Message):
+    """A benchmark was started, or `problem` kept it from that."""
+
+    def __init__(self, params: BenchParams, run: Run | None, problem: str) -> None:
+        super().__init__()
+        self.params, self.run, self.problem = params, run, problem
 
 
 class BenchmarkScreen(BenchmarkViews):
@@ -29,6 +43,10 @@ class BenchmarkScreen(BenchmarkViews):
         ("(35.4–48.2)", "the 95 % interval of what stands before it"),
         ("▸", "the chosen run, which c r f l p x are about"),
     )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._starting = False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Back leads to the overview, where there is one to go back to."""
@@ -69,14 +87,36 @@ class BenchmarkScreen(BenchmarkViews):
     def _start(self, params: BenchParams | None) -> None:
         if params is None:
             return
+        self._starting = True
+        self.set_timer(SOON_S, self._say_starting)
+        self.run_worker(partial(self._prepare, params), thread=True, exit_on_error=False, group="start")
+
+    def _say_starting(self) -> None:
+        if self._starting:
+            self.tell("what is asked is being written down …")
+
+    def _prepare(self, params: BenchParams) -> None:
+        """Start the benchmark; in a thread, since of many examples it takes seconds to keep what is asked."""
+        run, problem = None, ""
         try:
-            run = start(self.project, self.db, params)
-        except (RunError, FileError, sqlite3.Error) as error:
-            self.tell(str(error), error=True)
+            connection = connect(self.project.database)
+            try:
+                run = start(self.project, connection, params)
+            finally:
+                connection.close()
+        except (RunError, FileError, DatabaseError, sqlite3.Error) as error:
+            problem = str(error)
+        self.post_message(Started(params, run, problem))
+
+    def on_started(self, event: Started) -> None:
+        """Show the run that starts."""
+        self._starting = False
+        if event.run is None:
+            self.tell(event.problem, error=True)
             return
-        self._role = in_role(self.project.task, params)
-        self._ids[self._role] = run.id
-        self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
+        self._role = in_role(self.project.task, event.params)
+        self._ids[self._role] = event.run.id
+        self.tell(f"run {event.run.id[-6:]} starts; it goes on if you leave")
         self._show_view("overview")
 
     def action_choose(self) -> None:
