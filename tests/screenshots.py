@@ -1,7 +1,13 @@
-"""The pictures of the README: `make screenshots` lets the app itself export them into docs/."""
+"""The pictures of the README: `make screenshots` lets the app itself export them into docs/.
+
+    python -m tests.screenshots [--training PROJECT]
+
+With --training only that of Training is exported, from a project that has trained: that takes too long to be made here.
+"""
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sqlite3
 import tempfile
@@ -45,6 +51,17 @@ def _measured(project: Project, db: sqlite3.Connection) -> None:
 
 
 def main() -> None:
+    """Export all pictures but one, or that one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--training", type=Path)
+    trained = parser.parse_args().training
+    if trained is None:
+        sample()
+    else:
+        asyncio.run(picture(trained, "training", ["7"], 3.0))
+
+
+def sample() -> None:
     """A sample project, half made and in part reviewed, then its screens."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "demo"
