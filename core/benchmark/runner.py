@@ -113,6 +113,14 @@ class _Asking:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._publish()
+        ending = self._over()
+        self._publish()
+        if ending.state is RunState.FINISHED:
+            self._session.progress |= {"kept": keep(figures(list(self._heard.values()), self._labels))}
+        return ending
+
+    def _over(self) -> Ending:
+        """How it ended; what was in doubt is an answer, unless the run goes on another time."""
         if self._ending is not None:
             return self._ending
         if self._session.stopping:
@@ -124,8 +132,6 @@ class _Asking:
                 RunState.STOPPED, f"{self._unasked} questions did not reach the model: resume asks them again"
             )
         failures = predictions.failed(self._db, self._session.run.id)
-        self._publish()
-        self._session.progress |= {"kept": keep(figures(list(self._heard.values()), self._labels))}
         without = f"{failures} without an answer; `sidequest bench retry` asks those again" if failures else ""
         return Ending(RunState.FINISHED, without)
 

@@ -192,6 +192,28 @@ async def test_one_error_among_answers_is_kept(here: None, project: Project, db:
     assert counted(db, run) == {"answered": 4, "error": 1}
 
 
+async def test_an_error_at_the_end_is_in_the_figures(here: None, project: Project, db: sqlite3.Connection) -> None:
+    """Whether it is an answer is only known once all others are there."""
+    fill(db, 5)
+    path = project.folder / "sidequest.toml"
+    path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
+    asked = list[Body]()
+
+    def react(body: Body) -> Reaction:
+        if not is_probe(body):
+            asked.append(body)
+        return SERVER_ERROR if len(asked) == 5 else opinionated(body)
+
+    async with Loopback(react=react) as server:
+        project = with_model(project, server.url, max_in_flight=1)
+        run = start.start(project, db, params())
+        assert (await work(project, db, run)).state is RunState.FINISHED
+    stored = runs.get(db, run.id)
+    assert stored is not None
+    assert (stored.progress["done"], stored.progress["n"]) == (5, 5)
+    assert kept(stored) == outcomes.outcome(project, db, run).figures
+
+
 async def test_samples_vote(here: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 6)
     async with Loopback(react=opinionated) as server:
