@@ -107,6 +107,8 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
         + (f"; {processes.count()} processes" if processes.count() > 1 else "")
         + (f"; goes on after step {begun}" if begun else "")
     )
+    if said := too_long([len(case.answer) for case in made], recipe.max_answer_tokens):
+        telling.log(said, severity="warning")
     if not watched:
         telling.log("the dev split is empty: accuracy is not watched", severity="warning")
     labels = project.task.labels
@@ -124,6 +126,17 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
         return Ending(RunState.STOPPED, "stopped on request, with a checkpoint; resume continues it")
     _keep(policy.model, trainer, phase.adapter)
     return Ending(RunState.FINISHED, watcher.ended_early)
+
+
+def too_long(lengths: Sequence[int], most: int) -> str:
+    """That answers to learn from, of so many tokens each, are longer than the student may write; empty if none is."""
+    over = sum(length > most for length in lengths)
+    if not over:
+        return ""
+    return (
+        f"{over:,} of {len(lengths):,} answers to learn from are longer than max_answer_tokens ({most}): one as long is "
+        f"cut off and decides nothing; {max(lengths)} holds them all"
+    )
 
 
 def refused(recipe: Recipe, number: int, environment: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from core.training.alarms import STEPS, alarms, unread
 from core.training.mix import Draw, Place, Signal, shares
+from core.training.phase import too_long
 from core.training.recipe import Curriculum
 from core.training.rewards import BUILT_IN, RewardError, answer, named
 from storage.schema import Evidence
@@ -168,6 +169,12 @@ def test_alarms(change: dict[str, float], name: str | None) -> None:
 
 def test_one_bad_step_is_chance() -> None:
     assert alarms([FINE] * STEPS + [FINE | {"kl": 3.0}], {"VALIDATED": 0.4}) == []
+
+
+def test_answers_to_learn_from_that_are_too_long_to_be_written_are_counted() -> None:
+    assert too_long([3, 160], 160) == ""
+    assert "1 of 2 answers" in too_long([3, 200], 160)
+    assert "200 holds them all" in too_long([3, 200], 160)
 
 
 def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
