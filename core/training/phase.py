@@ -134,8 +134,8 @@ def too_long(lengths: Sequence[int], most: int) -> str:
     if not over:
         return ""
     return (
-        f"{over:,} of {len(lengths):,} answers to learn from are longer than max_answer_tokens ({most}): one as long is "
-        f"cut off and decides nothing; {max(lengths)} holds them all"
+        f"{over:,} of {len(lengths):,} answers to learn from are longer than max_answer_tokens ({most}): those are "
+        f"cut off before they decide; {max(lengths)} holds them all"
     )
 
 
