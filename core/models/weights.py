@@ -16,6 +16,10 @@ SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
+# Weights that bitsandbytes quantizes together.
+_BLOCK = 64
+
+
 class WeightsError(ValueError):
     """A model cannot be opened; the message says which, why, and what to do."""
 
@@ -104,13 +108,21 @@ def plain(location: dict[str, Any], kind: Any, quantization: str = "none") -> An
 
     of_folder = {**SAFE, "use_safetensors": True, "dtype": kind, **quantized(quantization, kind)}
     if "gguf_file" not in location:
-        return transformers.AutoModelForCausalLM.from_pretrained(**location, **of_folder)
+        return _in_whole_blocks(transformers.AutoModelForCausalLM.from_pretrained(**location, **of_folder))
     made = _unpacked(location, kind)
     if quantization == "none":
         return made
     with tempfile.TemporaryDirectory() as folder:
         made.save_pretrained(folder)
-        return transformers.AutoModelForCausalLM.from_pretrained(folder, **of_folder)
+        return _in_whole_blocks(transformers.AutoModelForCausalLM.from_pretrained(folder, **of_folder))
+
+
+def _in_whole_blocks(model: Any) -> Any:
+    """Keep bitsandbytes from packing anew, as it does on processors with AVX512-BF16, rows that are no whole blocks."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu") and module.in_features % _BLOCK:
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _unpacked(location: dict[str, Any], kind: Any) -> Any:

@@ -107,7 +107,7 @@ def gradients(policy: Policy) -> Any:
 
 
 def test_sft_loses_and_learns_as_without_sharing(folder: Path, tmp_path: Path) -> None:
-    recipe = Recipe(algorithm=Algorithm.SFT, batch=4)
+    recipe = Recipe(algorithm=Algorithm.SFT, batch=4, precision="fp32")
     cases = [case([5, 6, 7, *range(8, 10 + at)], [20 + at, 30, 31, 2][at:]) for at in range(3)]
     trainer = made(folder, recipe, Supervised, tmp_path, cases)
     assert trainer.sharing == ""
@@ -130,7 +130,7 @@ def test_grpo_loses_and_learns_as_trl_does(folder: Path, tmp_path: Path, kl: flo
     """Policy, old and reference log-probabilities, the loss and its gradients, on the same answers."""
     recipe = Recipe(
         algorithm=Algorithm.GRPO, batch=2, micro_batch=2, generations=4, kl=kl, max_answer_tokens=6, passes=2,
-        rewards={"length": 1.0},
+        rewards={"length": 1.0}, precision="fp32",
     )  # fmt: skip
     cases = [case([5, 6, 7, *range(8, 12 + 3 * at)], [9]) for at in range(3)]
     trainer = made(folder, recipe, Reinforcing, tmp_path, cases)
