@@ -15,7 +15,6 @@ _INSTALL = "pip install 'sidequest[train]'"
 SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
-
 # Weights that bitsandbytes quantizes together.
 _BLOCK = 64
 
