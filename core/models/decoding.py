@@ -225,5 +225,8 @@ def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Gener
 
 def out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that memory did not suffice. On a processor, torch has no type of its own for it."""
-    words = ("can't allocate memory", "not enough memory")
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(word in str(error) for word in words)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    said = str(error)
+    # The last is oneDNN's, in full: of what it cannot do at all it names the operation.
+    return "can't allocate memory" in said or "not enough memory" in said or said == "could not create a primitive"

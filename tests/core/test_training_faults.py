@@ -80,8 +80,15 @@ def starved(folder: Path, run_id: str, out: Path) -> None:
     assert run is not None
     has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (has + 200_000_000, resource.RLIM_INFINITY))
+
+    async def train(session: Session) -> Ending:
+        try:
+            return await work.train(session)
+        finally:  # to end, asyncio starts one thread more
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
     with Session(project, db, run) as session:
-        ending = asyncio.run(work.train(session))
+        ending = asyncio.run(train(session))
     out.write_text(f"{ending.state.value} {ending.reason}")
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.models.decoding import out_of_memory
 from core.training.alarms import STEPS, alarms, unread
 from core.training.mix import Draw, Place, Signal, shares
 from core.training.phase import too_long
@@ -185,3 +186,16 @@ def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
     assert "Raise max_answer_tokens" in cut.sentence
     (strange,) = unread(20, {"unread": 0.9, "cut": 0.1})
     assert "look at the answers" in strange.sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"),
+    [
+        ("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", True),
+        ("could not create a primitive", True),
+        ("could not create a primitive descriptor for the matmul primitive", False),
+        ("shape '[32, 0]' is invalid", False),
+    ],
+)
+def test_a_lack_of_memory_is_told_from_other_errors(said: str, is_so: bool) -> None:
+    assert out_of_memory(RuntimeError(said)) is is_so

@@ -35,7 +35,7 @@ class Plot(PlotextPlot):
         self.plt.yticks([0, 50, 100], ["0", "50", "100 %"])
         most = max((found.counts[-1] for found in curves.values() if found.counts), default=1)
         self.plt.xlim(0, most)
-        self.plt.xticks([0, most / 2, most], ["0", f"{most // 2:,}", f"{most:,} answers"])
+        self.plt.xticks([0, most], ["0", f"{most:,} answers"])
         self.refresh()
 
     def reliability(self, bins: list[Bin], role: str) -> None:
