@@ -172,7 +172,8 @@ class BenchmarkViews(BenchmarkReading):
         run = seen.run.id
         room = max(1, min(NEWEST, self.query_one("#newest").size.height - 1))
         found = predictions.newest(self.db, run, room)
-        cases = predictions.cases(self.db, run, list({one.example for one in found}))
+        # Without names all cases would come, which may be 100,000.
+        cases = predictions.cases(self.db, run, list({one.example for one in found})) if found else []
         asked = {one.question.example: one for one in cases}
         rows = [self._answer(one, asked[one.example]) for one in found]
         title = Content.styled(f"newest answers of the {self._role}", "bold $text-accent")

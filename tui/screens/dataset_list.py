@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from rich.cells import set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
@@ -20,12 +19,12 @@ from core.dataset.query import read_query
 from storage import examples, listing
 from storage.database import DatabaseError, connect
 from storage.examples import Filter
-from storage.listing import Order, Row
-from storage.schema import Status
+from storage.listing import Order
 from storage.search import LANGUAGE, QueryError, spans
 from tui.keymap import key
 from tui.screens.live import LiveScreen
 from tui.text import clean, line
+from tui.widgets.columns import cell, columns
 from tui.widgets.example import body
 from tui.widgets.excerpt import excerpt
 from tui.widgets.fields import Field
@@ -41,15 +40,6 @@ SHORT = 50
 # From so many columns on the example under the cursor stands beside the list.
 WIDE = 150
 PREVIEW_S = 0.08
-
-# Columns with their widths; the hypothesis takes the rest. On a narrow screen a status is a sign.
-NARROW = (("id", 6), ("decision", 9), ("conf", 4), ("domain", 8), ("L", 2), ("", 1), ("!", 1), ("split", 5))
-BROAD = (
-    *(("id", 6), ("decision", 9), ("confidence", 10), ("certainty", 9), ("domain", 10), ("L", 2)),
-    *(("status", 8), ("!", 1), ("split", 5)),
-)
-BROAD_FROM = 110
-SIGNS = {Status.PENDING: "·", Status.ACCEPTED: "✓", Status.REJECTED: "✗"}
 
 
 class Read(Message):
@@ -234,12 +224,12 @@ class ListScreen(LiveScreen):
         rows = listing.rows(self.db, numbers, evidence=searched)
         texts = [text for row in rows for text in (row.hypothesis, row.evidence)] if searched else []
         found = spans(texts, self.where.text) if searched else []
-        shown = _columns(self.size.width)
+        shown = columns(self.size.width)
         rest = max(10, width - sum(size + 1 for _, size in shown))
         lines = {}
         for place, row in enumerate(rows):
             in_hypothesis, in_evidence = found[2 * place : 2 * place + 2] if searched else ([], [])
-            pieces: list[Part] = [part for name, size in shown for part in ((_cell(row, name, size)), (" ", ""))]
+            pieces: list[Part] = [part for name, size in shown for part in ((cell(row, name, size)), (" ", ""))]
             if in_evidence and not in_hypothesis:
                 pieces.append(("ev ", "muted"))
                 cut = excerpt(row.evidence, in_evidence, rest - len("ev "))
@@ -250,7 +240,7 @@ class ListScreen(LiveScreen):
         return lines
 
     def _draw_head(self) -> None:
-        names = [f"{name:<{size}}" for name, size in _columns(self.size.width)]
+        names = [f"{name:<{size}}" for name, size in columns(self.size.width)]
         self.show("#head", Content.styled("  " + " ".join([*names, "hypothesis"]), "bold"))
 
     def draw_progress(self) -> None:
@@ -365,36 +355,6 @@ def highlighted(drawn: Content, words: str) -> Content:
 def spoken(order: Order) -> str:
     """An order in words."""
     return "by cell" if order is Order.CELL else f"{order.value.replace('-', ' ')} first"
-
-
-def _columns(width: int) -> tuple[tuple[str, int], ...]:
-    return BROAD if width >= BROAD_FROM else NARROW
-
-
-def _cell(row: Row, name: str, size: int) -> Part:
-    style = ""
-    match name:
-        case "id":
-            text, style = row.id[-6:], "muted"
-        case "decision":
-            text = row.decision
-        case "conf" | "confidence":
-            text = f"{row.confidence:.2f}"
-        case "domain":
-            text = row.domain
-        case "L":
-            text = str(row.level)
-        case "status" | "":
-            text = row.status.value if name else SIGNS[row.status]
-            style = "muted" if row.status is Status.PENDING else row.status.value
-        case "!":
-            text, style = ("!" if row.flagged else ""), "warning"
-        case "split":
-            text = row.split or "–"
-        case _:
-            text = "–" if row.certainty is None else f"{row.certainty:.2f}"
-    cut = line(text, size)
-    return set_cell_size(cut, size), style
 
 
 def _language() -> Content:

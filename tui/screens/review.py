@@ -52,8 +52,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         self._case: Case | None = None
         # What they had decided about the one in front, where its label turned out to be another.
         self._value = ""
-        self._diffing = False
-        self._warned = False
+        self._diffing = self._warned = False
         self._pace = Pace()
         self._others = -1
 

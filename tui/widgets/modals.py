@@ -36,19 +36,8 @@ class Confirm(Modal):
         self._question = question
 
     def compose(self) -> ComposeResult:
-        yield Static(
-            Content.assemble(
-                content(self._question),
-                "\n\n",
-                ("y", "bold"),
-                " yes   ",
-                ("n", "bold"),
-                " or ",
-                ("escape", "bold"),
-                " no",
-            ),
-            id="box",
-        )
+        ways = Content.from_markup("[b]y[/b] yes   [b]n[/b] or [b]escape[/b] no")
+        yield Static(Content.assemble(content(self._question), "\n\n", ways), id="box")
 
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
