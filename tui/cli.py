@@ -65,6 +65,10 @@ def main(ctx: click.Context, folder: Path, reviewer: str) -> None:
 
     Without a verb it opens the app on the project of the current folder.
     """
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise click.UsageError("the current folder is no longer there: go to one that is, with `cd`") from None
     ctx.obj = Context(folder, reviewer)
     if ctx.invoked_subcommand is None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):

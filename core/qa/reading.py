@@ -34,6 +34,7 @@ _CAUSE = re.compile(
 _AGENT = re.compile(r"\b(?:the|an?) ((?:(?!\bthe\b).)+?)(?: in place)?$")
 
 
+_ROUNDED = 1.0  # points by which a stated change may differ from that of the figures, which are rounded too
 _LONGEST = 4000  # characters; past this a text is no sentence or piece that anyone would read
 
 
@@ -133,8 +134,11 @@ _AFTER_WITH = re.compile(r"^\W*(?:\w+\W+){0,4}?(?:with|under|once|after|afterwar
 _AFTER_WITHOUT = re.compile(r"^\W*(?:\w+\W+){0,4}?(?:without|before|in the (?:control|comparison))\b")
 _CUES: tuple[tuple[Arm, re.Pattern[str]], ...] = (
     ("with", re.compile(r"\b(?:with|under|afterwards|after|once)\b")),
-    ("without", re.compile(r"\b(?:from|without|before|control|comparison|against)\b")),
+    ("without", re.compile(r"\b(?:from|had been|without|before|control|comparison|against)\b")),
 )
+# How far something went, stated beside the figures from which it follows.
+_BY = re.compile(r"\bby (\d+(?:\.\d+)?) ?%")
+_BALANCES = ((1, "saved more than it cost"), (0, "broke even"), (-1, "cost more than it saved"))
 _SAVING = re.compile(r"\b(?:savings?|saved)\b")
 _COST = re.compile(r"\b(?:costs?|outlays?|spending)\b")
 _SAME_WAY = re.compile(r"in step with|\bfollows\b|the same direction")
@@ -219,10 +223,11 @@ def _part(sentence: str, claim: Hypothesis) -> int | None:
 
 
 def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
-    numbers = [
-        (float(m[1].replace(",", "")), m.start(), m.end()) for m in _NUMBER.finditer(_PER.sub("per ⟨k⟩ ", sentence))
-    ]
     text = _PER.sub("per ⟨k⟩ ", sentence)
+    stated = _BY.search(text)
+    if stated and len(_NUMBER.findall(text)) == 3:
+        text = text[: stated.start()] + text[stated.end() :]
+    numbers = [(float(m[1].replace(",", "")), m.start(), m.end()) for m in _NUMBER.finditer(text)]
     if claim.causes and "⟨d" in text and "the change in ⟨m0⟩" in text:
         causes = [int(found[1]) for found in re.finditer(r"⟨d(\d)⟩", text)]
         reading.shares |= {cause: number[0] for cause, number in zip(causes, numbers, strict=False)}
@@ -250,6 +255,7 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
         values = dict(arms[:2])
         change = values["with"] / values["without"] - 1 if values["without"] else 0.0
         reading.contradiction |= said is not None and said != sign(change)
+        reading.contradiction |= stated is not None and abs(float(stated[1]) - 100 * abs(change)) > _ROUNDED
         reading.reports.append(Report(part, change=change))
     elif len(arms) == 1:
         reading.reports.append(Report(part, arm=arms[0][0], value=arms[0][1]))
@@ -258,17 +264,21 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
 
 
 def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], reading: Reading) -> None:
+    said = {state: words for state, words in _BALANCES if words in text}
     if not numbers:
-        states = ((1, r"saved more than it cost"), (0, r"broke even"), (-1, r"cost more than it saved"))
-        reading.reports += [Report(part, state=state) for state, words in states if re.search(words, text)]
+        reading.reports += [Report(part, state=state) for state in said]
         return
+    for words in said.values():
+        text = text.replace(words, "")
     words = sorted(
         [(m.start(), "with") for m in _SAVING.finditer(text)] + [(m.start(), "without") for m in _COST.finditer(text)]
     )
     kinds = [kind for number, (_, kind) in enumerate(words) if number == 0 or words[number - 1][1] != kind]
     if len(numbers) == 2 and len(set(kinds)) == 2:
         values = {kind: number[0] for kind, number in zip(kinds, numbers, strict=False)}
-        reading.reports.append(Report(part, change=values["with"] / values["without"] - 1))
+        change = values["with"] / values["without"] - 1 if values["without"] else 0.0
+        reading.contradiction |= bool(said) and sign(change) not in said
+        reading.reports.append(Report(part, change=change))
     elif len(numbers) == 1 and kinds:
         reading.reports.append(Report(part, arm="with" if kinds[0] == "with" else "without", value=numbers[0][0]))
 

@@ -32,6 +32,7 @@ from core.generation.procedural.worlds import (
 from core.generation.source import Cell, Request, Written
 from core.project import parse, template
 from core.qa.duplicates import of_candidate
+from core.qa.reading import direction
 from core.qa.rules import check
 from core.task import Level, Task
 from storage.schema import Candidate, Flaw
@@ -194,6 +195,28 @@ def test_a_family_has_the_decisions_in_the_proportion_of_the_whole() -> None:
         for slot in range(count):
             families.setdefault(example(Cell("risk", 4, decision), slot).family, Counter())[decision] += 1
     assert list(families.values()) == [Counter({VALIDATED: 3, REJECTED: 2, REFINED: 1})] * 2
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_where_one_step_decides_each_piece_says_what_it_found(level: int) -> None:
+    balances = ("saved more than it cost", "broke even", "cost more than it saved")
+    causes = ("accounted for more", "more passed through", "most of the change")
+    for number, domain in enumerate(known_domains() * 12):
+        written = candidate_of(example(Cell(domain, level, DECISIONS[number % 3]), number % 4, number))
+        for piece in written.evidence:
+            if piece.relevance >= the_task().level(level).relevance[0]:
+                words = any(phrase in piece.content for phrase in (*balances, *causes))
+                assert words or direction(piece.content) is not None, piece.content
+
+
+@settings(max_examples=200, deadline=None)
+@given(cells, st.integers(0, 40), st.integers(0, 2**63))
+def test_the_reasoning_says_of_each_part_whether_it_holds(cell: Cell, slot: int, seed: int) -> None:
+    reasoning = candidate_of(example(cell, slot, seed)).reasoning
+    parts = [found == "holds" for found in re.findall(r": this part (holds|does not hold)\.", reasoning)]
+    allowed = {VALIDATED: [[True, True]], REFINED: [[True, False], [False, True]], REJECTED: [[False], [False, False]]}
+    assert parts in allowed[cell.decision]
+    assert reasoning.endswith(f": {cell.decision}.")
 
 
 def test_there_are_at_least_six_scenarios_in_every_domain() -> None:

@@ -70,6 +70,8 @@ def test_looks_at_text_only_and_at_no_order(number: int, level: int, rng: object
 
 
 CLAIM = "The night bus raises the ticket revenue among students but leaves it unchanged among commuters."
+RANGE = "The night bus raises the ticket revenue by 8 to 12 %."
+MONEY = "The night bus saves more than it costs among students but breaks even among commuters."
 
 
 def pieces(*contents: str, source: str = "Randomised trial, May 2024") -> list[Piece]:
@@ -178,21 +180,29 @@ def test_each_planted_flaw_lowers_its_criterion(flaw: Flaw, criteria: set[str]) 
     assert seen >= 5
 
 
-def test_words_against_figures_are_noticed() -> None:
+@pytest.mark.parametrize(
+    ("hypothesis", "content", "sound_words"),
+    [
+        (CLAIM, "Among students, the ticket revenue rose from 48.2 to 41.0 points with the night bus.", False),
+        (RANGE, "The ticket revenue rose by 10 %: 20.0 points without the night bus, 22.0 points with it.", True),
+        (RANGE, "The ticket revenue rose by 30 %: 20.0 points without the night bus, 22.0 points with it.", False),
+        (
+            MONEY,
+            "Among students, the night bus saved more than it cost: savings of €90 stood against costs of €60.",
+            True,
+        ),
+        (
+            MONEY,
+            "Among students, the night bus saved more than it cost: savings of €60 stood against costs of €90.",
+            False,
+        ),
+    ],
+)
+def test_words_against_figures_are_noticed(hypothesis: str, content: str, sound_words: bool) -> None:
     cell, candidate = sound(0, 1)
-    claim = candidate.model_copy(
-        update={
-            "hypothesis": CLAIM,
-            "evidence": [
-                Evidence(
-                    source="Randomised trial",
-                    content="Among students, the ticket revenue rose from 48.2 to 41.0 points with the night bus.",
-                    relevance=0.9,
-                )
-            ],
-        }
-    )
-    assert assess(the_task(), claim, cell).rubric["evidence_realistic"] < 0.5
+    piece = Evidence(source="Randomised trial", content=content, relevance=0.9)
+    claim = candidate.model_copy(update={"hypothesis": hypothesis, "evidence": [piece]})
+    assert (assess(the_task(), claim, cell).rubric["evidence_realistic"] >= 0.5) is sound_words
 
 
 def test_judging_gives_all_criteria_and_costs_nothing() -> None:

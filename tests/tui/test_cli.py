@@ -143,6 +143,14 @@ def test_a_wrong_request_to_a_project(project: Project, words: list[str], messag
     assert "Traceback" not in done.stderr
 
 
+def test_a_current_folder_that_was_deleted_is_told_in_words(tmp_path: Path) -> None:
+    words = f'rmdir "$PWD"; exec "{COMMAND[0]}" init elsewhere'
+    done = subprocess.run(["sh", "-c", words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "the current folder is no longer there" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_mistake_in_the_file_is_named_by_line(project: Project) -> None:
     path = project.folder / "sidequest.toml"
     path.write_text(path.read_text().replace("steps = 3", "steps = 99"))

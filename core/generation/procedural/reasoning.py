@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from random import Random
 
-from core.generation.procedural.bodies import Body, Form, Role
-from core.generation.procedural.wording import Style, amount, capital, sentence
+from core.generation.procedural.bodies import Body, Finding, Form, Role
+from core.generation.procedural.wording import Style, amount, sentence
 from core.generation.procedural.worlds import REFINED, REJECTED, VALIDATED, Scenario, World
 from storage.schema import Evidence
 
 _CLOSING = {
-    VALIDATED: (
-        "Both parts of the claim hold as stated: VALIDATED",
-        "Nothing in the claim has to change, so it is VALIDATED",
-        "The claim matches what was found in every part; VALIDATED",
-    ),
+    VALIDATED: ("Both parts hold as stated: VALIDATED", "Both parts hold and nothing has to change: VALIDATED"),
     REFINED: (
-        "Part of the claim holds, but it has to be restated: REFINED",
-        "The claim is right in part only and needs another wording, hence REFINED",
-        "With that correction the rest of the claim stands: REFINED",
+        "One part holds, the other has to be restated: REFINED",
+        "One part holds, and with the other put right the claim stands: REFINED",
     ),
-    REJECTED: (
-        "The core of the claim is contradicted: REJECTED",
-        "What the claim asserts is not what was found, so it is REJECTED",
-        "No correction short of a different claim would fit the evidence; REJECTED",
-    ),
+    REJECTED: ("Neither part holds: REJECTED", "Neither part holds, so the claim is contradicted: REJECTED"),
 }
+# Where a direction carries the claim, the second part, its size or cause, says nothing without it.
+_CARRIED = (
+    "The direction carries the claim, and it is wrong: REJECTED",
+    "With the wrong direction nothing of the claim is left: REJECTED",
+)
 
 
 def reasoning(world: World, body: Body, claim: int, decision: str, shown: list[Evidence], rng: Random) -> str:
     """The reasoning for `decision` on hypothesis `claim` over `body`, whose pieces are `shown` in the same order."""
-    lines = [_settled(body, shown, rng), *_comparisons(world, body, claim, rng)]
+    lines = [_settled(body, shown, rng), *_comparisons(world, body, claim)]
     lines += _set_aside(body, shown, rng)
-    return " ".join(sentence(line) for line in [*lines, rng.choice(_CLOSING[decision])] if line)
+    carried = decision == REJECTED and world.scenario in (Scenario.SIZE, Scenario.DRIVERS)
+    return " ".join(sentence(line) for line in [*lines, rng.choice(_CARRIED if carried else _CLOSING[decision])])
 
 
 def _settled(body: Body, shown: list[Evidence], rng: Random) -> str:
@@ -51,30 +48,55 @@ def _settled(body: Body, shown: list[Evidence], rng: Random) -> str:
     return rng.choice((f"What weighs most is {names}", f"The decisive figures come from {names}"))
 
 
-def _comparisons(world: World, body: Body, claim: int, rng: Random) -> list[str]:
+def _comparisons(world: World, body: Body, claim: int) -> list[str]:
     claimed, found = world.states[claim], world.states[body.position]
-    if world.scenario == Scenario.SIZE:
-        low, high = world.bands[claimed[1]]
-        change = abs(body.findings[0].with_value / body.findings[0].without_value - 1) * 100
-        way = "up" if found[0] > 0 else "down"
-        size = f"{'a rise' if claimed[0] > 0 else 'a fall'} of {low} to {high} %"
-        return [f"The figures put the change at about {change:.0f} % {way}, where the claim has {size}"]
-    if world.scenario == Scenario.DRIVERS:
-        lines = [_against(f"the {world.metrics[0].name}", claimed[0], found[0], _ground(world, body, 0), rng)]
-        same = "as" if claimed[1] == found[1] else "contrary to what"
-        return [*lines, f"The larger share of the change came from {world.drivers[found[1]]}, {same} the claim says"]
-    if world.scenario == Scenario.BREAK_EVEN:
-        words = {1: "savings exceed costs", 0: "savings and costs are level", -1: "costs exceed savings"}
+    if world.scenario in (Scenario.SIZE, Scenario.DRIVERS):
+        first = _moved(f"the {world.metrics[0].name}", _ground(world, body, 0), claimed[0], found[0])
+        if claimed[0] != found[0]:
+            return [first]
         return [
-            f"{capital(place)}, {words[truth]}, which {'is as' if says == truth else 'is not what is'} claimed"
-            for place, says, truth in zip(world.contexts, claimed, found, strict=True)
+            first,
+            _size(world, body, claimed[1]) if world.scenario == Scenario.SIZE else _cause(world, claimed, found),
+        ]
+    if world.scenario == Scenario.BREAK_EVEN:
+        return [
+            _balance(f"the {world.intervention} {place}", body.findings[part], *states)
+            for part, (place, *states) in enumerate(zip(world.contexts, claimed, found, strict=True))
         ]
     return [
-        _against(f"the {metric.name}" + (f" {place}" if place else ""), says, truth, _ground(world, body, part), rng)
-        for part, (metric, place, says, truth) in enumerate(
-            zip(world.metrics, world.contexts, claimed, found, strict=True)
-        )
+        _moved(f"the {metric.name}" + (f" {place}" if place else ""), _ground(world, body, part), *states)
+        for part, (metric, place, *states) in enumerate(zip(world.metrics, world.contexts, claimed, found, strict=True))
     ]
+
+
+def _moved(subject: str, ground: str, claimed: int, found: int) -> str:
+    went = {1: "rises", 0: "does not change", -1: "falls"}[found]
+    says = {1: "rising", 0: "unchanged", -1: "falling"}[claimed]
+    seen = f"On {subject}: {ground}, so it {went}" if ground else f"{subject} {went}"
+    return _part(seen, f"it {says}", claimed == found)
+
+
+def _balance(subject: str, finding: Finding, claimed: int, found: int) -> str:
+    does = {1: "saves more than it costs", 0: "breaks even", -1: "costs more than it saves"}[found]
+    says = {1: "saving more than it costs", 0: "breaking even", -1: "costing more than it saves"}[claimed]
+    figures = f"€{finding.without_value:,.0f} spent, €{finding.with_value:,.0f} saved"
+    return _part(f"On {subject}: {figures}, so it {does}", f"it {says}", claimed == found)
+
+
+def _size(world: World, body: Body, claimed: int) -> str:
+    low, high = world.bands[claimed]
+    change = abs(body.findings[0].with_value / body.findings[0].without_value - 1) * 100
+    return _part(f"On its size: about {change:.0f} %", f"{low} to {high} %", low <= change <= high)
+
+
+def _cause(world: World, claimed: tuple[int, int], found: tuple[int, int]) -> str:
+    seen, says = world.drivers[found[1]], world.drivers[claimed[1]]
+    return _part(f"On its cause: most came from {seen}", f"{says} as the main one", claimed[1] == found[1])
+
+
+def _part(seen: str, says: str, holds: bool) -> str:
+    """What was seen stands before what is claimed: who writes it the other way finds what the claim wants."""
+    return f"{seen}; the claim has {says}: this part {'holds' if holds else 'does not hold'}"
 
 
 def _ground(world: World, body: Body, part: int) -> str:
@@ -92,21 +114,6 @@ def _ground(world: World, body: Body, part: int) -> str:
         without = f"{quoted.without_value:,.{max(metric.decimals, 0)}f}"
         return f"{without} without, {amount(metric, quoted.with_value, Style(True, True))} with"
     return ""
-
-
-def _against(subject: str, claimed: int, found: int, ground: str, rng: Random) -> str:
-    went = {1: "rises", 0: "does not change", -1: "falls"}
-    why = f" ({ground})" if ground else ""
-    if claimed == found:
-        return rng.choice(
-            (f"{subject} {went[found]}{why}, as claimed", f"The claim is right that {subject} {went[found]}{why}")
-        )
-    return rng.choice(
-        (
-            f"{subject} {went[found]}{why}, where the claim says that it {went[claimed]}",
-            f"the claim says that {subject} {went[claimed]}, but it {went[found]}{why}",
-        )
-    )
 
 
 def _set_aside(body: Body, shown: list[Evidence], rng: Random) -> list[str]:

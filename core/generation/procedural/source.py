@@ -18,7 +18,7 @@ from core.task import Level, Task
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
 NAME = "procedural"
-VERSION = "1"
+VERSION = "2"
 
 
 class UnsuitableTaskError(ValueError):

@@ -46,14 +46,6 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def with_article(name: str) -> str:
-    """`name` with 'a' or 'an', as it is spoken."""
-    spoken = name.startswith(("a", "e", "i", "o", "hour", "hon")) or (
-        name.startswith("u") and not name.startswith(("uni", "use", "usu"))
-    )
-    return f"{'an' if spoken else 'a'} {name}"
-
-
 def fronted(context: str) -> str:
     """`context` before a sentence: 'Among new users, ', or nothing."""
     return f"{capital(context)}, " if context else ""

@@ -6,24 +6,25 @@ from dataclasses import replace
 from random import Random
 
 from core.generation.procedural.bodies import Fact, Form
-from core.generation.procedural.wording import Style, amount, fresh, fronted, percent, sentence, trailing, with_article
+from core.generation.procedural.wording import Style, amount, fresh, fronted, percent, sentence, trailing
 from core.generation.procedural.worlds import Scenario, World
 
 _ROSE = ("rose", "went up", "climbed", "increased", "grew")
 _FELL = ("fell", "went down", "dropped", "declined", "came down")
 _STAYED = ("stayed level", "did not move", "remained the same", "held steady")
 
+# A study that measured both sides says which way it went: that is what makes a single step of it.
 _BOTH = (
-    "{F}the {m} came to {w} with the {i} and {o} without it",
-    "The {m}{t} stood at {o} before the {i} and at {w} afterwards",
-    "{F}the {m} went from {o} to {w} once the {i} was in place",
-    "With the {i}, the {m}{t} came to {w}, against {o} in the comparison group",
-    "{F}the comparison group recorded {am} of {o}, and the group with the {i} recorded {w}",
+    "{F}the {m} {v}: it came to {w} with the {i} and {o} without it",
+    "The {m}{t} {v}: it stood at {o} before the {i} and at {w} afterwards",
+    "{F}the {m} {v} once the {i} was in place: it had been {o} and came to {w}",
+    "With the {i}, the {m}{t} {v}: {w}, against {o} in the comparison group",
+    "{F}the {m} {v}: the comparison group recorded {o}, and the group with the {i} recorded {w}",
     "The {m}{t} {v}: {o} without the {i}, {w} with it",
-    "The {i} took the {m}{t} from {o} to {w}",
-    "Measured{t}, the {m} ended at {w} under the {i}; the control figure was {o}",
+    "{F}the {m} {v} when the {i} arrived, with {o} before and {w} after",
+    "Measured{t}, the {m} {v} under the {i}: it ended at {w}, where the control figure was {o}",
     "{F}the {m} {v} from {o} to {w} after the {i} went live",
-    "{F}the {m} averaged {w} under the {i}, compared with {o} in the control group",
+    "{F}the {m} {v}: it averaged {w} under the {i}, compared with {o} in the control group",
 )
 _WITH = (
     "{F}the {m} averaged {w} with the {i}",
@@ -77,17 +78,18 @@ _OPEN = (
     "For the {m}{t}, the interval ran from a fall of {a} to a rise of {b} under the {i}; the effect is unclear",
 )
 _BALANCE = (
-    "{F}the {i} brought savings of {w} against costs of {o}",
-    "The costs of the {i}{t} came to {o} a year, and the savings to {w}",
-    "{F}savings of {w} a year stood against outlays of {o} for the {i}",
-    "Spending on the {i}{t} totalled {o}; the savings it brought totalled {w}",
+    "{F}the {i} {v}: it brought savings of {w} against costs of {o}",
+    "The {i}{t} {v}: the costs came to {o} a year, and the savings to {w}",
+    "{F}the {i} {v}: savings of {w} a year stood against outlays of {o}",
+    "The {i}{t} {v}: spending on it totalled {o}; the savings it brought totalled {w}",
 )
+_BALANCED = {1: "saved more than it cost", 0: "just about broke even", -1: "cost more than it saved"}
 _SAVING = ("{F}the {i} brought savings of {w} a year", "The yearly savings from the {i}{t} came to {w}")
 _COST = ("{F}the {i} cost {o} a year to run", "The yearly outlays for the {i}{t} came to {o}")
 _SHARES = (
-    "Of the change in the {m}, {w} passed through {d} and {o} through {e}",
-    "{D} accounted for {w} of the change in the {m}, {e} for {o}",
-    "Split by cause, {w} of the change in the {m} came from {d} and {o} from {e}",
+    "Of the change in the {m}, more passed through {d} than through {e}: {w} against {o}",
+    "{D} accounted for more of the change in the {m} than {e}: {w} against {o}",
+    "Split by cause, most of the change in the {m} came from {d}: {w}, against {o} from {e}",
 )
 _SHARE = (
     "{D} accounted for {w} of the change in the {m}",
@@ -97,7 +99,7 @@ _SHARE = (
 
 
 # Told of a time after the start, a figure from before it makes no sense.
-_EARLIER = ("before", "went from", "took", "from {o}")
+_EARLIER = ("before", "had been", "from {o}")
 
 
 def _forms(world: World, fact: Fact) -> list[str]:
@@ -137,12 +139,13 @@ def state_fact(world: World, fact: Fact, look: Style, used: set[object], rng: Ra
         template = fresh({1: _STEP, -1: _COUNTER, 0: _APART}[finding.linked], used, rng)
     else:
         template = fresh(_forms(world, fact), used, rng)
+    if fact.form == Form.BOTH and world.scenario == Scenario.SIZE:
+        verb = f"{verb} by {percent(round(abs(finding.with_value / finding.without_value - 1) * 100), look)}"
     return sentence(
         template.format(
             F=fronted(context),
             t=trailing(context),
             m=metric.name,
-            am=with_article(metric.name),
             i=world.intervention,
             w=amount(metric, finding.with_value, look),
             o=amount(metric, finding.without_value, look),
@@ -159,11 +162,7 @@ def state_fact(world: World, fact: Fact, look: Style, used: set[object], rng: Ra
 def _money(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
     finding, context, metric = fact.finding, world.contexts[fact.part], world.metrics[fact.part]
     if fact.form in (Form.SAID, Form.OPEN):
-        said = {
-            1: "the {i} saved more than it cost",
-            0: "the {i} just about broke even",
-            -1: "the {i} cost more than it saved",
-        }[finding.state]
+        said = f"the {{i}} {_BALANCED[finding.state]}"
         text = "whether the {i} saved more than it cost is unclear" if fact.form == Form.OPEN else said
         start = "" if fact.form == Form.OPEN else rng.choice(("people there say that ", "it is said that ", ""))
         return sentence(f"{fronted(context)}{start}{text}".format(i=world.intervention))
@@ -173,6 +172,7 @@ def _money(world: World, fact: Fact, look: Style, used: set[object], rng: Random
             F=fronted(context),
             t=trailing(context),
             i=world.intervention,
+            v=_BALANCED[finding.state],
             w=amount(metric, finding.with_value, look),
             o=amount(metric, finding.without_value, look),
         )
@@ -192,7 +192,7 @@ def _share(world: World, fact: Fact, look: Style, used: set[object], rng: Random
         return sentence(f"How much of the change in the {metric.name} came from {first} or {second} is unclear")
     if fact.form == Form.BOTH:
         template = fresh(_SHARES, used, rng)
-        if rng.random() < 0.5:
+        if finding.with_value < finding.without_value:
             first, second, one, two = second, first, two, one
     else:
         template = fresh(_SHARE, used, rng)
