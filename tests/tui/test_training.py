@@ -22,7 +22,7 @@ from storage.schema import RunState
 from tests.core.judged import fill
 from tests.core.test_training_memory import SHAPE
 from tests.tui.conftest import RAW, SIZE, shown, told, until
-from tests.tui.in_training import figures, opened, trained
+from tests.tui.in_training import figures, look, opened, trained
 from tui.app import SidequestApp
 from tui.screens.training import TrainingScreen
 from tui.screens.training_form import TrainingForm
@@ -158,6 +158,21 @@ async def test_a_run_before_its_first_step(app: SidequestApp, db: sqlite3.Connec
         await pilot.press("c")
         await pilot.pause()
         assert "dev ece: not known yet" in shown(pilot)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 45)])
+@pytest.mark.parametrize("steps", [0, 1])
+async def test_a_run_that_has_looked_at_the_dev_split_only(
+    app: SidequestApp, db: sqlite3.Connection, size: tuple[int, int], steps: int
+) -> None:
+    run = trained(db, steps)
+    training.add_look(db, run.id, "small", 0, look(0))
+    async with app.run_test(size=size) as pilot:
+        await opened(pilot)
+        assert "50 %" in shown(pilot)
+        await pilot.press("c")
+        await pilot.pause()
+        assert "dev accuracy" in shown(pilot)
 
 
 async def test_a_run_that_failed_says_why_and_the_way_on(app: SidequestApp, db: sqlite3.Connection) -> None:
