@@ -225,8 +225,10 @@ def _part(sentence: str, claim: Hypothesis) -> int | None:
 def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
     text = _PER.sub("per ⟨k⟩ ", sentence)
     stated = _BY.search(text)
-    if stated and len(_NUMBER.findall(text)) == 3:
+    if stated is not None and len(_NUMBER.findall(text)) == 3:
         text = text[: stated.start()] + text[stated.end() :]
+    else:
+        stated = None
     numbers = [(float(m[1].replace(",", "")), m.start(), m.end()) for m in _NUMBER.finditer(text)]
     if claim.causes and "⟨d" in text and "the change in ⟨m0⟩" in text:
         causes = [int(found[1]) for found in re.finditer(r"⟨d(\d)⟩", text)]
@@ -268,8 +270,8 @@ def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], rea
     if not numbers:
         reading.reports += [Report(part, state=state) for state in said]
         return
-    for words in said.values():
-        text = text.replace(words, "")
+    for phrase in said.values():
+        text = text.replace(phrase, "")
     words = sorted(
         [(m.start(), "with") for m in _SAVING.finditer(text)] + [(m.start(), "without") for m in _COST.finditer(text)]
     )

@@ -45,7 +45,7 @@ class Curve(Plot):
             self.plt.yticks([0, 50, 100], ["0", "50", "100 %"])
         # The first look is at step 0, where the axis would have no length yet.
         last = max([1, *(one.points[-1][0] for one in lines if one.points)])
-        ticks = sorted({0, last // 2, last})
+        ticks: list[float] = sorted({0, last // 2, last})
         self.plt.xlim(0, last)
         self.plt.xticks(ticks, [f"{tick:,}" for tick in ticks])
         self.plt.title(title if any(one.points for one in lines) else f"{title}: not known yet")
