@@ -75,8 +75,7 @@ def write(
 ) -> list[Written]:
     """`times` answers to each case, side by side; each prompt is read once, and what all share is read once for all."""
     prompts = [case.prompt for case in cases]
-    # A single prompt is a beginning, too: what is remembered of one is laid out with room for the answers.
-    shared = shared_prefix(prompts) if decoder.shares else 0
+    shared = shared_prefix(prompts) if decoder.shares and len(prompts) > 1 else 0
     prefix = decoder.prefix(prompts[0][:shared])
     return decoder.generate(prompts, prefix, limit, lambda text: complete(text, labels), sampling, times=times)
 
