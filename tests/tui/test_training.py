@@ -162,7 +162,7 @@ async def test_a_run_before_its_first_step(app: SidequestApp, db: sqlite3.Connec
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45)])
 @pytest.mark.parametrize("steps", [0, 1])
-async def test_a_run_that_has_looked_at_the_dev_split_only(
+async def test_a_run_whose_only_look_was_before_its_first_step(
     app: SidequestApp, db: sqlite3.Connection, size: tuple[int, int], steps: int
 ) -> None:
     run = trained(db, steps)
