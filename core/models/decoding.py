@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel
@@ -57,12 +56,15 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Decoder:
-    """A causal language model. `text` makes text of tokens, `ends` are the tokens that end an answer."""
+    """A causal language model. `text` makes text of tokens, `ends` are the tokens that end an answer.
+
+    `stopping` is asked before each step whether the work is to stop.
+    """
 
     model: PreTrainedModel
     text: Callable[[list[int]], str]
     ends: frozenset[int]
-    stop: threading.Event = field(default_factory=threading.Event)
+    stopping: Callable[[], bool] = lambda: False
 
     @property
     def shares(self) -> bool:
@@ -91,7 +93,7 @@ class Decoder:
         """What the model writes to each prompt, all of which begin with `prefix`; `times` to each, side by side.
 
         A row ends with one of `ends`, which is not part of its ids, with a text of which `ended` says so, or after
-        `limit` tokens. Raises StoppedError between two steps once `stop` is set.
+        `limit` tokens. Raises StoppedError.
         """
         draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
         written: list[list[int]] = [[] for _ in range(len(prompts) * times)]
@@ -183,7 +185,7 @@ class Decoder:
 
         Unless `padded`, no token that counts has padding before it. Raises StoppedError.
         """
-        if self.stop.is_set():
+        if self.stopping():
             raise StoppedError
         start, batch.length = batch.length, batch.length + ids.shape[1]
         logits: torch.Tensor = self.model(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +65,8 @@ class LocalModel:
         self._labels = self._chat.answers(asking.labels)
         self._limit = max(map(len, self._labels)) if asking.mode is Mode.DIRECT else asking.limit
         self._holds = weights.holds
-        self._decoder = Decoder(weights.model, self._chat.text, weights.ends)
+        self._stop = threading.Event()
+        self._decoder = Decoder(weights.model, self._chat.text, weights.ends, self._stop.is_set)
         self._budget = min(BUDGET, weights.affords)
         self._shared: tuple[int, ...] = ()
         self._prefix = Prefix()
@@ -81,10 +83,10 @@ class LocalModel:
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
-            self._decoder.stop.set()
+            self._stop.set()
             await asyncio.wait([work])
             work.exception()
-            self._decoder.stop.clear()
+            self._stop.clear()
             raise
 
     async def close(self) -> None:

@@ -28,7 +28,10 @@ def look(
     tokens: Sequence[list[int]],
     most: int,
 ) -> dict[str, Any]:
-    """The figures of the answers to `cases`, of at most `most` tokens; `tokens` are the labels as answers."""
+    """The figures of the answers to `cases`, of at most `most` tokens; `tokens` are the labels as answers.
+
+    Raises StoppedError.
+    """
     began = time.perf_counter()
     prompts = [case.prompt for case in cases]
     shared = shared_prefix(prompts) if decoder.shares else 0

@@ -41,6 +41,14 @@ class Telling(Protocol):
         """What is asked of the run between two steps: 'pause', 'stop' or None."""
         ...
 
+    def stopping(self) -> bool:
+        """Whether the run is to stop, asked in the middle of a look."""
+        ...
+
+    def accuracies(self) -> dict[int, float]:
+        """What the looks so far have shown, by step."""
+        ...
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -73,6 +81,7 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     from transformers import PrinterCallback
 
     from core.models.chat import Chat
+    from core.models.decoding import StoppedError
     from core.training.cases import cases, label_shares
     from core.training.mix import Draw
     from core.training.policy import open_policy
@@ -112,7 +121,7 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     if not watched:
         telling.log("the dev split is empty: accuracy is not watched", severity="warning")
     labels = project.task.labels
-    looking = _looking(policy, chat, watched, recipe, labels) if watched else None
+    looking = _looking(policy, chat, watched, recipe, labels, telling.stopping) if watched else None
     watcher = Watcher(recipe, telling, draw, looking, label_shares(made))
     trainer = _trainer(labels, phase, policy, made, draw, watcher, begun)
     if getattr(trainer, "sharing", ""):
@@ -121,7 +130,10 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     watcher.trainer = trainer
     if last is not None and hasattr(trainer, "load_critic"):
         trainer.load_critic(last)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except StoppedError:  # in the look before its first step
+        return Ending(RunState.STOPPED, f"stopped on request, after step {begun}; resume continues it")
     if watcher.stopped:
         return Ending(RunState.STOPPED, "stopped on request, with a checkpoint; resume continues it")
     _keep(policy.model, trainer, phase.adapter)
@@ -196,20 +208,27 @@ def _trainer(
 
 
 def _looking(
-    policy: Any, chat: Any, watched: Sequence[Any], recipe: Recipe, labels: Sequence[str]
+    policy: Any,
+    chat: Any,
+    watched: Sequence[Any],
+    recipe: Recipe,
+    labels: Sequence[str],
+    stopping: Callable[[], bool],
 ) -> Callable[[], dict[str, Any]]:
-    """What looks at the dev split; each process does, as spread weights need all of them."""
+    """What looks at the dev split, and raises StoppedError; each process does, as spread weights need all of them."""
     from core.models.decoding import Decoder
     from core.training.looking import look
 
     tokens = chat.answers(labels)
+    # Several processes would have to agree at each token: they look to the end.
+    heeding = stopping if processes.count() == 1 else lambda: False
 
     def looking() -> dict[str, Any]:
         bare = policy.model.get_base_model()
         training_before = bare.training
         bare.eval()
         try:
-            decoder = Decoder(bare, policy.text, policy.ends)
+            decoder = Decoder(bare, policy.text, policy.ends, heeding)
             return look(decoder, watched, recipe.mode, labels, tokens, recipe.max_answer_tokens)
         finally:
             bare.train(training_before)

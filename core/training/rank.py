@@ -38,6 +38,14 @@ class Silent:
         """Nothing: the first one hears."""
         return None
 
+    def stopping(self) -> bool:
+        """No: all stop together, after a step."""
+        return False
+
+    def accuracies(self) -> dict[int, float]:
+        """Nothing: the first one knows."""
+        return {}
+
 
 def main(run_id: str, name: str, folder: Path) -> int:
     """Train the phase together with the others; returns the exit status."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +92,6 @@ class Reinforcing(GRPOTrainer):
         self.cases = cases
         self.draw = draw
         self.judging = judging
-        self.stop = threading.Event()
         self._heard = heard
         self._first_step = first_step
         self._call = 0
@@ -160,7 +158,7 @@ class Reinforcing(GRPOTrainer):
         training = model.training
         model.eval()
         try:
-            decoder = Decoder(model, self.policy.text, self.policy.ends, self.stop)
+            decoder = Decoder(model, self.policy.text, self.policy.ends)
             self._written = write(
                 decoder,
                 rows,

@@ -68,6 +68,14 @@ class Measuring:
         """Nothing is asked of a trial."""
         return None
 
+    def stopping(self) -> bool:
+        """A trial is ended with its process."""
+        return False
+
+    def accuracies(self) -> dict[int, float]:
+        """Nothing came before."""
+        return {}
+
 
 def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
     """Measure each phase of the recipe; returns the exit status."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import psutil
 import torch
 from transformers import TrainerCallback
 
+from core.models.decoding import StoppedError
 from core.training import checkpoints, processes
 from core.training.alarms import Alarm, alarms, unread
 from core.training.mix import Draw
@@ -67,9 +69,15 @@ class Watcher(TrainerCallback):
         self._rollouts, self._heard = rollouts, figures
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Look once before the first step: what came before is half of every comparison."""
-        if state.global_step == 0:
-            self._take_a_look(0)
+        """Look once before the first step, as what came before is half of every comparison. Raises StoppedError.
+
+        A look that a stop has cut short is taken here, too.
+        """
+        before = processes.agreed(self._telling.accuracies())
+        for accuracy in before.values():
+            self._count(accuracy)
+        if self._due(state.global_step) and state.global_step not in before:
+            self._take_a_look(state.global_step)
         self._began = time.perf_counter()
 
     def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:  # noqa: ARG002
@@ -95,9 +103,9 @@ class Watcher(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Look when it is time; stop where it is asked, with a checkpoint first."""
-        step = state.global_step
-        if step % self._recipe.evaluate_every == 0 or step == self._recipe.steps:
-            self._take_a_look(step)
+        if self._due(state.global_step):
+            with suppress(StoppedError):
+                self._take_a_look(state.global_step)
         self.stopped = self._told_to_stop()
         self.ended_early = processes.agreed(self.ended_early)
         if self.stopped or self.ended_early:
@@ -127,6 +135,10 @@ class Watcher(TrainerCallback):
             time.sleep(0.1)
         return asked == "stop"
 
+    def _due(self, step: int) -> bool:
+        """Whether the dev split is looked at after this step."""
+        return step % self._recipe.evaluate_every == 0 or step == self._recipe.steps
+
     def _take_a_look(self, step: int) -> None:
         if self._look is None:
             return
@@ -135,11 +147,14 @@ class Watcher(TrainerCallback):
         self._telling.look(step, figures)
         self._raise(unread(step, figures))
         self._began += time.perf_counter() - began
-        accuracy = figures["accuracy"] or 0.0
-        self._since_best = 0 if accuracy > self._best else self._since_best + 1
-        self._best = max(self._best, accuracy)
+        self._count(figures["accuracy"] or 0.0)
         if self._recipe.patience is not None and self._since_best >= self._recipe.patience:
             self.ended_early = f"no better on the dev split for {self._since_best} looks (best {self._best:.1%})"
+
+    def _count(self, accuracy: float) -> None:
+        """Count the looks since the best one."""
+        self._since_best = 0 if accuracy > self._best else self._since_best + 1
+        self._best = max(self._best, accuracy)
 
 
 def _memory_mb() -> float:

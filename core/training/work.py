@@ -172,3 +172,12 @@ class InDatabase:
     def heard(self) -> str | None:
         """What is asked of the run."""
         return self._session.heard(self._db)
+
+    def stopping(self) -> bool:
+        """Whether the run is to stop."""
+        return self._session.stopping
+
+    def accuracies(self) -> dict[int, float]:
+        """What the looks so far have shown, by step."""
+        looks = training.looks(self._db, self._session.run.id, phase=self._name)
+        return {one.step: one.figures["accuracy"] or 0.0 for one in looks}

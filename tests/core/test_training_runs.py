@@ -128,6 +128,40 @@ async def test_to_the_end_and_stopped_and_resumed(
         assert {"text", "reward", "parts", "decision", "example"} <= kept[0].keys()
 
 
+@pytest.mark.parametrize("looks", [0, 1, 2])
+async def test_a_stop_does_not_wait_for_a_look(
+    project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    """It ends in the middle of the look, which is taken when the run goes on."""
+    project = trainable(project, db, weights, sft=RECIPES["sft"])
+    run = start.start(project, db, "sft")
+    with monkeypatch.context() as patched:
+
+        def stopping(telling: work.InDatabase) -> bool:
+            if len(telling.accuracies()) == looks:
+                telling._session.stop()
+            return telling._session.stopping
+
+        patched.setattr(work.InDatabase, "stopping", stopping)
+        stopped = await carry_out(project, db, run)
+    assert stopped.state is RunState.STOPPED
+    assert [one.step for one in training.looks(db, run.id)] == [0, 2][:looks]
+    assert len(losses(db, run)) == 2 * looks
+    assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
+    assert [one.step for one in training.looks(db, run.id)] == [0, 2, 4]
+    assert len(losses(db, run)) == 4
+
+
+async def test_looks_before_a_stop_count(project: Project, db: sqlite3.Connection, weights: Path) -> None:
+    """A model of random weights never gets better: the third look in a row that is no better ends the run."""
+    project = trainable(project, db, weights, sft=RECIPES["sft"] | {"steps": 12, "patience": 3})
+    run = start.start(project, db, "sft")
+    assert (await carry_out(project, db, run, stop_at=5)).state is RunState.STOPPED
+    ending = await carry_out(project, db, run)
+    assert ending == Ending(RunState.FINISHED, "no better on the dev split for 3 looks (best 0.0%)")
+    assert [one.step for one in training.looks(db, run.id)] == [0, 2, 4, 6]
+
+
 async def test_rl_starts_from_what_sft_has_made(project: Project, db: sqlite3.Connection, weights: Path) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"], grpo=RECIPES["grpo"] | {"first": "sft"})
     run = start.start(project, db, "grpo")
