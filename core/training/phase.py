@@ -133,9 +133,9 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     except StoppedError:  # in the look before its first step
-        return Ending(RunState.STOPPED, f"stopped on request, after step {begun}; resume continues it")
+        watcher.stopped = True
     if watcher.stopped:
-        return Ending(RunState.STOPPED, "stopped on request, with a checkpoint; resume continues it")
+        return Ending(RunState.STOPPED, f"stopped on request at step {trainer.state.global_step}; resume continues it")
     _keep(policy.model, trainer, phase.adapter)
     return Ending(RunState.FINISHED, watcher.ended_early)
 

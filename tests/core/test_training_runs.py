@@ -144,7 +144,7 @@ async def test_a_stop_does_not_wait_for_a_look(
 
         patched.setattr(work.InDatabase, "stopping", stopping)
         stopped = await carry_out(project, db, run)
-    assert stopped.state is RunState.STOPPED
+    assert stopped == Ending(RunState.STOPPED, f"stopped on request at step {2 * looks}; resume continues it")
     assert [one.step for one in training.looks(db, run.id)] == [0, 2][:looks]
     assert len(losses(db, run)) == 2 * looks
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")

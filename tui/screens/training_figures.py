@@ -86,7 +86,9 @@ def standing(found: Watched, phase: Phase, seen: Seen, width: int) -> Content:
     parts = [f"run {found.run.id[-6:]}", line(str(found.run.params.get("student", "")), 24)]
     way = ""
     if seen.state.ended:
-        parts.append(found.run.reason or str(seen.state))
+        # Which key resumes it is said anyway.
+        reason = found.run.reason.partition(";")[0] if seen.state is RunState.STOPPED else found.run.reason
+        parts.append(reason or str(seen.state))
         way = "" if seen.state is RunState.FINISHED else f" · {key('training.pause-resume')} resumes it"
     for name, form in (
         ("seconds", "{:.1f} s a step"),
