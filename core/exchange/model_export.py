@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -171,7 +170,6 @@ def merged(base: Path, adapter: Path) -> tuple[Any, Any]:
     import torch
     from transformers import AutoTokenizer
 
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of loading would fill the log of a run
     location = check(base)
     kind = torch.float32 if _wide(base) else torch.bfloat16
     try:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core.models.environment import prepare
+
 _INSTALL = "pip install 'sidequest[train]'"
 # Nothing that is opened may run a program of its own, or come from elsewhere.
 SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
@@ -61,7 +63,7 @@ def open_weights(
     location = check(path)
     if adapter is not None:
         check_adapter(adapter)
-    os.environ.setdefault("TQDM_DISABLE", "1")  # bars of loading would fill the log of a run
+    prepare()
     try:
         import torch
         import transformers

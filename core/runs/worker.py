@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from core.models.environment import prepare
 from core.project import Project, ProjectError, open_project
 from core.runs.session import Ending, Session
 from storage import database, runs
@@ -45,6 +46,7 @@ def work_of(kind: str) -> Work:
 
 def main(run_id: str, folder: Path) -> int:
     """Do the run's work to its end; returns the exit status."""
+    prepare()
     connection = database.connect(folder / "sidequest.db")
     try:
         run = _claim(connection, run_id)

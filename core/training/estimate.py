@@ -242,7 +242,7 @@ async def _try(
             stdin=asyncio.subprocess.PIPE,  # it ends when nobody holds the other end
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
-            env=os.environ | {"TMPDIR": str(scratch), "TQDM_DISABLE": "1"},
+            env=os.environ | {"TMPDIR": str(scratch)},
             start_new_session=True,
         )
         said: list[dict[str, Any]] = []

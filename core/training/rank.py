@@ -53,7 +53,6 @@ def main(run_id: str, name: str, folder: Path) -> int:
     from torch.cuda import is_available
 
     processes.end_with_parent()
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     project = open_project(folder)
     rank = int(os.environ.get("RANK", "0"))
     try:

@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from core.models.asking import Asking
 from core.models.batching import shared_prefix
 from core.models.chat import Chat
+from core.models.environment import prepare
 from core.models.places import locate
 from core.models.trained import locals_of
 from core.models.weights import SAFE, check
@@ -80,7 +81,7 @@ class Measuring:
 def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
     """Measure each phase of the recipe; returns the exit status."""
     processes.end_with_parent(lambda: shutil.rmtree(scratch, ignore_errors=True))
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    prepare()
     project = open_project(folder)
     params = planned(project.task, name)
     with closing(database.connect(project.database)) as connection:

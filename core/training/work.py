@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import shutil
 import sqlite3
 from collections import deque
@@ -36,7 +35,6 @@ _LITTLE_ROOM = 16_000_000
 
 async def train(session: Session) -> Ending:
     """Train the phases of the run; returns how it ended."""
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     return await asyncio.to_thread(_train, session)
 
 
