@@ -58,15 +58,14 @@ def _laid_out(states: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tens
     return made
 
 
-def spread(prefix: DynamicCache, rows: int, room: int) -> Cache:
-    """A cache of `rows` that each begin with the one row of `prefix`, and have room for `room` tokens more."""
-    length = prefix.get_seq_length()
-    first = torch.zeros(rows, dtype=torch.long)
+def spread(cache: DynamicCache, rows: torch.Tensor, room: int) -> Cache:
+    """A cache of these rows of `cache`, each as often as it is named, with room for `room` tokens more."""
+    length = cache.get_seq_length()
 
     def grown(states: torch.Tensor) -> torch.Tensor:
-        return _laid_out(states, first.to(states.device), length + room)
+        return _laid_out(states, rows.to(states.device), length + room)
 
-    return Cache(layers=[RoomyLayer(grown(keys), grown(values), length) for keys, values, _ in prefix])
+    return Cache(layers=[RoomyLayer(grown(keys), grown(values), length) for keys, values, _ in cache])
 
 
 @dataclass

@@ -157,7 +157,11 @@ class Decoder:
         for row, rest in enumerate(rests):
             ids[row, : len(rest)] = torch.tensor(rest)
             mask[row, : len(rest)] = 1
-        batch = self._batch(spread(prefix.cache, len(rests), width + room), _around(mask, known, room), known)
+        batch = self._batch(
+            spread(prefix.cache, torch.zeros(len(rests), dtype=torch.long), width + room),
+            _around(mask, known, room),
+            known,
+        )
         logits = []
         for rows in consecutive(lengths, PIECE):
             ends, at = torch.tensor([length - 1 for length in lengths[rows]]).unique(return_inverse=True)
@@ -171,8 +175,12 @@ class Decoder:
         width = max(map(len, prompts))
         ids = torch.tensor([[*[0] * (width - len(prompt)), *prompt] for prompt in prompts])
         mask = torch.tensor([[*[0] * (width - len(prompt)), *[1] * len(prompt)] for prompt in prompts])
-        batch = self._batch(DynamicCache(config=self.model.config), _around(mask, 0, room))
-        return batch, self._advance(batch, ids)[:, -1]
+        cache = DynamicCache(config=self.model.config)
+        batch = self._batch(cache, _around(mask, 0, room))
+        logits = self._advance(batch, ids)[:, -1]
+        if self.shares:
+            batch.cache = spread(cache, torch.arange(len(prompts)), room)
+        return batch, logits
 
     def _batch(self, cache: Cache, mask: torch.Tensor, length: int = 0) -> Batch:
         positions = (mask.cumsum(1) - 1).clamp(min=0)
@@ -220,7 +228,8 @@ def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Gener
     """
     if temperature == 0:
         return [int(token) for token in logits.argmax(-1)]
-    heaps = torch.softmax(logits.double().cpu() / temperature, -1).cumsum(-1)
+    # The shares are floats, which is quick; only their sums need doubles, of so many small numbers.
+    heaps = torch.softmax(logits.float() / temperature, -1).cpu().double().cumsum(-1)
     at = torch.stack([torch.rand(1, generator=draw, dtype=torch.double) for draw in draws])
     return [int(token) for token in torch.searchsorted(heaps, at * heaps[:, -1:])[:, 0]]
 
