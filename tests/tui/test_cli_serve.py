@@ -11,10 +11,12 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from click.testing import CliRunner
 
 from core.project import Project
 from tests.tui.test_cli import COMMAND, run
 from tui.browser import allowed
+from tui.cli import main
 
 
 def free_port() -> int:
@@ -86,6 +88,13 @@ async def test_a_page_of_another_site_is_not_answered(served: str) -> None:
 )
 def test_who_is_answered(listens: str, host: str, origin: str | None, may: bool) -> None:
     assert allowed(listens, host, origin) is may
+
+
+def test_without_the_extra(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.commands.serve.find_spec", lambda _: None)
+    done = CliRunner().invoke(main, ["-C", str(project.folder), "serve"])
+    assert done.exit_code == 2
+    assert done.stderr == "sidequest: this needs the extra `serve`: pip install 'sidequest[serve]'\n"
 
 
 def test_what_keeps_it_from_serving_is_said(project: Project, tmp_path: Path) -> None:
