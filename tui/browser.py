@@ -22,7 +22,7 @@ _OWN_ONLY = (
 
 
 class Browser(Server):
-    """Shows the app of `folder` at `host`:`port`, to those who ask for it by an address of this machine."""
+    """Shows the app of `folder` at `host`:`port`, but to no page of another site."""
 
     def __init__(self, folder: Path, reviewer: str, host: str, port: int) -> None:
         command = [sys.executable, "-m", "tui.cli", "--project", str(folder.resolve())]
@@ -44,11 +44,10 @@ class Browser(Server):
     async def on_startup(self, app: web.Application) -> None:
         """Say nothing yet: it does not listen yet."""
 
-    async def handle_index(self, request: web.Request) -> web.Response:
+    async def handle_index(self, request: web.Request) -> web.StreamResponse:
         """The page, whose addresses are those by which it was asked for."""
         self.public_url = f"{request.scheme}://{request.host}"
-        page: web.Response = await super().handle_index(request)  # type: ignore[assignment]  # its decorator makes it
-        return page
+        return await super().handle_index(request)
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -66,9 +65,11 @@ def allowed(listens: str, host: str, origin: str | None) -> bool:
     A page of another site may open a connection to this machine, and so use the app as its owner does; its origin
     gives it away. A name of its own that leads to this machine is caught by the host, where only loopback is served.
     """
-    if origin is not None and urlsplit(origin).netloc != host:
+    try:
+        asked, came_from = urlsplit(f"//{host}").hostname, host if origin is None else urlsplit(origin).netloc
+    except ValueError:  # no address at all
         return False
-    return not loopback(listens) or loopback(urlsplit(f"//{host}").hostname or "")
+    return came_from == host and (not loopback(listens) or loopback(asked or ""))
 
 
 def loopback(host: str) -> bool:

@@ -82,6 +82,8 @@ async def test_a_page_of_another_site_is_not_answered(served: str) -> None:
         ("localhost", "localhost:8000", "http://localhost:8001", False),
         ("127.0.0.1", "rebound.example:8000", "http://rebound.example:8000", False),
         ("127.0.0.1", "", None, False),
+        ("127.0.0.1", "[::", None, False),
+        ("127.0.0.1", "127.0.0.1:8000", "http://[", False),
         ("192.168.0.7", "laptop.lan:8000", "http://laptop.lan:8000", True),
         ("192.168.0.7", "laptop.lan:8000", "http://other.example", False),
     ],
