@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from core.config.project import Project
 from core.curriculum.plan import Plan, plan
 from core.models.trained import trained
-from core.project import Project
 from core.qa.matrix import Flagged, matrix
 from core.runs.control import Seen, look
-from storage import arrivals, attempts, examples, reviews, runs, shelves
+from storage import attempts, examples, imported, reviews, runs, shelves
 from storage.schema import RunState, Status
 
 
@@ -56,13 +56,13 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
     rejected = by_status[Status.REJECTED.value] - reviews.outside(connection)
     accepted = by_status[Status.ACCEPTED.value]
     pending = by_status[Status.PENDING.value]
-    imported = arrivals.count(connection)
+    from_files = imported.count(connection)
     lost = [one for one in looked if one.state is RunState.LOST]
     return Overview(
         plan=curriculum,
         generated=attempts.written(connection),
-        passed=accepted + rejected + pending - imported,
-        imported=imported,
+        passed=accepted + rejected + pending - from_files,
+        imported=from_files,
         reviewed=accepted + rejected,
         accepted=accepted,
         pending=pending,

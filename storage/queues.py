@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from storage import examples
+from storage.blind_reviews import NEWEST, STANDS
 from storage.examples import Filter
-from storage.opinions import NEWEST, STANDS
 from storage.schema import Status
 
 PAGE = 50

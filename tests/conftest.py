@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from core.project import Project, create, open_project
+from core.config.project import Project, create, open_project
 from storage.database import connect
 from storage.schema import Candidate, Evidence, Example
 

@@ -18,9 +18,10 @@ from typing import Any
 
 from aiohttp import web
 
+from core.config.project import parse, template
+from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
-from core.project import parse, template
+from core.generation.source import Request
 
 Body = dict[str, Any]
 

@@ -16,10 +16,10 @@ from pathlib import Path
 
 from core.benchmark.start import BenchParams
 from core.benchmark.start import start as ask
+from core.config.case import Mode
+from core.config.project import Project, create, open_project
 from core.dataset.splits import plan
 from core.generation.start import GenerateParams, start
-from core.models.model import Mode
-from core.project import Project, create, open_project
 from core.runs.control import look, stop
 from storage import examples, reviews, runs, splits
 from storage.database import connect

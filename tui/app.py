@@ -14,27 +14,27 @@ from typing import Any, ClassVar
 from textual.app import App, SystemCommand
 from textual.screen import Screen
 
-from core.project import DATABASE, FILE, Project, ProjectError, create, open_project
-from core.settings import Settings
+from core.config.project import DATABASE, FILE, Project, ProjectError, create, open_project
+from core.config.settings import Settings
 from storage.database import DatabaseError, connect_durably
 from tui.actions import EVERYWHERE, bindings
 from tui.keymap import key, use
 from tui.personal import remember, usable
-from tui.screens.live import LiveScreen, going, in_front
+from tui.screens.project_screen import LiveScreen, going, in_front
 from tui.text import clean
 
 # The screen of each place and the one before any project, imported when it is first shown.
 _SCREENS = {
-    "home": "tui.screens.home:HomeScreen",
-    "generate": "tui.screens.generate:GenerateScreen",
-    "review": "tui.screens.review:ReviewScreen",
-    "rejections": "tui.screens.rejections:RejectionsScreen",
-    "dataset": "tui.screens.dataset:DatasetScreen",
-    "benchmark": "tui.screens.benchmark:BenchmarkScreen",
-    "training": "tui.screens.training:TrainingScreen",
-    "runs": "tui.screens.runs:RunsScreen",
+    "home": "tui.screens.home.screen:HomeScreen",
+    "generate": "tui.screens.generate.screen:GenerateScreen",
+    "review": "tui.screens.review.screen:ReviewScreen",
+    "rejections": "tui.screens.rejections.screen:RejectionsScreen",
+    "dataset": "tui.screens.dataset.screen:DatasetScreen",
+    "benchmark": "tui.screens.benchmark.screen:BenchmarkScreen",
+    "training": "tui.screens.training.screen:TrainingScreen",
+    "runs": "tui.screens.runs.screen:RunsScreen",
 }
-_FIRST_STEP = "tui.screens.first_step:FirstStepScreen"
+_FIRST_STEP = "tui.screens.first_step.screen:FirstStepScreen"
 
 
 def _screen(where: str) -> Screen[Any]:
@@ -110,7 +110,7 @@ class SidequestApp(App[int]):
 
     def action_reread(self) -> None:
         """Read the project file again."""
-        from tui.screens.first_step import FirstStepScreen
+        from tui.screens.first_step.screen import FirstStepScreen
 
         self._open()
         if isinstance(self.screen, FirstStepScreen):

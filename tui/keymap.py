@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from textual.keys import KEY_ALIASES, REPLACED_KEYS, Keys, _character_to_key, _get_unicode_name_from_key
 
-from core.review.letters import letters
+from core.review.label_keys import letters
 from tui.actions import EVERYWHERE, NAMED, REVIEW, SCREENS, Action, identifier
 from tui.text import spoken
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.settings import Settings, keep_theme, load, place
+from core.config.settings import Settings, keep_theme, load, place
 from tui.keymap import clashes
 from tui.text import clean
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from core.benchmark.ceiling import Ceiling
 from core.benchmark.families import wilson_of_families
+from core.benchmark.gate_progress import Lead, Reached, lead, reached, watched
 from core.benchmark.metrics import Rate
 from core.benchmark.paired import NotSharedError
 from core.benchmark.scored import Scored
-from core.benchmark.settled import Verdict, Watch, verdict
-from core.benchmark.standing import Lead, Reached, lead, reached, watched
+from core.benchmark.sequential_gate import Verdict, Watch, verdict
 
 TARGET = 0.85
 LEVEL = 0.95

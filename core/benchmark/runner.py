@@ -11,16 +11,17 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from core.benchmark.eta import Clock
-from core.benchmark.kept import keep
+from core.benchmark.figures_cache import keep
+from core.benchmark.gate_monitor import Watching
 from core.benchmark.metrics import Tally, figures
-from core.benchmark.reading import READER, read
 from core.benchmark.results import answer, scored
-from core.benchmark.settled import Verdict
+from core.benchmark.sequential_gate import Verdict
 from core.benchmark.start import BenchParams
-from core.benchmark.watching import Watching
+from core.config.case import Case
 from core.llm.limits import Budget, BudgetExhaustedError
-from core.models.choose import ModelError, model_for
-from core.models.model import Case, Model, Reply
+from core.models.model import Model, Reply
+from core.models.parse_answer import READER, read
+from core.models.resolve import ModelError, model_for
 from core.runs.session import Ending, Session
 from storage import predictions
 from storage.predictions import Asked, Told, target

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
 
 from core.benchmark.gate import LEVEL, MARGIN, TARGET
-from core.benchmark.order import SNIFF, ordered, sniff
+from core.benchmark.sampling_order import SNIFF, ordered, sniff
+from core.config.case import Mode
+from core.config.project import Project
 from core.dataset.query import read_query
 from core.exchange.files import FileError
 from core.exchange.importing import mapping_for, read
-from core.exchange.mapping import RejectedError, fingerprint
-from core.models import choose
-from core.models.model import Mode
-from core.project import Project
+from core.exchange.record_reader import RejectedError, fingerprint
+from core.models import resolve
 from core.runs.control import RunError, look, require
 from core.runs.launch import spawn
 from storage import listing, predictions, runs, splits
@@ -65,9 +65,9 @@ class BenchParams(BaseModel):
 
 def start(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
     """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
-    if problem := choose.check(project, connection, params.model, params.mode):
+    if problem := resolve.check(project, connection, params.model, params.mode):
         raise RunError(problem)
-    params = params.model_copy(update={"model": choose.named(project, connection, params.model)})
+    params = params.model_copy(update={"model": resolve.named(project, connection, params.model)})
     if params.budget is not None and params.model in project.task.models:
         priced = project.task.models[params.model].model
         if priced not in project.task.prices:

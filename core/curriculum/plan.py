@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from core.task import Task
+from core.config.task import Task
 from storage import examples
 from storage import shelves as stored_shelves
 from storage.examples import CellCount

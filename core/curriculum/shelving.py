@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from core.config.task import Task
 from core.curriculum.plan import plan
-from core.task import Task
 from storage import examples, shelves
 from storage.examples import CellCount
 from storage.shelves import Shelf

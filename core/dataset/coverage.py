@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
+from core.config.task import Task
 from core.dataset.neighbours import components, near
 from core.dataset.shortcuts import Shortcut, hypothesis_only
-from core.task import Task
 from storage import listing
 from storage.examples import Filter
 from storage.schema import Example, Status

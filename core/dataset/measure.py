@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from core.config.project import ProjectError, open_project
 from core.dataset.coverage import NOT_REJECTED, Coverage, cover
 from core.dataset.query import read_query
-from core.project import ProjectError, open_project
 from storage.database import DatabaseError, connect
 from storage.search import QueryError
 

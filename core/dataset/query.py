@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import replace
 
-from core.task import Task
+from core.config.task import Task
 from storage.examples import Filter
 from storage.search import QueryError, parse_query
 

@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from core.config.task import Task
 from core.dataset.neighbours import components, linked_families
-from core.task import Task
 from storage import examples, splits
 from storage.examples import CellCount, Filter
 from storage.schema import Status

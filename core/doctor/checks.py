@@ -16,13 +16,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from core.config.project import FILE, Project, ProjectError, open_project
+from core.config.task import Task
 from core.doctor.finding import Finding, State, finding
 from core.machine import MB, Machine, machine
-from core.models.roster import INSTALL, TRAIN, missing
+from core.models.registry import INSTALL, TRAIN, missing
 from core.models.trained import locals_of
 from core.models.weights import cores
-from core.project import FILE, Project, ProjectError, open_project
-from core.task import Task
 from storage.database import VERSION, DatabaseError, connect, schema_version
 
 # Less than this on the disk, and a run may not get far.

@@ -6,8 +6,8 @@ import asyncio
 import os
 import time
 
+from core.config.task import Model, Task
 from core.doctor.finding import Finding, State
-from core.task import Model, Task
 
 _PATIENCE_S = 10.0
 

@@ -53,7 +53,7 @@ def _quantizing(device: str) -> str:
         layer = make(64, 64, bias=False, compute_dtype=torch.float32, quant_type="nf4")
         plain = layer.weight.data.clone()
         layer = layer.to(device)
-        # As core.training.policy does: on some processors an evaluation repacks weights, and no gradient passes then.
+        # As a training does: on some processors an evaluation repacks weights, and no gradient passes then.
         setattr(layer, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
         entering = torch.ones(2, 64, device=device, requires_grad=True)
         given = layer(entering)

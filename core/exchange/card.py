@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from core.config.task import Task
 from core.exchange.formats import UNASSIGNED, Format
-from core.exchange.mapping import NO_REASONING
 from core.exchange.markdown import licence_lines, quoted, rate, table, text
+from core.exchange.record_reader import NO_REASONING
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
-from core.task import Task
 from storage import attempts, splits
 from storage.examples import Filter
 from storage.schema import Example, Result, Status

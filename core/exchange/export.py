@@ -9,15 +9,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.config.case import Mode
+from core.config.project import Project
+from core.config.task import Task
 from core.dataset.query import read_query
 from core.exchange import card
+from core.exchange.atomic_write import placed
 from core.exchange.card import Counted
 from core.exchange.formats import CARD, LINEAGE, UNASSIGNED, Format, Lines, Record, Sink, lineage, shaped, sink
-from core.exchange.placing import placed
-from core.models.asking import Asking
-from core.models.model import Mode
-from core.project import Project
-from core.task import Task
+from core.models.prompting import Asking
 from storage import examples, listing
 from storage.database import snapshot
 from storage.examples import Filter

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from core.exchange.mapping import RejectedError, compiled, searched
+from core.config.mapping import compiled
+from core.exchange.record_reader import RejectedError, searched
 
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 # A field of a CSV file may be a whole document.

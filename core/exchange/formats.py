@@ -12,8 +12,8 @@ from typing import Annotated, Any, Protocol, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from core.models.asking import Asking, answered
-from core.models.model import Mode
+from core.config.case import Mode
+from core.models.prompting import Asking, answered
 from storage.schema import Example
 from storage.splits import SPLITS
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.config.mapping import Mapping
+from core.config.project import Project, check_toml
+from core.config.task import Task
 from core.exchange.files import FileError, records, stem_of
-from core.exchange.mapping import Mapping, Names, Reader, RejectedError, fingerprint, validated
-from core.project import Project, check_toml
-from core.task import Task
-from storage import arrivals, splits
+from core.exchange.record_reader import Names, Reader, RejectedError, fingerprint, validated
+from storage import imported, splits
 from storage.schema import Example, Status
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
@@ -92,7 +93,7 @@ def import_file(
         found.rejects = rejects or project.folder / f"{path.name}.rejects.jsonl"
         _write_rejects(found.rejects, found.rejections)
     if arriving.new:
-        arrivals.add(connection, arriving.new, accept=accept, reviewer=reviewer, note=f"imported from {path.name}")
+        imported.add(connection, arriving.new, accept=accept, reviewer=reviewer, note=f"imported from {path.name}")
     found.imported = len(arriving.new)
     return found
 
@@ -143,9 +144,9 @@ class _Arriving:
     def __init__(self, connection: sqlite3.Connection, found: Imported) -> None:
         self.new: list[Example] = []
         self._found = found
-        self._ids = arrivals.ids(connection)
-        self._known = {fingerprint(*content) for content in arrivals.contents(connection)}
-        self._splits = arrivals.splits(connection)
+        self._ids = imported.ids(connection)
+        self._known = {fingerprint(*content) for content in imported.contents(connection)}
+        self._splits = imported.splits(connection)
         self._frozen = splits.frozen(connection)
 
     def take(self, place: str, record: Any, made: Example) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from aiolimiter import AsyncLimiter
 
+from core.curriculum.cell import Cell
 from core.curriculum.plan import current
 from core.generation.figures import Figures
 from core.generation.roles import judge_for, money_for, source_for
@@ -26,11 +27,11 @@ from core.generation.slots import (
     next_step,
     unfilled,
 )
-from core.generation.source import Cell, Request, Source
+from core.generation.source import Request, Source
 from core.generation.start import GenerateParams
 from core.llm.limits import BudgetExhaustedError
 from core.qa import duplicates
-from core.qa.judging import Judge
+from core.qa.judge import Judge
 from core.qa.verdicts import assess, became, groups, near_duplicate
 from core.runs.session import Ending, Session
 from storage import attempts, examples, shelves

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from core.config.project import Project
 from core.generation.source import Source
 from core.generation.start import GenerateParams
-from core.project import Project
-from core.qa.judging import Judge
+from core.qa.judge import Judge
 from storage.runs import Capabilities
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def source_for(
         from core.generation.procedural.source import ProceduralSource
 
         return ProceduralSource(project.task, params.flaws)
-    from core.generation.endpoint import OpenAISource
+    from core.generation.endpoint_source import OpenAISource
 
     return OpenAISource(
         project.task,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from core.config.task import Limits
+from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan, apportion
-from core.generation.source import Cell
-from core.task import Limits
 from storage.attempts import CONTENT_FAULTS, Judged
 from storage.schema import Candidate, Outcome, Result
 

@@ -5,16 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from core.curriculum.cell import Cell
 from storage.schema import Candidate, Flaw, Outcome, Usage
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
-    """A place in the curriculum: domain x level x decision."""
-
-    domain: str
-    level: int
-    decision: str
 
 
 @dataclass(frozen=True, slots=True)

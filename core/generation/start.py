@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from core.config.project import Project
+from core.config.task import EMBEDDED, Task
+from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan, current, enough_elsewhere
 from core.generation.slots import CellSlots, choose
-from core.generation.source import Cell
-from core.project import Project
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
-from core.task import EMBEDDED, Task
 from storage import attempts, runs
 from storage.schema import Run
 

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic
 from weakref import WeakKeyDictionary
 
+from core.config.task import Model, Price
 from core.llm import prices
 from core.llm.capabilities import Capabilities, CapabilityStore, known, learn, remembered
 from core.llm.limits import Budget, Faltered, Gate, Limited, Pace, Reservation
 from core.llm.schemas import Shape
 from core.llm.wire import Fault, M, Messages, Reading, body, explained, fault, read, redacted, shown_url
-from core.task import Model, Price
 from storage.schema import Outcome, Usage
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from aiolimiter import AsyncLimiter
 
-from core.task import Model
+from core.config.task import Model
 
 
 @dataclass(frozen=True, slots=True)

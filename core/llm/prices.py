@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
-from core.task import Price
+from core.config.task import Price
 
 _MILLION = Decimal(1_000_000)
 # A token of ordinary text has about four characters; text with other scripts or many figures has fewer.

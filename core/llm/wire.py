@@ -13,10 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
+from core.config.task import Model
 from core.llm.answers import objects, spoken
 from core.llm.capabilities import Capabilities, Mode
 from core.llm.schemas import Shape, UnfitError
-from core.task import Model
 from storage.schema import Outcome
 
 M = TypeVar("M", bound=BaseModel)

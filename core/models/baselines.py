@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from core.models.model import Case, Reply
+from core.config.case import Case
+from core.models.model import Reply
 from storage.schema import Outcome, Usage
 
 # A classifier answers so many cases at once.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.config.case import Case, Mode
+from core.config.task import Task
 from core.llm.capabilities import CapabilityStore
 from core.llm.client import Answer, Client
 from core.llm.limits import Budget, Pace
 from core.llm.schemas import shape
-from core.models.asking import Asking, Judgement
-from core.models.model import Case, Mode, Reply
-from core.task import Task
+from core.models.model import Reply
+from core.models.prompting import Asking, Judgement
 
 
 class EndpointModel:

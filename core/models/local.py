@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from core.config.case import Case, Mode
 from core.llm.wire import Messages
 from core.models.batching import pack, shared_prefix
 from core.models.chat import Chat
-from core.models.model import Case, Mode, Reply
+from core.models.model import Reply
 from core.models.weights import Weights
 from storage.schema import Outcome, Usage
 

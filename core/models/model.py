@@ -4,28 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
-from storage.schema import Evidence, Outcome, Usage
-
-
-class Mode(StrEnum):
-    """How a model is asked."""
-
-    SCHEMA = "schema"  # reasoning, then the answer, as JSON of a given schema
-    REASON = "reason"  # reasoning, then the answer, in the model's own words
-    DIRECT = "direct"  # the decision at once; a model on this machine gives each decision's probability
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What a model is asked about: never the label. `sample` counts from 0 where one example is asked several times."""
-
-    example: str
-    hypothesis: str
-    evidence: tuple[Evidence, ...]
-    sample: int = 0
+from core.config.case import Case
+from storage.schema import Outcome, Usage
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from core.project import Project
-from core.task import BASELINES, OFFLINE, Local, Task
-from core.training.recipe import Recipe
+from core.config.project import Project
+from core.config.recipe import Recipe
+from core.config.task import BASELINES, OFFLINE, Local, Task
 from storage import runs
 from storage.schema import Run, RunState
 

@@ -7,15 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from core.generation.knobs import knobs
-from core.generation.source import Cell
+from core.config.task import Task
+from core.curriculum.cell import Cell
+from core.curriculum.knobs import knobs
 from core.llm.capabilities import CapabilityStore
 from core.llm.client import Answer, Client
 from core.llm.limits import Budget, Pace
 from core.llm.prompts import load
 from core.llm.schemas import shape
-from core.qa.judging import CRITERIA, Judgement
-from core.task import Task
+from core.qa.judge import CRITERIA, Judgement
 from storage.schema import Candidate, Fraction, Outcome, Text, Usage
 
 _PROMPTS = Path(__file__).parent / "prompts"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from core.generation.source import Cell
-from core.task import Task
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from storage.schema import Candidate
 
 # Bands are written with two decimals, and so are the numbers that are held against them.

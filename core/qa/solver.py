@@ -6,10 +6,10 @@ import asyncio
 import re
 import time
 
-from core.generation.source import Cell
-from core.qa.judging import CRITERIA, Judgement
-from core.qa.weighing import Opinion, Piece, decide, hedges
-from core.task import Level, Task
+from core.config.task import Level, Task
+from core.curriculum.cell import Cell
+from core.qa.evidence_weights import Opinion, Piece, decide, hedges
+from core.qa.judge import CRITERIA, Judgement
 from storage.schema import Candidate, Outcome, Usage
 
 NAME = "solver"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.generation.source import Cell
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from core.qa import duplicates, rules
-from core.qa.judging import CRITERIA, Judge, Judgement
-from core.task import Task
+from core.qa.judge import CRITERIA, Judge, Judgement
 from storage.schema import Attempt, Candidate, Example, Outcome, Result, Status, Verdict
 
 

@@ -9,17 +9,17 @@ from datetime import datetime
 from typing import Any
 
 from core.benchmark.gate import LEVEL, MARGIN, TARGET, Gate
-from core.benchmark.outcome import Outcome, compared, decided, document, outcome
 from core.benchmark.paired import Comparison, NotSharedError
 from core.benchmark.start import KIND as BENCHMARK
+from core.benchmark.summary import Outcome, compared, decided, document, outcome
+from core.config.project import Project
 from core.overview import Overview, overview
-from core.project import Project
 from core.qa.matrix import Matrix, matrix
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from core.review import agreement
 from core.runs.control import look
-from core.training.start import KIND as TRAINING
-from storage import attempts, examples, opinions, runs, training
+from core.training.run.start import KIND as TRAINING
+from storage import attempts, blind_reviews, examples, runs, training
 from storage.examples import CellCount
 from storage.schema import Run, RunState, Status, now
 
@@ -102,7 +102,7 @@ def gather(project: Project, connection: sqlite3.Connection) -> Contents:
         reasons=dict(reasons.most_common()),
         scorecard=scorecard(attempts.flaw_records(connection)),
         people=people_record(attempts.reviewed_counts(connection)),
-        agreement=agreement.report(opinions.every(connection)),
+        agreement=agreement.report(blind_reviews.every(connection)),
         benchmarks=measured,
         older_benchmarks=max(0, len(asked) - NEWEST),
         student=student,

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from core.benchmark.metrics import NO_ANSWER, Figures
 from core.benchmark.start import title
 from core.curriculum.plan import CellPlan
-from core.exchange.placing import placed
+from core.exchange.atomic_write import placed
 from core.report import pictures
 from core.report.contents import NEWEST, Contents, Training
 from core.report.pictures import Point, Range

@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from core.statistics import wilson
-from storage.opinions import Opinion
+from storage.blind_reviews import Opinion
 
 if TYPE_CHECKING:
     import numpy as np

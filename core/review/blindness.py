@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.review.case import Case
+from core.review.item import Case
 from storage.examples import Filter
 from storage.queues import Queue
 

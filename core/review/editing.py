@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from core.generation.source import Cell
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from core.qa import rules
-from core.task import Task
 from storage.examples import CONTENT
 from storage.schema import Example
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections import deque
 
+from core.config.task import Task
 from core.curriculum.plan import Quota
-from core.task import Task
 
 # Decisions per minute are those of the last five minutes of work. Who makes none for longer than a while is away.
 WINDOW_S, AWAY_S = 300.0, 120.0

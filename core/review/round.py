@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from core.review.case import Case, read
+from core.review.item import Case, read
 from storage import queues
 from storage.examples import Filter
 from storage.queues import PAGE, Cursor, Left, Queue

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from core.project import Project
+from core.config.project import Project
 from core.runs.control import RunError, look, unpause
 from storage import runs
 from storage.schema import Run, RunState, now
@@ -79,7 +79,7 @@ def _open(project: Project, run_id: str) -> None:
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with (folder / "worker.log").open("ab") as log:
         subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [sys.executable, "-m", "core.runs.worker", run_id],
+            [sys.executable, "-m", "core.entry.worker", run_id],
             cwd=project.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from core.project import Project
+from core.config.project import Project
 from storage import database, runs
 from storage.schema import Run, RunState
 

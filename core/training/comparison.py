@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from core.benchmark.gate import LEVEL, MARGIN, TARGET
-from core.benchmark.outcome import Outcome, outcome, reread, weighed
 from core.benchmark.paired import Comparison, compare
 from core.benchmark.results import results
-from core.benchmark.settled import Verdict
+from core.benchmark.sequential_gate import Verdict
 from core.benchmark.start import KIND, BenchParams
 from core.benchmark.start import start as start_benchmark
-from core.models import choose
-from core.models.model import Mode
+from core.benchmark.summary import Outcome, outcome, reread, weighed
+from core.config.case import Mode
+from core.config.project import Project
+from core.models import resolve
 from core.models.trained import Trained, lineage, missing, trained
-from core.project import Project
 from core.runs.control import RunError, look, require
 from core.runs.launch import resume
 from storage import predictions, runs
@@ -242,7 +242,7 @@ def _most(connection: sqlite3.Connection, finished: Benchmarks) -> tuple[Example
 
 def _reference(project: Project, connection: sqlite3.Connection, asked: Examples | None) -> Run | None:
     """The newest benchmark of the reference that asked the same."""
-    name = choose.named(project, connection, project.task.roles.reference)
+    name = resolve.named(project, connection, project.task.roles.reference)
     for run in runs.of_kind(connection, KIND):
         params = BenchParams.model_validate(run.params)
         whole = params.model == name and not params.sniff and _whole(connection, run, params)

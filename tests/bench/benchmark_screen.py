@@ -18,11 +18,11 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from core.benchmark.kept import keep
+from core.benchmark.figures_cache import keep
 from core.benchmark.metrics import figures
-from core.benchmark.reading import READER
 from core.benchmark.results import results
-from core.project import create, open_project
+from core.config.project import create, open_project
+from core.models.parse_answer import READER
 from core.statistics import wilson
 from storage import predictions, runs
 from storage.database import connect, transaction

@@ -17,11 +17,11 @@ import tempfile
 from pathlib import Path
 
 from core.benchmark.start import BenchParams, start
-from core.models.model import Mode
-from core.project import FILE, Project, create, open_project
+from core.config.case import Mode
+from core.config.project import FILE, Project, create, open_project
 from storage.database import connect
 from tests.bench.generation import finish, server
-from tests.core.judged import fill
+from tests.core.judged_runs import fill
 from tests.terminal import SIDEQUEST, Terminal, shows
 
 # In flight: seconds of an answer, and how many are asked for.

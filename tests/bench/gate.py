@@ -18,7 +18,7 @@ from statistics import median
 
 from core.benchmark.gate import LEVEL, MARGIN, TARGET, gate
 from core.benchmark.scored import Scored
-from core.benchmark.settled import Verdict, Watch
+from core.benchmark.sequential_gate import Verdict, Watch
 from storage.schema import PredictionOutcome
 
 ONCE, MOST = 300, 1000

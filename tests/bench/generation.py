@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core.config.project import FILE, Project, create, open_project
 from core.generation.start import GenerateParams, start
-from core.project import FILE, Project, create, open_project
 from core.runs.control import look
 from storage import runs
 from storage.database import connect

@@ -21,15 +21,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.config.case import Case, Mode
+from core.config.project import parse, template
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
+from core.generation.source import Request
 from core.llm.wire import Messages
 from core.models.chat import Chat
 from core.models.local import Asking, LocalModel
-from core.models.model import Case, Mode
 from core.models.weights import Precision, Weights, check, open_weights
-from core.project import parse, template
-from core.task import Task
 from tests.tiny_model import save
 
 SMOLLM2: dict[str, Any] = {

@@ -19,10 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.config.project import FILE, create, parse, template
+from core.curriculum.cell import Cell
 from core.generation.figures import Figures
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
-from core.project import FILE, create, parse, template
+from core.generation.source import Request
 from storage import migrations, reviews
 from storage.database import connect, transaction
 from storage.rows import insert

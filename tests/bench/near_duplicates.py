@@ -18,11 +18,12 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
+from core.config.project import parse, template
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
-from core.project import parse, template
+from core.generation.source import Request
 from core.qa.duplicates import of_candidate
-from core.task import Task
 from storage.schema import Candidate
 
 

@@ -21,10 +21,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from core.config.project import parse, template
+from core.curriculum.cell import Cell
 from core.dataset.shortcuts import classifier, predict
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
-from core.project import parse, template
+from core.generation.source import Request
 from storage.schema import Candidate
 
 

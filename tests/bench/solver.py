@@ -11,12 +11,13 @@ import time
 from collections import Counter
 from typing import Any
 
+from core.config.project import parse, template
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
-from core.project import parse, template
+from core.generation.source import Request
 from core.qa.rules import check
 from core.qa.solver import assess
-from core.task import Task
 from storage.schema import Flaw
 
 

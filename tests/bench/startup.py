@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from core.project import create
+from core.config.project import create
 from storage import examples
 from storage.database import connect, transaction
 from storage.schema import Evidence, Example

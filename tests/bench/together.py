@@ -23,8 +23,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core.config.project import open_project
 from core.generation.start import GenerateParams, start
-from core.project import open_project
 from core.runs import control
 from storage import reviews, runs
 from storage.database import connect

@@ -62,15 +62,15 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
     from transformers import TrainerCallback
     from trl import GRPOTrainer
 
+    from core.config.recipe import Algorithm, Curriculum, Recipe
     from core.machine import memory
     from core.models.decoding import out_of_memory
-    from core.training.cases import TrainingCase
-    from core.training.mix import Draw, Place
-    from core.training.policy import open_policy
-    from core.training.recipe import Algorithm, Curriculum, Recipe
-    from core.training.reinforce import Reinforcing, Steps
-    from core.training.rollout import Judging, seeds
-    from core.training.settings import reinforced
+    from core.training.data.cases import TrainingCase
+    from core.training.data.sampler import Draw, Place
+    from core.training.trainers.arguments import reinforced
+    from core.training.trainers.grpo import Reinforcing, Steps
+    from core.training.trainers.policy import open_policy
+    from core.training.trainers.rollout import Judging, seeds
 
     recipe = Recipe(
         algorithm=Algorithm.GRPO, batch=1, micro_batch=1, generations=generations, steps=steps, warm_up=0.0,

@@ -26,8 +26,8 @@ from typing import Any
 
 import psutil
 
+from core.entry import worker
 from core.generation.figures import Figures
-from core.runs import worker
 from core.runs.control import look
 from core.runs.session import Ending, Session
 from storage import runs

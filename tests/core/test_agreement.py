@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from core.review import agreement
 from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, conclusion, report
-from storage import examples, opinions, reviews
+from storage import blind_reviews, examples, reviews
+from storage.blind_reviews import Opinion
 from storage.database import transaction
-from storage.opinions import Opinion
 from storage.schema import Action
 from tests.conftest import example
 
@@ -114,11 +114,11 @@ def test_only_what_stands_and_was_decided_blind_counts_against_the_version_that_
         examples.add(db, one)
         examples.add(db, two)
     reviews.decide(db, one.id, Action.ACCEPT, reviewer="ann")
-    assert opinions.every(db) == []
+    assert blind_reviews.every(db) == []
     reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ann")
     reviews.decide(db, two.id, Action.LABEL, value="REJECTED", version=1, reviewer="ann")
     reviews.undo(db)
     reviews.edit(db, one.model_copy(update={"decision": "REFINED"}))
-    assert opinions.every(db) == [Opinion(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
+    assert blind_reviews.every(db) == [Opinion(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
     reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=2, reviewer="ann")
-    assert [found.label for found in opinions.every(db)] == ["REFINED"]
+    assert [found.label for found in blind_reviews.every(db)] == ["REFINED"]

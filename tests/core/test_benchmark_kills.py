@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import pytest
 
-from core.benchmark import outcome as outcomes
 from core.benchmark import start
-from core.project import Project
+from core.benchmark import summary as outcomes
+from core.config.project import Project
 from core.runs import control, launch
 from storage import runs
 from storage.schema import Run, RunState
-from tests.core.judged import counted, fill, opinionated, params, with_model
+from tests.core.judged_runs import counted, fill, opinionated, params, with_model
 from tests.loopback import Loopback
 
 

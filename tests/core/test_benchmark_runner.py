@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from core.benchmark import outcome as outcomes
-from core.benchmark import reading, start
-from core.benchmark.kept import keep, kept
+from core.benchmark import start
+from core.benchmark import summary as outcomes
+from core.benchmark.figures_cache import keep, kept
 from core.benchmark.metrics import figures
 from core.benchmark.results import results
 from core.benchmark.runner import benchmark
-from core.benchmark.settled import Verdict
-from core.models.model import Mode
-from core.project import Project
+from core.benchmark.sequential_gate import Verdict
+from core.config.case import Mode
+from core.config.project import Project
+from core.models import parse_answer
 from core.runs.control import RunError
 from core.runs.session import Ending, Session
 from storage import predictions, runs, splits
 from storage.schema import PredictionOutcome, Run, RunState
-from tests.core.judged import counted, fill, opinionated, params, with_model
+from tests.core.judged_runs import counted, fill, opinionated, params, with_model
 from tests.loopback import (
     BAD_KEY,
     FILTERED,
@@ -336,11 +337,11 @@ async def test_a_better_reader_reads_old_answers_anew(
         react=lambda body: OK if is_probe(body) else Reaction(content="I'd go for VALIDATED/yes")
     ) as server:
         project = with_model(project, server.url)
-        monkeypatch.setattr("core.benchmark.runner.read", lambda *_: reading.Read(PredictionOutcome.UNPARSEABLE))
+        monkeypatch.setattr("core.benchmark.runner.read", lambda *_: parse_answer.Read(PredictionOutcome.UNPARSEABLE))
         monkeypatch.setattr("core.benchmark.runner.READER", 0)
         run = start.start(project, db, params(mode=Mode.REASON))
         await work(project, db, run)
         asked = len(server.requests)
         assert outcomes.outcome(project, db, run).figures.outcomes == {"answered": 4}
         assert len(server.requests) == asked
-    assert {one.reader for one in predictions.newest(db, run.id, 9)} == {reading.READER}
+    assert {one.reader for one in predictions.newest(db, run.id, 9)} == {parse_answer.READER}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from core.config.task import Model
 from core.llm.capabilities import Capabilities, Mode, known, learn, lower, remembered
 from core.llm.client import Client
-from core.llm.connect import check
+from core.llm.endpoint_check import check
 from core.llm.limits import Pace
-from core.task import Model
 from storage.schema import Outcome
 from tests import loopback
 from tests.loopback import Loopback, Reaction

@@ -6,9 +6,9 @@ import sqlite3
 
 import pytest
 
+from core.config.project import Project
 from core.exchange.card import COLUMNS, Counted, card, limits
-from core.exchange.mapping import NO_REASONING
-from core.project import Project
+from core.exchange.record_reader import NO_REASONING
 from storage import attempts, examples, runs
 from storage.database import transaction
 from storage.examples import Filter

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
+from core.config.project import Project
 from core.dataset.coverage import BINS, confidence, cover, lengths, near_duplicates, pieces, spread
+from core.dataset.example_detail import whole
 from core.dataset.measure import COVERAGE, command
 from core.dataset.neighbours import components, near, nearest
 from core.dataset.query import read_query
 from core.dataset.shortcuts import hypothesis_only
-from core.dataset.whole import whole
-from core.project import Project
 from storage import examples, reviews
 from storage.database import transaction
 from storage.schema import Action, Example

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from core.generation.source import Cell
+from core.curriculum.cell import Cell
 from core.llm.limits import Pace
 from core.qa.endpoint_judge import EndpointJudge, total
-from core.qa.judging import CRITERIA, Judgement
+from core.qa.judge import CRITERIA, Judgement
 from storage.schema import Candidate, Outcome, Usage
 from tests import loopback
 from tests.conftest import candidate

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from core.generation.angles import angle
-from core.generation.endpoint import OpenAISource, family
-from core.generation.knobs import knobs
-from core.generation.source import Cell, Request
+from core.config.project import parse, template
+from core.config.task import Prompts, Task
+from core.curriculum.cell import Cell
+from core.curriculum.knobs import knobs
+from core.generation.diversity_hints import angle
+from core.generation.endpoint_source import OpenAISource, family
+from core.generation.source import Request
 from core.llm.limits import Pace
 from core.llm.prompts import PromptError
-from core.project import parse, template
 from core.qa.rules import check
-from core.task import Prompts, Task
 from storage.schema import Outcome
 from tests import loopback
 from tests.conftest import HOSTILE, candidate

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.exchange.files import FileError, kind_of, records, stem_of
-from core.exchange.mapping import RejectedError
+from core.exchange.record_reader import RejectedError
 
 ROWS = [{"claim": "A", "facts": ["x", "y"]}, {"claim": "Ü\n2", "facts": []}]
 

@@ -17,15 +17,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.config.case import Mode
+from core.config.project import Project
 from core.exchange import export as exporting
+from core.exchange.atomic_write import UnwrittenError
 from core.exchange.export import ExportError, Wanted, export
 from core.exchange.formats import Format, columns
 from core.exchange.importing import import_file
-from core.exchange.mapping import NO_REASONING
-from core.exchange.placing import UnwrittenError
-from core.models.asking import Asking
-from core.models.model import Mode
-from core.project import Project
+from core.exchange.record_reader import NO_REASONING
+from core.models.prompting import Asking
 from storage import examples, listing, reviews
 from storage.database import connect, transaction
 from storage.examples import Filter

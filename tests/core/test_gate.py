@@ -14,7 +14,7 @@ from core.benchmark.ceiling import ceiling
 from core.benchmark.gate import gate
 from core.benchmark.paired import NotSharedError, compare, mcnemar
 from core.benchmark.scored import Scored
-from core.benchmark.settled import Verdict, Watch
+from core.benchmark.sequential_gate import Verdict, Watch
 from storage.schema import PredictionOutcome
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from core.config.mapping import Mapping
+from core.config.project import Project, ProjectError, open_project
 from core.exchange.files import FileError
 from core.exchange.importing import import_file, mapping_for, read
-from core.exchange.mapping import Mapping
-from core.project import Project, ProjectError, open_project
 from storage import examples, reviews, splits
 from storage.examples import Filter
 from storage.schema import Example, Status

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.task import Model, Price
 from core.llm.client import backoff
 from core.llm.limits import (
     Budget,
@@ -25,7 +26,6 @@ from core.llm.limits import (
     next_limit,
 )
 from core.llm.prices import UnpricedError, cost, highest_cost, price_of
-from core.task import Model, Price
 
 PACE = Pace()
 

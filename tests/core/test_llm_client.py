@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from core.config.task import Model, Price
 from core.llm.capabilities import Capabilities, Mode, remembered
 from core.llm.client import Answer, Client
 from core.llm.limits import Budget, BudgetExhaustedError, Pace
 from core.llm.prices import UnpricedError
 from core.llm.schemas import shape
 from core.llm.wire import fault, redacted, retry_after, shown_url
-from core.task import Model, Price
 from storage.schema import Candidate, Outcome
 from tests import loopback
 from tests.core.test_capabilities import Store
@@ -322,5 +322,5 @@ def test_secrets_are_cut_out_of_what_is_shown() -> None:
 
 
 def test_importing_the_client_does_not_load_openai() -> None:
-    code = "import sys, core.llm.client, core.generation.endpoint; sys.exit('openai' in sys.modules)"
+    code = "import sys, core.llm.client, core.generation.endpoint_source; sys.exit('openai' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,10 +13,10 @@ import pytest
 import torch
 import transformers
 
+from core.config.case import Case, Mode
 from core.models import decoding
 from core.models.chat import Chat
 from core.models.local import Asking, LocalModel
-from core.models.model import Case, Mode
 from core.models.weights import Precision, Weights, open_weights
 from storage.schema import Evidence, Outcome
 from tests.tiny_model import END, START, save, tokenizer

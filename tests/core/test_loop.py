@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from core.config.project import FILE, Project, create, open_project
 from core.curriculum.shelving import shelve
 from core.generation.figures import Figures
 from core.generation.start import GenerateParams, start
-from core.project import FILE, Project, create, open_project
 from core.runs import control, launch
 from storage import attempts, runs
 from storage.database import connect

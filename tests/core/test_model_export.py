@@ -12,10 +12,10 @@ import pytest
 
 pytest.importorskip("peft")
 
-from core.exchange import gguf_file, model_export
-from core.exchange.model_export import CARD, GGUF, ExportParams, ModelFormat
+from core.config.project import Project
+from core.model_export import export, gguf
+from core.model_export.export import CARD, GGUF, ExportParams, ModelFormat
 from core.models.weights import Precision, WeightsError, open_weights
-from core.project import Project
 from core.runs.control import RunError
 from core.runs.session import Ending, Session
 from storage import examples, listing, runs
@@ -24,9 +24,9 @@ from storage.examples import Filter
 from storage.schema import Run, RunState, Status
 from tests import tiny_model
 from tests.conftest import HOSTILE, example
-from tests.core.judged import fill
-from tests.core.trainings import training, with_student
-from tests.tui.in_benchmark import RIGHT, WRONG, benchmark
+from tests.core.judged_runs import fill
+from tests.core.training_runs import training, with_student
+from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
 
 KEY = "01K0000000000000000AAAAAAA"
 NAME = "sft-aaaaaa"
@@ -59,13 +59,13 @@ def trained(
 
 async def exported(project: Project, db: sqlite3.Connection, output: Path, format_: ModelFormat, **more: Any) -> Ending:
     """Do what a worker does."""
-    run = model_export.start(project, db, ExportParams(model="sft", format=format_, output=output, **more))
+    run = export.start(project, db, ExportParams(model="sft", format=format_, output=output, **more))
     return await carried_out(project, db, run)
 
 
 async def carried_out(project: Project, db: sqlite3.Connection, run: Run) -> Ending:
     with Session(project, db, run) as session:
-        ending = await model_export.export(session)
+        ending = await export.export(session)
     runs.update(db, run.id, state=ending.state, progress=session.progress)
     return ending
 
@@ -87,7 +87,7 @@ async def test_each_format_gives_the_same_logits(
 
     output = tmp_path / "out"
     assert await exported(trained, db, output, format_) == Ending(RunState.FINISHED)
-    assert {one.name for one in output.iterdir()} <= model_export.FILES
+    assert {one.name for one in output.iterdir()} <= export.FILES
     assert len({one.stat().st_mode for one in output.iterdir()}) == 1
     for file in output.glob("*.json"):
         assert str(tiny.parent) not in file.read_text()
@@ -128,7 +128,7 @@ def test_other_families_are_written_as_gguf(tmp_path: Path, tiny: Path, kind: st
     for name, weight in model.named_parameters():
         if weight.ndim == 1:
             torch.nn.init.normal_(weight, 0.0 if name.endswith("bias") else 1.0, 0.3)
-    gguf_file.write(tmp_path / GGUF, "x", model, tokenizer)
+    gguf.write(tmp_path / GGUF, "x", model, tokenizer)
     back = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=GGUF, dtype=torch.float32)
     ids = tokenizer(TEXT)["input_ids"]
     assert torch.allclose(logits(back, ids), logits(model, ids), atol=1e-4)
@@ -140,15 +140,15 @@ def test_what_gguf_cannot_hold_is_refused(tmp_path: Path, tiny: Path) -> None:
 
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    with pytest.raises(gguf_file.GgufError, match="parts text in a way"):
-        gguf_file.write(tmp_path / GGUF, "x", model, tokenizer)
+    with pytest.raises(gguf.GgufError, match="parts text in a way"):
+        gguf.write(tmp_path / GGUF, "x", model, tokenizer)
     config = AutoConfig.from_pretrained(tiny)
     config.rope_parameters = config.rope_parameters | {"rope_type": "llama3"}
-    with pytest.raises(gguf_file.GgufError, match="positions are scaled"):
-        gguf_file.check(config)
+    with pytest.raises(gguf.GgufError, match="positions are scaled"):
+        gguf.check(config)
     config.model_type = "bloom"
-    with pytest.raises(gguf_file.GgufError, match="family bloom"):
-        gguf_file.check(config)
+    with pytest.raises(gguf.GgufError, match="family bloom"):
+        gguf.check(config)
 
 
 async def test_the_card_says_what_it_is(trained: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ async def test_a_folder_is_whole_or_not_there_and_nothing_is_overwritten(
     trained: Project, db: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "out"
-    monkeypatch.setattr(model_export, "hashes", broken)
+    monkeypatch.setattr(export, "hashes", broken)
     ending = await exported(trained, db, output, ModelFormat.MERGED)
     assert (ending.state, "nothing was written" in ending.reason) == (RunState.FAILED, True)
     assert list(tmp_path.glob("*out*")) == list(tmp_path.glob(".sidequest*")) == []
@@ -213,10 +213,8 @@ def broken(_: Path) -> dict[str, str]:
 
 async def test_what_cannot_be_exported_is_said(trained: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="majority was not trained here"):
-        model_export.start(
-            trained, db, ExportParams(model="majority", format=ModelFormat.GGUF, output=tmp_path / "out")
-        )
-    run = model_export.start(trained, db, ExportParams(model="sft", format=ModelFormat.GGUF, output=tmp_path / "out"))
+        export.start(trained, db, ExportParams(model="majority", format=ModelFormat.GGUF, output=tmp_path / "out"))
+    run = export.start(trained, db, ExportParams(model="sft", format=ModelFormat.GGUF, output=tmp_path / "out"))
     (trained.folder / "runs" / KEY / "sft" / "adapter" / "adapter_model.safetensors").unlink()
     ending = await carried_out(trained, db, run)
     assert ending.state is RunState.FAILED
@@ -226,7 +224,7 @@ async def test_what_cannot_be_exported_is_said(trained: Project, db: sqlite3.Con
 def test_an_adapter_of_another_model_is_refused(tiny: Path, tmp_path: Path) -> None:
     other = tiny_model.save(tmp_path / "other", hidden_size=48)
     with pytest.raises(WeightsError, match="cannot be merged"):
-        model_export.merged(other, tiny_model.adapt(tiny, tmp_path / "adapter"))
+        export.merged(other, tiny_model.adapt(tiny, tmp_path / "adapter"))
 
 
 def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_path: Path) -> None:
@@ -235,13 +233,13 @@ def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_pa
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     file = tmp_path / GGUF
-    gguf_file.write(file, "x", AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny))
+    gguf.write(file, "x", AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny))
     adapter = tiny_model.adapt(tiny, tmp_path / "adapter")
-    model, tokenizer = model_export.merged(file, adapter)
+    model, tokenizer = export.merged(file, adapter)
     again = tmp_path / "again.gguf"
-    gguf_file.write(again, "x", model, tokenizer, gguf_file.fields(file))
-    assert {name: one[0] for name, one in gguf_file.fields(again).items()} == {
-        name: one[0] for name, one in gguf_file.fields(file).items()
+    gguf.write(again, "x", model, tokenizer, gguf.fields(file))
+    assert {name: one[0] for name, one in gguf.fields(again).items()} == {
+        name: one[0] for name, one in gguf.fields(file).items()
     }
     ids = tokenizer(TEXT)["input_ids"]
     asked = open_weights(tiny, adapter, Precision.FP32)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.project import Project, parse, template
 from core.curriculum.plan import apportion, current, plan, wanted
 from core.curriculum.shelving import Moved, ShelvingError, moved, shelve, take_back
-from core.project import Project, parse, template
 from storage.examples import CellCount
 from storage.shelves import Shelf
 

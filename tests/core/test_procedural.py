@@ -15,6 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.config.project import parse, template
+from core.config.task import Level, Task
+from core.curriculum.cell import Cell
 from core.generation.procedural.bodies import Role, plan
 from core.generation.procedural.lexicon import UnknownDomainError, known_domains
 from core.generation.procedural.source import ProceduralSource, UnsuitableTaskError, draw, members
@@ -29,12 +32,10 @@ from core.generation.procedural.worlds import (
     family_of,
     stream,
 )
-from core.generation.source import Cell, Request, Written
-from core.project import parse, template
+from core.generation.source import Request, Written
+from core.qa.claims import direction
 from core.qa.duplicates import of_candidate
-from core.qa.reading import direction
 from core.qa.rules import check
-from core.task import Level, Task
 from storage.schema import Candidate, Flaw
 from tests.bench.near_duplicates import duplicated, lettered, sample
 from tests.bench.shortcuts import majority, measure, rows
@@ -117,7 +118,7 @@ def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed:
 
 def test_the_same_request_gives_the_same_bytes_in_another_process() -> None:
     code = (
-        "from core.project import parse, template\n"
+        "from core.config.project import parse, template\n"
         "from core.generation.procedural.source import draw\n"
         "from core.generation.source import Cell, Request\n"
         "task = parse(template())\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.project import ProjectError, create, locate, open_project, parse, template
+from core.config.project import ProjectError, create, locate, open_project, parse, template
 
 
 def mistakes(text: str) -> list[tuple[int, str]]:

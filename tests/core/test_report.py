@@ -10,9 +10,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from core.config.project import Project
 from core.curriculum.plan import Quota
-from core.exchange.placing import PlaceError
-from core.project import Project
+from core.exchange.atomic_write import PlaceError
 from core.report import pictures
 from core.report.contents import as_document, gather
 from core.report.page import MARK, html, visible, write
@@ -21,9 +21,9 @@ from storage import attempts, reviews, runs, training
 from storage.database import transaction
 from storage.schema import Action, Attempt, Candidate, Evidence, Outcome, Result, Run, RunState, Verdict
 from tests.conftest import HOSTILE
-from tests.core.judged import fill
+from tests.core.judged_runs import fill
+from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
 from tests.tui.conftest import put, several
-from tests.tui.in_benchmark import RIGHT, WRONG, benchmark
 
 ATTACKS = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "{{ 7 * 7 }}", *HOSTILE]
 PHASES = {"sft": {"algorithm": "sft"}}

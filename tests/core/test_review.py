@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.project import Project
+from core.config.project import Project
 from core.review.blindness import Blindness, told_by
-from core.review.case import Case, changes, deciding, labelling, read
 from core.review.editing import as_json, checked, doubts, fits_form, read_json, values_of
-from core.review.letters import letters
+from core.review.item import Case, changes, deciding, labelling, read
+from core.review.label_keys import letters
 from core.review.progress import Pace, accepted
 from core.review.round import Round
 from storage import drafts, examples, reviews

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from core.generation.source import Cell
-from core.project import parse, template
+from core.config.project import parse, template
+from core.curriculum.cell import Cell
 from core.qa import duplicates
-from core.qa.judging import CRITERIA, Judgement
+from core.qa.judge import CRITERIA, Judgement
 from core.qa.rules import check
 from core.qa.verdicts import verdict
 from storage.schema import Evidence, Outcome, Result

@@ -17,10 +17,10 @@ from pathlib import Path
 import psutil
 import pytest
 
+from core.config.project import FILE, Project, open_project
 from core.curriculum.plan import current
 from core.generation.start import GenerateParams, start
 from core.overview import overview
-from core.project import FILE, Project, open_project
 from core.runs import control, launch
 from core.runs.control import RunError
 from storage import attempts, examples, runs

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from core.config.task import Limits
+from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan
 from core.generation.slots import Assess, CellSlots, Done, GiveUp, Slot, Step, Write, choose, next_step, unfilled
-from core.generation.source import Cell
-from core.task import Limits
 from storage.attempts import Judged
 from storage.schema import Attempt, Outcome, Result, Verdict
 from tests.conftest import candidate

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.config.project import parse, template
+from core.config.task import Task
+from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
-from core.generation.source import Cell, Request
-from core.project import parse, template
-from core.qa.judging import CRITERIA
+from core.generation.source import Request
+from core.qa.evidence_weights import Piece, decide
+from core.qa.judge import CRITERIA
 from core.qa.solver import Solver, assess, blind
-from core.qa.weighing import Piece, decide
-from core.task import Task
 from storage.schema import Candidate, Evidence, Flaw
 from tests.bench.solver import agreement, cell_of
 

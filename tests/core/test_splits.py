@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.config.project import Project, parse, template
 from core.dataset.splits import assign, held, plan, shares_of
-from core.project import Project, parse, template
 from storage import splits
 from storage.database import transaction
 from storage.examples import add

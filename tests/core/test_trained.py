@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from core.benchmark import start
-from core.benchmark.estimate import estimate
-from core.benchmark.live import models
-from core.models import choose
-from core.models.model import Mode
-from core.models.roster import roster
+from core.benchmark.answer_stream import models
+from core.benchmark.cost_estimate import estimate
+from core.config.case import Mode
+from core.config.project import FILE, Project, open_project
+from core.models import resolve
+from core.models.registry import roster
 from core.models.trained import lineage, trained
-from core.project import FILE, Project, open_project
 from core.runs.control import RunError
 from storage.schema import RunState
-from tests.core.judged import fill, params
-from tests.core.trainings import training, with_student
+from tests.core.judged_runs import fill, params
+from tests.core.training_runs import training, with_student
 
 OLDER, NEWER = "01K0000000000000000AAAAAAA", "01K0000000000000000BBBBBBB"
 
@@ -45,12 +45,12 @@ def test_each_phase_is_a_model_and_the_newest_has_the_name_of_its_recipe(tiny: P
     assert local is not None
     assert (local.quantization, local.precision, local.max_output_tokens) == ("nf4", "fp32", 300)
     assert local.adapter == Path("runs") / OLDER / "rl" / "adapter"
-    assert choose.named(tiny, db, "sft") == "sft-bbbbbb"
-    assert choose.named(tiny, db, "majority") == "majority"
-    assert choose.default_mode(tiny, db, "rl") is Mode.DIRECT
-    assert choose.default_mode(tiny, db, "sft-bbbbbb") is Mode.REASON
-    assert choose.check(tiny, db, "sft", Mode.REASON) == ""
-    assert "no schema is enforced" in choose.check(tiny, db, "sft", Mode.SCHEMA)
+    assert resolve.named(tiny, db, "sft") == "sft-bbbbbb"
+    assert resolve.named(tiny, db, "majority") == "majority"
+    assert resolve.default_mode(tiny, db, "rl") is Mode.DIRECT
+    assert resolve.default_mode(tiny, db, "sft-bbbbbb") is Mode.REASON
+    assert resolve.check(tiny, db, "sft", Mode.REASON) == ""
+    assert "no schema is enforced" in resolve.check(tiny, db, "sft", Mode.SCHEMA)
     assert models(tiny, db) == [
         *("smollm2-135m", "bag-of-words", "tiny", "sft-aaaaaa", "rl-aaaaaa", "sft-bbbbbb"),
         *("majority", "random"),
@@ -70,7 +70,7 @@ def test_names_stay_unique_and_the_project_file_keeps_its_own(tiny: Project, db:
     training(tiny, db, "tiny", key="01K000000000000000ZBBBBBBB")
     found = trained(tiny, db)
     assert list(found) == ["sft-aaaaaa", "sft-aaaaaaa", "tiny-bbbbbb"]
-    assert choose.named(tiny, db, "tiny") == "tiny"
+    assert resolve.named(tiny, db, "tiny") == "tiny"
     assert not found["tiny-bbbbbb"].newest
 
 
@@ -88,14 +88,14 @@ def test_what_is_gone_is_said_with_what_to_do(tiny: Project, db: sqlite3.Connect
     shutil.rmtree(tiny.run_folder(OLDER))
     (listed,) = [one for one in roster(tiny, db) if one.name == "sft-aaaaaa"]
     assert "its adapter is gone from runs/" in listed.problem
-    assert "`sidequest train run sft`" in choose.check(tiny, db, "sft", Mode.REASON)
+    assert "`sidequest train run sft`" in resolve.check(tiny, db, "sft", Mode.REASON)
     path = tiny.folder / FILE
     path.write_text(path.read_text().partition("[local.tiny]")[0])
     bare = open_project(tiny.folder)
     (listed,) = [one for one in roster(bare, db) if one.name == "sft-aaaaaa"]
     assert "put [local.tiny] back" in listed.problem
-    with pytest.raises(choose.ModelError, match="its student tiny is not in the project file"):
-        choose.model_for(bare, db, "sft", Mode.REASON)
+    with pytest.raises(resolve.ModelError, match="its student tiny is not in the project file"):
+        resolve.model_for(bare, db, "sft", Mode.REASON)
 
 
 def test_a_benchmark_keeps_the_name_that_stays(

@@ -10,17 +10,17 @@ import pytest
 from click.testing import CliRunner
 
 from core.benchmark import start as bench
-from core.benchmark.settled import Verdict
-from core.models.model import Mode
-from core.project import Project
+from core.benchmark.sequential_gate import Verdict
+from core.config.case import Mode
+from core.config.project import Project
 from core.runs.control import RunError
 from core.training.comparison import start_missing, table
 from storage import listing, predictions, runs
 from storage.examples import Filter
 from storage.schema import Example, RunState
-from tests.core.judged import fill
-from tests.core.trainings import training, with_student
-from tests.tui.in_benchmark import RIGHT, WRONG, benchmark
+from tests.core.judged_runs import fill
+from tests.core.training_runs import training, with_student
+from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
 from tui.cli import main
 
 SFT, GRPO, PPO = (f"01K0000000000000000{letter * 6}A" for letter in "ABC")

@@ -14,11 +14,12 @@ from click.testing import CliRunner
 
 pytest.importorskip("trl")
 
+from core.config.project import Project
 from core.machine import Machine, Memory
-from core.project import Project
 from core.runs.control import RunError
-from core.training import estimate, start
-from core.training.estimate import Estimate
+from core.training.estimate import recipe_estimate
+from core.training.estimate.recipe_estimate import Estimate
+from core.training.run import start
 from storage import runs
 from tests.core.test_training_runs import RECIPES, here, trainable, weights
 from tui.cli import main
@@ -44,7 +45,7 @@ async def test_both_phases_are_tried(project: Project, db: sqlite3.Connection, w
     project = trainable(project, db, weights, sft=RECIPES["sft"], grpo=RECIPES["grpo"] | {"first": "sft"})
     before = sorted(one.name for one in project.folder.iterdir())
     said: list[str] = []
-    found = await estimate.estimate(project, "grpo", heard=said.append)
+    found = await recipe_estimate.estimate(project, "grpo", heard=said.append)
     assert found.fits
     assert found.advice == []
     assert [one.name for one in found.phases] == ["sft", "grpo"]
@@ -66,21 +67,21 @@ async def test_what_cannot_fit_is_not_tried(
     project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"] | {"batch": 4096, "micro_batch": 4096})
-    monkeypatch.setattr(estimate, "machine", lambda: small(1_500_000_000))
-    found = await estimate.estimate(project, "sft", heard=lambda _: None)
+    monkeypatch.setattr(recipe_estimate, "machine", lambda: small(1_500_000_000))
+    found = await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
     assert (found.fits, found.seconds, found.measured_mb) == (False, None, None)
     assert found.advice[0].startswith("micro_batch = ")
     with pytest.raises(RunError, match=r"sft needs about .* MB at once, and 1,500 MB are there .* micro_batch = "):
         start.start(project, db, "sft")
     assert runs.newest(db) == []
-    monkeypatch.setattr(estimate, "machine", lambda: small(100_000_000))
-    found = await estimate.estimate(project, "sft", heard=lambda _: None)
+    monkeypatch.setattr(recipe_estimate, "machine", lambda: small(100_000_000))
+    found = await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
     assert found.advice == ["a smaller student, or a machine with more memory: no setting is low enough"]
 
 
 def test_the_verb(project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"] | {"batch": 4096, "micro_batch": 4096})
-    monkeypatch.setattr(estimate, "machine", lambda: small(1_500_000_000))
+    monkeypatch.setattr(recipe_estimate, "machine", lambda: small(1_500_000_000))
     done = CliRunner().invoke(main, ["-C", str(project.folder), "train", "estimate", "sft"])
     assert done.exit_code == 1
     assert "It does not fit." in done.stdout
@@ -91,12 +92,12 @@ def test_the_verb(project: Project, db: sqlite3.Connection, weights: Path, monke
 
 async def test_cancelled(project: Project, db: sqlite3.Connection, weights: Path, scratch: Path) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"])
-    work = asyncio.ensure_future(estimate.estimate(project, "sft", heard=lambda _: None))
+    work = asyncio.ensure_future(recipe_estimate.estimate(project, "sft", heard=lambda _: None))
     mine = psutil.Process()
     trials: list[psutil.Process] = []
     while not trials:
         await asyncio.sleep(0.02)
-        trials = [one for one in mine.children() if "core.training.trial" in one.cmdline()]
+        trials = [one for one in mine.children() if "core.training.estimate.dry_run" in one.cmdline()]
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
@@ -111,23 +112,23 @@ async def test_a_trial_that_fails_says_why(
     wild = RECIPES["sft"] | {"learning_rate": 1e30, "max_grad_norm": 1e30}
     project = trainable(project, db, weights, wild=wild)
     with pytest.raises(RunError, match=r"three steps were tried, and failed: the loss of step \d is no number"):
-        await estimate.estimate(project, "wild", heard=lambda _: None)
+        await recipe_estimate.estimate(project, "wild", heard=lambda _: None)
     assert list(scratch.iterdir()) == []
 
 
 async def test_what_cannot_be_tried(project: Project, db: sqlite3.Connection, weights: Path) -> None:
     with pytest.raises(RunError, match="no recipe 'other'"):
-        await estimate.estimate(project, "other", heard=lambda _: None)
+        await recipe_estimate.estimate(project, "other", heard=lambda _: None)
     project = trainable(project, db, weights, sft=RECIPES["sft"])
     (weights / "config.json").rename(weights / "config.away")
     try:
         with pytest.raises(RunError, match=r"config\.json is missing"):
-            await estimate.estimate(project, "sft", heard=lambda _: None)
+            await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
     finally:
         (weights / "config.away").rename(weights / "config.json")
     db.execute("UPDATE examples SET status = 'pending'")
     with pytest.raises(RunError, match="no accepted example"):
-        await estimate.estimate(project, "sft", heard=lambda _: None)
+        await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
 
 
 def test_the_document_is_whole() -> None:

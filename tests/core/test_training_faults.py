@@ -16,9 +16,9 @@ import pytest
 
 pytest.importorskip("trl")
 
-from core.project import Project
+from core.config.project import Project
 from core.runs.session import Ending
-from core.training import start, work
+from core.training.run import job, start
 from storage import runs, training
 from storage.database import connect
 from storage.schema import RunState
@@ -27,7 +27,7 @@ from tests.core.test_training_runs import RECIPES, carry_out, here, losses, trai
 __all__ = ["here", "weights"]
 pytestmark = pytest.mark.slow
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["core.training.rank", "core.training.watcher", "core.training.proximal"])
+SERVER.set_forkserver_preload(["core.entry.train_rank", "core.training.run.callback", "core.training.trainers.ppo"])
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def starved(folder: Path, run_id: str, out: Path) -> None:
     """A worker that may have little more memory than it has already."""
     import asyncio
 
-    from core.project import open_project
+    from core.config.project import open_project
     from core.runs.session import Session
 
     os.chdir(folder)
@@ -83,7 +83,7 @@ def starved(folder: Path, run_id: str, out: Path) -> None:
 
     async def train(session: Session) -> Ending:
         try:
-            return await work.train(session)
+            return await job.train(session)
         finally:  # to end, asyncio starts one thread more
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 

@@ -15,10 +15,11 @@ import pytest
 
 pytest.importorskip("trl")
 
-from core.project import Project
-from core.runs import control, launch, worker
-from core.training import checkpoints, start
-from core.training.recipe import Algorithm
+from core.config.project import Project
+from core.config.recipe import Algorithm
+from core.entry import worker
+from core.runs import control, launch
+from core.training.run import checkpoints, start
 from storage import runs, training
 from storage.schema import Run, RunState
 from tests.core.test_training_runs import RECIPES, losses, trainable, weights
@@ -27,7 +28,7 @@ __all__ = ["weights"]
 KILLS = 10
 # Workers are forked off a process that has loaded the libraries, and has computed nothing yet.
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["core.training.rank", "core.training.watcher", "core.training.proximal"])
+SERVER.set_forkserver_preload(["core.entry.train_rank", "core.training.run.callback", "core.training.trainers.ppo"])
 
 
 def at_work(run: str, folder: Path) -> None:

@@ -15,12 +15,12 @@ import pytest
 
 pytest.importorskip("trl")
 
-from core.project import Project
+from core.config.project import Project
+from core.config.recipe import Algorithm, Launcher, Recipe
 from core.runs import control, launch
 from core.runs.session import Ending
-from core.training import launcher, start
-from core.training.phase import refused
-from core.training.recipe import Algorithm, Launcher, Recipe
+from core.training.run import launcher, start
+from core.training.run.phase import refused
 from storage import runs, training
 from storage.schema import Run, RunState
 from tests.core.test_training_runs import COMMON, RECIPES, losses, trainable, weights
@@ -51,7 +51,7 @@ def current(db: sqlite3.Connection, run: Run) -> Run:
 def ranks(db: sqlite3.Connection, run: Run) -> list[psutil.Process]:
     """The processes that train."""
     worker = psutil.Process(current(db, run).pid)
-    return [one for one in worker.children(recursive=True) if "core.training.rank" in one.cmdline()[2:4]]
+    return [one for one in worker.children(recursive=True) if "core.entry.train_rank" in one.cmdline()[2:4]]
 
 
 @pytest.mark.slow
@@ -106,7 +106,7 @@ def test_what_is_started(project: Project) -> None:
     told = launcher.command(project, "RUN", "sft", recipe)
     config = str(project.folder / "fsdp.yaml")
     assert told[3:] == [
-        *("--config_file", config, "--num_processes", "4", "--module", "core.training.rank", "RUN", "sft")
+        *("--config_file", config, "--num_processes", "4", "--module", "core.entry.train_rank", "RUN", "sft")
     ]
     with pytest.raises(ValueError, match='need launcher = "accelerate"'):
         Recipe(algorithm=Algorithm.SFT, launcher_config="fsdp.yaml")

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.recipe import Algorithm, Recipe
 from core.models import gguf_header
-from core.models.shape import Linear, Shape, shape_of
+from core.models.model_size import Linear, Shape, shape_of
 from core.models.weights import WeightsError
-from core.training import estimate, memory
-from core.training.memory import Lengths, Need, need
-from core.training.recipe import Algorithm, Recipe
+from core.training.estimate import memory, recipe_estimate
+from core.training.estimate.memory import Lengths, Need, need
 
 LENGTHS = Lengths(400, 64)
 SHAPE = Shape(
@@ -118,7 +118,7 @@ def test_the_adapter_goes_where_peft_puts_it() -> None:
 
 def test_how_many_processes() -> None:
     def told(*arguments: str) -> int:
-        return estimate.processes_of(recipe(launcher="accelerate", launcher_arguments=list(arguments)))
+        return recipe_estimate.processes_of(recipe(launcher="accelerate", launcher_arguments=list(arguments)))
 
     assert told("--num_processes", "4") == told("--num-processes=4") == 4
     assert told() == told("--multi_gpu") == 1
@@ -128,7 +128,7 @@ def test_the_shape_of_a_folder(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from transformers import AutoModelForCausalLM
 
-    from core.training.policy import open_policy
+    from core.training.trainers.policy import open_policy
     from tests import tiny_model
 
     path = tiny_model.save(tmp_path / "tiny")

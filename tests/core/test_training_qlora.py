@@ -13,9 +13,9 @@ pytest.importorskip("trl")
 import torch
 from bitsandbytes.functional import dequantize_4bit
 
-from core.training.policy import open_policy
-from core.training.prefix import Shared, score
-from core.training.recipe import Algorithm, Recipe
+from core.config.recipe import Algorithm, Recipe
+from core.training.trainers.policy import open_policy
+from core.training.trainers.shared_prefix import Shared, score
 from tests import tiny_model
 
 pytestmark = pytest.mark.slow

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.config.recipe import Curriculum
 from core.models.decoding import out_of_memory
-from core.training.alarms import STEPS, alarms, unread
-from core.training.mix import Draw, Place, Signal, shares
-from core.training.phase import too_long
-from core.training.recipe import Curriculum
-from core.training.rewards import BUILT_IN, RewardError, answer, named
+from core.training.data.rewards import BUILT_IN, RewardError, answer, named
+from core.training.data.sampler import Draw, Place, Signal, shares
+from core.training.run.alarms import STEPS, alarms, unread
+from core.training.run.phase import too_long
 from storage.schema import Evidence
 
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
@@ -74,7 +74,7 @@ def test_the_calibration_reward_is_proper(truth: float) -> None:
 
 
 def test_a_reward_of_ones_own() -> None:
-    assert named("core.training.rewards:length") is BUILT_IN["length"]
+    assert named("core.training.data.rewards:length") is BUILT_IN["length"]
     for wrong, message in (("kindness", "no reward"), ("os:nothing", "cannot be imported"), ("os:sep", "no function")):
         with pytest.raises(RewardError, match=message):
             named(wrong)

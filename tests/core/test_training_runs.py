@@ -11,16 +11,16 @@ import pytest
 
 pytest.importorskip("trl")
 
-from core.models.asking import Asking
-from core.models.model import Mode
-from core.project import FILE, Project, open_project
+from core.config.case import Mode
+from core.config.project import FILE, Project, open_project
+from core.models.prompting import Asking
 from core.runs.control import RunError
 from core.runs.session import Ending, Session
-from core.training import checkpoints, start, work
+from core.training.run import checkpoints, job, start
 from storage import runs, training
 from storage.schema import Run, RunState
 from tests import tiny_model
-from tests.core.judged import fill
+from tests.core.judged_runs import fill
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ COMMON: dict[str, Any] = {
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model whose tokenizer knows the words of the prompts."""
     folder = tmp_path_factory.mktemp("tiny")
-    from core.project import create
+    from core.config.project import create
 
     create(folder / "p")
     project = open_project(folder / "p")
@@ -76,7 +76,7 @@ async def carry_out(project: Project, db: sqlite3.Connection, run: Run, *, stop_
     with Session(project, db, current) as session:
         if stop_at:
             stopping_at(session, stop_at)
-        ending = await work.train(session)
+        ending = await job.train(session)
     runs.update(db, run.id, state=ending.state, reason=ending.reason, progress=session.progress)
     return ending
 
@@ -137,12 +137,12 @@ async def test_a_stop_does_not_wait_for_a_look(
     run = start.start(project, db, "sft")
     with monkeypatch.context() as patched:
 
-        def stopping(telling: work.InDatabase) -> bool:
+        def stopping(telling: job.InDatabase) -> bool:
             if len(telling.accuracies()) == looks:
                 telling._session.stop()
             return telling._session.stopping
 
-        patched.setattr(work.InDatabase, "stopping", stopping)
+        patched.setattr(job.InDatabase, "stopping", stopping)
         stopped = await carry_out(project, db, run)
     assert stopped == Ending(RunState.STOPPED, f"stopped on request at step {2 * looks}; resume continues it")
     assert [one.step for one in training.looks(db, run.id)] == [0, 2][:looks]
@@ -200,11 +200,11 @@ async def test_what_goes_wrong_is_said(
     ending = await carry_out(project, db, wild)
     assert ending.state is RunState.FAILED
     assert "no number" in ending.reason
-    monkeypatch.setattr("core.training.policy.open_policy", broken(MemoryError()))
+    monkeypatch.setattr("core.training.trainers.policy.open_policy", broken(MemoryError()))
     run = start.start(project, db, "sft")
     ending = await carry_out(project, db, run)
     assert (ending.state, ending.reason[:13]) == (RunState.FAILED, "out of memory")
-    monkeypatch.setattr("core.training.policy.open_policy", broken(OSError(28, "No space left on device")))
+    monkeypatch.setattr("core.training.trainers.policy.open_policy", broken(OSError(28, "No space left on device")))
     ending = await carry_out(project, db, start.start(project, db, "sft"))
     assert "No space left on device: what was finished is kept" in ending.reason
 

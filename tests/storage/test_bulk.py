@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.project import Project
+from core.config.project import Project
 from storage import bulk, database, examples, listing, reviews, splits
 from storage.database import connect, transaction
 from storage.examples import Filter

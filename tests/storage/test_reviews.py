@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.project import Project
+from core.config.project import Project
 from core.qa.verdicts import became
 from storage import attempts, examples, reviews, runs
 from storage.database import connect, transaction

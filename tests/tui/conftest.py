@@ -15,7 +15,7 @@ from textual.notifications import Notify
 from textual.pilot import Pilot
 from textual.widget import Widget
 
-from core.project import Project
+from core.config.project import Project
 from storage import examples
 from storage.database import transaction
 from storage.schema import Evidence, Example, Status

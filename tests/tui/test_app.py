@@ -13,7 +13,7 @@ import psutil
 import pytest
 from textual.widgets import TextArea
 
-from core.project import FILE, Project
+from core.config.project import FILE, Project
 from storage import reviews, runs
 from storage.schema import Action, Result, Run, RunState, Status
 from tests.conftest import example
@@ -21,7 +21,7 @@ from tests.storage.test_database import EXTRA, one_more
 from tests.tui.conftest import SIZE, put, several, shown, status, told, until
 from tests.tui.test_review_queues import attempt
 from tui.app import SidequestApp
-from tui.screens import live
+from tui.screens import project_screen
 
 # ------------------------------------------------------------ opening
 
@@ -171,14 +171,14 @@ async def test_the_bar_is_right_where_nothing_is_written(
     started = psutil.Process(worker.pid).create_time()
     long_ago = example().created.replace(year=2020)
     runs.add(db, Run(kind="generate", state=RunState.RUNNING, pid=worker.pid, pid_started=started, heartbeat=long_ago))
-    monkeypatch.setattr(live, "clock", lambda: "14:02")
+    monkeypatch.setattr(project_screen, "clock", lambda: "14:02")
     async with app.run_test(size=(100, 24)) as pilot:
         await pilot.press("3")
         await pilot.pause()
         assert "1 run · 14:02" in shown(pilot)
         worker.kill()
         worker.wait()
-        monkeypatch.setattr(live, "clock", lambda: "14:03")
+        monkeypatch.setattr(project_screen, "clock", lambda: "14:03")
         await until(pilot, lambda: "14:03" in shown(pilot), 5)
         assert "1 run" not in shown(pilot)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from core.project import Project
+from core.config.project import Project
 from storage import runs
 from storage.schema import Candidate, Evidence, Result, Run, RunState
 from tests.conftest import HOSTILE, example

@@ -9,17 +9,17 @@ import psutil
 import pytest
 from textual.widgets import Input, OptionList, Select
 
-from core.project import FILE, Project
+from core.config.project import FILE, Project
 from core.runs import control
 from storage import predictions, reviews, runs
 from storage.schema import Action, RunState, now
 from tests.conftest import HOSTILE, example
+from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened, said, settled
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
-from tests.tui.in_benchmark import RIGHT, WRONG, benchmark, opened, said, settled
 from tui.app import SidequestApp
-from tui.screens.benchmark_form import BenchmarkForm
-from tui.screens.benchmark_pairs import PairsScreen
-from tui.screens.runs import RunsScreen
+from tui.screens.benchmark.form import BenchmarkForm
+from tui.screens.benchmark.pairs import PairsScreen
+from tui.screens.runs.screen import RunsScreen
 
 MINE = {"state": RunState.RUNNING, "pid": os.getpid(), "pid_started": psutil.Process().create_time()}
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from core.project import Project
+from core.config.project import Project
 from storage import examples
 from storage.database import connect, transaction
 from storage.schema import Evidence

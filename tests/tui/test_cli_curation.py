@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.project import Project
+from core.config.project import Project
 from storage import examples, runs
 from storage.schema import Run, RunState, Status
 from tests.tui.test_rejections import rejected

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from core.project import Project
+from core.config.project import Project
 from storage import examples, reviews, splits
 from storage.schema import Status
 from storage.search import parse_query

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from core.config.project import FILE, Project, create, open_project
 from core.doctor import checks, endpoints
 from core.doctor.finding import Finding, State
 from core.machine import Machine, Memory
-from core.project import FILE, Project, create, open_project
 from storage.database import connect
-from tests.core.judged import with_model
+from tests.core.judged_runs import with_model
 from tests.loopback import Loopback
 from tui.cli import main
 from tui.commands.doctor import terminal

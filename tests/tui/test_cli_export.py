@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from core.project import create
+from core.config.project import create
 from storage import examples
 from storage.database import connect, transaction
 from storage.schema import Status

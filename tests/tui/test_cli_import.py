@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from core.project import create
+from core.config.project import create
 from tui.cli import main
 
 TABLE = """

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from core.project import FILE, create, open_project
+from core.config.project import FILE, create, open_project
 from storage.database import connect
 from tests import loopback, tiny_model
-from tests.core.judged import opinionated
-from tests.core.trainings import training, with_student
+from tests.core.judged_runs import opinionated
+from tests.core.training_runs import training, with_student
 from tests.loopback import Loopback
 from tui.cli import main
 

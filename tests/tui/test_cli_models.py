@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from core.project import FILE, create
+from core.config.project import FILE, create
 from tests import loopback
 from tests.loopback import Loopback
 from tui.cli import main

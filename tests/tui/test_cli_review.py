@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from core.project import Project
+from core.config.project import Project
 from storage import reviews
 from storage.schema import Action, Result
 from tests.conftest import HOSTILE, example

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from click.testing import CliRunner, Result
 
-from core.project import Project
+from core.config.project import Project
 from core.runs import tail
 from core.runs.control import Seen, look
 from storage import runs

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from click.testing import CliRunner
 
-from core.project import Project
+from core.config.project import Project
 from tests.tui.test_cli import COMMAND, run
 from tui.browser import allowed
 from tui.cli import main

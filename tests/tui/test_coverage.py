@@ -6,16 +6,16 @@ import sqlite3
 
 import pytest
 
+from core.config.project import Project
 from core.dataset import measure
-from core.project import Project
 from storage.schema import Evidence
 from storage.shelves import Shelf, shelve
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
-from tests.tui.in_dataset import front, narrowed, opened, over
+from tests.tui.dataset_pilot import front, narrowed, opened, over
 from tui.app import SidequestApp
-from tui.screens import coverage
-from tui.screens.coverage import CoverageScreen
+from tui.screens.dataset import coverage
+from tui.screens.dataset.coverage import CoverageScreen
 from tui.widgets.spread import histogram
 
 

@@ -8,17 +8,17 @@ import sqlite3
 import pytest
 from textual.widgets import Input
 
-from core.project import Project
+from core.config.project import Project
 from storage import examples, listing, reviews
 from storage.examples import Filter
 from storage.schema import Action
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
-from tests.tui.in_dataset import count, front, narrowed, opened, over
+from tests.tui.dataset_pilot import count, front, narrowed, opened, over
 from tui.app import SidequestApp
-from tui.screens.dataset import DatasetScreen
-from tui.screens.dataset_example import ExampleScreen
-from tui.screens.edit import EditScreen
+from tui.screens.dataset.example_screen import ExampleScreen
+from tui.screens.dataset.screen import DatasetScreen
+from tui.screens.edit.screen import EditScreen
 from tui.widgets.modals import Confirm
 
 

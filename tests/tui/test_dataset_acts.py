@@ -8,16 +8,16 @@ import sqlite3
 import pytest
 from textual.widgets import Static
 
-from core.project import Project
+from core.config.project import Project
 from storage import bulk, database, listing, reviews, splits
 from storage.database import connect, transaction
 from storage.reviews import ReviewError
 from storage.schema import Action, Status
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown, status, told, until
-from tests.tui.in_dataset import count, front, narrowed, opened, over
+from tests.tui.dataset_pilot import count, front, narrowed, opened, over
 from tui.app import SidequestApp
-from tui.widgets.choice import Choice
+from tui.screens.dataset.choice import Choice
 from tui.widgets.modals import Confirm
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input, TextArea
 
-from core.project import Project
+from core.config.project import Project
 from storage import drafts, examples, reviews
 from storage.schema import Evidence
 from tests.conftest import example
@@ -20,7 +20,7 @@ from tests.terminal import SIDEQUEST, Terminal, shows
 from tests.tui.conftest import SIZE, put, shown, told, until
 from tests.tui.test_edit import first, open_form
 from tui.app import SidequestApp
-from tui.screens.edit import EditScreen
+from tui.screens.edit.screen import EditScreen
 
 FIRST = f"01J{0:023d}"
 

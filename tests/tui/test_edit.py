@@ -16,7 +16,7 @@ from storage.schema import Evidence, Example
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown
 from tui.app import SidequestApp
-from tui.screens.edit import EditScreen
+from tui.screens.edit.screen import EditScreen
 
 
 async def open_form(pilot: Pilot[int]) -> EditScreen:

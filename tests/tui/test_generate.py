@@ -10,16 +10,16 @@ import time
 import psutil
 from textual.widgets import DataTable, Input, Select
 
+from core.config.project import FILE, Project
+from core.config.task import Model
 from core.generation.start import GenerateParams, prepare
-from core.project import FILE, Project
 from core.runs import control
-from core.task import Model
 from storage import examples, runs, shelves
 from storage.schema import Run, RunState
 from storage.shelves import Shelf
 from tests.tui.conftest import SIZE, shown, told, until
 from tui.app import SidequestApp
-from tui.screens.generate import announced
+from tui.screens.generate.screen import announced
 
 
 async def test_a_run_is_started_watched_paused_stopped_and_resumed(project: Project, db: sqlite3.Connection) -> None:

@@ -8,14 +8,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, OptionList, Static
 
-from core.project import FILE, Project
+from core.config.project import FILE, Project
 from storage import attempts, examples, listing, reviews, runs, shelves
 from storage.schema import Action, Attempt, Candidate, Flaw, Outcome, Result, Run, RunState, Status, Verdict
 from storage.shelves import Shelf
 from tests.conftest import HOSTILE, candidate
 from tests.tui.conftest import RAW, SIZE, shown, told, until
 from tui.app import SidequestApp
-from tui.screens.rejections import RejectionsScreen
+from tui.screens.rejections.screen import RejectionsScreen
 
 
 def rejected(

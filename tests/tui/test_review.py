@@ -11,15 +11,15 @@ from textual._xterm_parser import XTermParser
 from textual.events import Event
 from textual.widgets import Input
 
+from core.config.project import Project
 from core.curriculum.plan import Quota
-from core.project import Project
 from storage import examples, reviews
 from storage.examples import Filter
 from storage.schema import Action, Status
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tui.app import SidequestApp
-from tui.widgets.deciding import LONGEST, header
+from tui.screens.review.decision_panel import LONGEST, header
 
 
 def burst(app: SidequestApp, keys: str) -> None:

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from textual.pilot import Pilot
 
-from core.project import FILE, Project
+from core.config.project import FILE, Project
 from storage import examples, reviews
 from storage.schema import Action, Evidence, Example, Status
 from tests.conftest import example

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 from textual.widgets import Input
 
-from core.project import Project
+from core.config.project import Project
 from storage import attempts, examples, reviews, runs
 from storage.schema import Action, Attempt, Outcome, Result, Run, Status, Verdict
 from tests.conftest import candidate, example

@@ -8,20 +8,20 @@ import pytest
 from textual.events import MouseEvent, MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 
-from core.project import Project
+from core.config.project import Project
 from storage import runs
 from storage.database import transaction
 from storage.schema import Event, Run, RunState
 from tests.conftest import HOSTILE
 from tests.tui.conftest import RAW, SIZE, shown, told, until
-from tests.tui.in_runs import log_of, opened
+from tests.tui.runs_pilot import log_of, opened
 from tui.app import SidequestApp
-from tui.screens import live
+from tui.screens import project_screen
 
 
 @pytest.fixture(autouse=True)
 def polls_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "POLL_S", 0.1)
+    monkeypatch.setattr(project_screen, "POLL_S", 0.1)
 
 
 @pytest.fixture

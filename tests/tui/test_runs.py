@@ -12,13 +12,13 @@ from datetime import timedelta
 import psutil
 import pytest
 
-from core.project import Project
+from core.config.project import Project
 from storage import runs
 from storage.schema import Run, RunState, now
 from tests.tui.conftest import SIZE, shown, told, until
-from tests.tui.in_runs import opened
+from tests.tui.runs_pilot import opened
 from tui.app import SidequestApp
-from tui.widgets.run_list import RunList
+from tui.screens.runs.run_list import RunList
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from core.project import Project
-from core.settings import Settings, keep_theme, load, path
+from core.config.project import Project
+from core.config.settings import Settings, keep_theme, load, path
 from storage import examples
 from storage.schema import Status
 from tests.tui.conftest import SIZE, put, several, shown, told, until

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from core.project import Project
+from core.config.project import Project
 from storage import reviews, runs
 from storage.schema import Action, RunState
+from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened
 from tests.tui.conftest import put, several
-from tests.tui.in_benchmark import RIGHT, WRONG, benchmark, opened
-from tests.tui.in_training import trained
+from tests.tui.training_pilot import trained
 from tui.app import SidequestApp
-from tui.screens import live
+from tui.screens import project_screen
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def pictured(project: Project, db: sqlite3.Connection, monkeypatch: pytest.Monke
     for number, action in enumerate([Action.ACCEPT, Action.REJECT, Action.ACCEPT, Action.FLAG]):
         reviews.decide(db, f"01J{number:023d}", action)
 
-    monkeypatch.setattr(live, "clock", lambda: "14:02")
+    monkeypatch.setattr(project_screen, "clock", lambda: "14:02")
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     return SidequestApp(project.folder)

@@ -13,19 +13,19 @@ from typing import Any
 import psutil
 import pytest
 
-from core.project import FILE, Project
+from core.config.project import FILE, Project
+from core.config.recipe import Algorithm
 from core.runs.control import RunError
-from core.training.estimate import Estimate
-from core.training.recipe import Algorithm
+from core.training.estimate.recipe_estimate import Estimate
 from storage import runs, training
 from storage.schema import RunState
-from tests.core.judged import fill
+from tests.core.judged_runs import fill
 from tests.core.test_training_memory import SHAPE
 from tests.tui.conftest import RAW, SIZE, shown, told, until
-from tests.tui.in_training import figures, look, opened, trained
+from tests.tui.training_pilot import figures, look, opened, trained
 from tui.app import SidequestApp
-from tui.screens.training import TrainingScreen
-from tui.screens.training_form import TrainingForm
+from tui.screens.training.form import TrainingForm
+from tui.screens.training.screen import TrainingScreen
 
 RECIPES = """
 [train.small]
@@ -51,8 +51,8 @@ def student(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recipes, and a student of known size that need not be there."""
     path = Path(project.folder / FILE)
     path.write_text(path.read_text() + RECIPES)
-    monkeypatch.setattr("core.training.estimate.locate", lambda *_: Path("there"))
-    monkeypatch.setattr("core.training.estimate.shape_of", lambda _: SHAPE)
+    monkeypatch.setattr("core.training.estimate.recipe_estimate.locate", lambda *_: Path("there"))
+    monkeypatch.setattr("core.training.estimate.recipe_estimate.shape_of", lambda _: SHAPE)
 
 
 async def test_without_a_run_it_says_what_to_do(app: SidequestApp) -> None:
@@ -285,7 +285,7 @@ async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3
         fill(db, 12, split="train")
         await until(pilot, lambda: "g chooses a recipe" in shown(pilot), 5)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("core.training.start.find_spec", lambda _: None)
+            patch.setattr("core.training.run.start.find_spec", lambda _: None)
             await pilot.press("g")
             await until(pilot, lambda: "pip install 'sidequest[train]'" in shown(pilot))
         assert runs.of_kind(db, "train") == []
@@ -327,7 +327,7 @@ async def test_an_estimate_is_made_given_up_and_shown(
         parts = {"weights": 538.0, "logits": 900.0}
         return Estimate(name, False, parts, 1500.0, 1600.0, 1200.0, "cpu", 720.0, "steps of 2.0 s", ["batch = 4"], [])
 
-    monkeypatch.setattr("core.training.estimate.estimate", estimate)
+    monkeypatch.setattr("core.training.estimate.recipe_estimate.estimate", estimate)
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.press("g")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 
-from core.training.recipe import Algorithm
+from core.config.recipe import Algorithm
 from storage import training
 from tests.tui.conftest import RAW, SIZE, shown, told, until
-from tests.tui.in_training import figures, kept, opened, trained
+from tests.tui.training_pilot import figures, kept, opened, trained
 from tui.app import SidequestApp
-from tui.screens.training import TrainingScreen
+from tui.screens.training.screen import TrainingScreen
 
 
 async def test_answers_step_by_step(app: SidequestApp, db: sqlite3.Connection) -> None:

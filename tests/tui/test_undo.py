@@ -6,8 +6,8 @@ import sqlite3
 
 import pytest
 
+from core.config.project import Project
 from core.overview import overview
-from core.project import Project
 from core.qa.verdicts import became
 from storage import bulk, examples, listing, reviews, splits
 from storage.database import transaction

@@ -12,15 +12,15 @@ from textual.content import Content
 
 from core.curriculum.plan import Quota
 from core.runs.control import Seen
-from core.runs.figures import duration
+from core.runs.describe import duration
 from storage.schema import Run, RunState
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW
-from tui.screens.home import running
+from tui.screens.home.screen import running
 from tui.text import flow
 from tui.widgets.bars import bar, quotas, relevance
+from tui.widgets.context_panel import origin, standing
 from tui.widgets.example import place
-from tui.widgets.standing import origin, standing
 from tui.widgets.top import top
 
 FIGURES: dict[str, Any] = {"total": 57, "done": 18, "rejected": 4, "cost": 1.84, "budget": 10.0, "eta_s": 11_400.0}

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from core.benchmark.start import KIND, BenchParams, benchmark, retry, start, title
+from core.config.case import Mode
 from core.exchange.files import FileError
-from core.models import choose
-from core.models.model import Mode
+from core.models import resolve
 from core.runs.control import look
-from core.runs.figures import duration
+from core.runs.describe import duration
 from storage import runs as stored
 from storage.schema import Run, RunState
 from tui.commands.bench_figures import show_comparison, show_outcome
@@ -66,7 +66,7 @@ def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
         update["split"] = "test"
     if asked["budget"] is None and project.task.limits.budget is not None:
         update["budget"] = project.task.limits.budget
-    update |= {"model": model, "mode": asked["mode"] or choose.default_mode(project, connection, model)}
+    update |= {"model": model, "mode": asked["mode"] or resolve.default_mode(project, connection, model)}
     try:
         run = start(project, connection, BenchParams.model_validate(update))
     except FileError as error:
@@ -144,8 +144,8 @@ def retry_(context: Context, run: str, as_json: bool) -> None:
 @verb
 def compare_(context: Context, first: str, second: str, as_json: bool) -> None:
     """How far run SECOND is ahead of run FIRST on the examples that both were asked, in pairs."""
-    from core.benchmark.outcome import compared
     from core.benchmark.paired import NotSharedError
+    from core.benchmark.summary import compared
 
     project, connection = context.open()
     one, two = benchmark(connection, first), benchmark(connection, second)
@@ -172,16 +172,16 @@ def gate(
     context: Context, student: str, reference: str, target: float, level: float, margin: float, as_json: bool
 ) -> None:
     """Decide: good enough, worth training, no headroom, or not settled yet. Exit status 1: not settled."""
-    from core.benchmark.outcome import decided, newest
     from core.benchmark.paired import NotSharedError
-    from core.benchmark.settled import Verdict
+    from core.benchmark.sequential_gate import Verdict
+    from core.benchmark.summary import decided, newest
     from core.runs.control import RunError
 
     project, connection = context.open()
-    known = choose.known(project, connection)
+    known = resolve.known(project, connection)
 
     def found(name: str) -> Run:
-        name = choose.named(project, connection, name)
+        name = resolve.named(project, connection, name)
         return newest(connection, name) if name in known else benchmark(connection, name)
 
     mine = found(student or project.task.roles.student)
@@ -217,7 +217,7 @@ def _closing(context: Context, run: Run, as_json: bool) -> None:
 
 
 def _figures(context: Context, run: Run, as_json: bool) -> None:
-    from core.benchmark.outcome import document, outcome
+    from core.benchmark.summary import document, outcome
 
     project, connection = context.open()
     found = outcome(project, connection, run)

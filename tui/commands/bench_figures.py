@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from core.benchmark.calibration import Reliability
 from core.benchmark.metrics import NO_ANSWER, Figures, Rate, Slice
-from core.benchmark.outcome import Outcome
 from core.benchmark.paired import Comparison, Gap
 from core.benchmark.start import BenchParams, title
+from core.benchmark.summary import Outcome
 from storage.schema import Run
 from tui.commands.output import say, show, table
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import click
 from textual.theme import BUILTIN_THEMES
 
-from core.project import ProjectError
-from core.settings import path
+from core.config.project import ProjectError
+from core.config.settings import path
 from tui.actions import NAMED
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, show, table

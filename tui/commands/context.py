@@ -11,8 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
+from core.config.project import Project, ProjectError, open_project
 from core.curriculum.shelving import ShelvingError
-from core.project import Project, ProjectError, open_project
 from core.runs.control import RunError
 from storage.database import BusyError, DatabaseError, connect_durably
 from storage.reviews import ReviewError

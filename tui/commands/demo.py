@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
+from core.config.project import FILE, Project, create, open_project
 from core.curriculum.plan import current
 from core.generation.start import GenerateParams, start
-from core.project import FILE, Project, create, open_project
 from core.qa.matrix import matrix
 from core.qa.scorecard import scorecard
 from core.runs.control import look

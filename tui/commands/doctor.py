@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import click
 
+from core.config.project import ProjectError
 from core.doctor.checks import look
 from core.doctor.finding import Finding, State, finding
-from core.project import ProjectError
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show
 

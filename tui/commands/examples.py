@@ -11,11 +11,11 @@ from typing import Any
 
 import click
 
+from core.config.project import Project
 from core.curriculum.plan import current
 from core.dataset.coverage import NOT_REJECTED, Coverage, cover
+from core.dataset.example_detail import whole
 from core.dataset.query import read_query
-from core.dataset.whole import whole
-from core.project import Project
 from storage import attempts, bulk, listing
 from storage import examples as stored
 from storage.examples import Filter

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import click
 
+from core.config.case import Mode
+from core.exchange.atomic_write import PlaceError, UnwrittenError
 from core.exchange.export import Exported, ExportError, Wanted
 from core.exchange.export import export as write
 from core.exchange.files import FileError
 from core.exchange.formats import Format
 from core.exchange.importing import import_file, mapping_for
-from core.exchange.placing import PlaceError, UnwrittenError
 from core.llm.prompts import PromptError
-from core.models.model import Mode
 from storage.search import QueryError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.examples import LANGUAGE_HELP, QUERYING, refuse_options

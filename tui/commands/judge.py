@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
+from core.config.case import Mode
 from core.llm.limits import BudgetExhaustedError
 from core.llm.prices import UnpricedError
 from core.llm.prompts import PromptError
-from core.models import choose
-from core.models.judging import Asked, CaseError, Judge, Judged, asked, piece
-from core.models.model import Mode
+from core.models import resolve
+from core.models.judge_cases import Asked, CaseError, Judge, Judged, asked, piece
 from storage.schema import PredictionOutcome
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import plain, print_json, say, show
@@ -52,9 +52,9 @@ def judge(
     if hypothesis is None and sys.stdin.isatty():
         raise RefusedError("nothing to judge: give --hypothesis and --evidence, or cases as JSON on stdin")
     project, connection = context.open()
-    newest = choose.newest_trained(project, connection)
+    newest = resolve.newest_trained(project, connection)
     name = model or (newest.name if newest else project.task.roles.student)
-    how = Mode(mode) if mode else choose.default_mode(project, connection, name)
+    how = Mode(mode) if mode else resolve.default_mode(project, connection, name)
     try:
         alone = None if hypothesis is None else asked({"hypothesis": hypothesis, "evidence": [*map(piece, evidence)]})
     except ValueError as error:
@@ -66,7 +66,7 @@ def judge(
         say(f"{name} is asked; --model names another")
     try:
         judging = Judge(project, connection, name, how)
-    except (choose.ModelError, PromptError) as error:
+    except (resolve.ModelError, PromptError) as error:
         raise RefusedError(str(error)) from None
     except UnpricedError as error:
         raise RefusedError(f"the project's budget needs a price for every model, and {error} has none") from None

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from core.exchange.model_export import ExportParams, ModelFormat, start
-from core.models.roster import INSTALL, Kind, Listed, missing, roster
-from core.project import Project
+from core.config.project import Project
+from core.model_export.export import ExportParams, ModelFormat, start
+from core.models.registry import INSTALL, Kind, Listed, missing, roster
 from core.runs.control import look
 from storage.runs import Capabilities
 from storage.schema import RunState
@@ -99,8 +99,8 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
 
 async def _check(project: Project, connection: sqlite3.Connection, chosen: Sequence[Listed]) -> list[dict[str, Any]]:
     """What each says: endpoints all at once, then one after the other what works on this machine."""
-    from core.llm.connect import check as ask
-    from core.models.trial import tried
+    from core.llm.endpoint_check import check as ask
+    from core.models.smoke_test import tried
 
     task = project.task
     endpoints = [one.name for one in chosen if one.kind is Kind.ENDPOINT]

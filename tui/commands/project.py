@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from core.config.project import create, open_project
 from core.curriculum.plan import Plan, current, enough_elsewhere
 from core.curriculum.shelving import name, shelve, take_back
-from core.project import create, open_project
 from storage.shelves import Shelf
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from core.exchange.placing import PlaceError, UnwrittenError
+from core.exchange.atomic_write import PlaceError, UnwrittenError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show
 

@@ -8,9 +8,9 @@ from typing import TextIO
 import click
 
 from core.review.agreement import conclusion, report
-from core.review.case import Case, deciding, labelling, read
 from core.review.editing import checked, read_json
-from storage import opinions, queues, reviews
+from core.review.item import Case, deciding, labelling, read
+from storage import blind_reviews, queues, reviews
 from storage.queues import Queue
 from storage.schema import Action, Example, Review
 from storage.search import QueryError, parse_query
@@ -167,7 +167,7 @@ def agreement(context: Context, as_json: bool) -> None:
     from tui.widgets.agreement import coefficient, differences
 
     _, connection = context.open()
-    found = report(opinions.every(connection))
+    found = report(blind_reviews.every(connection))
     if as_json:
         print_json(found)
         return

@@ -6,7 +6,7 @@ import click
 
 from core.runs import control, launch
 from core.runs.control import Seen
-from core.runs.figures import asked, done, duration, last_sign
+from core.runs.describe import asked, done, duration, last_sign
 from core.runs.tail import follow as following
 from storage import runs as stored
 from storage.schema import Event

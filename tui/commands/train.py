@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
+from core.config.project import Project
 from core.models.trained import trained
-from core.project import Project
 from core.runs.control import RunError, look, require
-from core.training.start import KIND, adapter_folder, start
+from core.training.run.start import KIND, adapter_folder, start
 from storage import runs as stored
 from storage import training
 from storage.schema import Run, RunState
@@ -61,7 +61,7 @@ def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: 
 @verb
 def estimate_(context: Context, recipe: str, as_json: bool) -> None:
     """What [train.RECIPE] takes of memory and time: by formula, and by three real steps that leave nothing behind."""
-    from core.training.estimate import estimate
+    from core.training.estimate.recipe_estimate import estimate
     from tui.commands.train_estimate import show_estimate
 
     project, _ = context.open()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.runs.figures import duration
-from core.training.estimate import Estimate, in_words
+from core.runs.describe import duration
+from core.training.estimate.recipe_estimate import Estimate, in_words
 from tui.commands.output import show, table
 
 # The parts of memory, as a person reads them, with the moment in which they count.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from core.runs.control import look, stop
-from core.runs.figures import duration
+from core.runs.describe import duration
 from storage import runs
 from storage.schema import Run
 from tui.commands.context import RefusedError

@@ -1,1 +1,1 @@
-"""The screens, a file each."""
+"""The screens of the app, a folder each: `screen.py`, and what only it uses."""

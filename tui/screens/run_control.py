@@ -11,7 +11,7 @@ from core.runs.control import RunError, Seen
 from storage import runs
 from storage.schema import RunState
 from tui.keymap import key
-from tui.screens.live import LiveScreen
+from tui.screens.project_screen import LiveScreen
 from tui.widgets.modals import Confirm
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.content import Content
 
-from core.review.case import Case
+from core.review.item import Case
 from storage.schema import Action, Example, Result, Review, Status
 from tui.keymap import key
 from tui.text import LIMIT, clean, content, in_words, line

@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
+from core.config.task import Task
 from core.qa.matrix import Matrix
-from core.task import Task
 from tui.text import line
 
 FLAGGED, SHELVED = "!", "~"

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from random import Random
 
+from core.config.task import Band, Level
 from core.generation.procedural.lexicon import Metric
 from core.generation.procedural.worlds import Scenario, World
-from core.task import Band, Level
 
 
 class Form(StrEnum):

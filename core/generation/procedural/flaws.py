@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from core.config.task import Band, Level
 from core.generation.procedural.bodies import Body, Fact, Finding, Form, Piece, Role, share_out
 from core.generation.procedural.worlds import DECISIONS, Scenario
-from core.task import Band, Level
 from storage.schema import Candidate, Flaw
 
 

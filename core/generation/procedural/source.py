@@ -6,6 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 
+from core.config.task import Level, Task
 from core.generation.procedural import flaws
 from core.generation.procedural.bodies import Body, inside, plan
 from core.generation.procedural.lexicon import lexicons
@@ -14,7 +15,6 @@ from core.generation.procedural.wording_evidence import evidence
 from core.generation.procedural.wording_hypothesis import hypothesis
 from core.generation.procedural.worlds import BODIES, DECISIONS, World, build, family_of, stream
 from core.generation.source import Request, Written
-from core.task import Level, Task
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
 NAME = "procedural"

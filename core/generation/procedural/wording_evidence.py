@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
+from core.config.task import Level
 from core.generation.procedural.bodies import Body, Form, Piece, Role
 from core.generation.procedural.wording import style
 from core.generation.procedural.wording_findings import state_fact
 from core.generation.procedural.wording_sources import aside, remark, source
-from core.task import Level
 from storage.schema import Evidence
 
 

@@ -1,0 +1,33 @@
+"""The figures of a run that is over, kept with it: 100,000 answers are shown before they are read again."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from core.benchmark.metrics import Figures
+from core.models.parse_answer import READER
+from storage.schema import Run
+
+
+def keep(found: Figures) -> dict[str, Any]:
+    """`found` as JSON, for the progress of a run whose answers were read by the present reader."""
+    return {"reader": READER, "figures": _adapter().dump_python(found, mode="json")}
+
+
+def kept(run: Run) -> Figures | None:
+    """The figures that were kept when `run` ended; None if there are none, or if its answers are to be read anew."""
+    stored = run.progress.get("kept")
+    if not isinstance(stored, dict) or stored.get("reader") != READER:
+        return None
+    try:
+        return _adapter().validate_python(stored.get("figures"))
+    except ValidationError:
+        return None
+
+
+@cache
+def _adapter() -> TypeAdapter[Figures]:
+    return TypeAdapter(Figures)

@@ -1,0 +1,164 @@
+"""What a benchmark says: its figures, how far its confidence can be trusted, and what two runs say together."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from core.benchmark.calibration import Calibration, calibration
+from core.benchmark.ceiling import Ceiling, ceiling
+from core.benchmark.gate import Gate, gate
+from core.benchmark.metrics import Figures, figures
+from core.benchmark.paired import Comparison, compare
+from core.benchmark.results import results
+from core.benchmark.scored import Scored
+from core.benchmark.start import KIND, BenchParams
+from core.config.project import Project
+from core.models.parse_answer import READER, read
+from core.runs.control import RunError, look
+from storage import blind_reviews, predictions, runs
+from storage.schema import Prediction, Run, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The figures of one run so far; `asked` is how many examples it asks in all."""
+
+    run: Run
+    state: RunState
+    params: BenchParams
+    asked: int
+    answers: list[Scored]
+    figures: Figures
+    calibration: Calibration
+
+
+def outcome(project: Project, connection: sqlite3.Connection, run: Run) -> Outcome:
+    """All that a run says, its answers read anew first if they were read by a former reader."""
+    reread(project, connection, run)
+    answers = results(connection, run.id)
+    return Outcome(
+        run=run,
+        state=look(run).state,
+        params=BenchParams.model_validate(run.params),
+        asked=predictions.asked(connection, run.id),
+        answers=answers,
+        figures=figures(answers, project.task.labels),
+        calibration=calibration(answers),
+    )
+
+
+def reread(project: Project, connection: sqlite3.Connection, run: Run) -> int:
+    """Read the stored answers of a run anew where another reader had read them; returns how many."""
+    labels = project.task.labels
+
+    def anew(one: Prediction) -> Prediction:
+        said = read(one.raw, one.thought, one.ended, labels)
+        return one.model_copy(
+            update={
+                "reader": READER,
+                "outcome": said.outcome,
+                "decision": said.decision,
+                "confidence": said.confidence,
+                "rationale": said.rationale,
+            }
+        )
+
+    return max(predictions.reread(connection, run.id, READER, anew), default=0)
+
+
+def document(found: Outcome) -> dict[str, Any]:
+    """An outcome as `--json` prints it; `brier` and `ece` are of the stated confidence, else of the probability."""
+    numbers, sure = found.figures, found.calibration
+    basis = sure.stated if sure.stated.n else sure.probability
+    return {
+        "run": found.run.id,
+        "state": found.state.value,
+        "reason": found.run.reason,
+        "model": found.params.model,
+        "mode": found.params.mode.value,
+        "asked": found.asked,
+        "smoke_test": found.params.sniff,
+        **{name: getattr(numbers, name) for name in type(numbers).__dataclass_fields__},
+        "brier": basis.brier,
+        "ece": basis.ece,
+        "confidence_basis": "stated" if sure.stated.n else "probability" if sure.probability.n else "none",
+        "calibration": sure,
+    }
+
+
+def compared(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison:
+    """The second run against the first, in pairs; raises NotSharedError."""
+    for run in (first, second):
+        reread(project, connection, run)
+    return compare(results(connection, first.id), results(connection, second.id))
+
+
+def decided(
+    project: Project,
+    connection: sqlite3.Connection,
+    student: Run,
+    reference: Run | None,
+    *,
+    target: float,
+    level: float,
+    margin: float,
+) -> Gate:
+    """The gate over two runs; where one of them was watched or is not complete, by what holds at any time.
+
+    Raises NotSharedError.
+    """
+    for run in (student, *([reference] if reference else [])):
+        reread(project, connection, run)
+    mine = results(connection, student.id)
+    theirs = None if reference is None else results(connection, reference.id)
+    return weighed(connection, student, reference, mine, theirs, target=target, level=level, margin=margin)
+
+
+def weighed(
+    connection: sqlite3.Connection,
+    student: Run,
+    reference: Run | None,
+    mine: Sequence[Scored],
+    theirs: Sequence[Scored] | None,
+    *,
+    target: float,
+    level: float,
+    margin: float,
+) -> Gate:
+    """Like `decided`, over answers that were read before."""
+    pairs = None if reference is None else {example for example, _ in predictions.families(connection, reference.id)}
+    return gate(
+        mine,
+        theirs,
+        target=target,
+        level=level,
+        margin=margin,
+        anytime=any(_looked_at(connection, run) for run in (student, *([reference] if reference else []))),
+        asked=predictions.families(connection, student.id),
+        reference_asked=pairs,
+        ceiling=noise(connection),
+    )
+
+
+def noise(connection: sqlite3.Connection) -> Ceiling:
+    """How often people who decided blind agree with the label."""
+    found = blind_reviews.every(connection)
+    return ceiling(sum(one.value == one.label for one in found), len(found))
+
+
+def newest(connection: sqlite3.Connection, model: str) -> Run:
+    """The newest benchmark of a model that is no smoke test; raises RunError."""
+    for run in runs.of_kind(connection, KIND):
+        if run.params.get("model") == model and not run.params.get("sniff"):
+            return run
+    raise RunError(f"no benchmark of {model} yet: `sidequest bench run --model {model}` makes one")
+
+
+def _looked_at(connection: sqlite3.Connection, run: Run) -> bool:
+    """Whether a run could have ended at a place that its answers had chosen, or has not ended where it was to."""
+    params = BenchParams.model_validate(run.params)
+    open_ = predictions.waiting(connection, run.id, params.samples, 0)
+    return params.stop_when_settled or bool(open_)

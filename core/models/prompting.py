@@ -1,0 +1,63 @@
+"""How a case is put to a model, and what an answer in words looks like: for asking, and for training on the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.config.case import Mode
+from core.config.task import Task
+from core.llm.prompts import Prompt, load
+from core.llm.wire import Messages
+from storage.schema import Evidence, Fraction, Text
+
+_PROMPTS = Path(__file__).parent / "prompts"
+_KNOWN = frozenset({"question", "decisions", "case", "mode"})
+
+
+class Judgement(BaseModel):
+    """The answer that is asked for as JSON; the reasoning stands before the decision."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reasoning: Text = Field(description="Which pieces weigh, which do not, and why, in two to six sentences.")
+    decision: Text = Field(description="The decision that follows from the evidence.")
+    confidence: Fraction = Field(
+        description="The probability, from 0.0 to 1.0, that a careful expert who reads only this evidence agrees."
+    )
+
+
+class Asking:
+    """Puts the cases of one task to models in one mode. Raises PromptError if the project's template cannot be used."""
+
+    def __init__(self, task: Task, mode: Mode, project_dir: Path) -> None:
+        self._task = task
+        self._mode = mode
+        self._prompt: Prompt = load(_PROMPTS / "judgement-1.j2", task.prompts.judgement, project_dir, _KNOWN)
+
+    @property
+    def version(self) -> str:
+        """Which prompt this is: name, hash and mode."""
+        return f"{self._prompt.version}-{self._mode.value}"
+
+    def messages(self, hypothesis: str, evidence: Sequence[Evidence]) -> Messages:
+        """The messages that put one case; raises PromptError if the template fails on it."""
+        case: dict[str, Any] = {
+            "hypothesis": hypothesis,
+            "evidence": [{"source": piece.source, "content": piece.content} for piece in evidence],
+        }
+        return self._prompt.messages(
+            question=self._task.question, decisions=self._task.decisions, case=case, mode=self._mode.value
+        )
+
+
+def answered(mode: Mode, reasoning: str, decision: str, confidence: float) -> str:
+    """The answer that is wished for, in the words of `mode`."""
+    if mode is Mode.DIRECT:
+        return decision
+    if mode is Mode.SCHEMA:
+        return Judgement(reasoning=reasoning, decision=decision, confidence=confidence).model_dump_json()
+    return f"Reasoning: {' '.join(reasoning.split())}\nDecision: {decision}\nConfidence: {confidence:.2f}"

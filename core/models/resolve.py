@@ -1,0 +1,153 @@
+"""From a name to the model that it stands for: an endpoint, one on this machine, trained or not, or a baseline."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from core.config.case import Mode
+from core.config.project import Project
+from core.config.task import BASELINES, Local, Task
+from core.models.model import Model
+from core.models.trained import Trained, locals_of, missing, trained
+from storage import listing
+from storage.examples import Filter
+from storage.runs import Capabilities
+
+if TYPE_CHECKING:
+    from core.llm.limits import Budget
+    from core.models.baselines import Lesson
+
+
+class ModelError(Exception):
+    """A model cannot be used; `str()` of it says which, why, and what to do."""
+
+
+def known(project: Project, connection: sqlite3.Connection) -> list[str]:
+    """The names of all models that a benchmark can ask."""
+    return [*locals_of(project.task), *trained(project, connection), *project.task.models, *BASELINES]
+
+
+def named(project: Project, connection: sqlite3.Connection, name: str) -> str:
+    """The model's own name, which stays the same: the name of a recipe stands for what it has made last."""
+    newest = {one.phase: one.name for one in trained(project, connection).values() if one.newest}
+    return newest.get(name, name)
+
+
+def newest_trained(project: Project, connection: sqlite3.Connection) -> Trained | None:
+    """What was trained last."""
+    return next(reversed(trained(project, connection).values()), None)
+
+
+def check(project: Project, connection: sqlite3.Connection, name: str, mode: Mode) -> str:
+    """What is wrong with asking the model `name` in `mode`, as a sentence; empty if nothing is."""
+    task, made, name = project.task, trained(project, connection), named(project, connection, name)
+    there = known(project, connection)
+    if name not in there:
+        listed = ", ".join(there)
+        return f"no model {name!r}: use one of {listed}, or add [models.{name}] or [local.{name}] to the project file"
+    if name in {*locals_of(task), *made} and mode is Mode.SCHEMA:
+        return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
+    if name in made and (problem := missing(project, made[name])):
+        return f"{name}: {problem}"
+    return ""
+
+
+def default_mode(project: Project, connection: sqlite3.Connection, name: str) -> Mode:
+    """How a model is asked unless someone says otherwise: one that was trained as it was trained."""
+    if name in project.task.models:
+        return Mode.SCHEMA
+    if name in locals_of(project.task):
+        return Mode.REASON
+    made = trained(project, connection).get(named(project, connection, name))
+    return made.recipe.mode if made else Mode.DIRECT
+
+
+def model_for(
+    project: Project,
+    connection: sqlite3.Connection,
+    name: str,
+    mode: Mode,
+    *,
+    seed: int = 0,
+    budget: Budget | None = None,
+    asked: Collection[str] = (),
+) -> Model:
+    """The model `name`, ready to be asked in `mode`.
+
+    A baseline learns from the accepted examples of the train split, without the families in `asked`. Raises
+    ModelError, PromptError, UnpricedError.
+    """
+    task, name = project.task, named(project, connection, name)
+    if problem := check(project, connection, name, mode):
+        raise ModelError(problem)
+    if name in BASELINES:
+        return _baseline(task, connection, name, seed, asked)
+    if name in task.models:
+        from core.models.endpoint import EndpointModel
+
+        return EndpointModel(
+            task, name, mode, project_dir=project.folder, capabilities=Capabilities(connection), budget=budget
+        )
+    made = trained(project, connection).get(name)
+    local = made.local if made else locals_of(task)[name]
+    if local is None:  # `check` has said so
+        raise ModelError(f"{name}: its student is gone from the project file")
+    return _local(project, name, local, mode, seed)
+
+
+def _local(project: Project, name: str, local: Local, mode: Mode, seed: int) -> Model:
+    from core.models import local as here
+    from core.models.model_files import MissingError, locate
+    from core.models.parse_answer import complete
+    from core.models.prompting import Asking
+    from core.models.weights import Precision, WeightsError, open_weights
+
+    asking = Asking(project.task, mode, project.folder)
+    labels = project.task.labels
+    manner = here.Asking(
+        messages=lambda case: asking.messages(case.hypothesis, case.evidence),
+        mode=mode,
+        labels=labels,
+        ended=lambda text: complete(text, labels),
+        prompt_version=asking.version,
+        limit=local.max_output_tokens,
+        temperature=local.temperature,
+        seed=seed,
+    )
+    try:
+        path = locate(project.folder, local)
+        adapter = None if local.adapter is None else project.folder / local.adapter
+        return here.LocalModel(
+            name, open_weights(path, adapter, Precision(local.precision), local.quantization), manner
+        )
+    except (MissingError, WeightsError) as error:
+        raise ModelError(f"{name}: {error}") from None
+
+
+def _baseline(task: Task, connection: sqlite3.Connection, name: str, seed: int, asked: Collection[str]) -> Model:
+    from core.models.baselines import BagOfWords, Chance, Majority, shares
+
+    if name == "random":
+        return Chance(task.labels, seed)
+    lessons = _lessons(connection, asked)
+    if name == "majority":
+        wanted = {decision.name: decision.want for decision in task.decisions}
+        return Majority(task.labels, shares(lessons) or wanted)
+    try:
+        return BagOfWords(task.labels, lessons)
+    except ValueError as error:
+        raise ModelError(f"{error}: `sidequest splits assign --yes` shares the examples out") from None
+
+
+def _lessons(connection: sqlite3.Connection, asked: Collection[str]) -> list[Lesson]:
+    from core.config.case import Case
+    from core.models.baselines import Lesson
+
+    trained = listing.every(connection, Filter(status=("accepted",), split=("train",)))
+    return [
+        Lesson(Case(one.id, one.hypothesis, tuple(one.evidence)), one.decision)
+        for one in listing.whole(connection, trained)
+        if one.family not in asked
+    ]

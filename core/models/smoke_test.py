@@ -1,0 +1,78 @@
+"""Asks a model one case, for `sidequest models check`: whether it can be used, what it says, and how fast it is."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from core.config.case import Case, Mode
+from core.config.project import Project
+from core.llm.prompts import PromptError
+from core.models.parse_answer import read
+from core.models.resolve import ModelError, default_mode, model_for
+from storage import listing
+from storage.examples import Filter
+from storage.schema import Evidence, Outcome, Status
+
+# Where a project has no example yet. What is answered to it does not matter.
+_CASE = Case(
+    "check",
+    "The model can be asked.",
+    (Evidence(source="Log of a check", content="The model was asked, and it gave an answer.", relevance=1.0),),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What came of one question. Not `ok`: it could not be asked, and `detail` says why.
+
+    `decision` is None where none could be read in the answer. `tokens_per_s` is None for what writes no tokens; what
+    it computes in, and on, is '' where that is not known.
+    """
+
+    ok: bool
+    mode: Mode
+    outcome: Outcome | None = None
+    detail: str = ""
+    decision: str | None = None
+    opened_s: float = 0.0
+    seconds: float = 0.0
+    tokens_per_s: float | None = None
+    runs_on: str = ""
+
+
+async def tried(project: Project, connection: sqlite3.Connection, name: str) -> Tried:
+    """Open the model `name`, ask it one case, and let go of it. A model of the hub is downloaded if it is not there."""
+    mode = default_mode(project, connection, name)
+    began = time.perf_counter()
+    try:
+        model = model_for(project, connection, name, mode)
+    except (ModelError, PromptError) as error:
+        return Tried(False, mode, detail=str(error).removeprefix(f"{name}: "))
+    opened = time.perf_counter() - began
+    try:
+        ((case,),) = model.batches([_case(connection)])
+        (reply,) = await model.answer([case])
+    finally:
+        await model.close()
+    tokens, seconds = reply.usage.output_tokens, reply.usage.seconds
+    return Tried(
+        # Cut off for want of a decision is an answer too: a small model that has learnt nothing gives no other.
+        ok=reply.outcome in {Outcome.WRITTEN, Outcome.TRUNCATED},
+        mode=mode,
+        outcome=reply.outcome,
+        detail=reply.detail,
+        decision=read(reply.raw, reply.thought, reply.outcome, project.task.labels).decision,
+        opened_s=opened,
+        seconds=seconds,
+        tokens_per_s=tokens / seconds if tokens and seconds > 0 else None,
+        runs_on=getattr(model, "runs_on", ""),
+    )
+
+
+def _case(connection: sqlite3.Connection) -> Case:
+    """The newest accepted example, as a case."""
+    newest = next(listing.numbers(connection, Filter(status=(Status.ACCEPTED.value,))), None)
+    found = listing.whole(connection, newest[:1]) if newest else []
+    return Case(found[0].id, found[0].hypothesis, tuple(found[0].evidence)) if found else _CASE

@@ -1,0 +1,204 @@
+"""Weighs what the pieces of evidence report, by how they say they were made, and decides."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from core.qa.claims import Hypothesis, Reading, Report, direction, read_hypothesis, read_piece, sign
+
+_STRONG = re.compile(
+    r"randomi[sz]ed|by lot|controlled|matched"
+    r"|independent audit|outside auditor|records review|switch-back|alternated|preregistered|fixed beforehand"
+    r"|stepped|random order|all [\d,]+ "
+)
+_WEAK = re.compile(
+    r"brochure|poll|anecdote|forum|exit-interview|recollection|hallway|vendor|supplier's|volunteered|replied|posted"
+    r"|nothing was written down|no method|no figures"
+)
+_HEDGES = re.compile(
+    r"\b(?:may|might|could|perhaps|possibly|possible|suggests?|appears?|seems?|likely|unclear|inconclusive|probably)\b"
+)
+WEIGHTS = {"strong": 1.0, "fair": 0.55, "weak": 0.12}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The text of one piece of evidence."""
+
+    source: str
+    content: str
+
+
+@dataclass(slots=True)
+class Finding:
+    """What all pieces together say on one claim: weight by state, and how it was reached."""
+
+    votes: dict[int, float] = field(default_factory=dict)
+    changes: list[tuple[float, float]] = field(default_factory=list)  # (relative change, weight)
+    joined: bool = False
+
+    @property
+    def state(self) -> int | None:
+        """The state with most weight; None where nothing was said."""
+        return max(sorted(self.votes), key=lambda state: self.votes[state]) if self.votes else None
+
+    @property
+    def certainty(self) -> float:
+        """The share of the weight that is behind `state`; 0 where nothing was said."""
+        return max(self.votes.values()) / sum(self.votes.values()) if self.votes else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """A decision with the probability that it is right, and what was noticed on the way."""
+
+    decision: str
+    confidence: float
+    unsettled: int  # claims on which the evidence is silent or open
+    foreign: tuple[int, ...]  # positions of pieces of another case
+    contradictions: tuple[int, ...]  # positions of pieces that contradict themselves
+    against: int  # statements against the finding
+    torn: bool  # a claim with equally strong reports both ways
+    joined: bool  # some finding took several facts
+    hedges: int
+
+
+def weight(source: str, reading: Reading) -> float:
+    """How far a piece can be trusted, by what it says of its own making: 0-1.
+
+    The names of what is claimed are masked in `reading`: a forum that is put to the test is no forum thread.
+    """
+    text = f"{source.casefold()}. {' '.join(reading.sentences)}"
+    if _WEAK.search(text):
+        return WEIGHTS["weak"]
+    return WEIGHTS["strong" if _STRONG.search(text) else "fair"]
+
+
+def hedges(text: str) -> int:
+    """How many guarded words `text` has."""
+    return len(_HEDGES.findall(text.casefold()))
+
+
+def decide(hypothesis: str, pieces: list[Piece]) -> Opinion:
+    """The decision on `hypothesis` from the text of `pieces` alone."""
+    guarded = sum(hedges(piece.content) for piece in pieces)
+    claim = read_hypothesis(hypothesis)
+    if claim is None:
+        return Opinion("REJECTED", 0.34, 1, (), (), 0, False, False, guarded)
+    readings = [read_piece(piece.content, claim) for piece in pieces]
+    weights = [weight(piece.source, reading) for piece, reading in zip(pieces, readings, strict=True)]
+    findings = [_gather(part, readings, weights) for part in range(len(claim.claims))]
+    opened = {report.part for reading in readings for report in reading.reports if report.open}
+    decision, sure, silent = _conclude(claim, findings, readings)
+    strength = max([w for w, r in zip(weights, readings, strict=True) if r.reports] or [0.0])
+    joined = any(finding.joined for finding in findings)
+    confidence = sure * (0.88 + 0.1 * strength) * (0.94 if joined else 1.0)
+    if opened:
+        confidence = min(confidence, 0.5)
+    minor = [v for f in findings for s, v in f.votes.items() if s != f.state]
+    torn = any(f.certainty < 0.6 for f in findings if f.votes)
+    return Opinion(
+        decision,
+        round(confidence, 4),
+        silent + len(opened),
+        tuple(n for n, reading in enumerate(readings) if reading.foreign),
+        tuple(n for n, reading in enumerate(readings) if reading.contradiction),
+        len(minor),
+        torn,
+        joined,
+        guarded,
+    )
+
+
+def _settled(finding: Finding) -> bool:
+    """Whether more than hearsay is behind a finding."""
+    return bool(finding.votes) and max(finding.votes.values()) > 2.5 * WEIGHTS["weak"]
+
+
+def _conclude(claim: Hypothesis, findings: list[Finding], readings: list[Reading]) -> tuple[str, float, int]:
+    """Decision, certainty 0-1, and how many claims are unsettled."""
+    silent = sum(not _settled(finding) for finding in findings)
+    sure = 1.0
+    for finding in findings:
+        sure *= finding.certainty if _settled(finding) else 0.45
+    if claim.size or claim.causes:
+        if findings[0].state is None or findings[0].state != claim.claims[0].state:
+            return "REJECTED", sure, silent
+        fits = _in_range(claim.size, findings[0]) if claim.size else _main_cause(readings)
+        if fits is None:
+            return "REFINED", sure * 0.45, silent + 1
+        return ("VALIDATED" if fits else "REFINED"), sure, silent
+    held = [one for one, finding in zip(claim.claims, findings, strict=True) if one.state == finding.state]
+    if len(held) == len(findings):
+        return "VALIDATED", sure, silent
+    core = any(one.state for one in held) or not any(one.state for one in claim.claims)
+    return ("REFINED" if held and core else "REJECTED"), sure, silent
+
+
+def _in_range(size: tuple[float, float] | None, finding: Finding) -> bool | None:
+    behind = [(abs(change), w) for change, w in finding.changes if sign(change) == finding.state]
+    if size is None or not behind:
+        return None
+    mean = sum(change * w for change, w in behind) / sum(w for _, w in behind) * 100
+    return size[0] - 0.5 <= mean <= size[1] + 0.5
+
+
+def _main_cause(readings: list[Reading]) -> bool | None:
+    amounts: dict[int, list[float]] = {0: [], 1: []}
+    for reading in readings:
+        if len(reading.shares) == 2:
+            total = sum(reading.shares.values())
+            return reading.shares[0] > total / 2
+        for cause, amount in reading.shares.items():
+            amounts[cause].append(amount)
+    return fmean(amounts[0]) > fmean(amounts[1]) if amounts[0] and amounts[1] else None
+
+
+def _gather(part: int, readings: list[Reading], weights: list[float]) -> Finding:
+    """All that is said on claim `part`: comparisons, arms put together, chains through a driver, words."""
+    finding = Finding()
+    arms: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
+    links: list[tuple[Report, float]] = []
+    for reading, trust in zip(readings, weights, strict=True):
+        for report in reading.reports:
+            if report.part != part:
+                continue
+            if report.change is not None:
+                _vote(finding, sign(report.change), trust)
+                finding.changes.append((report.change, trust))
+            elif report.arm:
+                arms[report.arm].append((report.value, trust))
+            elif report.state is not None:
+                _vote(finding, report.state, trust)
+            elif report.link is not None:
+                links.append((report, trust))
+    if arms["with"] and arms["without"]:
+        base = fmean(value for value, _ in arms["without"])
+        change = fmean(value for value, _ in arms["with"]) / base - 1 if base else 0.0
+        trust = min(max(t for _, t in arms["with"]), max(t for _, t in arms["without"]))
+        _vote(finding, sign(change), trust)
+        finding.changes.append((change, trust))
+        finding.joined = True
+    for report, trust in links:
+        moved = _move(report.driver, readings, weights)
+        if moved is not None:
+            _vote(finding, (report.link or 0) * moved[0], min(trust, moved[1]))
+            finding.joined = True
+    return finding
+
+
+def _vote(finding: Finding, state: int, trust: float) -> None:
+    finding.votes[state] = finding.votes.get(state, 0.0) + trust
+
+
+def _move(driver: str, readings: list[Reading], weights: list[float]) -> tuple[int, float] | None:
+    """Where the intervention moved `driver`, with the trust in the piece that says so."""
+    for reading, trust in zip(readings, weights, strict=True):
+        for sentence in reading.sentences:
+            if driver in sentence and "⟨i⟩" in sentence and "⟨m" not in sentence:
+                way = direction(sentence)
+                if way is not None:
+                    return way, trust
+    return None

@@ -1,0 +1,127 @@
+"""What an answer is worth: plain functions of the answer and its case, each with a weight in the recipe.
+
+`reward(answer) -> float`, by convention from -1 to 1. A project's own is named 'module:function' and takes the same.
+Only bounded, proper scores reward a confidence: with others, claiming more than one knows pays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from core.models.parse_answer import Read, read
+from storage.schema import Evidence, Outcome
+
+# A quotation in reasoning, in any of the usual marks.
+_QUOTED = re.compile(r"[\"“”«»„]([^\"“”«»„\n]{3,200})[\"“”«»„]")
+# Reasoning of up to so many words is paid in full; of twice as many, not at all.
+ENOUGH_WORDS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was read, beside the case. `costs` is by label and decision, empty if all mistakes are alike."""
+
+    text: str
+    read: Read
+    label: str
+    evidence: Sequence[Evidence]
+    costs: Mapping[str, Mapping[str, float]]
+
+    @property
+    def correct(self) -> bool:
+        """Whether the decision is the label."""
+        return self.read.decision == self.label
+
+
+Reward = Callable[[Answer], float]
+
+
+class RewardError(ValueError):
+    """A reward of the recipe cannot be used; the message says which and why."""
+
+
+def answer(
+    text: str,
+    whole: bool,
+    label: str,
+    evidence: Sequence[Evidence],
+    labels: Sequence[str],
+    costs: Mapping[str, Mapping[str, float]],
+) -> Answer:
+    """A text as an answer; one that was cut off, not being `whole`, decides nothing."""
+    return Answer(text, read(text, "", Outcome.WRITTEN if whole else Outcome.TRUNCATED, labels), label, evidence, costs)
+
+
+def correct(found: Answer) -> float:
+    """1 for the label, 0 for no decision and for another one; with costs, 1 minus what the decision costs."""
+    if found.read.decision is None:
+        return 0.0
+    if found.label in found.costs:
+        return 1.0 - found.costs[found.label].get(found.read.decision, 0.0 if found.correct else 1.0)
+    return float(found.correct)
+
+
+def well_formed(found: Answer) -> float:
+    """1 for reasoning, decision and confidence, half for a decision alone, 0 for none."""
+    if found.read.decision is None:
+        return 0.0
+    return 1.0 if found.read.rationale and found.read.confidence is not None else 0.5
+
+
+def calibration(found: Answer) -> float:
+    """correct - (confidence - correct)^2 (RLCR, Damani et al. 2025); no decision or no confidence is the worst, -1."""
+    if found.read.decision is None or found.read.confidence is None:
+        return -1.0
+    right = float(found.correct)
+    return right - (found.read.confidence - right) ** 2
+
+
+def length(found: Answer) -> float:
+    """1 up to 80 words, then less, 0 from 160 on: long answers are slow and say no more."""
+    words = len(found.text.split())
+    return max(0.0, min(1.0, 2 - words / ENOUGH_WORDS))
+
+
+def evidence(found: Answer) -> float:
+    """Of the sources and quotations in the reasoning, the share that the case really has; 0 if there are none."""
+    said = found.read.rationale.casefold()
+    known = "\n".join(f"{piece.source}\n{piece.content}" for piece in found.evidence).casefold()
+    quoted = [" ".join(match.split()) for match in _QUOTED.findall(said)]
+    named = sum(piece.source.casefold() in said for piece in found.evidence)
+    there = named + sum(quote in known for quote in quoted)
+    invented = sum(quote not in known for quote in quoted)
+    return there / (there + invented) if there + invented else 0.0
+
+
+BUILT_IN: dict[str, Reward] = {
+    "correct": correct,
+    "format": well_formed,
+    "calibration": calibration,
+    "length": length,
+    "evidence": evidence,
+}
+
+
+def named(name: str) -> Reward:
+    """The reward of this name: a built-in one, or 'module:function'. Raises RewardError."""
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    module, colon, function = name.partition(":")
+    if not colon:
+        raise RewardError(f"no reward {name!r}: there are {', '.join(BUILT_IN)}, or your own as 'module:function'")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError) as error:
+        raise RewardError(f"the reward {name!r} cannot be imported: {error}") from None
+    if not callable(found):
+        raise RewardError(f"the reward {name!r} is no function")
+    own: Reward = found
+    return own
+
+
+def total(parts: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The weighted sum."""
+    return sum(weights[name] * value for name, value in parts.items())

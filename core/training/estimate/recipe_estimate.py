@@ -1,0 +1,300 @@
+"""What a recipe will take: memory by the sizes of its model, then memory and time by three real steps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from core.config.project import Project
+from core.config.recipe import Algorithm, Launcher, Recipe
+from core.machine import MB, Machine, machine
+from core.models.model_files import MissingError, locate
+from core.models.model_size import Shape, shape_of
+from core.models.prompting import Asking
+from core.models.trained import locals_of
+from core.models.weights import WeightsError
+from core.runs.control import RunError
+from core.runs.describe import duration
+from core.training.estimate.memory import Lengths, Need, advice, need
+from core.training.run.start import TrainParams, planned, require_extra
+from storage import database, examples
+from storage.examples import Filter
+
+Heard = Callable[[str], None]
+
+# Letters of a token, in English prose.
+_LETTERS = 4.0
+# Formulas may be wrong by so much: what exceeds memory by less is said, and not refused.
+_DOUBT = 1.3
+
+
+@dataclass
+class PhaseEstimate:
+    """What one recipe of a launch takes. Memory in MB of 10^6 bytes; `peak_mb` is by formula, `measured_mb` was
+    reached by three real steps. `look_seconds` are those of one of the `watched` dev examples, `seconds` those of the
+    whole phase; None where nothing was measured."""
+
+    name: str
+    memory_mb: dict[str, float]
+    peak_mb: float
+    prompt_tokens: int
+    answer_tokens: int
+    shared_tokens: int
+    step_seconds: list[float] = field(default_factory=list)
+    watched: int = 0
+    look_seconds: float | None = None
+    measured_mb: float | None = None
+    seconds: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Estimate:
+    """What a recipe takes against what the machine has; `memory_mb` is of the phase that takes most.
+
+    It `fits` if the most that is needed, as measured or else by formula, is there. `basis` says what the time is by.
+    """
+
+    recipe: str
+    fits: bool
+    memory_mb: dict[str, float]
+    peak_mb: float
+    measured_mb: float | None
+    available_mb: float
+    device: str
+    seconds: float | None
+    basis: str
+    advice: list[str]
+    phases: list[PhaseEstimate]
+
+
+async def estimate(project: Project, name: str, *, heard: Heard) -> Estimate:
+    """What the recipe `name` will take; `heard` is told in sentences how far it is. Raises RunError.
+
+    Where the formulas say that it cannot fit, nothing is tried. A trial is a process of its own: when this is
+    cancelled it is killed, and what it wrote is removed.
+    """
+    has = await asyncio.to_thread(machine)
+    params, shape, found = await asyncio.to_thread(_known, project, name, has)
+    if max(one.peak_mb for one in found) * MB > _DOUBT * has.available:
+        return summed(name, params, shape, has, found)
+    with tempfile.TemporaryDirectory(prefix="sidequest-estimate-", ignore_cleanup_errors=True) as scratch:
+        await _try(project, params, shape, has, found, Path(scratch), heard)
+    return summed(name, params, shape, has, found)
+
+
+def refuse(project: Project, connection: sqlite3.Connection, params: TrainParams) -> None:
+    """Raise RunError, with advice, if the formulas say that a phase cannot fit on this machine, by any doubt."""
+    has = machine()
+    shape, found = by_formula(project, connection, params, has)
+    whole = summed(params.name, params, shape, has, found)
+    if whole.peak_mb > _DOUBT * whole.available_mb:
+        raise RunError(f"{in_words(whole)}. Any of these is enough: {'; '.join(whole.advice)}")
+
+
+def by_formula(
+    project: Project, connection: sqlite3.Connection, params: TrainParams, has: Machine
+) -> tuple[Shape, list[PhaseEstimate]]:
+    """The student's shape, and what each phase takes by its formulas alone. Raises RunError."""
+    try:
+        shape = shape_of(locate(project.folder, locals_of(project.task)[params.student]))
+    except (WeightsError, MissingError) as error:
+        raise RunError(str(error)) from None
+    letters = examples.longest(connection, Filter(status=("accepted",), split=("train",)))
+    return shape, [
+        phase_by_formula(name, recipe, shape, guessed(project, recipe, letters), has)
+        for name, recipe in params.phases.items()
+    ]
+
+
+def _known(project: Project, name: str, has: Machine) -> tuple[TrainParams, Shape, list[PhaseEstimate]]:
+    params = planned(project.task, name)
+    require_extra()
+    with closing(database.connect(project.database)) as connection:
+        if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
+            raise RunError(
+                "no accepted example is in the split train: accept some, then `sidequest splits assign --yes`"
+            )
+        return params, *by_formula(project, connection, params, has)
+
+
+def in_words(found: Estimate) -> str:
+    """What is needed and what is there, as a sentence."""
+    needs = found.measured_mb or found.peak_mb
+    return (
+        f"{found.recipe} needs about {needs:,.0f} MB at once, and {found.available_mb:,.0f} MB are there "
+        f"({'the GPU' if found.device == 'cuda' else 'memory'})"
+    )
+
+
+def phase_by_formula(name: str, recipe: Recipe, shape: Shape, lengths: Lengths, has: Machine) -> PhaseEstimate:
+    """A phase by its formulas alone."""
+    takes = need(shape, recipe, lengths, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(recipe))
+    return PhaseEstimate(name, parts(takes), takes.peak / MB, lengths.prompt, lengths.answer, lengths.shared)
+
+
+def parts(takes: Need) -> dict[str, float]:
+    """The parts of what is needed, in MB; what is not needed is left out."""
+    return {name: value / MB for name, value in asdict(takes).items() if value}
+
+
+def processes_of(recipe: Recipe) -> int:
+    """How many processes the recipe's own arguments ask for; 1 if they do not say."""
+    told = [part for one in recipe.launcher_arguments for part in one.split("=", 1)]
+    for name, value in pairwise(told):
+        if name.replace("_", "-") == "--num-processes" and value.isdigit():
+            return max(1, int(value))
+    return 1
+
+
+def guessed(project: Project, recipe: Recipe, letters: int) -> Lengths:
+    """The lengths by the `letters` of the longest case, before anything is taken apart into tokens."""
+    around = Asking(project.task, recipe.mode, project.folder).messages("", ())
+    shared = int(sum(len(one["content"]) for one in around) / _LETTERS)
+    prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
+    return Lengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
+
+
+def summed(name: str, params: TrainParams, shape: Shape, has: Machine, found: list[PhaseEstimate]) -> Estimate:
+    """The phases as one: memory of the one that takes most, time of all."""
+    available = has.available
+    most = max(found, key=lambda one: one.measured_mb or one.peak_mb)
+    needs = most.measured_mb or most.peak_mb
+    fits = needs * MB <= available
+    advised = []
+    if not fits:
+        # What was measured beyond the formula stays beyond it.
+        beyond = max(0.0, needs - most.peak_mb) * MB
+
+        def enough(other: Recipe) -> bool:
+            length = Lengths(
+                min(most.prompt_tokens, other.max_prompt_tokens),
+                min(most.answer_tokens, other.max_answer_tokens)
+                if other.algorithm is not Algorithm.SFT
+                else most.answer_tokens,
+                min(most.shared_tokens, other.max_prompt_tokens - 1),
+            )
+            takes = need(
+                shape, other, length, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(other)
+            )
+            return takes.peak + beyond <= available
+
+        advised = advice(params.phases[most.name], enough)
+    timed = [one.seconds for one in found]
+    seconds = sum(one for one in timed if one is not None) if None not in timed else None
+    return Estimate(
+        recipe=name,
+        fits=fits,
+        memory_mb=most.memory_mb,
+        peak_mb=most.peak_mb,
+        measured_mb=most.measured_mb,
+        available_mb=available / MB,
+        device=has.device,
+        seconds=seconds,
+        basis=_basis(params, found) if seconds is not None else "nothing was measured",
+        advice=advised,
+        phases=found,
+    )
+
+
+def _basis(params: TrainParams, found: list[PhaseEstimate]) -> str:
+    told = [
+        f"{one.name}: steps of {', '.join(f'{step:.1f}' for step in one.step_seconds)} s, the first not counted"
+        for one in found
+    ]
+    if any(recipe.launcher is Launcher.ACCELERATE for recipe in params.phases.values()):
+        told.append("with one process: those of the launcher share the work")
+    if any(recipe.algorithm is not Algorithm.SFT for recipe in params.phases.values()):
+        told.append("answers get shorter or longer as the model learns")
+    return "; ".join(told)
+
+
+# ---------------------------------------------------------------------- the trial
+
+
+async def _try(
+    project: Project,
+    params: TrainParams,
+    shape: Shape,
+    has: Machine,
+    found: list[PhaseEstimate],
+    scratch: Path,
+    heard: Heard,
+) -> None:
+    """Fill in what three real steps of each phase say; nothing, if a phase cannot fit by its formulas."""
+    log = scratch / "log"
+    heard("the model's words are read")
+    with log.open("wb") as errors:
+        trial = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "core.training.estimate.dry_run", params.name, str(scratch)),
+            cwd=project.folder,
+            stdin=asyncio.subprocess.PIPE,  # it ends when nobody holds the other end
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            env=os.environ | {"TMPDIR": str(scratch)},
+            start_new_session=True,
+        )
+        said: list[dict[str, Any]] = []
+        try:
+            assert trial.stdout is not None  # noqa: S101  it is a pipe
+            async for line in trial.stdout:
+                one = json.loads(line)
+                said.append(one)
+                at = next(place for place, phase in enumerate(found) if phase.name == one["phase"])
+                if "cases" in one:
+                    exact = Lengths(one["prompt"], one["answer"], one["shared"])
+                    found[at] = phase_by_formula(one["phase"], params.phases[one["phase"]], shape, exact, has)
+                    found[at].watched = one["watched"]
+                    if one["longer"]:
+                        found[at].notes.append(f"{one['longer']} cases are too long and left out")
+                    if found[at].peak_mb * MB > has.available:
+                        return
+                told(found[at], params.phases[one["phase"]], one, heard)
+            status = await trial.wait()
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(trial.pid, signal.SIGKILL)
+            await trial.wait()
+    if status == -signal.SIGKILL:
+        raise RunError(f"{params.name}: three steps were tried, and the system killed them: most likely memory ran out")
+    if failure := next((one["reason"] for one in said if one.get("ended") == "failed"), ""):
+        raise RunError(f"{params.name}: three steps were tried, and failed: {failure}")
+    if status:
+        raise RunError(f"{params.name}: three steps were tried, and failed: {_last(log)}")
+
+
+def told(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any], heard: Heard) -> None:
+    """Take a line of the trial into `phase`, and say what it means."""
+    if "cases" in one:
+        heard(f"{phase.name}: prompts have up to {one['prompt']} tokens; the model is opened")
+    elif "step" in one:
+        phase.step_seconds.append(one["seconds"])
+        heard(f"{phase.name}: step {one['step']} took {one['seconds']:.1f} s")
+    elif "look" in one:
+        phase.look_seconds = one["look"]
+        heard(f"{phase.name}: a look at the dev split takes {duration(one['look'] * phase.watched)}")
+    elif "note" in one:
+        phase.notes.append(one["note"])
+    elif one.get("ended") == "finished":
+        phase.measured_mb = one["peak"] / MB
+        counted = phase.step_seconds[1:] or phase.step_seconds
+        steps = recipe.steps * sum(counted) / len(counted)
+        looks = phase.watched * (phase.look_seconds or 0.0) * (2 + recipe.steps // recipe.evaluate_every)
+        phase.seconds = steps + looks
+        heard(f"{phase.name}: {duration(phase.seconds)} in all, {phase.measured_mb:,.0f} MB at once")
+
+
+def _last(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it ended without a word"

@@ -1,0 +1,1 @@
+"""A training at work: started, carried out phase by phase, watched, and resumed."""

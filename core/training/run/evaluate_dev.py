@@ -1,0 +1,102 @@
+"""A look at the dev split between two steps: what the policy answers now, without chance."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from core.benchmark.calibration import calibration
+from core.benchmark.metrics import figures
+from core.benchmark.scored import Scored
+from core.config.case import Mode
+from core.models.batching import pack, shared_prefix
+from core.models.decoding import Decoder, Prefix
+from core.models.parse_answer import complete, read
+from core.training.data.cases import TrainingCase
+from storage.schema import Outcome, PredictionOutcome
+
+# Tokens of prompts and answers that are worked on at once.
+BUDGET, ROWS = 16_384, 32
+
+
+def look(
+    decoder: Decoder,
+    cases: Sequence[TrainingCase],
+    mode: Mode,
+    labels: Sequence[str],
+    tokens: Sequence[list[int]],
+    most: int,
+) -> dict[str, Any]:
+    """The figures of the answers to `cases`, of at most `most` tokens; `tokens` are the labels as answers.
+
+    Raises StoppedError.
+    """
+    began = time.perf_counter()
+    prompts = [case.prompt for case in cases]
+    shared = shared_prefix(prompts) if decoder.shares else 0
+    prefix = decoder.prefix(prompts[0][:shared])
+    answers: list[Scored] = []
+    for group in pack([len(prompt) - shared + most for prompt in prompts], BUDGET, ROWS):
+        chosen = [cases[at] for at in group]
+        found = _decided if mode is Mode.DIRECT else _written
+        answers += found(decoder, prefix, chosen, labels, tokens, most)
+    numbers = figures(answers, labels)
+    stated = calibration(answers)
+    sure = stated.probability if mode is Mode.DIRECT else stated.stated
+    return {
+        "n": numbers.n,
+        "right": numbers.right,
+        "accuracy": numbers.accuracy,
+        "low": numbers.low,
+        "high": numbers.high,
+        "balanced_accuracy": numbers.balanced_accuracy,
+        "cut": numbers.outcomes.get("truncated", 0) / numbers.n,
+        "unread": 1 - numbers.outcomes.get("answered", 0) / numbers.n,
+        "ece": sure.ece,
+        "brier": sure.brier,
+        "confidence": sure.mean_confidence,
+        "seconds": time.perf_counter() - began,
+    }
+
+
+def _written(
+    decoder: Decoder, prefix: Prefix, cases: Sequence[TrainingCase], labels: Sequence[str], _: Any, most: int
+) -> list[Scored]:
+    prompts = [case.prompt for case in cases]
+    answers = decoder.generate(prompts, prefix, most, lambda text: complete(text, labels))
+    scored = []
+    for case, answer in zip(cases, answers, strict=True):
+        said = read(answer.text, "", Outcome.WRITTEN if answer.whole else Outcome.TRUNCATED, labels)
+        scored.append(_scored(case, said.outcome, said.decision, said.confidence))
+    return scored
+
+
+def _decided(
+    decoder: Decoder,
+    prefix: Prefix,
+    cases: Sequence[TrainingCase],
+    labels: Sequence[str],
+    tokens: Sequence[list[int]],
+    _: int,
+) -> list[Scored]:
+    from core.models.local import softmax
+
+    scored = []
+    for case, scores in zip(cases, decoder.score([case.prompt for case in cases], prefix, tokens), strict=True):
+        given = dict(zip(labels, softmax(scores), strict=True))
+        decision = max(given, key=lambda label: given[label])
+        scored.append(_scored(case, PredictionOutcome.ANSWERED, decision, None, given))
+    return scored
+
+
+def _scored(
+    case: TrainingCase,
+    outcome: PredictionOutcome,
+    decision: str | None,
+    confidence: float | None,
+    probabilities: dict[str, float] | None = None,
+) -> Scored:
+    return Scored(
+        case.example, case.label, case.domain, case.level, case.family, outcome, decision, confidence, probabilities
+    )

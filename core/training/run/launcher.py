@@ -1,0 +1,100 @@
+"""Training in several processes, on one machine or more: `accelerate launch` starts them, the worker watches."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.config.project import Project
+from core.config.recipe import Recipe
+from core.runs.session import Ending, Session
+from storage import runs
+from storage.schema import RunState
+
+_LOOK_S = 0.2
+# So long processes that were told to end may take; then they are killed.
+_GRACE_S = 40.0
+
+
+def command(project: Project, run: str, name: str, recipe: Recipe) -> list[str]:
+    """What is started for the phase `name` of a run."""
+    told = ["--config_file", str(project.folder / recipe.launcher_config)] if recipe.launcher_config else []
+    return [
+        *(sys.executable, "-m", "accelerate.commands.launch"),
+        *(*told, *recipe.launcher_arguments),
+        *("--module", "core.entry.train_rank", run, name),
+    ]
+
+
+def supervise(session: Session, connection: sqlite3.Connection, name: str, recipe: Recipe) -> Ending:
+    """Let several processes train the phase `name`, of which the first one tells; returns how it ended.
+
+    They hold the other end of a pipe, and end when this process does.
+    """
+    folder = session.project.run_folder(session.run.id) / name
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("ending.*.json"):
+        old.unlink()
+    asked = False
+    with session.handed_over(connection):
+        started = subprocess.Popen(  # noqa: S603  our own interpreter; the arguments are the person's
+            command(session.project, session.run.id, name, recipe),
+            cwd=session.project.folder,
+            stdin=subprocess.PIPE,
+        )
+        try:
+            while started.poll() is None:
+                if session.stopping and not asked:  # it may have been a signal, which only this process has heard
+                    runs.update(connection, session.run.id, request="stop")
+                    asked = True
+                time.sleep(_LOOK_S)
+        finally:
+            _end(started)
+    return ending_of(endings(folder), started.returncode)
+
+
+def _end(started: subprocess.Popen[bytes]) -> None:
+    if started.stdin is not None:
+        started.stdin.close()
+    if started.poll() is None:
+        started.send_signal(signal.SIGTERM)
+        try:
+            started.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            started.kill()
+            started.wait()
+
+
+def leave(folder: Path, rank: int, ending: Ending) -> None:
+    """Say how the phase ended for the process `rank`."""
+    file = folder / f"ending.{rank}.json"
+    partial = file.with_suffix(".part")
+    partial.write_text(json.dumps({"state": ending.state.value, "reason": ending.reason}))
+    partial.replace(file)
+
+
+def endings(folder: Path) -> list[Ending]:
+    """What the processes have left, the first one's first."""
+    files = sorted(folder.glob("ending.*.json"), key=lambda file: int(file.name.split(".")[1]))
+    told = [json.loads(file.read_text()) for file in files]
+    return [Ending(RunState(one["state"]), one["reason"]) for one in told]
+
+
+def ending_of(left: Sequence[Ending], status: int) -> Ending:
+    """How the phase ended, by what its processes have left and the exit status of their launcher."""
+    for one in left:
+        if one.state is RunState.FAILED:
+            return one
+    if left and status == 0:
+        return left[0]
+    return Ending(
+        RunState.FAILED,
+        f"a process of the training ended without a word (status {status}), and the others with it: the run's "
+        "worker.log has what it said last; resume goes on from the last checkpoint",
+    )

@@ -1,0 +1,236 @@
+"""One recipe at work: from its last checkpoint, or from an adapter, to an adapter of its own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from core.benchmark.sampling_order import ordered
+from core.config.project import Project
+from core.config.recipe import Algorithm, Recipe
+from core.models.prompting import Asking
+from core.runs.session import Ending
+from core.training.run import checkpoints, distributed
+from storage.schema import Example, RunState
+
+
+class Telling(Protocol):
+    """Where a phase tells of itself, and hears what others ask of it."""
+
+    def log(self, message: str, *, severity: str = "info") -> None:
+        """Say something."""
+        ...
+
+    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
+        """Keep the figures of a step."""
+        ...
+
+    def look(self, number: int, figures: dict[str, Any]) -> None:
+        """Keep what a look at the dev split has shown."""
+        ...
+
+    def alarm(self, name: str, sentence: str) -> None:
+        """Say that something goes wrong."""
+        ...
+
+    def heard(self) -> str | None:
+        """What is asked of the run between two steps: 'pause', 'stop' or None."""
+        ...
+
+    def stopping(self) -> bool:
+        """Whether the run is to stop, asked in the middle of a look."""
+        ...
+
+    def accuracies(self) -> dict[int, float]:
+        """What the looks so far have shown, by step."""
+        ...
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a phase is told: a recipe, the student at `path`, the adapter to start `before`, where its files go.
+
+    `train` are the examples that it learns from, `dev` those that it is watched on.
+    """
+
+    name: str
+    recipe: Recipe
+    path: Path
+    before: Path | None
+    folder: Path
+    train: Sequence[Example]
+    dev: Sequence[Example]
+
+    @property
+    def adapter(self) -> Path:
+        """Where its adapter goes."""
+        return self.folder / "adapter"
+
+    @property
+    def done(self) -> bool:
+        """Whether its adapter is there."""
+        return (self.adapter / "adapter_model.safetensors").is_file()
+
+
+def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
+    """Train from the last checkpoint, or from the adapter before; FINISHED once the new adapter is there."""
+    from transformers import PrinterCallback
+
+    from core.models.chat import Chat
+    from core.models.decoding import StoppedError
+    from core.training.data.cases import cases, label_shares
+    from core.training.data.sampler import Draw
+    from core.training.run.callback import Watcher
+    from core.training.trainers.policy import open_policy
+
+    recipe = phase.recipe
+    if problem := refused(recipe, distributed.count(), os.environ):
+        return Ending(RunState.FAILED, problem)
+    phase.folder.mkdir(parents=True, exist_ok=True)
+    last = distributed.agreed(checkpoints.newest(phase.folder) if distributed.first() else None)
+    begun = checkpoints.step_of(last) if last else 0
+    policy = open_policy(phase.path, recipe, adapter=phase.before)
+    chat = Chat(policy.tokenizer, thinks=False)
+    asking = Asking(project.task, recipe.mode, project.folder)
+    made, longer = cases(phase.train, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
+    if not made:
+        return Ending(RunState.FAILED, "no case of the train split is short enough: raise max_prompt_tokens")
+    dev = ordered(phase.dev, recipe.seed)[: recipe.evaluate_on]
+    watched, _ = cases(dev, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
+    draw = Draw(
+        [case.place for case in made],
+        recipe.curriculum,
+        batch=recipe.batch,
+        steps=recipe.steps // recipe.passes,
+        seed=recipe.seed,
+    )
+    if last is not None:
+        draw.restore(checkpoints.state(last), begun // recipe.passes)
+    telling.log(
+        f"{phase.name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(made)} cases, {len(watched)} to watch"
+        + (f"; {longer} are longer than {recipe.max_prompt_tokens} tokens and left out" if longer else "")
+        + (f"; {distributed.count()} processes" if distributed.count() > 1 else "")
+        + (f"; goes on after step {begun}" if begun else "")
+    )
+    if said := too_long([len(case.answer) for case in made], recipe.max_answer_tokens):
+        telling.log(said, severity="warning")
+    if not watched:
+        telling.log("the dev split is empty: accuracy is not watched", severity="warning")
+    labels = project.task.labels
+    looking = _looking(policy, chat, watched, recipe, labels, telling.stopping) if watched else None
+    watcher = Watcher(recipe, telling, draw, looking, label_shares(made))
+    trainer = _trainer(labels, phase, policy, made, draw, watcher, begun)
+    if getattr(trainer, "sharing", ""):
+        telling.log(f"each prompt is read for each of its answers: {trainer.sharing}", severity="warning")
+    trainer.remove_callback(PrinterCallback)  # its figures are in the database
+    watcher.trainer = trainer
+    if last is not None and hasattr(trainer, "load_critic"):
+        trainer.load_critic(last)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except StoppedError:  # in the look before its first step
+        watcher.stopped = True
+    if watcher.stopped:
+        return Ending(RunState.STOPPED, f"stopped on request at step {trainer.state.global_step}; resume continues it")
+    _keep(policy.model, trainer, phase.adapter)
+    return Ending(RunState.FINISHED, watcher.ended_early)
+
+
+def too_long(lengths: Sequence[int], most: int) -> str:
+    """That answers to learn from, of so many tokens each, are longer than the student may write; empty if none is."""
+    over = sum(length > most for length in lengths)
+    if not over:
+        return ""
+    return (
+        f"{over:,} of {len(lengths):,} answers to learn from are longer than max_answer_tokens ({most}): those are "
+        f"cut off before they decide; {max(lengths)} holds them all"
+    )
+
+
+def refused(recipe: Recipe, number: int, environment: Mapping[str, str]) -> str:
+    """Why a recipe cannot be trained by so many processes, as accelerate has set them up; empty if it can."""
+    if recipe.batch % number:
+        return f"a batch of {recipe.batch} cannot be shared out among {number} processes: take a multiple of {number}"
+    spread = (
+        environment.get("ACCELERATE_USE_FSDP") == "true" or environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
+    )
+    if spread and recipe.algorithm is not Algorithm.SFT and not recipe.vllm_server:
+        return (
+            "answers cannot be written by weights that are spread over processes (FSDP, DeepSpeed ZeRO 3): let a "
+            "vllm_server write them, or take plain data parallelism or ZeRO 2"
+        )
+    return ""
+
+
+def _keep(model: Any, trainer: Any, folder: Path) -> None:
+    """Save the adapter alone. Where its weights are spread over processes, all of them take part."""
+    spread = trainer.accelerator.distributed_type.value in {"FSDP", "DEEPSPEED"}
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if spread else None
+    if distributed.first():
+        model.save_pretrained(str(folder), selected_adapters=["default"], state_dict=state)
+    distributed.together()
+
+
+def _trainer(
+    labels: Sequence[str], phase: Phase, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, begun: int
+) -> Any:
+    from core.training.trainers import arguments
+
+    recipe = phase.recipe
+    if recipe.algorithm is Algorithm.SFT:
+        from core.training.trainers.sft import Supervised
+
+        settings = arguments.supervised(recipe, phase.folder, distributed.count())
+        return Supervised(policy, settings, made, draw, first_step=begun, callbacks=[watcher])
+    from core.training.data.rewards import named
+    from core.training.trainers.grpo import Reinforcing
+    from core.training.trainers.ppo import Proximal
+    from core.training.trainers.rollout import Judging
+    from core.training.trainers.vllm import reaching
+
+    kind = Proximal if recipe.algorithm is Algorithm.PPO else Reinforcing
+    with reaching(recipe.vllm_server) if recipe.vllm_server else nullcontext():
+        return kind(
+            policy,
+            recipe,
+            arguments.reinforced(recipe, phase.folder, distributed.count()),
+            made,
+            draw,
+            Judging(labels, {name: named(name) for name in recipe.rewards}, recipe.rewards, recipe.costs),
+            heard=watcher.heard,
+            first_step=begun,
+            callbacks=[watcher],
+        )
+
+
+def _looking(
+    policy: Any,
+    chat: Any,
+    watched: Sequence[Any],
+    recipe: Recipe,
+    labels: Sequence[str],
+    stopping: Callable[[], bool],
+) -> Callable[[], dict[str, Any]]:
+    """What looks at the dev split, and raises StoppedError; each process does, as spread weights need all of them."""
+    from core.models.decoding import Decoder
+    from core.training.run.evaluate_dev import look
+
+    tokens = chat.answers(labels)
+    # Several processes would have to agree at each token: they look to the end.
+    heeding = stopping if distributed.count() == 1 else lambda: False
+
+    def looking() -> dict[str, Any]:
+        bare = policy.model.get_base_model()
+        training_before = bare.training
+        bare.eval()
+        try:
+            decoder = Decoder(bare, policy.text, policy.ends, heeding)
+            return look(decoder, watched, recipe.mode, labels, tokens, recipe.max_answer_tokens)
+        finally:
+            bare.train(training_before)
+
+    return looking

@@ -1,0 +1,1 @@
+"""What learns: SFT, GRPO and PPO, and what they share."""

@@ -1,0 +1,97 @@
+"""Opens what is trained: a student of this machine, quantized or not, with a new adapter or one to go on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+
+from core.config.recipe import Lora, Recipe
+from core.models.chat import Chat
+from core.models.weights import SAFE, WeightsError, check, check_adapter, has_bf16, plain, set_threads
+from core.training.trainers.grpo import Policy
+
+
+def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> Policy:
+    """The student at `path` with an adapter to be trained: a new one, or a copy of `adapter`. Raises WeightsError."""
+    set_threads()
+    model, tokenizer = open_base(path, recipe)
+    try:
+        if adapter is None:
+            made: Any = get_peft_model(model, _lora(recipe.lora, recipe.seed))
+        else:
+            check_adapter(adapter)
+            fits(model, adapter)
+            made = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, local_files_only=True)
+    except (ValueError, RuntimeError, KeyError, OSError) as error:
+        raise WeightsError(f"the adapter cannot be put on {path}: {error}") from error
+    for name, weight in made.named_parameters():
+        if "lora_" in name:  # a step of 1e-5 is lost in the rounding of bf16
+            weight.data = weight.data.float()
+    chat = Chat(tokenizer, thinks=False)
+    ends = frozenset(_ends(model, tokenizer))
+    return Policy(made, tokenizer, ends, chat.text)
+
+
+def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
+    """The student without an adapter, in the precision and quantization of the recipe, and its tokenizer."""
+    import transformers
+
+    location = check(path)
+    transformers.utils.logging.disable_progress_bar()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and has_bf16(device))
+    kind = torch.bfloat16 if bf16 else torch.float32
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE)
+        model = plain(location, kind, recipe.quantization)
+    except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
+        raise WeightsError(f"cannot open the model {path}: {error}") from error
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if recipe.quantization == "none":
+        return model.to(device), tokenizer
+    for module in model.modules():
+        # On processors with AVX512-BF16 one evaluation repacks the weights, and no gradient passes them any more.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer
+
+
+def fits(model: Any, adapter: Path) -> None:
+    """Raise WeightsError if an adapter was made for a model of another shape."""
+    from safetensors import safe_open
+
+    shapes = {name: tuple(weight.shape) for name, weight in model.named_parameters()}
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        for name in file.keys():  # noqa: SIM118  it is no mapping
+            layer, _, rest = name.removeprefix("base_model.model.").partition(".lora_A")
+            if not rest:
+                continue
+            base = shapes.get(f"{layer}.weight", shapes.get(f"{layer}.base_layer.weight"))
+            wide = file.get_slice(name).get_shape()[1]
+            if base is None or (len(base) == 2 and base[1] != wide and base[1] != 1):
+                made_for = json.loads((adapter / "adapter_config.json").read_text()).get("base_model_name_or_path")
+                raise WeightsError(f"the adapter in {adapter} is of another model ({made_for}): {layer} does not fit")
+
+
+def _lora(lora: Lora, seed: int) -> LoraConfig:
+    torch.manual_seed(seed)
+    targets: str | Sequence[str] = lora.targets
+    return LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        task_type="CAUSAL_LM",
+    )
+
+
+def _ends(model: Any, tokenizer: Any) -> list[int]:
+    named = model.generation_config.eos_token_id
+    ends = named if isinstance(named, list) else [named]
+    return [int(end) for end in (*ends, tokenizer.eos_token_id) if end is not None]

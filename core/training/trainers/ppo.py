@@ -1,0 +1,116 @@
+"""PPO on the rollouts of GRPO: the same answers, rewards and clipped objective, with a critic for each token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from core.training.trainers.critic import Scale, gae, seeded, value_loss, whitened
+from core.training.trainers.grpo import Reinforcing
+from core.training.trainers.shared_prefix import Scores, Shared
+
+_CRITIC, _OPTIMIZER, _SCALE = "critic.safetensors", "critic_optimizer.pt", "critic_scale.json"
+_NAMES = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
+
+
+class Proximal(Reinforcing):
+    """Advantages per token by a critic and GAE, in place of one per answer against its group (Schulman et al. 2017).
+
+    The critic reads the policy's hidden states and does not change them; it has an optimizer of its own. Critic,
+    optimizer and the running scale of rewards are in every checkpoint.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        size = self.policy.causal.config.get_text_config().hidden_size
+        self.critic = seeded(size, self.recipe.seed, self.accelerator.device)
+        self.critic_optimizer = torch.optim.AdamW(
+            self.critic.parameters(), lr=self.recipe.critic_learning_rate, weight_decay=0.0
+        )
+        self.scale = Scale()
+
+    def _refills(self) -> int:
+        """None: a group that earns all the same teaches as much as others, where a critic expected something else."""
+        return 0
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        made = super()._generate_and_score_completions(inputs)
+        if not self.model.training:
+            return made
+        mask = made["completion_mask"].float()
+        rewards = torch.tensor([one.reward for one in self._rollouts], device=mask.device)
+        self.scale.heard(self.accelerator.gather(rewards))
+        values = self._values(made)
+        advantages = gae(self.scale.scaled(rewards), values, mask, self.recipe.gae_lambda)
+        made["values"], made["returns"] = values, advantages + values
+        made["advantages"] = whitened(advantages, mask)
+        return made
+
+    @torch.no_grad()
+    def _values(self, made: dict[str, Any]) -> torch.Tensor:
+        """What the critic expects before each token (B, T), micro-batch by micro-batch."""
+        size = self.args.per_device_train_batch_size
+        rows = len(made["prompt_ids"])
+        return torch.cat(
+            [
+                self.critic(self._states({name: made[name][start : start + size] for name in _NAMES}))
+                for start in range(0, rows, size)
+            ]
+        )
+
+    def _states(self, rows: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """The hidden states (B, T, H) from which the tokens of answers were chosen."""
+        model = self.policy.causal
+        prompt, prompt_mask, answer, answer_mask = (rows[name] for name in _NAMES)
+        if not self.sharing:
+            with self.accelerator.autocast():
+                found: Scores = model(shared=Shared(prompt, prompt_mask, answer, answer_mask))
+            return found.hidden
+        whole = model.base_model(
+            input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, answer_mask], 1)
+        )
+        hidden: torch.Tensor = whole.last_hidden_state[:, -answer.shape[1] - 1 : -1]
+        return hidden
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        if self.model.training:
+            self._improve(inputs)
+        return loss
+
+    def _improve(self, inputs: dict[str, Any]) -> None:
+        """One step of the critic, on the hidden states that the policy's own step has just computed."""
+        if self.sharing:
+            with torch.no_grad():
+                hidden = self._states(inputs)
+        else:
+            hidden = self._hidden
+        mask = inputs["completion_mask"].float()
+        with torch.enable_grad():
+            lost = value_loss(self.critic(hidden), inputs["values"], inputs["returns"], mask, self.recipe.critic_clip)
+            self.critic_optimizer.zero_grad()
+            lost.backward()
+        for weight in self.critic.parameters():
+            if weight.grad is not None:
+                weight.grad = self.accelerator.reduce(weight.grad, reduction="mean")
+        torch.nn.utils.clip_grad_norm_(self.critic.parameters(), self.recipe.max_grad_norm)
+        self.critic_optimizer.step()
+        self._metrics["train"]["value_loss"].append(lost.item())
+
+    def save_critic(self, folder: Path) -> None:
+        """Keep the critic in a checkpoint."""
+        save_file(self.critic.state_dict(), folder / _CRITIC)
+        torch.save(self.critic_optimizer.state_dict(), folder / _OPTIMIZER)
+        (folder / _SCALE).write_text(json.dumps(asdict(self.scale)))
+
+    def load_critic(self, folder: Path) -> None:
+        """Go on with the critic of a checkpoint."""
+        self.critic.load_state_dict(load_file(folder / _CRITIC))
+        self.critic_optimizer.load_state_dict(torch.load(folder / _OPTIMIZER, weights_only=True))
+        self.scale = Scale(**json.loads((folder / _SCALE).read_text()))

@@ -1,0 +1,102 @@
+"""SFT: the model learns to write the answers of the examples; the loss is on the answer alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch.utils.data import Sampler
+from transformers import Trainer, TrainingArguments
+
+from core.training.data.cases import TrainingCase
+from core.training.data.sampler import Draw
+from core.training.trainers.grpo import Policy, Steps
+from core.training.trainers.shared_prefix import Scores, Shared, shareable, take_shared
+
+IGNORED = -100
+
+
+class Supervised(Trainer):
+    """The trainer of transformers, with cases by the curriculum; what prompts begin with is read once for a batch.
+
+    `sharing` says why not, where a model cannot do that.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        args: TrainingArguments,
+        cases: Sequence[TrainingCase],
+        draw: Draw,
+        *,
+        first_step: int = 0,
+        **others: Any,
+    ) -> None:
+        from datasets import Dataset
+
+        self.policy = policy
+        self.draw = draw
+        self._first_step = first_step
+        rows = Dataset.from_dict({"prompt": [case.prompt for case in cases], "answer": [case.answer for case in cases]})
+        super().__init__(
+            model=policy.model,
+            args=args,
+            train_dataset=rows,
+            data_collator=collator(policy.tokenizer.pad_token_id or 0),
+            processing_class=policy.tokenizer,
+            **others,
+        )
+        self.sharing = shareable(policy.causal)
+        take_shared(policy.causal)
+        self._read = 0
+        self.model_accepts_loss_kwargs = True  # the mean is over the tokens of a step, however it is divided
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  its signature
+        return Steps(self.draw, self._first_step, self.args.max_steps, 1, 1)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Tell how many tokens were learned from, as trl's trainers do."""
+        super().log(logs | {"num_tokens": float(self._read)}, start_time)
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, torch.Tensor],
+        return_outputs: bool = False,  # noqa: ARG002  its signature
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor:
+        """The mean of what the tokens of the answers cost, over all tokens of the step."""
+        prompt, prompt_mask, answer = inputs["prompt_ids"], inputs["prompt_mask"], inputs["labels"]
+        mask = answer != IGNORED
+        answer = answer.where(mask, 0)
+        self._read += int(prompt_mask.sum() + mask.sum())
+        if self.sharing:
+            whole = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
+            logits = whole.logits[:, -answer.shape[1] - 1 : -1].float()
+            logps = torch.log_softmax(logits, -1).gather(-1, answer[..., None])[..., 0]
+        else:
+            found: Scores = model(shared=Shared(prompt, prompt_mask, answer, mask.long()))
+            logps = found.logps
+        number = mask.sum() if num_items_in_batch is None else num_items_in_batch
+        # The number is that of all processes, whose gradients are averaged.
+        lost: torch.Tensor = -(logps * mask).sum() / number * self.accelerator.num_processes
+        return lost
+
+
+def collator(pad: int) -> Callable[[Sequence[dict[str, list[int]]]], dict[str, torch.Tensor]]:
+    """Makes a batch of rows with prompt and answer: prompts padded on the left, answers, as labels, on the right."""
+
+    def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
+        longest = max(len(row["prompt"]) for row in rows)
+        prompt = torch.full((len(rows), longest), pad)
+        mask = torch.zeros(len(rows), longest, dtype=torch.long)
+        labels = torch.full((len(rows), max(len(row["answer"]) for row in rows)), IGNORED)
+        for at, row in enumerate(rows):
+            start = longest - len(row["prompt"])
+            prompt[at, start:] = torch.tensor(row["prompt"])
+            mask[at, start:] = 1
+            labels[at, : len(row["answer"])] = torch.tensor(row["answer"])
+        return {"prompt_ids": prompt, "prompt_mask": mask, "labels": labels}
+
+    return collate

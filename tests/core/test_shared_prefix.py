@@ -1,0 +1,160 @@
+"""What is shared changes nothing: log-probabilities, losses and gradients are those of the usual path."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("trl")
+
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.config.recipe import Algorithm, Recipe
+from core.training.data.sampler import Draw, Place
+from core.training.trainers.arguments import reinforced, supervised
+from core.training.trainers.grpo import Policy, Reinforcing
+from core.training.trainers.policy import open_policy
+from core.training.trainers.rollout import Judging
+from core.training.trainers.sft import Supervised
+from core.training.trainers.shared_prefix import Shared, score, shareable
+from tests import tiny_model
+from tests.core.trained_runs import case
+
+CLOSE: dict[str, Any] = {"rtol": 1e-4, "atol": 1e-5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model.save(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def causal(folder: Path) -> Iterator[Any]:
+    """A tiny model without an adapter."""
+    from transformers import AutoModelForCausalLM
+
+    yield AutoModelForCausalLM.from_pretrained(folder)
+
+
+def padded(rows: list[list[int]], *, left: bool) -> tuple[Any, Any]:
+    """Ids and mask of rows of tokens."""
+    width = max(map(len, rows))
+    gaps = [[0] * (width - len(row)) for row in rows]
+    pair = [(gap + row, [0] * len(gap) + [1] * len(row)) if left else (row + gap, [1] * len(row) + [0] * len(gap))
+            for row, gap in zip(rows, gaps, strict=True)]  # fmt: skip
+    return torch.tensor([ids for ids, _ in pair]), torch.tensor([mask for _, mask in pair])
+
+
+def plainly(model: Any, prompt: list[int], answer: list[int]) -> Any:
+    """Log-probabilities of an answer, by reading it after its prompt, alone."""
+    logits = model(input_ids=torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+    return torch.log_softmax(logits.float(), -1).gather(-1, torch.tensor(answer)[:, None])[:, 0]
+
+
+tokens = st.lists(st.integers(3, 200), min_size=1, max_size=9)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    beginning=st.lists(st.integers(3, 200), max_size=6),
+    rests=st.lists(tokens, min_size=1, max_size=3),
+    answers=st.lists(tokens, min_size=1, max_size=6),
+    order=st.randoms(use_true_random=False),
+)
+def test_scores_are_those_of_reading_each_answer_alone(
+    causal: Any, beginning: list[int], rests: list[list[int]], answers: list[list[int]], order: random.Random
+) -> None:
+    pairs = [(beginning + order.choice(rests), answer) for answer in answers]
+    prompt_ids, prompt_mask = padded([prompt for prompt, _ in pairs], left=True)
+    answer_ids, answer_mask = padded([answer for _, answer in pairs], left=False)
+    with torch.no_grad():
+        found = score(causal, Shared(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True))
+        assert found.entropies is not None
+        for row, (prompt, answer) in enumerate(pairs):
+            torch.testing.assert_close(found.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
+
+
+def made(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: list[Any]) -> Any:
+    """A trainer of `kind` over these cases, its adapter no longer where it began."""
+    policy = open_policy(folder, recipe)
+    draw = Draw([Place(1, "YES") for _ in cases], recipe.curriculum, batch=recipe.batch, steps=2, seed=0)
+    if kind is Supervised:
+        trainer: Any = Supervised(policy, supervised(recipe, tmp_path), cases, draw)
+    else:
+        judging = Judging(("YES", "NO"), {"length": lambda answer: len(answer.text) % 7 / 7}, {"length": 1.0}, {})
+        trainer = Reinforcing(policy, recipe, reinforced(recipe, tmp_path), cases, draw, judging, heard=unheard)
+    torch.manual_seed(1)
+    for name, weight in policy.model.named_parameters():
+        if "lora_B.default" in name:
+            torch.nn.init.normal_(weight, std=0.2)
+    return trainer
+
+
+def unheard(*_: Any) -> None:
+    """Nobody listens to the answers."""
+
+
+def gradients(policy: Policy) -> Any:
+    found = torch.cat([one.grad.flatten() for one in policy.model.parameters() if one.grad is not None])
+    policy.model.zero_grad()
+    return found
+
+
+def test_sft_loses_and_learns_as_without_sharing(folder: Path, tmp_path: Path) -> None:
+    recipe = Recipe(algorithm=Algorithm.SFT, batch=4, precision="fp32")
+    cases = [case([5, 6, 7, *range(8, 10 + at)], [20 + at, 30, 31, 2][at:]) for at in range(3)]
+    trainer = made(folder, recipe, Supervised, tmp_path, cases)
+    assert trainer.sharing == ""
+    batch = trainer.data_collator([{"prompt": one.prompt, "answer": one.answer} for one in cases])
+    counted = torch.tensor(sum(len(one.answer) for one in cases))
+    shared = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
+    shared.backward()
+    learned = gradients(trainer.policy)
+    trainer.sharing = "asked not to"
+    plain = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
+    plain.backward()
+    torch.testing.assert_close(shared, plain, **CLOSE)
+    torch.testing.assert_close(learned, gradients(trainer.policy), **CLOSE)
+    alone = sum(-plainly(trainer.policy.causal, one.prompt, one.answer).sum() for one in cases) / counted
+    torch.testing.assert_close(shared, alone, **CLOSE)
+
+
+@pytest.mark.parametrize("kl", [0.0, 0.1])
+def test_grpo_loses_and_learns_as_trl_does(folder: Path, tmp_path: Path, kl: float) -> None:
+    """Policy, old and reference log-probabilities, the loss and its gradients, on the same answers."""
+    recipe = Recipe(
+        algorithm=Algorithm.GRPO, batch=2, micro_batch=2, generations=4, kl=kl, max_answer_tokens=6, passes=2,
+        rewards={"length": 1.0}, precision="fp32",
+    )  # fmt: skip
+    cases = [case([5, 6, 7, *range(8, 12 + 3 * at)], [9]) for at in range(3)]
+    trainer = made(folder, recipe, Reinforcing, tmp_path, cases)
+    trainer.model.train()
+    answers = trainer._generate_and_score_completions([{"prompt": str(at)} for at in (0, 1) for _ in range(4)])
+    assert answers["advantages"].abs().sum() > 0
+    found = []
+    for why_not in ("", "asked not to"):
+        trainer.sharing = why_not
+        trainer.current_gradient_accumulation_steps = 1
+        loss = trainer._compute_loss(trainer.model, answers)
+        loss.backward()
+        found.append((loss.detach(), gradients(trainer.policy)))
+    torch.testing.assert_close(found[0], found[1], **CLOSE)
+    if kl:
+        assert answers["ref_per_token_logps"].shape == answers["completion_ids"].shape
+        assert not torch.allclose(answers["ref_per_token_logps"], answers["old_per_token_logps"])
+
+
+def test_a_model_that_forgets_is_read_the_usual_way() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    shape: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "vocab_size": 32}
+    windowed = MistralForCausalLM(
+        MistralConfig(**shape, num_attention_heads=2, num_key_value_heads=1, sliding_window=8)
+    )
+    assert "remember a prompt" in shareable(windowed)

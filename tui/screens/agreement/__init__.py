@@ -1,0 +1,1 @@
+"""Agreement: how far people, label and judge agree."""

@@ -1,0 +1,1 @@
+"""Benchmark: is it running, what does it say so far, can I stop."""

@@ -1,0 +1,1 @@
+"""Dataset: all examples in a list."""

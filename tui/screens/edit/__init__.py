@@ -1,0 +1,1 @@
+"""Edit: an example as a form."""

@@ -1,0 +1,1 @@
+"""The first step: a folder without a project."""

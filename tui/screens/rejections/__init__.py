@@ -1,0 +1,1 @@
+"""Rejections: where does QA fail, and why."""

@@ -1,0 +1,1 @@
+"""Review: one example, whole; one key, next."""

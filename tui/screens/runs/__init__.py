@@ -1,0 +1,1 @@
+"""Runs: all of them, and the log of the chosen one."""

@@ -1,0 +1,90 @@
+"""The list of runs: one a row, of which only those in sight are read."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.cells import set_cell_size
+from textual.binding import Binding, BindingType
+
+from core.runs.control import Seen
+from core.runs.describe import done, last_sign
+from storage.schema import RunState
+from tui.text import line
+from tui.widgets.listing import Listing, Part
+
+# Each column with its cells, from so many columns of the terminal on.
+_COLUMNS = {
+    "run": (6, 0),
+    "kind": (9, 0),
+    "state": (8, 0),
+    "last sign": (13, 70),
+    "done": (11, 0),
+    "rate": (9, 110),
+    "cost": (15, 110),
+    "began": (11, 130),
+}
+_GAP = "  "
+# What the list puts before each row.
+_SIGNS = "  "
+_STYLES = {RunState.FAILED: "rejected", RunState.LOST: "warning"}
+
+
+class RunList(Listing):
+    """Runs by number, newest first, with the keys of a list."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "step(-1)", "Up", show=False),
+        Binding("down", "step(1)", "Down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("home", "edge(False)", "Newest run", show=False),
+        Binding("end", "edge(True)", "Oldest run", show=False),
+    ]
+
+    def action_step(self, step: int) -> None:
+        """Another run."""
+        self.move(self.cursor + step)
+
+    def action_page(self, pages: int) -> None:
+        """A page of runs further."""
+        self.page(pages)
+
+    def action_edge(self, end: bool) -> None:
+        """The first run, or the last."""
+        self.move(len(self.numbers) - 1 if end else 0)
+
+
+def columns(terminal: int, width: int) -> dict[str, int]:
+    """The columns that a terminal has room for, with their cells; the reason takes what they leave of `width`."""
+    shown = {name: size for name, (size, least) in _COLUMNS.items() if terminal >= least}
+    taken = sum(shown.values()) + len(_GAP) * len(shown)
+    return shown | {"reason": max(12, width - taken)}
+
+
+def header(terminal: int) -> str:
+    """The names of the columns, each over its own."""
+    names = columns(terminal, terminal - len(_SIGNS))
+    return _SIGNS + _GAP.join(set_cell_size(name, width) for name, width in names.items())
+
+
+def row(seen: Seen, widths: dict[str, int]) -> list[Part]:
+    """A run, a text for each of the columns in `widths`."""
+    figures = seen.run.progress
+    rate, cost, budget = figures.get("per_minute"), figures.get("cost"), figures.get("budget")
+    began = seen.run.started or seen.run.created
+    texts = {
+        "run": seen.run.id[-6:],
+        "kind": seen.run.kind,
+        "state": str(seen.state),
+        "last sign": last_sign(seen),
+        "done": done(seen),
+        "rate": "" if rate is None or seen.state is not RunState.RUNNING else f"{rate:,.0f}/min",
+        "cost": "" if cost is None else f"{cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"),
+        "began": f"{began.astimezone():%m-%d %H:%M}",
+        "reason": seen.run.reason or ("resume continues it" if seen.state is RunState.LOST else ""),
+    }
+    styles = {"state": _STYLES.get(seen.state, "")}
+    return [
+        (set_cell_size(line(texts[name], width), width) + _GAP, styles.get(name, "")) for name, width in widths.items()
+    ]

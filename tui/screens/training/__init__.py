@@ -1,0 +1,1 @@
+"""Training: is it learning, is it going wrong, can I stop."""
