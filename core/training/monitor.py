@@ -49,7 +49,7 @@ class Phase:
         """How many steps are done."""
         return self.newest.step if self.newest else 0
 
-    def now(self, name: str) -> float | None:
+    def latest(self, name: str) -> float | None:
         """The newest of a figure; None where it is not known."""
         value = self.newest.figures.get(name) if self.newest else None
         return None if value is None else float(value)
@@ -90,7 +90,7 @@ class Phase:
         self._places = halved
 
 
-class Watched:
+class TrainingMonitor:
     """A training run: all its phases, those that have not begun with no steps, and what was noted.
 
     It is read by cursor, so that each look costs only what is new. Raises ValidationError for a run whose recipes this

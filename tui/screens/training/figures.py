@@ -11,7 +11,7 @@ from textual.content import Content
 from core.config.recipe import Algorithm
 from core.runs.control import Seen
 from core.runs.describe import duration
-from core.training.monitor import Phase, Watched
+from core.training.monitor import Phase, TrainingMonitor
 from storage.schema import RunState
 from storage.training import Note
 from tui.keymap import key
@@ -60,13 +60,13 @@ def is_share(name: str) -> bool:
     return name in _SHARES or name.startswith("decided/")
 
 
-def done(found: Watched, phase: Phase) -> int:
+def done(found: TrainingMonitor, phase: Phase) -> int:
     """How many steps of a phase are done; the run knows it before all of them are read."""
     told = found.run.progress
     return max(phase.at, int(told.get("done", 0)) if told.get("phase") == phase.name else 0)
 
 
-def headline(found: Watched, phase: Phase, seen: Seen, width: int) -> Content:
+def headline(found: TrainingMonitor, phase: Phase, seen: Seen, width: int) -> Content:
     """Which recipe is trained, how far it is, and when it will be done."""
     place = found.phases.index(phase) + 1
     of = f" · phase {place} of {len(found.phases)}: {line(phase.name, 20)}" if len(found.phases) > 1 else ""
@@ -81,7 +81,7 @@ def headline(found: Watched, phase: Phase, seen: Seen, width: int) -> Content:
     return Content.assemble((left, "bold"), " " * max(1, width - cell_len(left) - cell_len(right)), right)
 
 
-def standing(found: Watched, phase: Phase, seen: Seen, width: int) -> Content:
+def standing(found: TrainingMonitor, phase: Phase, seen: Seen, width: int) -> Content:
     """The run and its student; while it is at work its pace and memory, else why it is not, and the way on."""
     parts = [f"run {found.run.id[-6:]}", line(str(found.run.params.get("student", "")), 24)]
     way = ""
@@ -95,7 +95,7 @@ def standing(found: Watched, phase: Phase, seen: Seen, width: int) -> Content:
         ("tokens_per_s", "{:,.0f} tokens/s"),
         ("memory_mb", "{:,.0f} MB"),
     ):
-        value = phase.now(name)
+        value = phase.latest(name)
         parts += [] if value is None else [form.format(value)]
     style = "$text-error" if seen.state in _TROUBLED else "$text-muted"
     return Content.styled(line(" · ".join(parts), max(20, width - len(way))) + way, style)
@@ -111,7 +111,7 @@ def sparks(phase: Phase, width: int, rows: int) -> Content:
     known = [(name, label) for name, label in figures(phase) if phase.points(name)]
     columns = max(1, width // _COLUMN)
     cells = width // columns
-    tails = {name: number(name, phase.now(name)) for name, _ in known}
+    tails = {name: number(name, phase.latest(name)) for name, _ in known}
     room = max(4, cells - _NAME - max(map(len, tails.values())) - 4)
     drawn = [
         Content.assemble(
@@ -182,7 +182,7 @@ def _levels(shares: Mapping[str, float]) -> str:
     return " ".join(f"{level}:{100 * share:.0f}" for level, share in sorted(shares.items()))
 
 
-def alarms(found: Watched, phase: Phase, width: int, rows: int) -> tuple[Content, int]:
+def alarms(found: TrainingMonitor, phase: Phase, width: int, rows: int) -> tuple[Content, int]:
     """What goes wrong, in words, and the newest note, in at most `rows` lines; with the lines that it takes.
 
     Of what does not fit it is said where it can be read.

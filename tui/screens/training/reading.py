@@ -8,7 +8,7 @@ from functools import partial
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from core.training.monitor import Watched
+from core.training.monitor import TrainingMonitor
 from storage.database import DatabaseError, connect
 from storage.schema import Run
 from tui.screens.run_control import RunControl
@@ -20,7 +20,7 @@ FEW, PIECE = 100, 500
 class Heard(Message):
     """A run was read to its end so far, or `problem` kept it from that."""
 
-    def __init__(self, known: Watched, problem: str = "") -> None:
+    def __init__(self, known: TrainingMonitor, problem: str = "") -> None:
         super().__init__()
         self.known, self.problem = known, problem
 
@@ -30,7 +30,7 @@ class TrainingReading(RunControl):
 
     def __init__(self) -> None:
         super().__init__()
-        self._runs: dict[str, Watched] = {}
+        self._runs: dict[str, TrainingMonitor] = {}
         self._reading: set[str] = set()
         self._unreadable: set[str] = set()
 
@@ -38,12 +38,12 @@ class TrainingReading(RunControl):
         """Whether a run is being read for the first time, or anew."""
         return run.id in self._reading
 
-    def read_on(self, run: Run) -> Watched:
+    def read_on(self, run: Run) -> TrainingMonitor:
         """What is known of a run, with what came since; its steps are not all there while it is being read.
 
         Raises ValidationError for a run whose recipes cannot be read.
         """
-        known = self._runs.setdefault(run.id, Watched(run))
+        known = self._runs.setdefault(run.id, TrainingMonitor(run))
         known.run = run
         busy = run.id in self._reading | self._unreadable
         if not busy and not known.hear(self.db, run, FEW):
@@ -53,7 +53,7 @@ class TrainingReading(RunControl):
         return known
 
     def _read(self, run: Run) -> None:
-        known, worker = Watched(run), get_current_worker()
+        known, worker = TrainingMonitor(run), get_current_worker()
         try:
             connection = connect(self.project.database)
             try:

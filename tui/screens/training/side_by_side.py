@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import set_cell_size
 from textual.content import Content
 
-from core.training.monitor import Phase, Points, Watched
+from core.training.monitor import Phase, Points, TrainingMonitor
 from tui.screens.training.figures import is_share, number
 from tui.text import line
 from tui.widgets.bars import over, sparkline
@@ -26,7 +26,7 @@ _STEPS = (
 )
 _LOOKS = (("accuracy", "dev accuracy"), ("ece", "dev ece"))
 
-Pair = tuple[tuple[Watched, Phase], tuple[Watched, Phase]]
+Pair = tuple[tuple[TrainingMonitor, Phase], tuple[TrainingMonitor, Phase]]
 
 
 def beside(pair: Pair, width: int) -> Content:
@@ -48,7 +48,7 @@ def beside(pair: Pair, width: int) -> Content:
     return Content("\n").join(rows)
 
 
-def _title(found: Watched, phase: Phase) -> str:
+def _title(found: TrainingMonitor, phase: Phase) -> str:
     name = found.run.params.get("name", "")
     of = f" {phase.name}" if phase.name != name else ""
     return f"{name}{of} · {phase.recipe.algorithm.value.upper()} · {found.run.id[-6:]}"

@@ -9,7 +9,7 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from core.runs.control import RunError, Seen, look
-from core.training.monitor import Phase, Watched, shown
+from core.training.monitor import Phase, TrainingMonitor, shown
 from core.training.run.start import check
 from storage import runs, training
 from storage.schema import Run
@@ -104,7 +104,7 @@ class TrainingViews(TrainingReading):
     def _look(self, key: str | None) -> Run | None:
         return runs.get(self.db, key) if key else None
 
-    def _known(self, run: Run) -> Watched | None:
+    def _known(self, run: Run) -> TrainingMonitor | None:
         """What is known of a run; None if another version of this program has made it."""
         try:
             return self.read_on(run)
@@ -135,7 +135,7 @@ class TrainingViews(TrainingReading):
             " says how far the student is behind.",
         )
 
-    def _draw_overview(self, known: Watched, phase: Phase, seen: Seen) -> None:
+    def _draw_overview(self, known: TrainingMonitor, phase: Phase, seen: Seen) -> None:
         width, wide = self._width, self.size.width >= WIDE and self.size.height >= TALL
         self.query_one("#near").display = wide
         self.query_one("#overview").set_class(wide, "wide")
@@ -160,14 +160,14 @@ class TrainingViews(TrainingReading):
         lines = [title, *(drawn.answer(one, width) for one in answers[: wrote - 1])] if wrote else []
         self.show("#newest", Content("\n").join(lines))
 
-    def _draw_curves(self, known: Watched, phase: Phase, seen: Seen) -> None:
+    def _draw_curves(self, known: TrainingMonitor, phase: Phase, seen: Seen) -> None:
         self.show("#curves-words", drawn.headline(known, phase, seen, self._width))
         notes = known.noted(phase)
         self.query_one("#far", Curves).draw([phase], notes)
         self.query_one("#notes").display = bool(notes)
         self.show("#notes", drawn.notes_of(notes, self._width, max(2, self.size.height // 6)))
 
-    def _draw_beside(self, known: Watched, phase: Phase) -> None:
+    def _draw_beside(self, known: TrainingMonitor, phase: Phase) -> None:
         run = self._look(self._other)
         other = None if run is None else self._known(run)
         self.query_one("#both").display = False
