@@ -10,15 +10,15 @@ from typing import Literal
 
 from core.config.project import Project
 from core.curriculum.plan import Plan, plan
-from core.models.trained import trained
-from core.qa.matrix import Flagged, matrix
-from core.runs.control import Seen, look
+from core.models.trained import trained_models
+from core.qa.matrix import FlaggedCell, rejection_matrix
+from core.runs.control import RunStatus, run_status
 from storage import attempts, examples, imported, reviews, runs, shelves
 from storage.schema import RunState, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """Something to do next: a sentence, and the place in the app where it is done."""
 
     text: str
@@ -39,9 +39,9 @@ class Overview:
     reviewed: int
     accepted: int
     pending: int
-    runs: list[Seen]
+    runs: list[RunStatus]
     lost: int
-    next: list[Step]
+    next: list[NextStep]
 
 
 def overview(project: Project, connection: sqlite3.Connection) -> Overview:
@@ -51,7 +51,7 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
     for row in counts:
         by_status[row.status] += row.examples
     curriculum = plan(project.task, counts, shelves.every(connection))
-    looked = [look(run) for run in runs.newest(connection)]
+    looked = [run_status(run) for run in runs.newest(connection)]
     # What QA rejected is kept once somebody has touched it, and counts only once somebody has brought it in.
     rejected = by_status[Status.REJECTED.value] - reviews.outside(connection)
     accepted = by_status[Status.ACCEPTED.value]
@@ -69,55 +69,57 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
         runs=[*(one for one in looked if not one.state.ended), *lost[:1]],
         lost=len(lost),
         next=[
-            *steps(curriculum, pending, looked, matrix(attempts.reason_counts(connection)).flagged),
+            *steps(curriculum, pending, looked, rejection_matrix(attempts.reason_counts(connection)).flagged),
             *_after_review(project, connection, looked),
         ],
     )
 
 
-def steps(curriculum: Plan, pending: int, looked: list[Seen], flagged: Sequence[Flagged] = ()) -> list[Step]:
+def steps(
+    curriculum: Plan, pending: int, looked: list[RunStatus], flagged: Sequence[FlaggedCell] = ()
+) -> list[NextStep]:
     """What to do next, most urgent first."""
-    found: list[Step] = []
+    found: list[NextStep] = []
     if lost := [one for one in looked if one.state is RunState.LOST]:
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         name = f"{lost[0].run.kind} run {lost[0].run.id[-6:]}"
-        found.append(Step(f"{name} was lost{more}: its process is gone; resume it, or stop it for good", "runs"))
+        found.append(NextStep(f"{name} was lost{more}: its process is gone; resume it, or stop it for good", "runs"))
     newest = looked[0] if looked else None
     if newest is not None and newest.state is RunState.FAILED:
-        found.append(Step(f"{newest.run.kind} run {newest.run.id[-6:]} failed: {newest.run.reason}", "runs"))
+        found.append(NextStep(f"{newest.run.kind} run {newest.run.id[-6:]} failed: {newest.run.reason}", "runs"))
     generating = any(one.run.kind == "generate" and not one.state.ended for one in looked)
     if pending:
         noun = "example waits" if pending == 1 else "examples wait"
-        found.append(Step(f"{pending:,} {noun} for review", "review"))
+        found.append(NextStep(f"{pending:,} {noun} for review", "review"))
     set_aside = {(cell.domain, cell.level) for cell in curriculum.cells if cell.shelved}
     failing = [one for one in flagged if (one.domain, one.level) not in set_aside]
     if failing:
         more = f", and {len(failing) - 1} more" if len(failing) > 1 else ""
         worst = failing[0]
         found.append(
-            Step(
+            NextStep(
                 f"{worst.domain} at level {worst.level} fails QA {worst.rejected}/{worst.attempts}{more}", "rejections"
             )
         )
     if curriculum.missing and not generating:
         verb = "generate the first of" if not curriculum.have else "generate the"
         noun = "example that is missing" if curriculum.missing == 1 else "examples that are missing"
-        found.append(Step(f"{verb} {curriculum.missing:,} {noun}", "generate"))
+        found.append(NextStep(f"{verb} {curriculum.missing:,} {noun}", "generate"))
     if generating and not pending:
-        found.append(Step("watch the examples come in", "generate"))
+        found.append(NextStep("watch the examples come in", "generate"))
     return found
 
 
-def _after_review(project: Project, connection: sqlite3.Connection, looked: list[Seen]) -> list[Step]:
+def _after_review(project: Project, connection: sqlite3.Connection, looked: list[RunStatus]) -> list[NextStep]:
     """What to train and to measure next, by the newest training run and by the newest benchmark of the student."""
     of_kind = {kind: [one.run for one in looked if one.run.kind == kind] for kind in ("train", "benchmark")}
     asked = {str(run.params["model"]) for run in of_kind["benchmark"]}
     if of_kind["train"]:
-        made = list(trained(project, connection).values())
+        made = list(trained_models(project, connection).values())
         of_newest = [one for one in made if one.run == of_kind["train"][0].id]
         if of_newest and of_newest[-1].name not in asked:
             said = f"{of_newest[-1].name} was trained and not measured: t on Training holds it against the base"
-            return [Step(said, "training")]
+            return [NextStep(said, "training")]
         return []
     student = project.task.roles.student
     whole = [run for run in of_kind["benchmark"] if run.params["model"] == student and not run.params.get("sniff")]
@@ -126,5 +128,5 @@ def _after_review(project: Project, connection: sqlite3.Connection, looked: list
         if told.get("high", 1.0) < target:
             rate = f"{100 * told['low']:.0f}–{100 * told['high']:.0f} %, short of {100 * target:.0f} %"
             said = f"{student} is right in {rate}: w on Benchmark says whether training is worth it"
-            return [Step(said, "benchmark")]
+            return [NextStep(said, "benchmark")]
     return []

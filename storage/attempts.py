@@ -18,7 +18,7 @@ _VERDICT = frozenset({"rubric"})
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedAttempt:
     """An attempt with its verdicts, oldest first."""
 
     attempt: Attempt
@@ -62,7 +62,7 @@ class ReviewedCount:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class AttemptTally:
     """What a run, or all of them, made: attempts by outcome, verdicts by result, rejections by reason, money."""
 
     attempts: int
@@ -102,7 +102,7 @@ def add_verdict(
             write_event(connection, event)
 
 
-def of_run(connection: sqlite3.Connection, run: str) -> list[Judged]:
+def of_run(connection: sqlite3.Connection, run: str) -> list[JudgedAttempt]:
     """All attempts of a run with their verdicts, by cell, slot and number."""
     attempts = connection.execute(
         "SELECT * FROM attempts WHERE run = ? ORDER BY domain, level, decision, slot, number", (run,)
@@ -113,7 +113,7 @@ def of_run(connection: sqlite3.Connection, run: str) -> list[Judged]:
     return _join(attempts, verdicts)
 
 
-def chain(connection: sqlite3.Connection, attempt: str) -> list[Judged]:
+def chain(connection: sqlite3.Connection, attempt: str) -> list[JudgedAttempt]:
     """The lineage of an attempt: all attempts at its slot in its run, oldest first, with their verdicts.
 
     Where the slot revises an attempt of another slot, that one and what it came from stand before.
@@ -133,7 +133,7 @@ def chain(connection: sqlite3.Connection, attempt: str) -> list[Judged]:
     return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
 
 
-def get(connection: sqlite3.Connection, attempt: str) -> Judged | None:
+def get(connection: sqlite3.Connection, attempt: str) -> JudgedAttempt | None:
     """The attempt with this id, with its verdicts."""
     rows = connection.execute("SELECT * FROM attempts WHERE id = ?", (attempt,)).fetchall()
     return next(iter(_join(rows, _verdicts_of(connection, [attempt]))), None)
@@ -159,7 +159,7 @@ def of_cell(
     reason: str = "",
     before: str = "",
     limit: int = 50,
-) -> list[Judged]:
+) -> list[JudgedAttempt]:
     """The newest attempts of a domain at a level that QA rejected or that could not be read, newest first.
 
     Only those at `decision`, for `reason`, and with an id below `before`, where these are given.
@@ -180,7 +180,7 @@ def of_cell(
 
 def newest(
     connection: sqlite3.Connection, *, run: str = "", result: Result | None = None, limit: int = 50
-) -> list[Judged]:
+) -> list[JudgedAttempt]:
     """The newest attempts (of a run, with a result), newest first."""
     conditions, values = ["1"], list[object]()
     if run:
@@ -195,7 +195,7 @@ def newest(
     return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
 
 
-def unjudged(connection: sqlite3.Connection) -> list[Judged]:
+def unjudged(connection: sqlite3.Connection) -> list[JudgedAttempt]:
     """Candidates that QA has not passed or rejected yet, oldest first."""
     rows = connection.execute(
         "SELECT a.* FROM attempts AS a WHERE a.outcome = 'written' AND NOT EXISTS "
@@ -257,7 +257,7 @@ def overruled(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str
     return {row["attempt"]: Status(row["status"]) for row in rows}
 
 
-def tally(connection: sqlite3.Connection, run: str = "") -> Tally:
+def tally(connection: sqlite3.Connection, run: str = "") -> AttemptTally:
     """The figures of one run, or of all. The cost is None where nothing had a price."""
     where, values = ("WHERE a.run = ?", [run]) if run else ("", [])
     outcomes = dict[str, int]()
@@ -278,7 +278,7 @@ def tally(connection: sqlite3.Connection, run: str = "") -> Tally:
         if row["result"] != Result.PASSED.value:
             reasons[row["reason"]] += row["n"]
         cost = _sum(cost, row["cost"])
-    return Tally(sum(outcomes.values()), outcomes, dict(results), dict(reasons), cost)
+    return AttemptTally(sum(outcomes.values()), outcomes, dict(results), dict(reasons), cost)
 
 
 # Outcomes that say something of what was asked, and so of the cell; the others are faults of the endpoint.
@@ -307,11 +307,11 @@ def _verdicts_of(connection: sqlite3.Connection, attempts: list[str]) -> list[sq
     return found
 
 
-def _join(attempts: list[sqlite3.Row], verdicts: list[sqlite3.Row]) -> list[Judged]:
+def _join(attempts: list[sqlite3.Row], verdicts: list[sqlite3.Row]) -> list[JudgedAttempt]:
     grouped: dict[str, list[Verdict]] = defaultdict(list)
     for row in verdicts:
         grouped[row["attempt"]].append(Verdict.model_validate(fields(row, nested=_VERDICT)))
-    return [Judged(_attempt(row), tuple(grouped[row["id"]])) for row in attempts]
+    return [JudgedAttempt(_attempt(row), tuple(grouped[row["id"]])) for row in attempts]
 
 
 def next_slots(connection: sqlite3.Connection) -> dict[tuple[str, int, str], int]:

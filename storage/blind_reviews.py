@@ -16,7 +16,7 @@ NEWEST = (
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class BlindReview:
     """What a person decided blind, beside the label of the version that they saw.
 
     `judge` is what the judge decided blind, if it read the same version.
@@ -31,7 +31,7 @@ class Opinion:
     judge: str | None
 
 
-def every(connection: sqlite3.Connection) -> list[Opinion]:
+def every(connection: sqlite3.Connection) -> list[BlindReview]:
     """All that stand, the newest of each person about each example, by example and person."""
     rows = connection.execute(
         "SELECT r.example, e.family, r.reviewer, r.version, r.value, json_extract(v.content, '$.decision') AS label, "
@@ -40,4 +40,4 @@ def every(connection: sqlite3.Connection) -> list[Opinion]:
         "LEFT JOIN verdicts AS j ON j.attempt = e.attempt AND j.result <> 'failed' "
         f"WHERE {NEWEST} ORDER BY r.example, r.reviewer"
     )
-    return [Opinion(**row) for row in rows]
+    return [BlindReview(**row) for row in rows]

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from storage import reviews
 from storage.database import in_pieces
 from storage.rows import columns
-from storage.schema import Action, Review, Status, new_id
+from storage.schema import Review, ReviewAction, Status, new_id
 
-ACTIONS = frozenset({Action.ACCEPT, Action.REJECT, Action.FLAG, Action.UNFLAG})
+ACTIONS = frozenset({ReviewAction.ACCEPT, ReviewAction.REJECT, ReviewAction.FLAG, ReviewAction.UNFLAG})
 
 
 def act(
     connection: sqlite3.Connection,
     numbers: Sequence[int],
-    action: Action,
+    action: ReviewAction,
     *,
     reason: str = "",
     note: str = "",
@@ -42,10 +42,10 @@ def act(
             f"SELECT id, refused, status FROM examples WHERE number IN ({marks}) ORDER BY number", list(piece)
         ).fetchall()
         ids = [row["id"] for row in found]
-        if action is Action.ACCEPT:
+        if action is ReviewAction.ACCEPT:
             # Who accepts what QA rejected also brings it in, as the log then says.
             out = [row["id"] for row in found if row["refused"] and row["status"] == Status.REJECTED.value]
-            brought = values | {"action": Action.OVERRULE.value, "reason": "", "note": ""}
+            brought = values | {"action": ReviewAction.OVERRULE.value, "reason": "", "note": ""}
             connection.executemany(sql, lines(reviews.undecided(connection, out), brought))
         connection.executemany(sql, lines(ids, values))
         reviews.project(connection, ids)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from storage import examples
 from storage.database import transaction
 from storage.rows import columns, insert
-from storage.schema import Action, Example, Review, Status, new_id
+from storage.schema import Example, Review, ReviewAction, Status, new_id
 
 
 def contents(connection: sqlite3.Connection) -> Iterator[tuple[str, list[tuple[str, str]], str]]:
@@ -44,13 +44,13 @@ def add(connection: sqlite3.Connection, arrived: Sequence[Example], *, accept: b
     with transaction(connection):
         placed = splits(connection)
         for one in arrived:
-            line = Review(example=one.id, action=Action.ACCEPT, reviewer=reviewer, note=note, batch=batch)
+            line = Review(example=one.id, action=ReviewAction.ACCEPT, reviewer=reviewer, note=note, batch=batch)
             examples.add(connection, one.model_copy(update={"status": Status.ACCEPTED}) if accept else one)
             if accept:
                 _append(connection, line)
             if one.split and placed.get(one.family) is None:
                 placed[one.family] = one.split
-                _append(connection, line.model_copy(update={"action": Action.SPLIT, "value": one.split}))
+                _append(connection, line.model_copy(update={"action": ReviewAction.SPLIT, "value": one.split}))
 
 
 def _append(connection: sqlite3.Connection, line: Review) -> None:

@@ -17,7 +17,7 @@ from storage.examples import Filter, example_of
 from storage.schema import Example, Status
 
 
-class Order(StrEnum):
+class SortOrder(StrEnum):
     """How a list is sorted."""
 
     NEWEST = "newest"
@@ -32,13 +32,13 @@ class Order(StrEnum):
 # What stands after ORDER BY, and the index that has all examples in this order; of examples of unknown certainty
 # nobody can say how certain they are: they come last.
 _ORDERS = {
-    Order.NEWEST: ("examples.number DESC", "examples_listed"),
-    Order.OLDEST: ("examples.number", "examples_listed"),
-    Order.LEAST_CONFIDENT: ("examples.confidence, examples.number", "examples_by_confidence"),
-    Order.MOST_CONFIDENT: ("examples.confidence DESC, examples.number DESC", "examples_by_confidence"),
-    Order.LEAST_CERTAIN: ("examples.certainty NULLS LAST, examples.number", "examples_by_sureness"),
-    Order.MOST_CERTAIN: ("examples.certainty DESC, examples.number DESC", "examples_by_sureness"),
-    Order.CELL: (
+    SortOrder.NEWEST: ("examples.number DESC", "examples_listed"),
+    SortOrder.OLDEST: ("examples.number", "examples_listed"),
+    SortOrder.LEAST_CONFIDENT: ("examples.confidence, examples.number", "examples_by_confidence"),
+    SortOrder.MOST_CONFIDENT: ("examples.confidence DESC, examples.number DESC", "examples_by_confidence"),
+    SortOrder.LEAST_CERTAIN: ("examples.certainty NULLS LAST, examples.number", "examples_by_sureness"),
+    SortOrder.MOST_CERTAIN: ("examples.certainty DESC, examples.number DESC", "examples_by_sureness"),
+    SortOrder.CELL: (
         "examples.domain, examples.level, examples.decision, examples.status, examples.id",
         "examples_by_cell",
     ),
@@ -49,7 +49,7 @@ _FIRST, _CHUNK = 100, 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ListedExample:
     """What a list shows of one example. `hypothesis` and `evidence` are cut at `CUT` characters."""
 
     number: int
@@ -72,7 +72,7 @@ CUT = 4000
 
 
 def numbers(
-    connection: sqlite3.Connection, where: Filter = EVERYTHING, order: Order = Order.NEWEST
+    connection: sqlite3.Connection, where: Filter = EVERYTHING, order: SortOrder = SortOrder.NEWEST
 ) -> Iterator[array[int]]:
     """The numbers of all examples that match, in their order; in pieces, the first of them small and soon there.
 
@@ -85,10 +85,10 @@ def numbers(
     by, index = _ORDERS[order]
     if not conditions:
         source = f"examples INDEXED BY {index}"
-    elif order is Order.CELL:
+    elif order is SortOrder.CELL:
         # The ids are not in the index that knows all else.
         by = by.replace("examples.id", "examples.number")
-    if where.text and order in {Order.NEWEST, Order.OLDEST}:
+    if where.text and order in {SortOrder.NEWEST, SortOrder.OLDEST}:
         by = by.replace("examples.number", "examples_text.rowid")
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     hidden = set[int]() if where.refused or where.ids else reviews.untouched(connection)
@@ -102,7 +102,9 @@ def numbers(
         cursor.close()
 
 
-def every(connection: sqlite3.Connection, where: Filter = EVERYTHING, order: Order = Order.NEWEST) -> array[int]:
+def every(
+    connection: sqlite3.Connection, where: Filter = EVERYTHING, order: SortOrder = SortOrder.NEWEST
+) -> array[int]:
     """All numbers at once."""
     whole = array("q")
     for piece in numbers(connection, where, order):
@@ -110,7 +112,7 @@ def every(connection: sqlite3.Connection, where: Filter = EVERYTHING, order: Ord
     return whole
 
 
-def rows(connection: sqlite3.Connection, wanted: Sequence[int], *, evidence: bool = False) -> list[Row]:
+def rows(connection: sqlite3.Connection, wanted: Sequence[int], *, evidence: bool = False) -> list[ListedExample]:
     """The rows with these numbers, in their order, without those not there; their evidence only if asked for."""
     pieces = "(SELECT evidence FROM examples_text WHERE rowid = number)" if evidence else "''"
     found = connection.execute(
@@ -148,9 +150,9 @@ def state(connection: sqlite3.Connection) -> tuple[int, int]:
     return int(row[0]), int(row[1])
 
 
-def _row(row: sqlite3.Row) -> Row:
+def _row(row: sqlite3.Row) -> ListedExample:
     values = dict(row)
-    return Row(
+    return ListedExample(
         **values
         | {"status": Status(values["status"]), "flagged": bool(values["flagged"]), "refused": bool(values["refused"])}
         | {"evidence": values["evidence"] or ""}

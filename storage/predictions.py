@@ -16,7 +16,7 @@ _NESTED = frozenset({"probabilities"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class StoredQuestion:
     """A question with the case as it was when the run began."""
 
     question: Question
@@ -39,7 +39,7 @@ class Target(NamedTuple):
     family: str
 
 
-class Told(NamedTuple):
+class PredictionFigures(NamedTuple):
     """The figures of one prediction, without its texts; a tuple, like `Target`."""
 
     id: int
@@ -93,7 +93,7 @@ def targets(connection: sqlite3.Connection, run: str) -> list[Target]:
     return list(map(Target._make, rows))
 
 
-def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[Asked]:
+def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[StoredQuestion]:
     """What a run asks, with the cases, in its order; only of these `examples` if some are given."""
     restricted = f" AND q.example IN ({', '.join('?' * len(examples))})" if examples else ""
     rows = connection.execute(
@@ -107,7 +107,7 @@ def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()
         plain = dict(row)
         hypothesis = plain.pop("hypothesis")
         evidence = tuple(Evidence.model_validate(piece) for piece in json.loads(plain.pop("evidence")))
-        found.append(Asked(Question.model_construct(**plain), hypothesis, evidence))
+        found.append(StoredQuestion(Question.model_construct(**plain), hypothesis, evidence))
     return found
 
 
@@ -143,7 +143,9 @@ def failed(connection: sqlite3.Connection, run: str) -> int:
     return int(row[0])
 
 
-def told(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1) -> list[Told]:
+def prediction_figures(
+    connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1
+) -> list[PredictionFigures]:
     """The figures of up to `limit` predictions of a run with an id above `after`, oldest first; failed ones too."""
     rows = connection.cursor()
     rows.row_factory = None
@@ -155,7 +157,9 @@ def told(connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int
     )
     outcomes = {one.value: one for one in PredictionOutcome}
     return [
-        Told(key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *took)
+        PredictionFigures(
+            key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *took
+        )
         for key, example, sample, number, outcome, decision, sure, each, *took in rows
     ]
 

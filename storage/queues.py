@@ -49,7 +49,7 @@ Cursor = tuple[int, tuple[object, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class QueuePage:
     """Ids of examples (of attempts in the queue REFUSED), where to read on, and whether nothing is left there now."""
 
     keys: list[str]
@@ -58,7 +58,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class QueueSize:
     """How many a queue holds; `more` if it holds more than were counted."""
 
     number: int
@@ -100,7 +100,7 @@ def page(
     reviewer: str = "",
     after: Cursor = (0, ()),
     limit: int = PAGE,
-) -> Page:
+) -> QueuePage:
     """Up to `limit` of the queue, narrowed by `where`, from where `after` says; `reviewer` is who asks."""
     stages = _stages(connection, queue, where, reviewer)
     stage, position = after
@@ -116,23 +116,25 @@ def page(
         keys += [row["key"] for row in rows]
         position = tuple(rows[-1])[1:] if rows else position
         if len(rows) == room:
-            return Page(keys, (stage, position), last=False)
+            return QueuePage(keys, (stage, position), last=False)
         if stage + 1 == len(stages):
-            return Page(keys, (stage, position), last=True)
+            return QueuePage(keys, (stage, position), last=True)
         stage, position = stage + 1, ()
 
 
-def left(connection: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, reviewer: str = "") -> Left:
+def queue_size(
+    connection: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, reviewer: str = ""
+) -> QueueSize:
     """How many the queue holds, narrowed by `where`."""
     if kept(queue, where):
-        return Left(examples.count(connection, _effective(queue, where)))
+        return QueueSize(examples.count(connection, _effective(queue, where)))
     number = 0
     for walks in _stages(connection, queue, where, reviewer):
         for walk in walks:
             text, values = walk.sql(())
             counted = f"SELECT count(*) FROM ({text})"
             number += int(connection.execute(counted, [*values, COUNTED + 1 - number]).fetchone()[0])
-    return Left(min(number, COUNTED), more=number > COUNTED)
+    return QueueSize(min(number, COUNTED), more=number > COUNTED)
 
 
 def kept(queue: Queue, where: Filter) -> bool:

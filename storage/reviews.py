@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from storage import examples, splits
 from storage.database import in_pieces, transaction
 from storage.rows import columns, fields, insert
-from storage.schema import Action, Example, Review, Status, new_id
+from storage.schema import Example, Review, ReviewAction, Status, new_id
 
 
 class ReviewError(Exception):
@@ -18,7 +18,7 @@ class ReviewError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReviewState:
     """What the log says of one example. `version` is the newest that was not taken back."""
 
     status: Status = Status.PENDING
@@ -26,42 +26,42 @@ class Standing:
     version: int = 1
 
 
-def standing(log: Iterable[Review]) -> list[Review]:
+def review_state(log: Iterable[Review]) -> list[Review]:
     """The lines of a log that were not taken back, in its order, without those that take back."""
     entries = list(log)
-    undone = {entry.undoes for entry in entries if entry.action is Action.UNDO}
-    return [entry for entry in entries if entry.action is not Action.UNDO and entry.id not in undone]
+    undone = {entry.undoes for entry in entries if entry.action is ReviewAction.UNDO}
+    return [entry for entry in entries if entry.action is not ReviewAction.UNDO and entry.id not in undone]
 
 
-def derive(log: Iterable[Review], *, refused: bool = False) -> Standing:
+def derive_state(log: Iterable[Review], *, refused: bool = False) -> ReviewState:
     """The standing of one example from its reviews, in the order of the log. What was undone does not count.
 
     One that QA had `refused` is rejected until a person says otherwise.
     """
     status, flagged, version = Status.REJECTED if refused else Status.PENDING, False, 1
-    for entry in standing(log):
+    for entry in review_state(log):
         match entry.action:
-            case Action.ACCEPT:
+            case ReviewAction.ACCEPT:
                 status = Status.ACCEPTED
-            case Action.REJECT:
+            case ReviewAction.REJECT:
                 status = Status.REJECTED
-            case Action.FLAG:
+            case ReviewAction.FLAG:
                 flagged = True
-            case Action.UNFLAG:
+            case ReviewAction.UNFLAG:
                 flagged = False
-            case Action.EDIT:
+            case ReviewAction.EDIT:
                 version = entry.version or version
-            case Action.OVERRULE:
+            case ReviewAction.OVERRULE:
                 status = Status.PENDING
-            case Action.LABEL | Action.SPLIT | Action.UNDO:
+            case ReviewAction.LABEL | ReviewAction.SPLIT | ReviewAction.UNDO:
                 pass
-    return Standing(status, flagged, version)
+    return ReviewState(status, flagged, version)
 
 
 def decide(
     connection: sqlite3.Connection,
     example: str,
-    action: Action,
+    action: ReviewAction,
     *,
     reason: str = "",
     note: str = "",
@@ -73,7 +73,7 @@ def decide(
 
     `value` is what was decided without seeing the label, of the `version` that was seen; it must be the current one.
     """
-    if action in {Action.EDIT, Action.UNDO}:
+    if action in {ReviewAction.EDIT, ReviewAction.UNDO}:
         raise ValueError(f"{action} has a function of its own")
     line = Review(
         example=example, action=action, reason=reason, note=note, reviewer=reviewer, value=value, version=version
@@ -105,11 +105,11 @@ def act(connection: sqlite3.Connection, example: Example, lines: Sequence[Review
 
 def _check(line: Review, example: Example) -> None:
     """Raise ReviewError if a blind decision is not about `example` as it now is."""
-    if not line.value or line.action is Action.SPLIT:
+    if not line.value or line.action is ReviewAction.SPLIT:
         return
     if line.version != example.version:
         raise ReviewError(f"{example.id} was edited meanwhile (version {example.version}): look at it again")
-    if line.action is Action.ACCEPT and line.value != example.decision:
+    if line.action is ReviewAction.ACCEPT and line.value != example.decision:
         raise ReviewError(f"{example.id} is labelled {example.decision}, not {line.value}: label it, or edit it")
 
 
@@ -126,7 +126,7 @@ def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", rev
         # No judge has read what was just written.
         made = edited.model_copy(update={"version": newest + 1, "certainty": None})
         examples.replace_content(connection, made)
-        review = Review(example=edited.id, action=Action.EDIT, note=note, reviewer=reviewer, version=newest + 1)
+        review = Review(example=edited.id, action=ReviewAction.EDIT, note=note, reviewer=reviewer, version=newest + 1)
         _append(connection, review)
         return _project(connection, edited.id)
 
@@ -143,12 +143,12 @@ def overrule(connection: sqlite3.Connection, example: Example, *, note: str = ""
         elif row["status"] != Status.REJECTED.value:
             raise ReviewError(f"this attempt is example {row['id']} already, and {row['status']}")
         key = row["id"] if row else example.id
-        _append(connection, Review(example=key, action=Action.OVERRULE, note=note, reviewer=reviewer))
+        _append(connection, Review(example=key, action=ReviewAction.OVERRULE, note=note, reviewer=reviewer))
         return _project(connection, key)
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class ReviewAct:
     """What a person did at once: its newest line, the ids of all, newest first, and the number of examples."""
 
     newest: Review
@@ -157,7 +157,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class Undone:
+class UndoResult:
     """What an undo took back: the newest line of the act, its example as it then stands, and how many lines it had."""
 
     review: Review
@@ -165,7 +165,7 @@ class Undone:
     lines: int
 
 
-def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undone | None:
+def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> UndoResult | None:
     """Take back the newest act (of `reviewer`, if given) that is not taken back yet: a line, or all of its batch.
 
     None if there is nothing left to undo. Raises ReviewError if a benchmark holds what would change.
@@ -174,16 +174,16 @@ def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undo
         *_, taken = taking_back(connection, act)
         # Somebody else may have been faster: then it is the turn of the act before.
         if taken:
-            return Undone(act.newest, _require(connection, act.newest.example), taken)
+            return UndoResult(act.newest, _require(connection, act.newest.example), taken)
     return None
 
 
-def taking_back(connection: sqlite3.Connection, act: Act) -> Iterator[int]:
+def taking_back(connection: sqlite3.Connection, act: ReviewAct) -> Iterator[int]:
     """Take back the lines of `act`, in pieces, the newest first; yields how many are taken back. Raises ReviewError.
 
     Whoever stops asking for more leaves the rest, which is the newest act again.
     """
-    if act.newest.action is Action.SPLIT:
+    if act.newest.action is ReviewAction.SPLIT:
         try:
             splits.may_undo(connection, act.lines)
         except splits.SplitError as error:
@@ -198,7 +198,7 @@ def taking_back(connection: sqlite3.Connection, act: Act) -> Iterator[int]:
         yield taken
 
 
-def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> Act | None:
+def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> ReviewAct | None:
     """What `undo` would take back; None if nothing is left."""
     row = connection.execute(
         f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
@@ -208,10 +208,10 @@ def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> A
         return None
     line = Review.model_validate(fields(row))
     if line.batch is None:
-        return Act(line, [line.id], 1)
+        return ReviewAct(line, [line.id], 1)
     batch = f"SELECT id, example FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC"
     found = connection.execute(batch, (line.batch,)).fetchall()
-    return Act(line, [one["id"] for one in found], len({one["example"] for one in found}))
+    return ReviewAct(line, [one["id"] for one in found], len({one["example"] for one in found}))
 
 
 def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
@@ -220,9 +220,11 @@ def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
     rows = connection.execute(f"SELECT * FROM reviews AS r WHERE id IN ({marks}) AND {_STANDS} ORDER BY id DESC", lines)
     found = [Review.model_validate(fields(row)) for row in rows]
     for line in found:
-        _append(connection, Review(example=line.example, action=Action.UNDO, undoes=line.id, reviewer=line.reviewer))
+        _append(
+            connection, Review(example=line.example, action=ReviewAction.UNDO, undoes=line.id, reviewer=line.reviewer)
+        )
     project(connection, list(dict.fromkeys(line.example for line in found)))
-    splits.project(connection, [line.example for line in found if line.action is Action.SPLIT])
+    splits.project(connection, [line.example for line in found if line.action is ReviewAction.SPLIT])
     return len(found)
 
 
@@ -258,7 +260,7 @@ def undecided(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str
     return [
         one
         for one in wanted
-        if not {line.action for line in standing(log(connection, one))} & {Action.ACCEPT, Action.REJECT}
+        if not {line.action for line in review_state(log(connection, one))} & {ReviewAction.ACCEPT, ReviewAction.REJECT}
     ]
 
 
@@ -297,7 +299,7 @@ def project(connection: sqlite3.Connection, wanted: Sequence[str]) -> None:
     for row in connection.execute(f"SELECT * FROM reviews WHERE example IN ({marks}) ORDER BY id", list(wanted)):
         logs[row["example"]].append(Review.model_validate(fields(row)))
     rows = connection.execute(f"SELECT id, version, refused FROM examples WHERE id IN ({marks})", list(wanted))
-    found = [(row, derive(logs[row["id"]], refused=bool(row["refused"]))) for row in rows]
+    found = [(row, derive_state(logs[row["id"]], refused=bool(row["refused"]))) for row in rows]
     connection.executemany(
         "UPDATE examples SET status = ?, flagged = ? WHERE id = ? AND (status <> ? OR flagged <> ?)",
         [(one.status.value, int(one.flagged), row["id"], one.status.value, int(one.flagged)) for row, one in found],

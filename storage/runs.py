@@ -216,7 +216,7 @@ def _like(text: str) -> str:
     return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
-class Capabilities:
+class StoredCapabilities:
     """What is known of endpoints, kept in the database: one JSON document by base URL and model."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:

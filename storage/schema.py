@@ -37,7 +37,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class Kept(BaseModel):
+class StoredModel(BaseModel):
     """What all stored models share: no unknown field passes, and no field changes in place."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -46,7 +46,7 @@ class Kept(BaseModel):
 # ------------------------------------------------------------------ what a source writes
 
 
-class Evidence(Kept):
+class Evidence(StoredModel):
     """One piece of evidence, complete in itself."""
 
     source: Text = Field(
@@ -65,7 +65,7 @@ class Evidence(Kept):
     )
 
 
-class Candidate(Kept):
+class Candidate(StoredModel):
     """A hypothesis, the evidence for and against it, and the decision that the evidence supports."""
 
     hypothesis: Text = Field(
@@ -124,7 +124,7 @@ class Example(Candidate):
     created: datetime = Field(default_factory=now)
 
 
-class Action(StrEnum):
+class ReviewAction(StrEnum):
     """What a person can do to an example; each is one line of the log."""
 
     ACCEPT = "accept"
@@ -138,12 +138,12 @@ class Action(StrEnum):
     UNDO = "undo"
 
 
-class Review(Kept):
+class Review(StoredModel):
     """One line of the append-only log of human decisions."""
 
     id: int = Field(default=0, description="Position in the log; given by the database.")
     example: str
-    action: Action
+    action: ReviewAction
     reason: Text = Field(default="", description="Why it was rejected: one of the project's reasons.")
     note: Text = ""
     reviewer: Text = ""
@@ -178,7 +178,7 @@ class Outcome(StrEnum):
     BAD_KEY = "bad_key"
 
 
-class Usage(Kept):
+class Usage(StoredModel):
     """What a request took. A figure that the server did not report is None, never zero."""
 
     input_tokens: int | None = None
@@ -187,7 +187,7 @@ class Usage(Kept):
     seconds: float = 0.0
 
 
-class Attempt(Kept):
+class Attempt(StoredModel):
     """One try at filling one slot of one cell. Unique by run, cell, slot and number."""
 
     id: str = Field(default_factory=new_id)
@@ -220,7 +220,7 @@ class Result(StrEnum):
     FAILED = "failed"  # the judge failed, not the example
 
 
-class Verdict(Kept):
+class Verdict(StoredModel):
     """The end of one QA pass over one attempt."""
 
     id: str = Field(default_factory=new_id)
@@ -265,7 +265,7 @@ class PredictionOutcome(StrEnum):
     ERROR = "error"
 
 
-class Question(Kept):
+class Question(StoredModel):
     """One example as a benchmark asks it, kept as it was when the run began. Unique by run and example."""
 
     run: str
@@ -278,7 +278,7 @@ class Question(Kept):
     family: Text
 
 
-class Prediction(Kept):
+class Prediction(StoredModel):
     """What a model said once. Unique by run, example, sample and number; the highest number counts."""
 
     id: int = Field(default=0, description="Position among all predictions; given by the database.")
@@ -324,7 +324,7 @@ class RunState(StrEnum):
         return self in {RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.LOST}
 
 
-class Run(Kept):
+class Run(StoredModel):
     """One piece of long work, done by a process of its own."""
 
     id: str = Field(default_factory=new_id)
@@ -342,7 +342,7 @@ class Run(Kept):
     ended: datetime | None = None
 
 
-class Event(Kept):
+class Event(StoredModel):
     """One line of a run's log."""
 
     id: int = 0

@@ -13,7 +13,7 @@ from storage import examples
 from storage.database import in_pieces
 from storage.examples import Filter
 from storage.rows import cell, columns, insert
-from storage.schema import Action, Review, new_id, now
+from storage.schema import Review, ReviewAction, new_id, now
 
 SPLITS = ("train", "dev", "test")
 
@@ -23,7 +23,7 @@ class SplitError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kin:
+class FamilyCount:
     """How many examples a family has in one cell, and where they are."""
 
     family: str
@@ -34,7 +34,7 @@ class Kin:
     examples: int
 
 
-def kin(connection: sqlite3.Connection, where: Filter) -> list[Kin]:
+def kin(connection: sqlite3.Connection, where: Filter) -> list[FamilyCount]:
     """The families of what matches, a row for each of their cells, by family."""
     source, conditions, values = examples.found(where)
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
@@ -43,7 +43,7 @@ def kin(connection: sqlite3.Connection, where: Filter) -> list[Kin]:
         f"count(*) AS examples FROM {source} {restricted} GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
         values,
     )
-    return [Kin(**row) for row in rows]
+    return [FamilyCount(**row) for row in rows]
 
 
 def family_counts(connection: sqlite3.Connection, where: Filter) -> dict[str, int]:
@@ -101,9 +101,14 @@ def put(
                 _refuse(now_frozen, (row["split"], given[row["family"]]))
         for family, example in first.items():
             line = Review(
-                example=example, action=Action.SPLIT, value=given[family], note=note, reviewer=reviewer, batch=batch,
+                example=example,
+                action=ReviewAction.SPLIT,
+                value=given[family],
+                note=note,
+                reviewer=reviewer,
+                batch=batch,
                 created=created,
-            )  # fmt: skip
+            )
             insert(connection, "reviews", columns(line, without=frozenset({"id"})))
         project(connection, list(first.values()))
 

@@ -21,7 +21,7 @@ _ALL = -1  # no limit, as SQLite has it
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TrainingStep:
     """The figures of one step, counted from 1, or of one look at the dev split after it."""
 
     phase: str
@@ -74,19 +74,19 @@ def forget_after(connection: sqlite3.Connection, run: str, phase: str, step: int
 
 def steps(
     connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
-) -> list[Step]:
+) -> list[TrainingStep]:
     """The steps of a run, of one phase if it is named, later than `after`, oldest first, up to `limit`."""
     return _read(connection, "training_steps", run, phase, after, limit)
 
 
 def looks(
     connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
-) -> list[Step]:
+) -> list[TrainingStep]:
     """The looks at the dev split, oldest first."""
     return _read(connection, "training_looks", run, phase, after, limit)
 
 
-def unchanged(connection: sqlite3.Connection, run: str, step: Step | None, look: Step | None) -> bool:
+def unchanged(connection: sqlite3.Connection, run: str, step: TrainingStep | None, look: TrainingStep | None) -> bool:
     """Whether a step and a look are there as they were read: after a resume those that came last are made again."""
     return all(
         one is None
@@ -130,11 +130,13 @@ def notes(connection: sqlite3.Connection, run: str) -> list[Note]:
     return [Note(**row) for row in rows]
 
 
-def _read(connection: sqlite3.Connection, table: str, run: str, phase: str, after: int, limit: int) -> list[Step]:
+def _read(
+    connection: sqlite3.Connection, table: str, run: str, phase: str, after: int, limit: int
+) -> list[TrainingStep]:
     # Within a phase the key gives the order; phases come one after another, as their rows do.
     named, values, order = (" AND phase = ?", [phase], "step") if phase else ("", [], "rowid")
     rows = connection.execute(
         f"SELECT phase, step, figures, created FROM {table} WHERE run = ?{named} AND step > ? ORDER BY {order} LIMIT ?",
         [run, *values, after, limit],
     )
-    return [Step(row["phase"], row["step"], json.loads(row["figures"]), row["created"]) for row in rows]
+    return [TrainingStep(row["phase"], row["step"], json.loads(row["figures"]), row["created"]) for row in rows]

@@ -15,16 +15,16 @@ import time
 from pathlib import Path
 
 from core.benchmark.start import BenchParams
-from core.benchmark.start import start as ask
+from core.benchmark.start import start_benchmark as ask
 from core.config.case import Mode
 from core.config.project import Project, create, open_project
 from core.dataset.splits import plan
-from core.generation.start import GenerateParams, start
-from core.runs.control import look, stop
+from core.generation.start import GenerateParams, start_generation
+from core.runs.control import run_status, stop
 from storage import examples, reviews, runs, splits
 from storage.database import connect
 from storage.examples import Filter
-from storage.schema import Action
+from storage.schema import ReviewAction
 from tui.app import SidequestApp
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -46,7 +46,7 @@ def _measured(project: Project, db: sqlite3.Connection) -> None:
     list(splits.put(db, plan(project.task, db).given))
     for model in ("majority", "bag-of-words"):
         asked = ask(project, db, BenchParams(model=model, mode=Mode.DIRECT, split="test"))
-        while not look(runs.get(db, asked.id) or asked).state.ended:
+        while not run_status(runs.get(db, asked.id) or asked).state.ended:
             time.sleep(0.1)
 
 
@@ -69,13 +69,13 @@ def sample() -> None:
         project = open_project(folder)
         db = connect(project.database)
         params = GenerateParams.of(project.task).model_copy(update={"n": 300, "flaws": 0.12})
-        run = start(project, db, params)
-        while not look(runs.get(db, run.id) or run).state.ended:
+        run = start_generation(project, db, params)
+        while not run_status(runs.get(db, run.id) or run).state.ended:
             time.sleep(0.1)
         for number, one in enumerate(examples.page(db, Filter(), limit=90)):
-            reviews.decide(db, one.id, Action.REJECT if number % 17 == 5 else Action.ACCEPT)
+            reviews.decide(db, one.id, ReviewAction.REJECT if number % 17 == 5 else ReviewAction.ACCEPT)
         slow = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": 240, "flaws": 0.12})
-        start(project, db, slow)
+        start_generation(project, db, slow)
         DOCS.mkdir(exist_ok=True)
         asyncio.run(picture(folder, "generate", ["2"], 4.0))
         asyncio.run(picture(folder, "home", [], 1.5))
@@ -85,9 +85,9 @@ def sample() -> None:
         _measured(project, db)
         asyncio.run(picture(folder, "benchmark", ["6"], 3.0))
         for left in runs.newest(db):
-            if not look(left).state.ended:
+            if not run_status(left).state.ended:
                 stop(db, left.id)
-        while any(not look(one).state.ended for one in runs.newest(db)):
+        while any(not run_status(one).state.ended for one in runs.newest(db)):
             time.sleep(0.1)
 
 

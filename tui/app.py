@@ -20,7 +20,7 @@ from storage.database import DatabaseError, connect_durably
 from tui.actions import EVERYWHERE, bindings
 from tui.keymap import key, use
 from tui.personal import remember, usable
-from tui.screens.project_screen import LiveScreen, going, in_front
+from tui.screens.project_screen import ProjectScreen, going, in_front
 from tui.text import clean
 
 # The screen of each place and the one before any project, imported when it is first shown.
@@ -118,7 +118,7 @@ class SidequestApp(App[int]):
                 self.switch_mode(self._home_mode)
             else:
                 self.screen.redraw()
-        elif isinstance(self.screen, LiveScreen):
+        elif isinstance(self.screen, ProjectScreen):
             self.screen.redraw()
             if self.problem:
                 self.notify(clean(self.mending, limit=2000), markup=False, severity="error", timeout=15)
@@ -154,7 +154,7 @@ class SidequestApp(App[int]):
             front = in_front(self)
             if front is not self.screen_stack[0] or (action == "go" and not self.ready):
                 return False
-            return not isinstance(front, LiveScreen) or not (front.typing or front.asking)
+            return not isinstance(front, ProjectScreen) or not (front.typing or front.asking)
         return super().check_action(action, parameters)
 
     def action_found(self) -> None:

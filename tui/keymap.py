@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from textual.keys import KEY_ALIASES, REPLACED_KEYS, Keys, _character_to_key, _get_unicode_name_from_key
 
-from core.review.label_keys import letters
+from core.review.label_keys import assign_keys
 from tui.actions import EVERYWHERE, NAMED, REVIEW, SCREENS, Action, identifier
 from tui.text import spoken
 
@@ -31,7 +31,7 @@ _TAKEN = {key for action in [*REVIEW, *EVERYWHERE] for key in action.keys.split(
 
 def label_keys(labels: Iterable[str]) -> dict[str, str]:
     """The letter that decides for each label in Review: none that an action there has by itself."""
-    return letters(labels, _TAKEN)
+    return assign_keys(labels, _TAKEN)
 
 
 def keys_of(action: Action, keymap: Mapping[str, str]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config.settings import Settings, keep_theme, load, place
+from core.config.settings import Settings, keep_theme, load, setting_location
 from tui.keymap import clashes
 from tui.text import clean
 
@@ -24,12 +24,13 @@ def usable(file: Path, themes: Iterable[str], labels: Iterable[str]) -> tuple[Se
         return settings, [problem, "none of your settings is used"]
     said: list[str] = []
     if wrong := clashes(settings.keymap, labels):
-        said += [f"{place(file, 'keymap', name)}: {sentence}" for name, sentence in wrong]
+        said += [f"{setting_location(file, 'keymap', name)}: {sentence}" for name, sentence in wrong]
         said.append("your keymap is not used: all keys are the app's own")
         settings = settings.model_copy(update={"keymap": {}})
     if settings.theme and settings.theme not in themes:
         said.append(
-            f"{place(file, 'theme')}: there is no theme {settings.theme}: `sidequest config` lists those there are"
+            f"{setting_location(file, 'theme')}: there is no theme {settings.theme}: "
+            "`sidequest config` lists those there are"
         )
         said.append("the theme is the app's own")
         settings = settings.model_copy(update={"theme": ""})

@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from core.benchmark.metrics import CONFIDENCE
-from core.benchmark.results import answer
-from core.benchmark.scored import Scored
+from core.benchmark.results import score_samples
+from core.benchmark.scored import ScoredAnswer
 from core.benchmark.start import BenchParams
 from core.config.project import Project
 from core.config.task import Task
-from core.models.resolve import known
+from core.models.resolve import known_models
 from core.statistics import wilson
-from storage.predictions import Target, Told
+from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome, Run
 
 # So many places along a run are enough for a line on a terminal.
 PLACES = 200
 
 
-class Live:
+class AnswerStream:
     """The answers of one run about `targets` so far, in the order in which they came; each example has one."""
 
     def __init__(self, run: str, samples: int, targets: Iterable[Target]) -> None:
@@ -30,28 +30,28 @@ class Live:
         self._targets = {one.example: one for one in targets}
         # The id of the newest prediction that was heard.
         self.cursor = 0
-        self.answers: dict[str, Scored] = {}
+        self.answers: dict[str, ScoredAnswer] = {}
         # What later predictions may replace or join, by example and sample.
-        self._open: dict[str, dict[int, Told]] = {}
+        self._open: dict[str, dict[int, PredictionFigures]] = {}
 
-    def hear(self, told: Iterable[Told]) -> None:
+    def update(self, told: Iterable[PredictionFigures]) -> None:
         """Take new predictions into account, oldest first."""
         for one in told:
             self.cursor = one.id
             final = self.samples == 1 and one.outcome is PredictionOutcome.ANSWERED
             if final and one.example not in self._open:
-                self.answers[one.example] = answer(self._targets[one.example], (one,))
+                self.answers[one.example] = score_samples(self._targets[one.example], (one,))
                 continue
             samples = self._open.setdefault(one.example, {})
             samples[one.sample] = one
             voting = [samples[number] for number in sorted(samples)]
-            self.answers[one.example] = answer(self._targets[one.example], voting)
+            self.answers[one.example] = score_samples(self._targets[one.example], voting)
             if final:
                 del self._open[one.example]
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class AccuracyCurve:
     """The accuracy after each of some counts of answers, with its 95 % Wilson interval; all in percent."""
 
     counts: list[int]
@@ -60,7 +60,7 @@ class Curve:
     high: list[float]
 
 
-def curve(answers: Iterable[Scored], n: int, places: int = PLACES) -> Curve:
+def accuracy_curve(answers: Iterable[ScoredAnswer], n: int, places: int = PLACES) -> AccuracyCurve:
     """How the accuracy of `answers`, `n` in all, narrows as they come in, at about so many evenly spaced `places`."""
     step = max(1, n // places)
     counts, rates, lows, highs = [], [], [], []
@@ -73,15 +73,15 @@ def curve(answers: Iterable[Scored], n: int, places: int = PLACES) -> Curve:
             rates.append(100 * right / count)
             lows.append(100 * low)
             highs.append(100 * high)
-    return Curve(counts, rates, lows, highs)
+    return AccuracyCurve(counts, rates, lows, highs)
 
 
-def in_order(answers: Mapping[str, Scored], asked: Sequence[tuple[str, str]]) -> list[Scored]:
+def in_order(answers: Mapping[str, ScoredAnswer], asked: Sequence[tuple[str, str]]) -> list[ScoredAnswer]:
     """The answers in the order of `asked`, (example, family)."""
     return [answers[example] for example, _ in asked if example in answers]
 
 
-class Kind(StrEnum):
+class PairKind(StrEnum):
     """Who is right: of a pair the student and the reference, of a run alone its model."""
 
     ONLY_REFERENCE = "only reference right"
@@ -93,28 +93,28 @@ class Kind(StrEnum):
 
 
 # The kinds that there are, those worth reading first: with a reference, and without.
-PAIRED = (Kind.ONLY_REFERENCE, Kind.ONLY_STUDENT, Kind.BOTH_WRONG, Kind.BOTH_RIGHT)
-ALONE = (Kind.WRONG, Kind.RIGHT)
+PAIRED = (PairKind.ONLY_REFERENCE, PairKind.ONLY_STUDENT, PairKind.BOTH_WRONG, PairKind.BOTH_RIGHT)
+ALONE = (PairKind.WRONG, PairKind.RIGHT)
 
 
-def pairs(student: Live, reference: Live | None) -> dict[Kind, list[Scored]]:
+def pairs(student: AnswerStream, reference: AnswerStream | None) -> dict[PairKind, list[ScoredAnswer]]:
     """The student's answers to what both were asked, by kind; without a reference, all of them."""
-    found: dict[Kind, list[Scored]] = {kind: [] for kind in (ALONE if reference is None else PAIRED)}
+    found: dict[PairKind, list[ScoredAnswer]] = {kind: [] for kind in (ALONE if reference is None else PAIRED)}
     for one in student.answers.values():
         if reference is None:
-            found[Kind.RIGHT if one.correct else Kind.WRONG].append(one)
+            found[PairKind.RIGHT if one.correct else PairKind.WRONG].append(one)
         elif (other := reference.answers.get(one.example)) is not None:
             found[_kind(one.correct, other.correct)].append(one)
     return found
 
 
-def _kind(student: bool, reference: bool) -> Kind:
+def _kind(student: bool, reference: bool) -> PairKind:
     if student:
-        return Kind.BOTH_RIGHT if reference else Kind.ONLY_STUDENT
-    return Kind.ONLY_REFERENCE if reference else Kind.BOTH_WRONG
+        return PairKind.BOTH_RIGHT if reference else PairKind.ONLY_STUDENT
+    return PairKind.ONLY_REFERENCE if reference else PairKind.BOTH_WRONG
 
 
-def shown(task: Task, every: Sequence[Run], going: Callable[[Run], bool]) -> tuple[Run | None, Run | None]:
+def select_runs(task: Task, every: Sequence[Run], going: Callable[[Run], bool]) -> tuple[Run | None, Run | None]:
     """The two of `every` benchmark, newest first, that say most together: the student's, and the reference's.
 
     The student's is one that is going, else the newest of the model in that role that is no smoke test, else the
@@ -139,18 +139,18 @@ def shown(task: Task, every: Sequence[Run], going: Callable[[Run], bool]) -> tup
     return student, paired or best(big, task.roles.reference)
 
 
-def in_role(task: Task, params: BenchParams) -> str:
+def role_of(task: Task, params: BenchParams) -> str:
     """Whether a run of these params is the 'reference', or the 'student'."""
     return "reference" if params.student or params.model == task.roles.reference else "student"
 
 
-def models(project: Project, connection: sqlite3.Connection) -> list[str]:
+def askable_models(project: Project, connection: sqlite3.Connection) -> list[str]:
     """The models that can be asked, the student's first, then the reference's."""
-    there, roles = known(project, connection), project.task.roles
+    there, roles = known_models(project, connection), project.task.roles
     first = [roles.student, roles.reference]
     return list(dict.fromkeys([*(name for name in first if name in there), *there]))
 
 
-def outcomes_without(counts: Mapping[str, int]) -> dict[str, int]:
+def unanswered_outcomes(counts: Mapping[str, int]) -> dict[str, int]:
     """Of the counts of all outcomes, those that are no answer."""
     return {name: number for name, number in counts.items() if name != PredictionOutcome.ANSWERED.value and number}

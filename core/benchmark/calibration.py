@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.benchmark.families import family_sums, resampled
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.statistics import wilson
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Calibration:
     multiclass_n: int
 
 
-def calibration(answers: Sequence[Scored], *, seed: int = 0) -> Calibration:
+def calibration(answers: Sequence[ScoredAnswer], *, seed: int = 0) -> Calibration:
     """The calibration of those of `answers` that decide; what has no decision states no confidence in one."""
     decided = [one for one in answers if one.decision is not None]
     right = [one.correct for one in decided]
@@ -193,6 +193,6 @@ def _mean_interval(values: np.ndarray, family: np.ndarray, seed: int) -> tuple[f
     return float(low), float(high)
 
 
-def _squares(one: Scored) -> float:
+def _squares(one: ScoredAnswer) -> float:
     given = one.probabilities or {}
     return sum((given.get(name, 0.0) - (name == one.label)) ** 2 for name in {*given, one.label})

@@ -9,7 +9,7 @@ from core.benchmark.start import BenchParams, chosen_examples
 from core.config.project import Project
 from core.llm.prices import cost, tokens_in
 from core.models import resolve
-from core.models.prompting import Asking
+from core.models.prompting import Prompting
 from core.runs.control import RunError
 from storage import predictions
 from storage.schema import Example
@@ -19,7 +19,7 @@ _MEASURED = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class BenchmarkEstimate:
     """How many examples and questions (each example so often as there are samples), and the tokens to be read.
 
     `output_tokens` follows from the model's benchmarks before; without one it is the most that the model may write,
@@ -35,20 +35,20 @@ class Estimate:
     free: bool
 
 
-def estimate(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Estimate:
+def estimate_benchmark(project: Project, connection: sqlite3.Connection, params: BenchParams) -> BenchmarkEstimate:
     """What a benchmark of `params` would ask; raises RunError if it cannot be started, FileError, PromptError."""
-    if problem := resolve.check(project, connection, params.model, params.mode):
+    if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
     chosen = chosen_examples(project, connection, params)
     questions = len(chosen) * params.samples
     model = project.task.models.get(params.model)
     if model is None:
-        return Estimate(len(chosen), questions, 0, 0, at_most=False, cost=None, free=True)
+        return BenchmarkEstimate(len(chosen), questions, 0, 0, at_most=False, cost=None, free=True)
     reading = _prompt_tokens(project, params, chosen) * questions
     before = predictions.mean_output_tokens(connection, params.model)
     writing = round((model.max_output_tokens if before is None else before) * questions)
     price = project.task.prices.get(model.model)
-    return Estimate(
+    return BenchmarkEstimate(
         examples=len(chosen),
         questions=questions,
         input_tokens=reading,
@@ -61,7 +61,7 @@ def estimate(project: Project, connection: sqlite3.Connection, params: BenchPara
 
 def _prompt_tokens(project: Project, params: BenchParams, chosen: list[Example]) -> int:
     """About how many tokens a prompt has, in mean over some that are spread evenly."""
-    asking = Asking(project.task, params.mode, project.folder)
+    asking = Prompting(project.task, params.mode, project.folder)
     some = chosen[:: max(1, len(chosen) // _MEASURED)]
     lengths = [
         sum(len(str(message["content"])) for message in asking.messages(one.hypothesis, one.evidence)) for one in some

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.statistics import wilson
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def effective(answers: Sequence[Scored], level: float) -> float:
+def effective(answers: Sequence[ScoredAnswer], level: float) -> float:
     """How many independent answers tell as much about the accuracy as `answers` do, which are not empty.
 
     Korn and Graubard (1998): the count divided by the design effect, which is the variance of the accuracy between
@@ -77,7 +77,7 @@ def effective(answers: Sequence[Scored], level: float) -> float:
     return min(n, few * n * n * rate * (1 - rate) / between) if between else n
 
 
-def wilson_of_families(answers: Sequence[Scored], level: float) -> tuple[float, float]:
+def wilson_of_families(answers: Sequence[ScoredAnswer], level: float) -> tuple[float, float]:
     """The Wilson interval of the accuracy with as many trials as `answers` are worth (Franco et al. 2019)."""
     if not answers:
         return 0.0, 1.0

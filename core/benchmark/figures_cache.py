@@ -7,17 +7,17 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from core.benchmark.metrics import Figures
+from core.benchmark.metrics import BenchmarkFigures
 from core.models.parse_answer import READER
 from storage.schema import Run
 
 
-def keep(found: Figures) -> dict[str, Any]:
+def dump_figures(found: BenchmarkFigures) -> dict[str, Any]:
     """`found` as JSON, for the progress of a run whose answers were read by the present reader."""
     return {"reader": READER, "figures": _adapter().dump_python(found, mode="json")}
 
 
-def kept(run: Run) -> Figures | None:
+def cached_figures(run: Run) -> BenchmarkFigures | None:
     """The figures that were kept when `run` ended; None if there are none, or if its answers are to be read anew."""
     stored = run.progress.get("kept")
     if not isinstance(stored, dict) or stored.get("reader") != READER:
@@ -29,5 +29,5 @@ def kept(run: Run) -> Figures | None:
 
 
 @cache
-def _adapter() -> TypeAdapter[Figures]:
-    return TypeAdapter(Figures)
+def _adapter() -> TypeAdapter[BenchmarkFigures]:
+    return TypeAdapter(BenchmarkFigures)

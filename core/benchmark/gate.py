@@ -7,11 +7,17 @@ from dataclasses import dataclass
 
 from core.benchmark.ceiling import Ceiling
 from core.benchmark.families import wilson_of_families
-from core.benchmark.gate_progress import Lead, Reached, lead, reached, watched
+from core.benchmark.gate_progress import (
+    ReferenceLead,
+    TargetProgress,
+    reference_lead,
+    sequential_progress,
+    target_progress,
+)
 from core.benchmark.metrics import Rate
 from core.benchmark.paired import NotSharedError
-from core.benchmark.scored import Scored
-from core.benchmark.sequential_gate import Verdict, Watch, verdict
+from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential_gate import GateVerdict, SequentialGate, gate_verdict
 
 TARGET = 0.85
 LEVEL = 0.95
@@ -19,10 +25,10 @@ LEVEL = 0.95
 MARGIN = 0.05
 
 _ADVICE = {
-    Verdict.GOOD_ENOUGH: "Use the student as it is.",
-    Verdict.WORTH_TRAINING: "The reference shows that there is something to learn: train the student.",
-    Verdict.NO_HEADROOM: "There is nothing to learn from the reference: fix the data or the task first.",
-    Verdict.BELOW_TARGET: "Run the reference on the same examples: it shows whether training is worth it.",
+    GateVerdict.GOOD_ENOUGH: "Use the student as it is.",
+    GateVerdict.WORTH_TRAINING: "The reference shows that there is something to learn: train the student.",
+    GateVerdict.NO_HEADROOM: "There is nothing to learn from the reference: fix the data or the task first.",
+    GateVerdict.BELOW_TARGET: "Run the reference on the same examples: it shows whether training is worth it.",
 }
 
 
@@ -34,11 +40,11 @@ class Gate:
     cannot be told. `reference` is its accuracy on all that it answered. `anytime` says which intervals these are.
     """
 
-    verdict: Verdict
+    verdict: GateVerdict
     reasons: list[str]
     more_needed: int | None
-    student: Reached
-    lead: Lead | None
+    student: TargetProgress
+    lead: ReferenceLead | None
     reference: Rate | None
     target: float
     level: float
@@ -47,8 +53,8 @@ class Gate:
 
 
 def gate(
-    student: Sequence[Scored],
-    reference: Sequence[Scored] | None = None,
+    student: Sequence[ScoredAnswer],
+    reference: Sequence[ScoredAnswer] | None = None,
     *,
     target: float = TARGET,
     level: float = LEVEL,
@@ -82,14 +88,14 @@ def gate(
     if pairs is not None and not any(example in pairs for example, _ in order):
         raise NotSharedError("The two runs share no example: run both over the same split, filter or file.")
     if anytime:
-        watch = Watch(order, target=target, level=level, margin=margin, paired=pairs)
-        watch.heard(student, reference or ())
-        standing, ahead = watched(watch)
+        watch = SequentialGate(order, target=target, level=level, margin=margin, paired=pairs)
+        watch.update(student, reference or ())
+        standing, ahead = sequential_progress(watch)
     else:
-        standing = reached(student, target, level)
-        ahead = None if reference is None else lead(student, reference, margin, level, seed)
-    settled = verdict(standing.settled, ahead.settled if ahead else None, paired=ahead is not None)
-    more = _more(standing, ahead, target) if settled is Verdict.OPEN else 0
+        standing = target_progress(student, target, level)
+        ahead = None if reference is None else reference_lead(student, reference, margin, level, seed)
+    settled = gate_verdict(standing.settled, ahead.settled if ahead else None, paired=ahead is not None)
+    more = _more(standing, ahead, target) if settled is GateVerdict.OPEN else 0
     big = None if reference is None else _rate(reference, level)
     return Gate(
         verdict=settled,
@@ -113,7 +119,7 @@ def gate(
     )
 
 
-def _more(standing: Reached, ahead: Lead | None, target: float) -> int | None:
+def _more(standing: TargetProgress, ahead: ReferenceLead | None, target: float) -> int | None:
     """The student decides alone where it is at the target, else the lead has to be settled as well."""
     needed = [standing.more_needed]
     if ahead and (standing.accuracy is None or standing.accuracy < target):
@@ -121,7 +127,7 @@ def _more(standing: Reached, ahead: Lead | None, target: float) -> int | None:
     return None if None in needed else max(more for more in needed if more is not None)
 
 
-def _rate(answers: Sequence[Scored], level: float) -> Rate:
+def _rate(answers: Sequence[ScoredAnswer], level: float) -> Rate:
     n, right = len(answers), sum(one.correct for one in answers)
     return Rate(right, n, right / n if n else None, *wilson_of_families(answers, level))
 
@@ -139,7 +145,7 @@ def _goal(target: float) -> str:
     return f"{100 * target:g} %"
 
 
-def _of_student(found: Reached, target: float) -> str:
+def _of_student(found: TargetProgress, target: float) -> str:
     if found.accuracy is None:
         return f"Student: nothing that counts is answered yet; the target is {_goal(target)}."
     told = {
@@ -163,7 +169,7 @@ def _of_reference(found: Rate, target: float) -> str:
     return f"Reference: {found.right} of {found.n} right, {_percent(found.rate)} % {interval}{short}."
 
 
-def _of_lead(found: Lead, margin: float) -> str:
+def _of_lead(found: ReferenceLead, margin: float) -> str:
     if found.gap is None:
         return "Pairs: no example that counts is answered by both yet."
     told = {
@@ -178,7 +184,7 @@ def _of_lead(found: Lead, margin: float) -> str:
     )
 
 
-def _of_what_is_missing(student: Sequence[Scored], reference: Sequence[Scored]) -> list[str]:
+def _of_what_is_missing(student: Sequence[ScoredAnswer], reference: Sequence[ScoredAnswer]) -> list[str]:
     told = []
     for name, answers in (("student", student), ("reference", reference)):
         silent = sum(one.decision is None for one in answers)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from core.benchmark.results import answer
-from core.benchmark.scored import Scored
-from core.benchmark.sequential_gate import Verdict, Watch
+from core.benchmark.results import score_samples
+from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential_gate import GateVerdict, SequentialGate
 from core.benchmark.start import BenchParams
 from storage import predictions, runs
-from storage.predictions import Target, Told
+from storage.predictions import PredictionFigures, Target
 
 
-class Answers:
+class NewAnswers:
     """The answers of one run as they come in; of several samples, an answer is there once all of them are."""
 
     def __init__(self, connection: sqlite3.Connection, run: str, samples: int) -> None:
@@ -21,7 +21,7 @@ class Answers:
         self._run = run
         self._wanted = samples
         self._cursor = 0
-        self._samples: dict[str, dict[int, Told]] = {}
+        self._samples: dict[str, dict[int, PredictionFigures]] = {}
         self._targets = {one.example: one for one in predictions.targets(connection, run)}
 
     @property
@@ -29,33 +29,33 @@ class Answers:
         """What the run asks about, in its order."""
         return list(self._targets.values())
 
-    def new(self) -> list[Scored]:
+    def new(self) -> list[ScoredAnswer]:
         """The answers that have become whole since this was asked last; each example once."""
         found = []
-        for one in predictions.told(self._db, self._run, after=self._cursor):
+        for one in predictions.prediction_figures(self._db, self._run, after=self._cursor):
             self._cursor = one.id
             samples = self._samples.setdefault(one.example, {})
             fresh = one.sample not in samples
             samples[one.sample] = one
             if fresh and len(samples) == self._wanted:
-                found.append(answer(self._targets[one.example], [samples[number] for number in sorted(samples)]))
+                found.append(score_samples(self._targets[one.example], [samples[number] for number in sorted(samples)]))
         return found
 
 
-class Watching:
+class GateMonitor:
     """The watch of one run: over its own answers, and those of the other run that its params name."""
 
     def __init__(self, connection: sqlite3.Connection, run: str, params: BenchParams) -> None:
-        self._own = Answers(connection, run, params.samples)
+        self._own = NewAnswers(connection, run, params.samples)
         self._asked = {one.example for one in self._own.targets}
         self._is_reference = bool(params.student)
         other = params.student or params.reference
-        self._other: Answers | None = None
+        self._other: NewAnswers | None = None
         if other:
             found = runs.get(connection, other)
             samples = BenchParams.model_validate(found.params).samples if found else 1
-            self._other = Answers(connection, other, samples)
-        self._watch = Watch(
+            self._other = NewAnswers(connection, other, samples)
+        self._watch = SequentialGate(
             [(one.example, one.family) for one in self._own.targets],
             target=params.target,
             level=params.level,
@@ -63,14 +63,14 @@ class Watching:
             paired=None if self._other is None else {one.example for one in self._other.targets},
         )
 
-    def look(self) -> Verdict:
+    def update(self) -> GateVerdict:
         """Take what is new of both runs into account; the verdict as of now."""
         own = self._known(self._own.new())
         other = self._known(self._other.new()) if self._other else []
         student, reference = (other, own) if self._is_reference else (own, other)
         if student or reference:
-            self._watch.heard(student, reference)
-        return self._watch.settled()
+            self._watch.update(student, reference)
+        return self._watch.verdict()
 
-    def _known(self, answers: Iterable[Scored]) -> Sequence[Scored]:
+    def _known(self, answers: Iterable[ScoredAnswer]) -> Sequence[ScoredAnswer]:
         return [one for one in answers if one.example in self._asked]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from core.benchmark.families import effective, wilson_of_families
 from core.benchmark.paired import compare, mcnemar
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential import least
-from core.benchmark.sequential_gate import Watch
+from core.benchmark.sequential_gate import SequentialGate
 from core.statistics import wilson
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
+class TargetProgress:
     """The student's accuracy on the `n` examples that count, with its interval, as fractions.
 
     `settled`: at or above the target (True) or below; None is open, and `more_needed` examples would settle it at the
@@ -31,7 +31,7 @@ class Reached:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class ReferenceLead:
     """How far the reference is ahead in `n` pairs: `b` only the student has right, `c` only the reference.
 
     `p` is McNemar's exact test; None where the pairs were watched, which it does not allow for. `settled`: ahead
@@ -49,7 +49,7 @@ class Lead:
     more_needed: int | None
 
 
-def reached(answers: Sequence[Scored], target: float, level: float) -> Reached:
+def target_progress(answers: Sequence[ScoredAnswer], target: float, level: float) -> TargetProgress:
     """The accuracy against the target, judged once: by Wilson's interval, with families for what they are worth."""
     n, right = len(answers), sum(one.correct for one in answers)
     low, high = wilson_of_families(answers, level)
@@ -62,10 +62,12 @@ def reached(answers: Sequence[Scored], target: float, level: float) -> Reached:
         return low > target or high < target
 
     more = 0 if settled is not None else least(enough) if worth else None
-    return Reached(right, n, right / n if n else None, low, high, settled, more)
+    return TargetProgress(right, n, right / n if n else None, low, high, settled, more)
 
 
-def lead(student: Sequence[Scored], reference: Sequence[Scored], margin: float, level: float, seed: int) -> Lead:
+def reference_lead(
+    student: Sequence[ScoredAnswer], reference: Sequence[ScoredAnswer], margin: float, level: float, seed: int
+) -> ReferenceLead:
     """The lead, judged once: ahead if the bootstrap interval and McNemar's test both say so."""
     found = compare(student, reference, level=level, seed=seed)
     settled = _beyond(found.low > 0 and found.p < 1 - level, found.high < margin)
@@ -78,14 +80,14 @@ def lead(student: Sequence[Scored], reference: Sequence[Scored], margin: float, 
         return ahead or found.gap + (found.high - found.gap) * narrower < margin
 
     more = least(enough) if settled is None else 0
-    return Lead(found.gap, found.low, found.high, found.b, found.c, found.p, found.n, settled, more)
+    return ReferenceLead(found.gap, found.low, found.high, found.b, found.c, found.p, found.n, settled, more)
 
 
-def watched(watch: Watch) -> tuple[Reached, Lead | None]:
+def sequential_progress(watch: SequentialGate) -> tuple[TargetProgress, ReferenceLead | None]:
     """Both as `watch` has them: by confidence sequences, over the families that are complete in the order of asking."""
     n, right = watch.accuracy.n, round(watch.accuracy.sum)
     more = _sooner(watch.accuracy.more_above(), watch.accuracy.more_below())
-    student = Reached(right, n, right / n if n else None, *watch.accuracy.interval(), watch.reached, more)
+    student = TargetProgress(right, n, right / n if n else None, *watch.accuracy.interval(), watch.reached, more)
     if not watch.paired:
         return student, None
     low, high = watch.lead.interval()
@@ -93,7 +95,7 @@ def watched(watch: Watch) -> tuple[Reached, Lead | None]:
     b, c = sum(one > two for one, two in pairs), sum(two > one for one, two in pairs)
     gap = (c - b) / len(pairs) if pairs else None
     more = _sooner(watch.lead.more_above(), watch.lead.more_below())
-    return student, Lead(gap, 2 * low - 1, 2 * high - 1, b, c, None, len(pairs), watch.ahead, more)
+    return student, ReferenceLead(gap, 2 * low - 1, 2 * high - 1, b, c, None, len(pairs), watch.ahead, more)
 
 
 def _beyond(above: bool, below: bool) -> bool | None:

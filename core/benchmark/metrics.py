@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.statistics import fisher_greater, holm, wilson
 from storage.schema import PredictionOutcome
 
@@ -100,7 +100,7 @@ class Latency:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures(Counts):
+class BenchmarkFigures(Counts):
     """All figures of one model's answers; fractions are from 0 to 1.
 
     An example without an answer counts as wrong in all of them but `answered`, the accuracy among those with one.
@@ -116,18 +116,18 @@ class Figures(Counts):
     seconds: Spent
 
 
-class Tally:
+class RunningFigures:
     """The counted figures, kept up to date answer by answer; costs the same however many there were."""
 
-    def __init__(self, labels: Sequence[str], answers: Iterable[Scored] = ()) -> None:
+    def __init__(self, labels: Sequence[str], answers: Iterable[ScoredAnswer] = ()) -> None:
         self._labels = labels
         self._table: Counter[Key] = Counter(_key(one) for one in answers)
 
-    def add(self, one: Scored) -> None:
+    def add(self, one: ScoredAnswer) -> None:
         """Count an answer."""
         self._table[_key(one)] += 1
 
-    def remove(self, one: Scored) -> None:
+    def remove(self, one: ScoredAnswer) -> None:
         """Take back an answer that was counted, since a later one replaces it."""
         self._table[_key(one)] -= 1
 
@@ -136,12 +136,12 @@ class Tally:
         return _counts({key: number for key, number in self._table.items() if number}, self._labels)
 
 
-def figures(answers: Sequence[Scored], labels: Sequence[str]) -> Figures:
+def figures(answers: Sequence[ScoredAnswer], labels: Sequence[str]) -> BenchmarkFigures:
     """All figures of `answers`; `labels` gives the order of labels and decisions, others that occur follow."""
-    counts = Tally(labels, answers).counts()
+    counts = RunningFigures(labels, answers).counts()
     # An answer that took no time was not timed.
     timed = [one.seconds for one in answers if one.seconds > 0]
-    return Figures(
+    return BenchmarkFigures(
         **{name: getattr(counts, name) for name in Counts.__slots__},
         latency=_latency(timed),
         input_tokens=_spent([one.input_tokens for one in answers]),
@@ -156,7 +156,7 @@ def rate(right: int, n: int) -> Rate:
     return Rate(right, n, right / n if n else None, *wilson(right, n, CONFIDENCE))
 
 
-def _key(one: Scored) -> Key:
+def _key(one: ScoredAnswer) -> Key:
     return one.label, one.decision, one.domain, one.level, one.outcome
 
 

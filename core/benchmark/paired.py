@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from core.benchmark.families import family_sums, resampled
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.statistics import holm
 
 if TYPE_CHECKING:
@@ -57,7 +57,12 @@ class Comparison(Gap):
 
 
 def compare(
-    first: Sequence[Scored], second: Sequence[Scored], *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES
+    first: Sequence[ScoredAnswer],
+    second: Sequence[ScoredAnswer],
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Comparison:
     """`second` against `first`; raises NotSharedError if no example is in both.
 
@@ -70,7 +75,7 @@ def compare(
     if not pairs:
         raise NotSharedError("The two runs share no example: run both over the same split, filter or file.")
 
-    def gap(of: Sequence[tuple[Scored, Scored]], drawn: int) -> Gap:
+    def gap(of: Sequence[tuple[ScoredAnswer, ScoredAnswer]], drawn: int) -> Gap:
         return _gap(of, level, drawn, seed)
 
     whole = gap(pairs, resamples)
@@ -110,7 +115,7 @@ def bootstrap(difference: np.ndarray, family: np.ndarray, resamples: int, seed: 
     return drawn
 
 
-def _gap(pairs: Sequence[tuple[Scored, Scored]], level: float, resamples: int, seed: int) -> Gap:
+def _gap(pairs: Sequence[tuple[ScoredAnswer, ScoredAnswer]], level: float, resamples: int, seed: int) -> Gap:
     import numpy as np
 
     difference = np.array([two.correct - one.correct for one, two in pairs], dtype=float)
@@ -136,11 +141,11 @@ def _wald_plus_two(b: int, c: int, n: int, tail: float) -> tuple[float, float]:
 
 
 def _slices(
-    pairs: Sequence[tuple[Scored, Scored]],
-    key: Callable[[Scored], K],
-    gap: Callable[[Sequence[tuple[Scored, Scored]]], Gap],
+    pairs: Sequence[tuple[ScoredAnswer, ScoredAnswer]],
+    key: Callable[[ScoredAnswer], K],
+    gap: Callable[[Sequence[tuple[ScoredAnswer, ScoredAnswer]]], Gap],
 ) -> dict[K, Gap]:
-    parts: dict[K, list[tuple[Scored, Scored]]] = {}
+    parts: dict[K, list[tuple[ScoredAnswer, ScoredAnswer]]] = {}
     for pair in pairs:
         parts.setdefault(key(pair[0]), []).append(pair)
     gaps = {name: gap(parts[name]) for name in sorted(parts)}

@@ -7,14 +7,14 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from storage import predictions
-from storage.predictions import Target, Told
+from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome
 
 N = TypeVar("N", int, float)
 # From this field on a prediction has what an answer has.
-_FIGURES = Told._fields.index("outcome")
+_FIGURES = PredictionFigures._fields.index("outcome")
 
 # Of several samples without an answer, the one that says most about why.
 _GRAVITY = [
@@ -26,26 +26,26 @@ _GRAVITY = [
 ]
 
 
-def results(connection: sqlite3.Connection, run: str) -> list[Scored]:
+def scored_answers(connection: sqlite3.Connection, run: str) -> list[ScoredAnswer]:
     """One answer for each example that the run has asked, in the order of its questions."""
-    return scored(predictions.targets(connection, run), predictions.told(connection, run))
+    return score_all(predictions.targets(connection, run), predictions.prediction_figures(connection, run))
 
 
-def scored(targets: Iterable[Target], told: Iterable[Told]) -> list[Scored]:
+def score_all(targets: Iterable[Target], told: Iterable[PredictionFigures]) -> list[ScoredAnswer]:
     """The answers in the order of `targets`; what was not asked yet is left out."""
-    newest: dict[str, dict[int, Told]] = defaultdict(dict)
+    newest: dict[str, dict[int, PredictionFigures]] = defaultdict(dict)
     for one in told:
         before = newest[one.example].get(one.sample)
         if before is None or before.number <= one.number:
             newest[one.example][one.sample] = one
     return [
-        answer(target, [samples[number] for number in sorted(samples)])
+        score_samples(target, [samples[number] for number in sorted(samples)])
         for target in targets
         if (samples := newest.get(target.example))
     ]
 
 
-def answer(target: Target, samples: Sequence[Told]) -> Scored:
+def score_samples(target: Target, samples: Sequence[PredictionFigures]) -> ScoredAnswer:
     """The answer that `samples` (one at the least) give together: the decision of most of them.
 
     Of decisions with as many, it is that with the higher stated confidence in sum, then the earlier one. Confidence is
@@ -53,7 +53,7 @@ def answer(target: Target, samples: Sequence[Told]) -> Scored:
     """
     if len(samples) == 1:
         # What voting and summing would give, at a tenth of the time.
-        return Scored._make(target + samples[0][_FIGURES:])
+        return ScoredAnswer._make(target + samples[0][_FIGURES:])
     decided = [one for one in samples if one.decision is not None]
     decision, outcome, stated = None, PredictionOutcome.ANSWERED, None
     if decided:
@@ -66,7 +66,7 @@ def answer(target: Target, samples: Sequence[Told]) -> Scored:
     else:
         outcome = min((one.outcome for one in samples), key=_GRAVITY.index)
     given = [one.probabilities for one in samples if one.probabilities]
-    return Scored(
+    return ScoredAnswer(
         *target,
         outcome=outcome,
         decision=decision,

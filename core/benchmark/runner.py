@@ -11,20 +11,20 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from core.benchmark.eta import Clock
-from core.benchmark.figures_cache import keep
-from core.benchmark.gate_monitor import Watching
-from core.benchmark.metrics import Tally, figures
-from core.benchmark.results import answer, scored
-from core.benchmark.sequential_gate import Verdict
+from core.benchmark.figures_cache import dump_figures
+from core.benchmark.gate_monitor import GateMonitor
+from core.benchmark.metrics import RunningFigures, figures
+from core.benchmark.results import score_all, score_samples
+from core.benchmark.sequential_gate import GateVerdict
 from core.benchmark.start import BenchParams
 from core.config.case import Case
 from core.llm.limits import Budget, BudgetExhaustedError
 from core.models.model import Model, Reply
-from core.models.parse_answer import READER, read
+from core.models.parse_answer import READER, parse_answer
 from core.models.resolve import ModelError, model_for
 from core.runs.session import Ending, Session
 from storage import predictions
-from storage.predictions import Asked, Told, target
+from storage.predictions import PredictionFigures, StoredQuestion, target
 from storage.schema import Outcome, Prediction, RunState
 
 # After these the question was not answered and may not even have been read: it stays open, for a resume to ask.
@@ -42,7 +42,7 @@ async def benchmark(session: Session) -> Ending:
     """Ask the model of the run what is still to be asked; returns how it ended."""
     params = BenchParams.model_validate(session.run.params)
     asked = predictions.cases(session.connection, session.run.id)
-    spent = sum(one.cost or 0.0 for one in predictions.told(session.connection, session.run.id))
+    spent = sum(one.cost or 0.0 for one in predictions.prediction_figures(session.connection, session.run.id))
     budget = None if params.budget is None else Budget(float(params.budget), spent=spent)
     try:
         # Loading a model takes long: heartbeat and requests live on meanwhile.
@@ -66,26 +66,26 @@ async def benchmark(session: Session) -> Ending:
 class _Asking:
     """A benchmark at work: what it has heard so far, and its concurrent lines of asking."""
 
-    def __init__(self, session: Session, params: BenchParams, asked: Sequence[Asked], model: Model) -> None:
+    def __init__(self, session: Session, params: BenchParams, asked: Sequence[StoredQuestion], model: Model) -> None:
         self._session = session
         self._params = params
         self._db = session.connection
         self._labels = session.project.task.labels
         self._model = model
         self._asked = {one.question.example: one for one in asked}
-        told = predictions.told(self._db, session.run.id)
-        self._samples: dict[str, dict[int, Told]] = defaultdict(dict)
+        told = predictions.prediction_figures(self._db, session.run.id)
+        self._samples: dict[str, dict[int, PredictionFigures]] = defaultdict(dict)
         for one in told:
             self._samples[one.example][one.sample] = one
-        self._heard = {one.example: one for one in scored([target(one.question) for one in asked], told)}
-        self._tally = Tally(self._labels, self._heard.values())
+        self._heard = {one.example: one for one in score_all([target(one.question) for one in asked], told)}
+        self._tally = RunningFigures(self._labels, self._heard.values())
         self._cost: float | None = None
         for one in told:
             self._pay(one.cost)
         # A second round replaces answers that the watch has counted: it has nothing more to settle.
         watched = not params.sniff and not params.number
-        self._watching = Watching(self._db, session.run.id, params) if watched else None
-        self._verdict: Verdict | None = None
+        self._watching = GateMonitor(self._db, session.run.id, params) if watched else None
+        self._verdict: GateVerdict | None = None
         waiting = predictions.waiting(self._db, session.run.id, params.samples, params.number)
         self._waiting = [
             Case(one.question.example, one.hypothesis, one.evidence, sample)
@@ -117,7 +117,7 @@ class _Asking:
         ending = self._over()
         self._publish()
         if ending.state is RunState.FINISHED:
-            self._session.progress |= {"kept": keep(figures(list(self._heard.values()), self._labels))}
+            self._session.progress |= {"kept": dump_figures(figures(list(self._heard.values()), self._labels))}
         return ending
 
     def _over(self) -> Ending:
@@ -194,13 +194,13 @@ class _Asking:
             self._count(prediction)
             self._clock.answered(self._asked[prediction.example].length, prediction.usage.seconds, at)
         if self._watching is not None:
-            self._verdict = self._watching.look()
-            if self._params.stop_when_settled and self._verdict is not Verdict.OPEN:
+            self._verdict = self._watching.update()
+            if self._params.stop_when_settled and self._verdict is not GateVerdict.OPEN:
                 after = f"after {self._tally.counts().n} of {len(self._asked)}"
                 self._end(Ending(RunState.FINISHED, f"settled {after}: {self._verdict.value}"))
 
     def _prediction(self, case: Case, reply: Reply) -> Prediction:
-        said = read(reply.raw, reply.thought, reply.outcome, self._labels)
+        said = parse_answer(reply.raw, reply.thought, reply.outcome, self._labels)
         return Prediction(
             run=self._session.run.id,
             example=case.example,
@@ -229,7 +229,7 @@ class _Asking:
         samples = self._samples[one.example]
         samples[one.sample] = _told(one)
         asked = target(self._asked[one.example].question)
-        self._heard[one.example] = answer(asked, [samples[number] for number in sorted(samples)])
+        self._heard[one.example] = score_samples(asked, [samples[number] for number in sorted(samples)])
         self._tally.add(self._heard[one.example])
         self._pay(one.usage.cost)
 
@@ -273,9 +273,9 @@ class _Asking:
         }
 
 
-def _told(one: Prediction) -> Told:
+def _told(one: Prediction) -> PredictionFigures:
     """A prediction as the store tells it back."""
-    return Told(
+    return PredictionFigures(
         one.id,
         one.example,
         one.sample,

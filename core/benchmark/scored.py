@@ -8,7 +8,7 @@ from typing import NamedTuple
 from storage.schema import PredictionOutcome
 
 
-class Scored(NamedTuple):
+class ScoredAnswer(NamedTuple):
     """An example, its label, and the model's answer; a tuple, since there may be 100,000 of them on the screen.
 
     `decision` is None unless the outcome is ANSWERED. `confidence` is what the model states (0 to 1), `probabilities`

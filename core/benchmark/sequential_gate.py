@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum
 
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential import ConfidenceSequence, Families
 
 
-class Verdict(StrEnum):
+class GateVerdict(StrEnum):
     """What the gate says. BELOW_TARGET is what can be said without a reference; OPEN is the one that is not settled."""
 
     GOOD_ENOUGH = "good enough"
@@ -19,20 +19,20 @@ class Verdict(StrEnum):
     OPEN = "not settled yet"
 
 
-def verdict(reached: bool | None, ahead: bool | None, *, paired: bool) -> Verdict:
+def gate_verdict(reached: bool | None, ahead: bool | None, *, paired: bool) -> GateVerdict:
     """The verdict from whether the student reaches the target and whether the reference is ahead; None is open."""
     if reached:
-        return Verdict.GOOD_ENOUGH
+        return GateVerdict.GOOD_ENOUGH
     if reached is None:
-        return Verdict.OPEN
+        return GateVerdict.OPEN
     if not paired:
-        return Verdict.BELOW_TARGET
+        return GateVerdict.BELOW_TARGET
     if ahead is None:
-        return Verdict.OPEN
-    return Verdict.WORTH_TRAINING if ahead else Verdict.NO_HEADROOM
+        return GateVerdict.OPEN
+    return GateVerdict.WORTH_TRAINING if ahead else GateVerdict.NO_HEADROOM
 
 
-class Watch:
+class SequentialGate:
     """The gate over answers as they arrive, of the student, the reference, or both; error rates hold at all looks.
 
     Two confidence sequences: the student's accuracy against the target, and the lead of the reference, in pairs,
@@ -61,7 +61,7 @@ class Watch:
         self._student_right: dict[str, bool] = {}
         self._reference_right: dict[str, bool] = {}
 
-    def heard(self, student: Iterable[Scored] = (), reference: Iterable[Scored] = ()) -> None:
+    def update(self, student: Iterable[ScoredAnswer] = (), reference: Iterable[ScoredAnswer] = ()) -> None:
         """Take new answers into account, in whatever order they came; each example once for each model."""
         for one in student:
             self._student_right[one.example] = one.correct
@@ -89,9 +89,9 @@ class Watch:
         """Whether the reference is ahead (True), or by less than the margin (False); None while it is open."""
         return _first(self.lead)
 
-    def settled(self) -> Verdict:
+    def verdict(self) -> GateVerdict:
         """The verdict as of now; once it is not OPEN, later answers do not change it."""
-        return verdict(self.reached, self.ahead, paired=self.paired)
+        return gate_verdict(self.reached, self.ahead, paired=self.paired)
 
     @property
     def paired(self) -> bool:

@@ -20,7 +20,7 @@ from core.exchange.files import FileError
 from core.exchange.importing import mapping_for, read
 from core.exchange.record_reader import RejectedError, fingerprint
 from core.models import resolve
-from core.runs.control import RunError, look, require
+from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import spawn
 from storage import listing, predictions, runs, splits
 from storage.database import transaction
@@ -63,11 +63,11 @@ class BenchParams(BaseModel):
     number: int = Field(default=0, ge=0)
 
 
-def start(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
+def start_benchmark(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
     """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
-    if problem := resolve.check(project, connection, params.model, params.mode):
+    if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
-    params = params.model_copy(update={"model": resolve.named(project, connection, params.model)})
+    params = params.model_copy(update={"model": resolve.resolve_name(project, connection, params.model)})
     if params.budget is not None and params.model in project.task.models:
         priced = project.task.models[params.model].model
         if priced not in project.task.prices:
@@ -113,7 +113,7 @@ def chosen_examples(project: Project, connection: sqlite3.Connection, params: Be
 
 def benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
     """The one benchmark whose id starts or ends with `prefix`; raises RunError."""
-    run = require(connection, prefix)
+    run = require_run(connection, prefix)
     if run.kind != KIND:
         raise RunError(f"run {prefix} is no benchmark: it is a {run.kind} run")
     return run
@@ -121,7 +121,7 @@ def benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
 
 def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     """Ask again what a benchmark has no answer to; returns how many. Raises RunError if it is at work, or has all."""
-    state = look(run).state
+    state = run_status(run).state
     if not state.ended:
         raise RunError(f"run {run.id[-6:]} is {state}: wait for its end, or stop it first")
     failures = predictions.failed(connection, run.id)

@@ -10,38 +10,38 @@ from typing import Any
 from core.benchmark.calibration import Calibration, calibration
 from core.benchmark.ceiling import Ceiling, ceiling
 from core.benchmark.gate import Gate, gate
-from core.benchmark.metrics import Figures, figures
+from core.benchmark.metrics import BenchmarkFigures, figures
 from core.benchmark.paired import Comparison, compare
-from core.benchmark.results import results
-from core.benchmark.scored import Scored
+from core.benchmark.results import scored_answers
+from core.benchmark.scored import ScoredAnswer
 from core.benchmark.start import KIND, BenchParams
 from core.config.project import Project
-from core.models.parse_answer import READER, read
-from core.runs.control import RunError, look
+from core.models.parse_answer import READER, parse_answer
+from core.runs.control import RunError, run_status
 from storage import blind_reviews, predictions, runs
 from storage.schema import Prediction, Run, RunState
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BenchmarkSummary:
     """The figures of one run so far; `asked` is how many examples it asks in all."""
 
     run: Run
     state: RunState
     params: BenchParams
     asked: int
-    answers: list[Scored]
-    figures: Figures
+    answers: list[ScoredAnswer]
+    figures: BenchmarkFigures
     calibration: Calibration
 
 
-def outcome(project: Project, connection: sqlite3.Connection, run: Run) -> Outcome:
+def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> BenchmarkSummary:
     """All that a run says, its answers read anew first if they were read by a former reader."""
-    reread(project, connection, run)
-    answers = results(connection, run.id)
-    return Outcome(
+    parse_answers_again(project, connection, run)
+    answers = scored_answers(connection, run.id)
+    return BenchmarkSummary(
         run=run,
-        state=look(run).state,
+        state=run_status(run).state,
         params=BenchParams.model_validate(run.params),
         asked=predictions.asked(connection, run.id),
         answers=answers,
@@ -50,12 +50,12 @@ def outcome(project: Project, connection: sqlite3.Connection, run: Run) -> Outco
     )
 
 
-def reread(project: Project, connection: sqlite3.Connection, run: Run) -> int:
+def parse_answers_again(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     """Read the stored answers of a run anew where another reader had read them; returns how many."""
     labels = project.task.labels
 
     def anew(one: Prediction) -> Prediction:
-        said = read(one.raw, one.thought, one.ended, labels)
+        said = parse_answer(one.raw, one.thought, one.ended, labels)
         return one.model_copy(
             update={
                 "reader": READER,
@@ -69,7 +69,7 @@ def reread(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     return max(predictions.reread(connection, run.id, READER, anew), default=0)
 
 
-def document(found: Outcome) -> dict[str, Any]:
+def as_document(found: BenchmarkSummary) -> dict[str, Any]:
     """An outcome as `--json` prints it; `brier` and `ece` are of the stated confidence, else of the probability."""
     numbers, sure = found.figures, found.calibration
     basis = sure.stated if sure.stated.n else sure.probability
@@ -89,14 +89,14 @@ def document(found: Outcome) -> dict[str, Any]:
     }
 
 
-def compared(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison:
+def compare_runs(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison:
     """The second run against the first, in pairs; raises NotSharedError."""
     for run in (first, second):
-        reread(project, connection, run)
-    return compare(results(connection, first.id), results(connection, second.id))
+        parse_answers_again(project, connection, run)
+    return compare(scored_answers(connection, first.id), scored_answers(connection, second.id))
 
 
-def decided(
+def decide_gate(
     project: Project,
     connection: sqlite3.Connection,
     student: Run,
@@ -111,18 +111,18 @@ def decided(
     Raises NotSharedError.
     """
     for run in (student, *([reference] if reference else [])):
-        reread(project, connection, run)
-    mine = results(connection, student.id)
-    theirs = None if reference is None else results(connection, reference.id)
-    return weighed(connection, student, reference, mine, theirs, target=target, level=level, margin=margin)
+        parse_answers_again(project, connection, run)
+    mine = scored_answers(connection, student.id)
+    theirs = None if reference is None else scored_answers(connection, reference.id)
+    return gate_of_answers(connection, student, reference, mine, theirs, target=target, level=level, margin=margin)
 
 
-def weighed(
+def gate_of_answers(
     connection: sqlite3.Connection,
     student: Run,
     reference: Run | None,
-    mine: Sequence[Scored],
-    theirs: Sequence[Scored] | None,
+    mine: Sequence[ScoredAnswer],
+    theirs: Sequence[ScoredAnswer] | None,
     *,
     target: float,
     level: float,
@@ -139,17 +139,17 @@ def weighed(
         anytime=any(_looked_at(connection, run) for run in (student, *([reference] if reference else []))),
         asked=predictions.families(connection, student.id),
         reference_asked=pairs,
-        ceiling=noise(connection),
+        ceiling=label_noise(connection),
     )
 
 
-def noise(connection: sqlite3.Connection) -> Ceiling:
+def label_noise(connection: sqlite3.Connection) -> Ceiling:
     """How often people who decided blind agree with the label."""
     found = blind_reviews.every(connection)
     return ceiling(sum(one.value == one.label for one in found), len(found))
 
 
-def newest(connection: sqlite3.Connection, model: str) -> Run:
+def newest_benchmark(connection: sqlite3.Connection, model: str) -> Run:
     """The newest benchmark of a model that is no smoke test; raises RunError."""
     for run in runs.of_kind(connection, KIND):
         if run.params.get("model") == model and not run.params.get("sniff"):

@@ -59,11 +59,11 @@ class Mapping(BaseModel):
     @model_validator(mode="after")
     def _sound(self) -> Mapping:
         for name in ("records", *EXPRESSIONS):
-            compiled(getattr(self, name), name)
+            compile_expression(getattr(self, name), name)
         return self
 
 
-def compiled(expression: str, name: str) -> ParsedResult | None:
+def compile_expression(expression: str, name: str) -> ParsedResult | None:
     """The JMESPath `expression`, None if it is empty; raises ValueError with the place of a mistake."""
     import jmespath
     from jmespath.exceptions import JMESPathError

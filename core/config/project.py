@@ -94,7 +94,7 @@ def check_toml(model: type[M], text: str, name: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = locate(text)
+        lines = line_numbers(text)
         raise _error(name, [found for detail in error.errors() for found in _mistakes(lines, detail)]) from None
 
 
@@ -161,7 +161,7 @@ _KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*
 _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
-def locate(text: str) -> dict[tuple[str | int, ...], int]:
+def line_numbers(text: str) -> dict[tuple[str | int, ...], int]:
     """The line (from 1) of every table and key of a TOML document, by its path.
 
     tomllib keeps no positions. Keys inside inline tables and arrays are not listed: their line is their parent's.

@@ -27,11 +27,11 @@ class Launcher(StrEnum):
     ACCELERATE = "accelerate"  # `accelerate launch`, with the person's own settings: several GPUs or machines
 
 
-class _Table(BaseModel):
+class _RecipeTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Lora(_Table):
+class Lora(_RecipeTable):
     """The adapter (Hu et al. 2021)."""
 
     rank: int = Field(default=16, ge=1, le=512)
@@ -40,7 +40,7 @@ class Lora(_Table):
     targets: str | list[str] = Field(default="all-linear", description="Layers by name, or all linear ones.")
 
 
-class Curriculum(_Table):
+class Curriculum(_RecipeTable):
     """Which levels are trained on when."""
 
     order: Literal["mixed", "easy-to-hard", "adaptive"] = Field(
@@ -52,7 +52,7 @@ class Curriculum(_Table):
     floor: float = Field(default=0.1, ge=0, le=1, description="Share that no level falls below, once it was begun.")
 
 
-class Recipe(_Table):
+class Recipe(_RecipeTable):
     """How one adapter is trained. The defaults fit students of 0.1 to 7 billion weights and 300 to 1,000 examples."""
 
     algorithm: Algorithm

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.config.project import ProjectError, check_toml, locate
+from core.config.project import ProjectError, check_toml, line_numbers
 
 
 class Settings(BaseModel):
@@ -65,10 +65,10 @@ def keep_theme(file: Path, theme: str) -> None:
         partial.unlink(missing_ok=True)
 
 
-def place(file: Path, *field: str) -> str:
+def setting_location(file: Path, *field: str) -> str:
     """`file:line` of a setting, the file alone where it does not stand in one."""
     try:
-        line = locate(file.read_text(encoding="utf-8")).get(field)
+        line = line_numbers(file.read_text(encoding="utf-8")).get(field)
     except (OSError, UnicodeDecodeError):
         line = None
     return f"{file}:{line}" if line else str(file)

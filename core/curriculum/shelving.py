@@ -18,7 +18,7 @@ class ShelvingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ShelvingChange:
     """What shelving changes, in examples.
 
     `examples` are missing in the shelf's cells now, and `kept` are there. `cells` others will miss `elsewhere` more.
@@ -30,7 +30,7 @@ class Moved:
     cells: int
 
 
-def moved(task: Task, counts: Sequence[CellCount], there: Collection[Shelf], shelf: Shelf) -> Moved:
+def shelving_change(task: Task, counts: Sequence[CellCount], there: Collection[Shelf], shelf: Shelf) -> ShelvingChange:
     """What shelving does to a task with the stock `counts` whose shelves are `there`; raises ShelvingError."""
     decisions = [shelf.decision] if shelf.decision else task.labels
     problems = task.unknown([shelf.domain], [shelf.level], decisions)
@@ -45,17 +45,17 @@ def moved(task: Task, counts: Sequence[CellCount], there: Collection[Shelf], she
     before, after = plan(task, counts, there).cells, plan(task, counts, [*there, shelf]).cells
     held = [cell for cell in before if shelf.holds(cell.domain, cell.level, cell.decision)]
     more = [now.missing - was.missing for was, now in zip(before, after, strict=True) if now.missing > was.missing]
-    return Moved(sum(cell.missing for cell in held), sum(cell.have for cell in held), sum(more), len(more))
+    return ShelvingChange(sum(cell.missing for cell in held), sum(cell.have for cell in held), sum(more), len(more))
 
 
-def shelve(task: Task, connection: sqlite3.Connection, shelf: Shelf) -> Moved:
+def shelve(task: Task, connection: sqlite3.Connection, shelf: Shelf) -> ShelvingChange:
     """Set a cell aside; raises ShelvingError."""
-    found = moved(task, examples.cell_counts(connection), shelves.every(connection), shelf)
+    found = shelving_change(task, examples.cell_counts(connection), shelves.every(connection), shelf)
     shelves.shelve(connection, shelf)
     return found
 
 
-def take_back(connection: sqlite3.Connection, shelf: Shelf) -> None:
+def unshelve(connection: sqlite3.Connection, shelf: Shelf) -> None:
     """Take a cell back from its shelf; raises ShelvingError if it is not there."""
     if not shelves.take_back(connection, shelf.domain, shelf.level, shelf.decision):
         raise ShelvingError(f"{name(shelf)} is not shelved")

@@ -36,7 +36,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class TextLengths:
     """Words of a part ('hypothesis', 'evidence') by decision; `bins` count examples from `first` by `step`."""
 
     part: str
@@ -48,7 +48,7 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Alike:
+class NearDuplicates:
     """Examples of one cell that say nearly the same: their ids, how similar the two most alike are, and the first."""
 
     ids: list[str]
@@ -67,11 +67,11 @@ class Coverage:
     total: int
     sampled: int
     doing: str = ""
-    lengths: list[Lengths] = field(default_factory=list)
+    lengths: list[TextLengths] = field(default_factory=list)
     pieces: dict[int, dict[int, int]] = field(default_factory=dict)
     confidence: dict[int, dict[str, Spread]] = field(default_factory=dict)
     groups: int | None = None
-    alike: list[Alike] = field(default_factory=list)
+    alike: list[NearDuplicates] = field(default_factory=list)
     shortcut: Shortcut | None = None
 
 
@@ -110,7 +110,7 @@ def spread(numbers: Sequence[float]) -> Spread:
     return Spread(len(numbers), min(numbers), cuts[0], cuts[4], cuts[8], max(numbers))
 
 
-def lengths(found: Iterable[Example], labels: Sequence[str]) -> list[Lengths]:
+def lengths(found: Iterable[Example], labels: Sequence[str]) -> list[TextLengths]:
     """Words of hypothesis and evidence, by decision, in bins that all decisions share."""
     words: dict[str, dict[str, list[int]]] = {"hypothesis": defaultdict(list), "evidence": defaultdict(list)}
     for one in found:
@@ -126,7 +126,9 @@ def lengths(found: Iterable[Example], labels: Sequence[str]) -> list[Lengths]:
         for decision in _ordered(by_decision, labels):
             numbers = by_decision[decision]
             counts = Counter((number - first) // step for number in numbers)
-            made.append(Lengths(part, decision, spread(numbers), first, step, [counts[place] for place in range(BINS)]))
+            made.append(
+                TextLengths(part, decision, spread(numbers), first, step, [counts[place] for place in range(BINS)])
+            )
     return made
 
 
@@ -149,7 +151,7 @@ def confidence(found: Iterable[Example], labels: Sequence[str]) -> dict[int, dic
     }
 
 
-def near_duplicates(found: Iterable[Example], threshold: float) -> list[Alike]:
+def near_duplicates(found: Iterable[Example], threshold: float) -> list[NearDuplicates]:
     """Groups of examples of one cell that are near-duplicates of each other, in chains; the largest first."""
     from core.qa.duplicates import of_candidate
 
@@ -163,7 +165,7 @@ def near_duplicates(found: Iterable[Example], threshold: float) -> list[Alike]:
         for group in components(pairs):
             there = set(group)
             highest = max(value for pair, value in pairs.items() if pair[0] in there)
-            groups.append(Alike([members[place].id for place in group], highest, members[group[0]].hypothesis))
+            groups.append(NearDuplicates([members[place].id for place in group], highest, members[group[0]].hypothesis))
     return sorted(groups, key=lambda group: (-len(group.ids), -group.similarity, group.ids))
 
 

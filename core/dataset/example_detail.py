@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.review import item as cases
-from core.review.item import Case
+from core.review.item import ReviewItem
 from storage import examples, listing
 from storage.examples import Filter
-from storage.listing import Order, Row
+from storage.listing import ListedExample, SortOrder
 from storage.schema import Example
 
 # A family may be large; so many of it are listed.
@@ -18,21 +18,21 @@ KIN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class ExampleDetail:
     """An example with its log and lineage, its versions with their dates, and others of its family (first `KIN`)."""
 
-    case: Case
+    case: ReviewItem
     versions: list[tuple[Example, datetime]]
-    kin: list[Row]
+    kin: list[ListedExample]
     family: int
 
 
-def whole(connection: sqlite3.Connection, example: str) -> Whole | None:
+def example_detail(connection: sqlite3.Connection, example: str) -> ExampleDetail | None:
     """All of the example with this id, or None."""
-    case = cases.read(connection, example)
+    case = cases.read_item(connection, example)
     if case is None:
         return None
     one = case.example
-    family = listing.every(connection, Filter(family=one.family), Order.OLDEST)
+    family = listing.every(connection, Filter(family=one.family), SortOrder.OLDEST)
     kin = [row for row in listing.rows(connection, family[: KIN + 1]) if row.id != one.id]
-    return Whole(case, examples.versions(connection, one), kin[:KIN], len(family))
+    return ExampleDetail(case, examples.versions(connection, one), kin[:KIN], len(family))

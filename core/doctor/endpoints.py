@@ -6,18 +6,18 @@ import asyncio
 import os
 import time
 
-from core.config.task import Model, Task
-from core.doctor.finding import Finding, State
+from core.config.task import EndpointSettings, Task
+from core.doctor.finding import CheckResult, CheckState
 
 _PATIENCE_S = 10.0
 
 
-async def reachable(task: Task) -> list[Finding]:
+async def reachable(task: Task) -> list[CheckResult]:
     """A finding for each endpoint: its list of models is asked for, which costs nothing."""
     return list(await asyncio.gather(*(_ask(name, one) for name, one in task.models.items())))
 
 
-async def _ask(name: str, model: Model) -> Finding:
+async def _ask(name: str, model: EndpointSettings) -> CheckResult:
     from openai import APIConnectionError, APIStatusError, AsyncOpenAI
 
     key = os.environ.get(model.key_env, "") if model.key_env else ""
@@ -29,12 +29,14 @@ async def _ask(name: str, model: Model) -> Finding:
     except APIStatusError as error:
         found = f"{model.base_url} is there, and answers {error.status_code}"
         if error.status_code in {401, 403}:
-            return Finding(title, State.MISSING, found, f"set {model.key_env or 'key_env'} to a key that it takes")
-        return Finding(title, State.NOTE, found, "`sidequest models check` asks it for an answer")
+            return CheckResult(
+                title, CheckState.MISSING, found, f"set {model.key_env or 'key_env'} to a key that it takes"
+            )
+        return CheckResult(title, CheckState.NOTE, found, "`sidequest models check` asks it for an answer")
     except APIConnectionError as error:
-        return Finding(
+        return CheckResult(
             title,
-            State.MISSING,
+            CheckState.MISSING,
             f"{model.base_url} is not reachable: {error.__cause__ or error}",
             "start it, or mend base_url",
         )
@@ -43,5 +45,7 @@ async def _ask(name: str, model: Model) -> Finding:
     names = [one.id for one in listed.data]
     took = f"answers in {time.perf_counter() - began:.1f} s"
     if names and model.model not in names:
-        return Finding(title, State.NOTE, f"{took}, and does not list {model.model}", f"it has {', '.join(names[:5])}")
-    return Finding(title, State.OK, f"{model.base_url} {took}")
+        return CheckResult(
+            title, CheckState.NOTE, f"{took}, and does not list {model.model}", f"it has {', '.join(names[:5])}"
+        )
+    return CheckResult(title, CheckState.OK, f"{model.base_url} {took}")

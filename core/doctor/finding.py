@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How well it is. MISSING is what the project needs and lacks; NOTE is worth knowing, and no obstacle."""
 
     OK = "ok"
@@ -15,17 +15,17 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """One thing that was looked at, what was found, and what to install or do where it is not well."""
 
     name: str
-    state: State
+    state: CheckState
     found: str
     advice: str = ""
 
 
-def finding(name: str, well: bool, found: str, advice: str, *, needed: bool) -> Finding:
+def check_result(name: str, well: bool, found: str, advice: str, *, needed: bool) -> CheckResult:
     """A finding with `advice` only where it is not `well`; it is missing if it is `needed`."""
     if well:
-        return Finding(name, State.OK, found)
-    return Finding(name, State.MISSING if needed else State.NOTE, found, advice)
+        return CheckResult(name, CheckState.OK, found)
+    return CheckResult(name, CheckState.MISSING if needed else CheckState.NOTE, found, advice)

@@ -12,14 +12,14 @@ from typing import Any
 from core.config.project import Project, open_project
 from core.runs.session import Ending, Session
 from core.training.run import checkpoints, distributed
-from core.training.run.job import InDatabase, explained, phase_of
-from core.training.run.launcher import leave
-from core.training.run.phase import Phase, carry_out
+from core.training.run.job import DatabaseReporter, explained, phase_of
+from core.training.run.launcher import write_ending
+from core.training.run.phase import PhaseSetup, run_phase
 from core.training.run.start import TrainParams
 from storage import database, runs, training
 
 
-class Silent:
+class SilentReporter:
     """What the other processes tell: nothing, as the first one tells it."""
 
     def log(self, message: str, *, severity: str = "info") -> None:
@@ -60,11 +60,11 @@ def main(run_id: str, name: str, folder: Path) -> int:
         ending = _first(project, run_id, name) if rank == 0 else _other(project)
     except Exception as error:
         ending = explained(error, project.run_folder(run_id))
-        leave(project.run_folder(run_id) / name, rank, ending)
+        write_ending(project.run_folder(run_id) / name, rank, ending)
         # The others may wait for this one, for ever: it must not wait for them at its end.
         sys.stderr.flush()
         os._exit(1)
-    leave(project.run_folder(run_id) / name, rank, ending)
+    write_ending(project.run_folder(run_id) / name, rank, ending)
     return 0
 
 
@@ -75,15 +75,17 @@ def _first(project: Project, run_id: str, name: str) -> Ending:
         if run is None:
             raise RuntimeError(f"no run {run_id}")
         phase = phase_of(project, connection, run_id, TrainParams.model_validate(run.params), name)
-        begun = checkpoints.newest(phase.folder)
+        begun = checkpoints.newest_checkpoint(phase.folder)
         training.forget_after(connection, run_id, name, checkpoints.step_of(begun) if begun else 0)
         with Session(project, connection, run) as session:
-            return carry_out(project, distributed.agreed(phase), InDatabase(session, connection, name, phase.recipe))
+            return run_phase(
+                project, distributed.broadcast(phase), DatabaseReporter(session, connection, name, phase.recipe)
+            )
 
 
 def _other(project: Project) -> Ending:
-    phase: Phase = distributed.agreed(None)  # type: ignore[assignment]  # it is the first one's
-    return carry_out(project, phase, Silent())
+    phase: PhaseSetup = distributed.broadcast(None)  # type: ignore[assignment]  # it is the first one's
+    return run_phase(project, phase, SilentReporter())
 
 
 if __name__ == "__main__":

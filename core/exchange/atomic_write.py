@@ -18,7 +18,7 @@ class UnwrittenError(Exception):
 
 
 @contextmanager
-def placed(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> Iterator[Path]:
+def atomic_write(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> Iterator[Path]:
     """A path to write to, which takes the place of `target` at the end; after an exception nothing of it is left.
 
     With `folder` it is a new folder, and these are the only files that a folder may hold which it takes the place of.
@@ -26,14 +26,14 @@ def placed(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> It
     """
     try:
         target = target.resolve()
-        check(target, overwrite, folder)
+        check_target(target, overwrite, folder)
         part = target.with_name(f".sidequest-{os.getpid()}.part")
         try:
             if folder:
                 part.mkdir()
             yield part
             _settle(part)
-            check(target, overwrite, folder)
+            check_target(target, overwrite, folder)
             _move(part, target)
         finally:
             if part.is_dir():
@@ -45,7 +45,7 @@ def placed(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> It
         raise UnwrittenError(f"{target}: {why[:1].lower()}{why[1:]}: nothing was written") from None
 
 
-def check(target: Path, overwrite: bool, folder: Collection[str]) -> None:
+def check_target(target: Path, overwrite: bool, folder: Collection[str]) -> None:
     """Raise PlaceError unless `target` may be written, as `placed` has it."""
     if not target.parent.is_dir():
         raise PlaceError(f"{target.parent} is no folder: make it first, or write elsewhere")

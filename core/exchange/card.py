@@ -45,7 +45,7 @@ COLUMNS = {
 
 
 @dataclass(slots=True)
-class Counted:
+class ExportCounts:
     """What was exported, counted as it is written; keys of pairs begin with what stands in the rows of a table."""
 
     examples: int = 0
@@ -79,7 +79,7 @@ class Counted:
             self.by_domain[one.domain, one.decision] += 1
 
 
-def card(task: Task, connection: sqlite3.Connection, where: Filter, counted: Counted, licence: str) -> str:
+def card(task: Task, connection: sqlite3.Connection, where: Filter, counted: ExportCounts, licence: str) -> str:
     """The card of the examples that match, which are `counted`: YAML for the hub, and Markdown for people."""
     there = [name for name in (*splits.SPLITS, UNASSIGNED) if counted.splits[name]]
     families = splits.family_counts(connection, where)
@@ -117,7 +117,7 @@ def card(task: Task, connection: sqlite3.Connection, where: Filter, counted: Cou
     return "\n\n".join(parts) + "\n"
 
 
-def limits(counted: Counted, families: dict[str, int]) -> list[str]:
+def limits(counted: ExportCounts, families: dict[str, int]) -> list[str]:
     """What somebody who uses the data has to know, as sentences."""
     total, found = counted.examples, []
     if open_ := total - counted.statuses[Status.ACCEPTED.value]:
@@ -157,7 +157,7 @@ def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> st
     return "\n".join([*lines, "---"])
 
 
-def made(counted: Counted, results: dict[Result, int], flaws: Scorecard, people: PeopleRecord) -> str:
+def made(counted: ExportCounts, results: dict[Result, int], flaws: Scorecard, people: PeopleRecord) -> str:
     """How the project made its examples, with what QA and people said of them."""
     lines = [
         "A curriculum asks for examples by domain, level and decision. What a source writes goes through QA: rules, "

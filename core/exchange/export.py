@@ -14,14 +14,25 @@ from core.config.project import Project
 from core.config.task import Task
 from core.dataset.query import read_query
 from core.exchange import card
-from core.exchange.atomic_write import placed
-from core.exchange.card import Counted
-from core.exchange.formats import CARD, LINEAGE, UNASSIGNED, Format, Lines, Record, Sink, lineage, shaped, sink
-from core.models.prompting import Asking
+from core.exchange.atomic_write import atomic_write
+from core.exchange.card import ExportCounts
+from core.exchange.formats import (
+    CARD,
+    LINEAGE,
+    UNASSIGNED,
+    Format,
+    JsonLinesFile,
+    Record,
+    RecordFile,
+    lineage,
+    record_maker,
+    sink,
+)
+from core.models.prompting import Prompting
 from storage import examples, listing
 from storage.database import snapshot
 from storage.examples import Filter
-from storage.listing import Order
+from storage.listing import SortOrder
 from storage.schema import Example, Status
 
 AT_ONCE = 1000
@@ -32,7 +43,7 @@ class ExportError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ExportRequest:
     """What a person wants exported: how, and where to. `mode` is how a model is asked, where the format does so."""
 
     format: Format
@@ -44,7 +55,7 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Exported:
+class ExportResult:
     """What was written: how many examples into which file, how many of each split, and what to know about them."""
 
     output: Path
@@ -55,20 +66,24 @@ class Exported:
 
 
 def export(
-    project: Project, connection: sqlite3.Connection, wanted: Wanted, *, watch: Callable[[int], None] = lambda _: None
-) -> Exported:
+    project: Project,
+    connection: sqlite3.Connection,
+    wanted: ExportRequest,
+    *,
+    watch: Callable[[int], None] = lambda _: None,
+) -> ExportResult:
     """Write what `wanted` asks for, as it is at one moment; `watch` is told how many examples are written.
 
     Raises ExportError, QueryError, PromptError and PlaceError before anything is written, UnwrittenError if it fails.
     """
     check(wanted)
     mode = wanted.mode or Mode.REASON
-    asking = Asking(project.task, mode, project.folder) if wanted.format.asks else None
-    make = shaped(wanted.format, asking, mode, wanted.licence)
-    counted = Counted()
+    asking = Prompting(project.task, mode, project.folder) if wanted.format.asks else None
+    make = record_maker(wanted.format, asking, mode, wanted.licence)
+    counted = ExportCounts()
     with snapshot(connection):
-        where = chosen(project.task, connection, wanted)
-        with placed(wanted.output, overwrite=wanted.overwrite, folder=wanted.format.folder) as part:
+        where = choose_examples(project.task, connection, wanted)
+        with atomic_write(wanted.output, overwrite=wanted.overwrite, folder=wanted.format.folder) as part:
             with opened(part, wanted) as files:
                 for batch in batches(connection, where):
                     files.take(batch, [make(one) for one in batch])
@@ -77,13 +92,13 @@ def export(
             if wanted.format is Format.DATASETS:
                 text = card.card(project.task, connection, where, counted, wanted.licence)
                 (part / CARD).write_text(text, encoding="utf-8")
-    found = Exported(wanted.output, counted.examples, dict(files.counts), counted.splits)
+    found = ExportResult(wanted.output, counted.examples, dict(files.counts), counted.splits)
     if wanted.format.asks:
         found.notes = cautions(wanted.format, mode, counted)
     return found
 
 
-def check(wanted: Wanted) -> None:
+def check(wanted: ExportRequest) -> None:
     """Raise ExportError if what is asked for does not fit together."""
     format_ = wanted.format
     if not format_.folder and wanted.output.suffix.lower() != format_.suffix:
@@ -95,7 +110,7 @@ def check(wanted: Wanted) -> None:
         raise ExportError("--licence: a name such as CC-BY-4.0, in one line of at most 200 characters")
 
 
-def chosen(task: Task, connection: sqlite3.Connection, wanted: Wanted) -> Filter:
+def choose_examples(task: Task, connection: sqlite3.Connection, wanted: ExportRequest) -> Filter:
     """Which examples: accepted ones, unless the query names a status. Raises ExportError if there is none, QueryError.
 
     A model cannot be asked for a decision that the task does not have any more.
@@ -117,12 +132,12 @@ def chosen(task: Task, connection: sqlite3.Connection, wanted: Wanted) -> Filter
 
 def batches(connection: sqlite3.Connection, where: Filter) -> Iterator[list[Example]]:
     """The examples that match, oldest first, as many at once as memory never feels."""
-    for numbers in listing.numbers(connection, where, Order.OLDEST):
+    for numbers in listing.numbers(connection, where, SortOrder.OLDEST):
         for start in range(0, len(numbers), AT_ONCE):
             yield listing.whole(connection, numbers[start : start + AT_ONCE])
 
 
-def cautions(format_: Format, mode: Mode, counted: Counted) -> list[str]:
+def cautions(format_: Format, mode: Mode, counted: ExportCounts) -> list[str]:
     """What somebody who trains on the file has to know, as sentences."""
     notes = []
     answers = format_ is not Format.PROMPTS
@@ -144,13 +159,13 @@ def cautions(format_: Format, mode: Mode, counted: Counted) -> list[str]:
 class _Files:
     """The files of one export."""
 
-    def __init__(self, part: Path, wanted: Wanted, stack: ExitStack) -> None:
+    def __init__(self, part: Path, wanted: ExportRequest, stack: ExitStack) -> None:
         self.counts: Counter[str] = Counter()
         self._part = part
         self._wanted = wanted
         self._stack = stack
-        self._sinks: dict[str, Sink] = {}
-        self._lineage = self._open(Lines(part / LINEAGE)) if wanted.format is Format.OPENAI else None
+        self._sinks: dict[str, RecordFile] = {}
+        self._lineage = self._open(JsonLinesFile(part / LINEAGE)) if wanted.format is Format.OPENAI else None
 
     def take(self, batch: Sequence[Example], records: Sequence[Record]) -> None:
         """Write each record to the file of its example."""
@@ -175,13 +190,13 @@ class _Files:
             return f"{one.split or UNASSIGNED}{self._wanted.format.suffix}"
         return self._wanted.output.name
 
-    def _open(self, made: Sink) -> Sink:
+    def _open(self, made: RecordFile) -> RecordFile:
         self._stack.callback(made.close)
         return made
 
 
 @contextmanager
-def opened(part: Path, wanted: Wanted) -> Iterator[_Files]:
+def opened(part: Path, wanted: ExportRequest) -> Iterator[_Files]:
     """The files of one export at `part`, closed on leaving; raises OSError."""
     with ExitStack() as stack:
         yield _Files(part, wanted, stack)

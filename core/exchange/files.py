@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from core.config.mapping import compiled
-from core.exchange.record_reader import RejectedError, searched
+from core.config.mapping import compile_expression
+from core.exchange.record_reader import RejectedError, search_record
 
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 # A field of a CSV file may be a whole document.
@@ -90,9 +90,9 @@ def _document(path: Path, file: BinaryIO, where: str) -> Iterator[Placed]:
         raise FileError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
     except RecursionError:
         raise FileError(f"{path}: nested too deeply") from None
-    expression = compiled(where, "records")
+    expression = compile_expression(where, "records")
     try:
-        found = document if expression is None else searched(expression, document)
+        found = document if expression is None else search_record(expression, document)
     except RejectedError as error:
         raise FileError(f"{path}: {error}") from None
     if not isinstance(found, list):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Protocol, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from core.config.case import Mode
-from core.models.prompting import Asking, answered
+from core.models.prompting import Prompting, target_answer
 from storage.schema import Example
 from storage.splits import SPLITS
 
@@ -66,18 +66,18 @@ def lineage(one: Example, licence: str) -> Record:
     return one.model_dump(mode="json", include=set(_LINEAGE)) | {"licence": licence}
 
 
-def conversation(asking: Asking, mode: Mode, one: Example) -> list[Record]:
+def conversation(asking: Prompting, mode: Mode, one: Example) -> list[Record]:
     """The question about an example as a model is asked it, and the answer that is wished for."""
-    answer = answered(mode, one.reasoning, one.decision, one.confidence)
+    answer = target_answer(mode, one.reasoning, one.decision, one.confidence)
     return [*question(asking, one), {"role": "assistant", "content": answer}]
 
 
-def question(asking: Asking, one: Example) -> list[Record]:
+def question(asking: Prompting, one: Example) -> list[Record]:
     """The messages that ask about an example; raises PromptError."""
     return [dict(message) for message in asking.messages(one.hypothesis, one.evidence)]
 
 
-def shaped(format_: Format, asking: Asking | None, mode: Mode, licence: str) -> Callable[[Example], Record]:
+def record_maker(format_: Format, asking: Prompting | None, mode: Mode, licence: str) -> Callable[[Example], Record]:
     """What makes the record of an example; `asking` is there where the format asks."""
     if asking is None:
         return lambda one: whole(one, licence)
@@ -99,7 +99,7 @@ def shaped(format_: Format, asking: Asking | None, mode: Mode, licence: str) -> 
 # ------------------------------------------------------------------ files
 
 
-class Sink(Protocol):
+class RecordFile(Protocol):
     """A file that takes records."""
 
     def write(self, records: Sequence[Record]) -> None:
@@ -111,12 +111,12 @@ class Sink(Protocol):
         ...
 
 
-def sink(path: Path, format_: Format) -> Sink:
+def sink(path: Path, format_: Format) -> RecordFile:
     """A new file at `path`; raises OSError."""
-    return Table(path) if format_.suffix == ".parquet" else Lines(path)
+    return ParquetFile(path) if format_.suffix == ".parquet" else JsonLinesFile(path)
 
 
-class Lines:
+class JsonLinesFile:
     """A line of JSON for each record, in ASCII: a terminal that shows the file does not act on what it holds."""
 
     def __init__(self, path: Path) -> None:
@@ -131,7 +131,7 @@ class Lines:
         self._file.close()
 
 
-class Table:
+class ParquetFile:
     """A Parquet file with the columns of whole examples."""
 
     def __init__(self, path: Path) -> None:

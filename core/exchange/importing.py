@@ -14,7 +14,7 @@ from core.config.mapping import Mapping
 from core.config.project import Project, check_toml
 from core.config.task import Task
 from core.exchange.files import FileError, records, stem_of
-from core.exchange.record_reader import Names, Reader, RejectedError, fingerprint, validated
+from core.exchange.record_reader import RecordReader, RejectedError, TaskNames, fingerprint, validate_example
 from storage import imported, splits
 from storage.schema import Example, Status
 
@@ -24,7 +24,7 @@ _OUTSIDE = frozenset({"version", "status", "flagged", "refused", "run", "attempt
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
+class RejectedRecord:
     """A record that is no example: where it stands in the file, why, and the record as it was."""
 
     place: str
@@ -33,12 +33,12 @@ class Rejection:
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportResult:
     """What became of the records of a file."""
 
     imported: int = 0
     duplicates: int = 0
-    rejections: list[Rejection] = field(default_factory=list)
+    rejections: list[RejectedRecord] = field(default_factory=list)
     rejects: Path | None = None
 
     @property
@@ -75,20 +75,20 @@ def import_file(
     reviewer: str = "",
     rejects: Path | None = None,
     watch: Callable[[int], None] = lambda _: None,
-) -> Imported:
+) -> ImportResult:
     """Bring the records of `path` in, all in one transaction; without a `mapping` they are examples as they are.
 
     What is no example is written to `rejects`, a line each (beside the project file, if none is given). `watch` is
     told how many records were read. Raises FileError, BusyError.
     """
-    found = Imported()
+    found = ImportResult()
     arriving = _Arriving(connection, found)
     for number, (place, record, made) in enumerate(read(project.task, path, mapping), start=1):
         watch(number)
         if isinstance(made, Example):
             arriving.take(place, record, made)
         else:
-            found.rejections.append(Rejection(place, str(made), record))
+            found.rejections.append(RejectedRecord(place, str(made), record))
     if found.rejections:
         found.rejects = rejects or project.folder / f"{path.name}.rejects.jsonl"
         _write_rejects(found.rejects, found.rejections)
@@ -100,8 +100,10 @@ def import_file(
 
 def read(task: Task, path: Path, mapping: Mapping | None) -> Iterator[tuple[str, Any, Example | RejectedError]]:
     """Each record of a file: its place, the record, and the example that it stands for or why it is none."""
-    names = Names(tuple(task.labels), tuple(one.name for one in task.domains), tuple(one.level for one in task.levels))
-    make = _native(names) if mapping is None else Reader(mapping, names, stem_of(path)).read
+    names = TaskNames(
+        tuple(task.labels), tuple(one.name for one in task.domains), tuple(one.level for one in task.levels)
+    )
+    make = _native(names) if mapping is None else RecordReader(mapping, names, stem_of(path)).read
     for place, record in records(path, mapping.records if mapping else ""):
         if isinstance(record, RejectedError):
             yield place, None, record
@@ -112,12 +114,12 @@ def read(task: Task, path: Path, mapping: Mapping | None) -> Iterator[tuple[str,
             yield place, record, error
 
 
-def _native(names: Names) -> Callable[[Any], Example]:
+def _native(names: TaskNames) -> Callable[[Any], Example]:
     def make(record: Any) -> Example:
         if not isinstance(record, dict) or "hypothesis" not in record:
             raise RejectedError("it has not the fields of an example: name a mapping with --map")
         known = {name: value for name, value in record.items() if name in Example.model_fields and name not in _OUTSIDE}
-        made = validated(known)
+        made = validate_example(known)
         problems = [
             f"{name}: the task has no {value!r}"
             for name, value, there in (
@@ -141,7 +143,7 @@ def _native(names: Names) -> Callable[[Any], Example]:
 class _Arriving:
     """What is new among the records of a file."""
 
-    def __init__(self, connection: sqlite3.Connection, found: Imported) -> None:
+    def __init__(self, connection: sqlite3.Connection, found: ImportResult) -> None:
         self.new: list[Example] = []
         self._found = found
         self._ids = imported.ids(connection)
@@ -166,10 +168,10 @@ class _Arriving:
             self._ids.add(made.id)
             self.new.append(made)
             return
-        self._found.rejections.append(Rejection(place, reason, record))
+        self._found.rejections.append(RejectedRecord(place, reason, record))
 
 
-def _write_rejects(path: Path, rejections: list[Rejection]) -> None:
+def _write_rejects(path: Path, rejections: list[RejectedRecord]) -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
             for one in rejections:

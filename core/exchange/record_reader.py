@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import ValidationError
 
-from core.config.mapping import EXPRESSIONS, DefaultField, Mapping, compiled
+from core.config.mapping import EXPRESSIONS, DefaultField, Mapping, compile_expression
 from storage.schema import Example
 from storage.splits import SPLITS
 
@@ -30,7 +30,7 @@ class RejectedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TaskNames:
     """The names that a project knows."""
 
     decisions: tuple[str, ...]
@@ -38,14 +38,14 @@ class Names:
     levels: tuple[int, ...]
 
 
-class Reader:
+class RecordReader:
     """Makes examples out of the records of one file; `stem` is its name, for families that are only numbers in it."""
 
-    def __init__(self, mapping: Mapping, names: Names, stem: str) -> None:
+    def __init__(self, mapping: Mapping, names: TaskNames, stem: str) -> None:
         self._mapping = mapping
         self._names = names
         self._stem = stem
-        self._found = {name: compiled(getattr(mapping, name), name) for name in EXPRESSIONS}
+        self._found = {name: compile_expression(getattr(mapping, name), name) for name in EXPRESSIONS}
 
     def read(self, record: Any) -> Example:
         """The example that `record` (decoded JSON, or a row by the names of its columns) stands for.
@@ -64,7 +64,7 @@ class Reader:
         if problems:
             raise RejectedError("; ".join(problems))
         fields["family"] = self._family(record) or family_of(fields["hypothesis"])
-        return validated(fields | {"source": "import"})
+        return validate_example(fields | {"source": "import"})
 
     def _family(self, record: Any) -> str:
         """What the record says; of two files that both count from 1, the families 1 are not the same one."""
@@ -73,7 +73,7 @@ class Reader:
 
     def _value(self, record: Any, name: DefaultField | Literal["hypothesis", "evidence", "content"]) -> Any:
         expression = self._found[name]
-        value = searched(expression, record) if expression is not None else None
+        value = search_record(expression, record) if expression is not None else None
         if value is None or (isinstance(value, str) and not value.strip()):
             return self._mapping.defaults.get(cast("DefaultField", name))
         return value
@@ -154,7 +154,7 @@ class Reader:
         return split
 
 
-def searched(expression: ParsedResult, value: Any) -> Any:
+def search_record(expression: ParsedResult, value: Any) -> Any:
     """What `expression` finds in `value`; nothing where its types do not fit. Raises RejectedError with the mistake."""
     from jmespath.exceptions import JMESPathError
 
@@ -164,7 +164,7 @@ def searched(expression: ParsedResult, value: Any) -> Any:
         raise RejectedError(f"{expression.expression}: {' '.join(str(error).split())[:200]}") from None
 
 
-def validated(fields: Dict[str, Any]) -> Example:
+def validate_example(fields: Dict[str, Any]) -> Example:
     """The example that `fields` are; raises RejectedError with what the schema says."""
     try:
         return Example.model_validate(fields)

@@ -56,7 +56,7 @@ _SOURCES = (
 )
 
 
-def angle(request: Request) -> str:
+def diversity_hint(request: Request) -> str:
     """The angle for the idea of `request`: the same for the same seed, cell, slot and idea."""
     cell = request.cell
     draw = random.Random(f"{request.seed}/{cell.domain}/{cell.level}/{cell.decision}/{request.slot}/{request.idea}")

@@ -12,13 +12,13 @@ from ulid import ULID
 from core.config.task import Task
 from core.curriculum.cell import Cell
 from core.curriculum.knobs import knobs
-from core.generation.diversity_hints import angle
-from core.generation.source import Request, Written
+from core.generation.diversity_hints import diversity_hint
+from core.generation.source import Request, SourceResult
 from core.llm.capabilities import CapabilityStore
 from core.llm.client import Client
-from core.llm.limits import Budget, Pace
+from core.llm.limits import Budget, LimitPolicy
 from core.llm.prompts import load
-from core.llm.schemas import shape
+from core.llm.schemas import answer_schema
 from storage.schema import Candidate, Outcome
 
 _PROMPTS = Path(__file__).parent / "prompts"
@@ -46,7 +46,7 @@ class OpenAISource:
         project_dir: Path,
         capabilities: CapabilityStore,
         budget: Budget | None = None,
-        pace: Pace | None = None,
+        pace: LimitPolicy | None = None,
     ) -> None:
         model = task.models[model_name]
         self.max_in_flight = model.max_in_flight
@@ -55,7 +55,7 @@ class OpenAISource:
         self._decisions = {decision.name: decision for decision in task.decisions}
         self._generate = load(_PROMPTS / "generate-1.j2", task.prompts.generate, project_dir, _KNOWN)
         self._rewrite = load(_PROMPTS / "rewrite-1.j2", task.prompts.rewrite, project_dir, _KNOWN | {"draft"})
-        self._shape = shape(Candidate, task.labels)
+        self._shape = answer_schema(Candidate, task.labels)
         self._cut: Counter[tuple[Cell, int]] = Counter()
         self._client = Client(
             model,
@@ -66,7 +66,7 @@ class OpenAISource:
             pace=pace,
         )
 
-    async def write(self, request: Request) -> Written:
+    async def write(self, request: Request) -> SourceResult:
         """One candidate for `request`. Raises BudgetExhaustedError if it could cost more than is left."""
         prompt = self._generate if request.draft is None else self._rewrite
         place = (request.cell, request.slot)
@@ -77,7 +77,7 @@ class OpenAISource:
         )
         if answer.outcome is Outcome.TRUNCATED:
             self._cut[place] += 1
-        return Written(
+        return SourceResult(
             outcome=answer.outcome,
             family=family(request),
             candidate=answer.value,
@@ -102,7 +102,7 @@ class OpenAISource:
             "level": level,
             "decision": self._decisions[cell.decision],
             "knobs": knobs(level, cell.decision),
-            "angle": angle(request),
+            "angle": diversity_hint(request),
             "siblings": request.siblings,
             "critique": request.critique,
             "hint": request.hint,

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.attempts import Judged
+from storage.attempts import JudgedAttempt
 from storage.schema import Attempt, Outcome, Result, Verdict
 
 # The rate is that of the last two minutes, so that a pause or a slow start does not weigh on it for hours.
@@ -15,7 +15,7 @@ WINDOW_S = 120.0
 
 
 @dataclass
-class Figures:
+class GenerationFigures:
     """Counts of one run since its beginning, over all its resumptions. Money in the currency of the price table."""
 
     total: int
@@ -31,7 +31,7 @@ class Figures:
     _ends: deque[float] = field(default_factory=deque)
     _since: float = field(default_factory=time.monotonic)
 
-    def count_before(self, judged: Judged) -> None:
+    def count_before(self, judged: JudgedAttempt) -> None:
         """Count what an earlier worker of the run did."""
         self._count_attempt(judged.attempt)
         for verdict in judged.verdicts:

@@ -14,15 +14,15 @@ from aiolimiter import AsyncLimiter
 
 from core.curriculum.cell import Cell
 from core.curriculum.plan import current
-from core.generation.figures import Figures
+from core.generation.figures import GenerationFigures
 from core.generation.roles import judge_for, money_for, source_for
 from core.generation.slots import (
     FATAL,
     Assess,
     CellSlots,
-    Done,
     GiveUp,
     Slot,
+    SlotFilled,
     Write,
     next_step,
     unfilled,
@@ -32,10 +32,10 @@ from core.generation.start import GenerateParams
 from core.llm.limits import BudgetExhaustedError
 from core.qa import duplicates
 from core.qa.judge import Judge
-from core.qa.verdicts import assess, became, groups, near_duplicate
+from core.qa.verdicts import assess, example_of_attempt, groups, near_duplicate
 from core.runs.session import Ending, Session
 from storage import attempts, examples, shelves
-from storage.attempts import CONTENT_FAULTS, Judged
+from storage.attempts import CONTENT_FAULTS, JudgedAttempt
 from storage.schema import Attempt, Event, Example, Outcome, Result, RunState, Verdict
 
 # What is in flight when a stop is asked for may take this long; then it is dropped.
@@ -73,8 +73,8 @@ class _Filling:
         self._task = session.project.task
         self._db = session.connection
         self._seed = params.seed
-        self._history: dict[Slot, list[Judged]] = defaultdict(list)
-        self._figures = Figures(
+        self._history: dict[Slot, list[JudgedAttempt]] = defaultdict(list)
+        self._figures = GenerationFigures(
             sum(one.count for one in chosen), None if params.budget is None else float(params.budget)
         )
         for judged in attempts.of_run(self._db, session.run.id):
@@ -180,7 +180,7 @@ class _Filling:
             try:
                 self._figures.in_flight += 1
                 match step:
-                    case Done():
+                    case SlotFilled():
                         self._figures.closed()
                         return True
                     case GiveUp():
@@ -243,11 +243,11 @@ class _Filling:
         async with self._writing:
             await self._let_requests_go()
             attempts.add_attempt(self._db, attempt, written.flaw, rejection(attempt))
-        self._history[slot].append(Judged(attempt, ()))
+        self._history[slot].append(JudgedAttempt(attempt, ()))
         self._figures.attempted(attempt)
         return attempt
 
-    async def _assess(self, slot: Slot, judged: Judged) -> Verdict:
+    async def _assess(self, slot: Slot, judged: JudgedAttempt) -> Verdict:
         attempt = judged.attempt
         async with self._judging:
             await self._let_requests_go()
@@ -259,11 +259,11 @@ class _Filling:
             if twin is not None:
                 verdict = twin.model_copy(update={"usage": verdict.usage})
             else:
-                example = became(attempt, verdict)
+                example = example_of_attempt(attempt, verdict)
         attempts.add_verdict(self._db, verdict, example, rejection(attempt, verdict))
         if example is not None:
             self._corpus.add(example.id, duplicates.of_candidate(example), groups(slot.cell, example.family))
-        self._history[slot][-1] = Judged(attempt, (*judged.verdicts, verdict))
+        self._history[slot][-1] = JudgedAttempt(attempt, (*judged.verdicts, verdict))
         self._figures.judged(verdict)
         return verdict
 

@@ -9,7 +9,7 @@ from core.config.project import Project
 from core.generation.source import Source
 from core.generation.start import GenerateParams
 from core.qa.judge import Judge
-from storage.runs import Capabilities
+from storage.runs import StoredCapabilities
 
 if TYPE_CHECKING:
     from core.llm.limits import Budget
@@ -38,7 +38,7 @@ def source_for(
         project.task,
         params.source,
         project_dir=project.folder,
-        capabilities=Capabilities(connection),
+        capabilities=StoredCapabilities(connection),
         budget=budget,
     )
 
@@ -55,6 +55,6 @@ def judge_for(params: GenerateParams, project: Project, connection: sqlite3.Conn
         project.task,
         params.judge,
         project_dir=project.folder,
-        capabilities=Capabilities(connection),
+        capabilities=StoredCapabilities(connection),
         budget=budget,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from core.config.task import Limits
 from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan, apportion
-from storage.attempts import CONTENT_FAULTS, Judged
+from storage.attempts import CONTENT_FAULTS, JudgedAttempt
 from storage.schema import Candidate, Outcome, Result
 
 
@@ -44,11 +44,11 @@ class Write:
 class Assess:
     """Ask QA about the newest attempt."""
 
-    judged: Judged
+    judged: JudgedAttempt
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class SlotFilled:
     """The slot is filled."""
 
 
@@ -57,7 +57,7 @@ class GiveUp:
     """The slot has used up what the limits allow."""
 
 
-Step = Write | Assess | Done | GiveUp
+Step = Write | Assess | SlotFilled | GiveUp
 
 # After these another request would end the same way.
 FATAL = frozenset({Outcome.BAD_KEY, Outcome.QUOTA_EXHAUSTED, Outcome.BAD_REQUEST})
@@ -78,7 +78,7 @@ def choose(missing: Iterable[CellPlan], n: int | None, next_index: Mapping[Cell,
 
 
 def unfilled(
-    chosen: Iterable[CellSlots], history: Mapping[Slot, list[Judged]], missing: Mapping[Cell, int]
+    chosen: Iterable[CellSlots], history: Mapping[Slot, list[JudgedAttempt]], missing: Mapping[Cell, int]
 ) -> list[Slot]:
     """The slots that are still to be filled, round by round over the cells.
 
@@ -94,7 +94,7 @@ def unfilled(
     return [slot for _, _, slot in sorted(rounds, key=lambda item: item[:2])]
 
 
-def next_step(history: list[Judged], limits: Limits, revised: Judged | None = None) -> Step:
+def next_step(history: list[JudgedAttempt], limits: Limits, revised: JudgedAttempt | None = None) -> Step:
     """What comes next at a slot, given its attempts in order.
 
     The first is a rewrite of `revised`, an attempt of another slot, if there is one. Faults of an endpoint do not use
@@ -105,7 +105,7 @@ def next_step(history: list[Judged], limits: Limits, revised: Judged | None = No
     last = history[-1]
     number = last.attempt.number + 1
     if _passed(last):
-        return Done()
+        return SlotFilled()
     if last.attempt.outcome is Outcome.WRITTEN and last.final is None:
         return Assess(last)
     idea = last.attempt.idea
@@ -124,19 +124,19 @@ def next_step(history: list[Judged], limits: Limits, revised: Judged | None = No
     return Write(idea, number, critique=last.attempt.detail if _counts(last) else "")
 
 
-def _revise(judged: Judged) -> Write:
+def _revise(judged: JudgedAttempt) -> Write:
     critique = judged.final.critique if judged.final is not None else judged.attempt.detail
     return Write(0, 0, judged.attempt.id, judged.attempt.candidate, critique)
 
 
-def _passed(judged: Judged) -> bool:
+def _passed(judged: JudgedAttempt) -> bool:
     return judged.final is not None and judged.final.result is Result.PASSED
 
 
-def _counts(judged: Judged) -> bool:
+def _counts(judged: JudgedAttempt) -> bool:
     return judged.attempt.outcome is Outcome.WRITTEN or judged.attempt.outcome in CONTENT_FAULTS
 
 
-def _hopeless(judged: Judged) -> bool:
+def _hopeless(judged: JudgedAttempt) -> bool:
     """A near-duplicate is not mended by other words: it takes another idea."""
     return judged.final is not None and judged.final.reason == "near_duplicate"

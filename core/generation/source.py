@@ -30,7 +30,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class SourceResult:
     """The answer to a request: a candidate, or the outcome that names why there is none.
 
     `flaw` is a mistake that was planted on purpose; it is recorded apart from what QA sees.
@@ -53,7 +53,7 @@ class Source(Protocol):
     name: str
     max_in_flight: int
 
-    async def write(self, request: Request) -> Written:
+    async def write(self, request: Request) -> SourceResult:
         """One candidate for `request`. Faults of endpoints come back as outcomes; only bugs raise."""
         ...
 

@@ -57,7 +57,7 @@ class GenerateParams(BaseModel):
         )
 
 
-def start(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
+def start_generation(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
     """Start a generating run in a process of its own. Raises RunError with what to do instead."""
     asked = prepare(project.task, connection, params)
     slots = [[one.cell.domain, one.cell.level, one.cell.decision, one.first, one.count] for one in asked.cells]
@@ -65,7 +65,7 @@ def start(project: Project, connection: sqlite3.Connection, params: GeneratePara
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class GenerationPlan:
     """What a run is to fill. `cost` is what it may cost, from what the newest run of its kind did; None: unknown."""
 
     params: GenerateParams
@@ -78,7 +78,7 @@ class Asked:
         return sum(one.count for one in self.cells)
 
 
-def prepare(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> Asked:
+def prepare(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> GenerationPlan:
     """What a run with `params` would do if it began now. Raises RunError with what to do instead."""
     problems = check(task, params)
     if problems:
@@ -92,7 +92,7 @@ def prepare(task: Task, connection: sqlite3.Connection, params: GenerateParams) 
     if not chosen:
         raise RunError(nothing_missing(cells, params))
     each = _cost_of_one(connection, params)
-    return Asked(params, chosen, None if each is None else each * sum(one.count for one in chosen))
+    return GenerationPlan(params, chosen, None if each is None else each * sum(one.count for one in chosen))
 
 
 def _cost_of_one(connection: sqlite3.Connection, params: GenerateParams) -> float | None:

@@ -15,7 +15,7 @@ _STARTS = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class AnswerParts:
     """What a model said, apart from what it thought. `cut`: it was still thinking when the answer ended."""
 
     text: str
@@ -23,7 +23,7 @@ class Spoken:
     cut: bool = False
 
 
-def spoken(content: str, reasoning: str = "") -> Spoken:
+def split_thinking(content: str, reasoning: str = "") -> AnswerParts:
     """Set the thinking aside, in each form that servers use.
 
     Both tags; the closing one only (the chat template opened it); the opening one only (cut off: there is no
@@ -31,7 +31,7 @@ def spoken(content: str, reasoning: str = "") -> Spoken:
     """
     if isinstance(_decoded(content.strip()), dict):
         # A tag inside a string of the answer is part of the answer.
-        return Spoken(content.strip(), reasoning.strip())
+        return AnswerParts(content.strip(), reasoning.strip())
     thoughts, said, position, thinking = [reasoning], "", 0, False
     for tag in _TAG.finditer(content):
         piece, position = content[position : tag.start()], tag.end()
@@ -53,10 +53,10 @@ def spoken(content: str, reasoning: str = "") -> Spoken:
     else:
         said += rest
     said, thought = said.strip(), _joined(*thoughts)
-    return Spoken(said, thought, cut=(thinking and "{" not in said) or (not said and bool(thought)))
+    return AnswerParts(said, thought, cut=(thinking and "{" not in said) or (not said and bool(thought)))
 
 
-def objects(text: str) -> Iterator[dict[str, Any]]:
+def json_objects(text: str) -> Iterator[dict[str, Any]]:
     """Every JSON object in `text`, the likeliest answer first: all of it, then fenced blocks, then within prose.
 
     An object that holds others comes before them. NaN and Infinity are not JSON here.

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
-class Mode(StrEnum):
+class StructuredMode(StrEnum):
     """How structured output is asked for, the best first."""
 
     STRICT = "strict"  # response_format json_schema, strict
@@ -27,7 +27,7 @@ class Capabilities(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    mode: Mode = Mode.STRICT
+    mode: StructuredMode = StructuredMode.STRICT
     max_tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
     temperature: bool = True
     reasoning_effort: bool = True
@@ -62,17 +62,17 @@ _OLD = re.compile(_PATH + r"(?:gpt-3\.5-turbo|gpt-4$|gpt-4-|gpt-4o-2024-05-13$)"
 _OPENAI = re.compile(r"^https?://(?:[\w-]+\.)?api\.openai\.com(?:[:/]|$)")
 
 
-def known(base_url: str, model: str) -> Capabilities:
+def assumed_capabilities(base_url: str, model: str) -> Capabilities:
     """The best belief about a model before it is asked."""
     if _REASONING.match(model) and not _CHAT.match(model):
         return Capabilities(max_tokens_field="max_completion_tokens", temperature=False, thinks=True)
     if _OPENAI.match(base_url):
-        mode = Mode.OBJECT if _OLD.match(model) else Mode.STRICT
+        mode = StructuredMode.OBJECT if _OLD.match(model) else StructuredMode.STRICT
         return Capabilities(mode=mode, max_tokens_field="max_completion_tokens", reasoning_effort=False)
     return Capabilities()
 
 
-def remembered(data: dict[str, Any] | None) -> Capabilities | None:
+def stored_capabilities(data: dict[str, Any] | None) -> Capabilities | None:
     """The capabilities in `data` as they were saved; None if there are none, or none that this version can read."""
     if data is None:
         return None
@@ -83,9 +83,9 @@ def remembered(data: dict[str, Any] | None) -> Capabilities | None:
     return read if read.probed else None
 
 
-def lower(mode: Mode) -> Mode | None:
+def lower(mode: StructuredMode) -> StructuredMode | None:
     """The next best mode after `mode`; None after the last."""
-    modes = list(Mode)
+    modes = list(StructuredMode)
     following = modes[modes.index(mode) + 1 :]
     return following[0] if following else None
 

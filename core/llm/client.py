@@ -12,12 +12,23 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic
 from weakref import WeakKeyDictionary
 
-from core.config.task import Model, Price
+from core.config.task import EndpointSettings, Price
 from core.llm import prices
-from core.llm.capabilities import Capabilities, CapabilityStore, known, learn, remembered
-from core.llm.limits import Budget, Faltered, Gate, Limited, Pace, Reservation
-from core.llm.schemas import Shape
-from core.llm.wire import Fault, M, Messages, Reading, body, explained, fault, read, redacted, shown_url
+from core.llm.capabilities import Capabilities, CapabilityStore, assumed_capabilities, learn, stored_capabilities
+from core.llm.limits import Budget, Faltered, Limited, LimitPolicy, RequestLimiter, Reservation
+from core.llm.schemas import AnswerSchema
+from core.llm.wire import (
+    Fault,
+    M,
+    Messages,
+    WireResponse,
+    explained,
+    fault,
+    read_response,
+    redacted,
+    request_body,
+    shown_url,
+)
 from storage.schema import Outcome, Usage
 
 if TYPE_CHECKING:
@@ -46,7 +57,7 @@ class Answer(Generic[M]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply(Generic[M]):
+class Exchange(Generic[M]):
     """An answer with what only the machinery needs."""
 
     answer: Answer[M]
@@ -58,7 +69,7 @@ class Reply(Generic[M]):
 class Endpoint:
     """What all clients of one model at one endpoint share in an event loop."""
 
-    gate: Gate
+    gate: RequestLimiter
     capabilities: Capabilities | None = None
     probing: asyncio.Task[Answer[Any] | None] | None = None
 
@@ -67,11 +78,11 @@ _Key = tuple[str, str, int, int | None, int | None]
 _ENDPOINTS: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[_Key, Endpoint]] = WeakKeyDictionary()
 
 
-def _endpoint(model: Model, pace: Pace) -> Endpoint:
+def _endpoint(model: EndpointSettings, pace: LimitPolicy) -> Endpoint:
     shared = _ENDPOINTS.setdefault(asyncio.get_running_loop(), {})
     key = (model.base_url, model.model, model.max_in_flight, model.requests_per_minute, model.tokens_per_minute)
     if key not in shared:
-        shared[key] = Endpoint(Gate(model, pace))
+        shared[key] = Endpoint(RequestLimiter(model, pace))
     return shared[key]
 
 
@@ -84,13 +95,13 @@ class Client:
 
     def __init__(
         self,
-        model: Model,
+        model: EndpointSettings,
         *,
         capabilities: CapabilityStore,
         price_table: Mapping[str, Price],
         max_retries: int,
         budget: Budget | None = None,
-        pace: Pace | None = None,
+        pace: LimitPolicy | None = None,
     ) -> None:
         self.model = model
         self.url = shown_url(model.base_url)
@@ -98,14 +109,14 @@ class Client:
         self._price = prices.price_of(price_table, model.model, budgeted=budget is not None)
         self._budget = budget
         self._max_retries = max_retries
-        self._pace = pace or Pace()
+        self._pace = pace or LimitPolicy()
         self._openai: AsyncOpenAI | None = None
 
     def __repr__(self) -> str:
         return f"Client({self.model.model!r} at {self.url})"
 
     async def ask(
-        self, messages: Messages, shape: Shape[M] | None, *, max_output_tokens: int | None = None
+        self, messages: Messages, shape: AnswerSchema[M] | None, *, max_output_tokens: int | None = None
     ) -> Answer[M]:
         """The answer to `messages` (role and content each) as `shape`; None takes it in the model's own words.
 
@@ -122,8 +133,8 @@ class Client:
         endpoint = _endpoint(self.model, self._pace)
         most = max_output_tokens or self.model.max_output_tokens
         for _ in range(_LESSONS):
-            used = endpoint.capabilities or known(self.model.base_url, self.model.model)
-            reply = await self.send(body(self.model, used, messages, shape, most), shape, most)
+            used = endpoint.capabilities or assumed_capabilities(self.model.base_url, self.model.model)
+            reply = await self.send(request_body(self.model, used, messages, shape, most), shape, most)
             if not self._taught(endpoint, used, reply.fault):
                 break
         return reply.answer
@@ -149,7 +160,7 @@ class Client:
             client, self._openai = self._openai, None
             await client.close()
 
-    async def send(self, sent: dict[str, Any], shape: Shape[M] | None, most: int) -> Reply[M]:
+    async def send(self, sent: dict[str, Any], shape: AnswerSchema[M] | None, most: int) -> Exchange[M]:
         """Send a body, and again after faults that may pass, until `max_retries` are used up."""
         for tried in range(self._max_retries + 1):
             reply = await self._once(sent, shape, most)
@@ -168,7 +179,7 @@ class Client:
         """Make sure that the capabilities are known; an answer that says why not if they cannot be."""
         endpoint = _endpoint(self.model, self._pace)
         if endpoint.capabilities is None:
-            endpoint.capabilities = remembered(self._store.load(self.model.base_url, self.model.model))
+            endpoint.capabilities = stored_capabilities(self._store.load(self.model.base_url, self.model.model))
         if endpoint.capabilities is not None:
             return None
         if endpoint.probing is None:
@@ -196,7 +207,7 @@ class Client:
         self._store.save(self.model.base_url, self.model.model, learned.to_json())
         return True
 
-    async def _once(self, sent: dict[str, Any], shape: Shape[M] | None, most: int) -> Reply[M]:
+    async def _once(self, sent: dict[str, Any], shape: AnswerSchema[M] | None, most: int) -> Exchange[M]:
         """One request: through the gate, within the budget, and its outcome told to both."""
         gate = _endpoint(self.model, self._pace).gate
         size = (len(shape.text) if shape else 0) + sum(len(message["content"].encode()) for message in sent["messages"])
@@ -227,7 +238,7 @@ class Client:
             return None
         return await self._budget.reserve(prices.highest_cost(self._price, size, most))
 
-    def _charge(self, reply: Reply[M], reserved: Reservation | None) -> float:
+    def _charge(self, reply: Exchange[M], reserved: Reservation | None) -> float:
         """What a request takes from the budget: its cost, or all that was reserved where the cost is not known."""
         if reply.answer.usage.cost is not None or reserved is None:
             return reply.answer.usage.cost or 0.0
@@ -235,7 +246,7 @@ class Client:
         unknown = reply.fault is None or reply.answer.outcome is Outcome.TIMEOUT
         return reserved.amount if unknown else 0.0
 
-    async def _exchange(self, sent: dict[str, Any], shape: Shape[M] | None) -> Reply[M]:
+    async def _exchange(self, sent: dict[str, Any], shape: AnswerSchema[M] | None) -> Exchange[M]:
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         started = time.perf_counter()
@@ -255,12 +266,12 @@ class Client:
             cause = str(error.__cause__ or error) or type(error.__cause__).__name__
             detail = f"no connection to {self.url}: {cause}"
         else:
-            return self._answered(read(text, shape), time.perf_counter() - started)
+            return self._answered(read_response(text, shape), time.perf_counter() - started)
         detail = redacted(detail, self._key())
         usage = Usage(seconds=time.perf_counter() - started)
-        return Reply(Answer(found.outcome, detail=detail, usage=usage, model=self.model.model), found)
+        return Exchange(Answer(found.outcome, detail=detail, usage=usage, model=self.model.model), found)
 
-    def _answered(self, reading: Reading[M], seconds: float) -> Reply[M]:
+    def _answered(self, reading: WireResponse[M], seconds: float) -> Exchange[M]:
         usage = Usage(
             input_tokens=reading.input_tokens,
             output_tokens=reading.output_tokens,
@@ -269,7 +280,7 @@ class Client:
         )
         detail = redacted(reading.detail, self._key())
         answer = Answer(reading.outcome, reading.value, reading.raw, reading.thought, detail, usage, self.model.model)
-        return Reply(answer, None, reading.thinks)
+        return Exchange(answer, None, reading.thinks)
 
     def _connected(self) -> AsyncOpenAI:
         if self._openai is None:
@@ -300,7 +311,7 @@ class Client:
         return "" if key.isascii() and key.isprintable() else f"{self.model.key_env} holds characters no key has"
 
 
-def backoff(tried: int, pace: Pace, chance: float) -> float:
+def backoff(tried: int, pace: LimitPolicy, chance: float) -> float:
     """Seconds to wait after `tried` earlier tries: exponential, and by `chance` (0 to 1) between half and all of it."""
     most = min(pace.backoff_max_s, pace.backoff_s * 2.0**tried)
     return most * (0.5 + chance / 2)

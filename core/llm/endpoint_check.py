@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.config.task import Model, Price
+from core.config.task import EndpointSettings, Price
 from core.llm.capabilities import Capabilities, CapabilityStore
 from core.llm.client import Client
 from storage.schema import Outcome
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class EndpointCheck:
     """What came of asking a model. `ok` with its capabilities, or `outcome` and `detail` that say why not.
 
     `seconds` is the time of the last answer, `tokens_per_s` its speed; None where the server reports no usage.
@@ -30,7 +30,9 @@ class Checked:
     priced: bool
 
 
-async def check(model: Model, *, capabilities: CapabilityStore, prices: Mapping[str, Price]) -> Checked:
+async def check_endpoint(
+    model: EndpointSettings, *, capabilities: CapabilityStore, prices: Mapping[str, Price]
+) -> EndpointCheck:
     """Probe `model` whatever is remembered of it, and remember what is found. One try: faults come back at once."""
     client = Client(model, capabilities=capabilities, price_table=prices, max_retries=0)
     try:
@@ -38,7 +40,7 @@ async def check(model: Model, *, capabilities: CapabilityStore, prices: Mapping[
     finally:
         await client.close()
     tokens, seconds = answer.usage.output_tokens, answer.usage.seconds
-    return Checked(
+    return EndpointCheck(
         model=model.model,
         url=client.url,
         ok=found is not None,

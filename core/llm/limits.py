@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 from aiolimiter import AsyncLimiter
 
-from core.config.task import Model
+from core.config.task import EndpointSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class LimitPolicy:
     """How the limit of requests in flight moves, and how long to wait after faults. Times in seconds."""
 
     start: int = 20
@@ -73,12 +73,12 @@ class Faltered:
 FlowEvent = Succeeded | Limited | Faltered
 
 
-def first_flow(ceiling: int, pace: Pace) -> Flow:
+def first_flow(ceiling: int, pace: LimitPolicy) -> Flow:
     """Where an endpoint starts, with at most `ceiling` (>= 1) requests in flight."""
     return Flow(limit=min(pace.start, ceiling), ceiling=ceiling)
 
 
-def next_limit(flow: Flow, event: FlowEvent, pace: Pace) -> Flow:
+def next_limit(flow: Flow, event: FlowEvent, pace: LimitPolicy) -> Flow:
     """The flow after `event`. The limit stays within 1 and the ceiling."""
     match event:
         case Faltered():
@@ -100,10 +100,10 @@ def next_limit(flow: Flow, event: FlowEvent, pace: Pace) -> Flow:
             return replace(flow, limit=min(grown, float(flow.ceiling)), clean=0)
 
 
-class Gate:
+class RequestLimiter:
     """Lets requests to one model of one endpoint through, as many and as fast as it bears. One event loop only."""
 
-    def __init__(self, model: Model, pace: Pace) -> None:
+    def __init__(self, model: EndpointSettings, pace: LimitPolicy) -> None:
         self.pace = pace
         self.flow = first_flow(model.max_in_flight, pace)
         self.in_flight = 0

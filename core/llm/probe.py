@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.llm.capabilities import Capabilities, Mode, known, learn, lower
-from core.llm.schemas import Shape, shape
-from core.llm.wire import Messages, body
+from core.llm.capabilities import Capabilities, StructuredMode, assumed_capabilities, learn, lower
+from core.llm.schemas import AnswerSchema, answer_schema
+from core.llm.wire import Messages, request_body
 from storage.schema import Outcome
 
 if TYPE_CHECKING:
@@ -38,13 +38,15 @@ class _Birds(BaseModel):
     decision: str
 
 
-SHAPE: Shape[_Birds] = shape(_Birds, ["HERON", "EGRET"])
+SHAPE: AnswerSchema[_Birds] = answer_schema(_Birds, ["HERON", "EGRET"])
 
 
-def question(mode: Mode) -> Messages:
+def question(mode: StructuredMode) -> Messages:
     """What the probe asks. It says nothing of the fields, so that a server which ignores the schema is found out."""
     words = "Describe two birds that wade, in a few words" + (
-        ", and decide for the heron or the egret." if mode in {Mode.OBJECT, Mode.PROMPT} else ". Answer in JSON."
+        ", and decide for the heron or the egret."
+        if mode in {StructuredMode.OBJECT, StructuredMode.PROMPT}
+        else ". Answer in JSON."
     )
     return [{"role": "system", "content": "You answer briefly."}, {"role": "user", "content": words}]
 
@@ -52,11 +54,11 @@ def question(mode: Mode) -> Messages:
 async def probe(client: Client) -> tuple[Capabilities | None, Answer[Any]]:
     """What works, and the last answer; None if the endpoint cannot be asked (the answer's outcome says why)."""
     model = client.model
-    believed = known(model.base_url, model.model)
+    believed = assumed_capabilities(model.base_url, model.model)
     cut_before = False
     for _ in range(_QUESTIONS):
         tokens = model.max_output_tokens if believed.thinks else min(_TOKENS, model.max_output_tokens)
-        reply = await client.send(body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
+        reply = await client.send(request_body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
         answer = reply.answer
         if answer.outcome in {Outcome.BAD_REQUEST, Outcome.SERVER_ERROR} and reply.fault is not None:
             # Some servers answer 500 to a format they do not know.
@@ -81,12 +83,12 @@ async def probe(client: Client) -> tuple[Capabilities | None, Answer[Any]]:
     return None, answer
 
 
-def works(mode: Mode, outcome: Outcome, raw: str) -> bool:
+def works(mode: StructuredMode, outcome: Outcome, raw: str) -> bool:
     """Whether an answer shows that the server heeds `mode`.
 
     Bare JSON is all that json_object promises, and the prompt alone promises nothing: there the answers are judged
     one by one.
     """
-    if outcome is Outcome.WRITTEN or mode is Mode.PROMPT:
+    if outcome is Outcome.WRITTEN or mode is StructuredMode.PROMPT:
         return True
-    return mode is Mode.OBJECT and outcome is Outcome.SCHEMA_VIOLATION and raw.lstrip().startswith("{")
+    return mode is StructuredMode.OBJECT and outcome is Outcome.SCHEMA_VIOLATION and raw.lstrip().startswith("{")

@@ -30,7 +30,7 @@ class UnfitError(ValueError):
 
 
 @dataclass(frozen=True)
-class Shape(Generic[M]):
+class AnswerSchema(Generic[M]):
     """What an answer is to look like: made once, used for every request.
 
     `schema` is strict: the root an object, every field required, nothing additional, fields in the model's order.
@@ -54,14 +54,14 @@ class Shape(Generic[M]):
         return read
 
 
-def shape(model: type[M], labels: list[str] | None = None) -> Shape[M]:
+def answer_schema(model: type[M], labels: list[str] | None = None) -> AnswerSchema[M]:
     """The shape of answers that are a `model`; `labels` are the values that its field `decision` may have."""
     raw = model.model_json_schema()
     schema = _strict(raw, raw.get("$defs", {}))
     if labels and "decision" in schema["properties"]:
         schema["properties"]["decision"]["enum"] = list(labels)
     text = json.dumps(schema, ensure_ascii=False)
-    return Shape(model.__name__.lower().strip("_"), model, schema, tuple(labels or ()), text)
+    return AnswerSchema(model.__name__.lower().strip("_"), model, schema, tuple(labels or ()), text)
 
 
 def _strict(node: Any, definitions: dict[str, Any]) -> Any:

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
-from core.config.task import Model
-from core.llm.answers import objects, spoken
-from core.llm.capabilities import Capabilities, Mode
-from core.llm.schemas import Shape, UnfitError
+from core.config.task import EndpointSettings
+from core.llm.answers import json_objects, split_thinking
+from core.llm.capabilities import Capabilities, StructuredMode
+from core.llm.schemas import AnswerSchema, UnfitError
 from storage.schema import Outcome
 
 M = TypeVar("M", bound=BaseModel)
@@ -27,12 +27,16 @@ _RAW = 100_000
 _SAID = 500
 
 
-def body(
-    model: Model, capabilities: Capabilities, messages: Messages, shape: Shape[M] | None, max_output_tokens: int
+def request_body(
+    model: EndpointSettings,
+    capabilities: Capabilities,
+    messages: Messages,
+    shape: AnswerSchema[M] | None,
+    max_output_tokens: int,
 ) -> dict[str, Any]:
     """The JSON body of a request that asks for `shape` (None: for words), within what the endpoint is capable of."""
     asked = list(messages)
-    if shape is not None and capabilities.mode in {Mode.OBJECT, Mode.PROMPT}:
+    if shape is not None and capabilities.mode in {StructuredMode.OBJECT, StructuredMode.PROMPT}:
         asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n\n{_in_words(shape)}"}
     if not capabilities.system_role:
         asked = without_system(asked)
@@ -44,24 +48,24 @@ def body(
     if shape is None:
         return made
     match capabilities.mode:
-        case Mode.STRICT:
+        case StructuredMode.STRICT:
             named = {"name": shape.name, "strict": True, "schema": shape.schema}
             made["response_format"] = {"type": "json_schema", "json_schema": named}
-        case Mode.SCHEMA:
+        case StructuredMode.SCHEMA:
             made["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": shape.name, "schema": shape.schema},
             }
-        case Mode.OBJECT_SCHEMA:
+        case StructuredMode.OBJECT_SCHEMA:
             made["response_format"] = {"type": "json_object", "schema": shape.schema}
-        case Mode.OBJECT:
+        case StructuredMode.OBJECT:
             made["response_format"] = {"type": "json_object"}
-        case Mode.PROMPT:
+        case StructuredMode.PROMPT:
             pass
     return made
 
 
-def _in_words(shape: Shape[M]) -> str:
+def _in_words(shape: AnswerSchema[M]) -> str:
     return (
         "Answer with one JSON object and nothing else: no introduction, no code fence. It satisfies this JSON schema "
         f"(an instance of it is wanted, not the schema):\n{shape.text}"
@@ -78,7 +82,7 @@ def without_system(messages: Messages) -> Messages:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading(Generic[M]):
+class WireResponse(Generic[M]):
     """What a response of status 200 says. Counts of tokens are None where the server reports none.
 
     `raw` is the answer as it came, `thought` what the server sent apart as thinking.
@@ -94,7 +98,7 @@ class Reading(Generic[M]):
     thinks: bool = False
 
 
-def read(text: str, shape: Shape[M] | None) -> Reading[M]:
+def read_response(text: str, shape: AnswerSchema[M] | None) -> WireResponse[M]:
     """Read the text of a response as a completion of `shape`; without one, whatever was said will do.
 
     A refusal and an answer that was cut off are never read as JSON.
@@ -106,15 +110,15 @@ def read(text: str, shape: Shape[M] | None) -> Reading[M]:
         content = _plain(message.get("content"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         detail = f"the server answered with something that is no chat completion: {_said(text)!r}"
-        return Reading(Outcome.BAD_REQUEST, raw=text[:_RAW], detail=f"{detail}; base_url usually ends in /v1")
+        return WireResponse(Outcome.BAD_REQUEST, raw=text[:_RAW], detail=f"{detail}; base_url usually ends in /v1")
     usage = payload.get("usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
     thought = _plain(message.get("reasoning_content") or message.get("reasoning"))
-    said = spoken(content, thought)
+    said = split_thinking(content, thought)
     thinks = bool(said.thinking) or bool(_reasoning_tokens(usage))
 
-    def ended(outcome: Outcome, detail: str, raw: str = content) -> Reading[M]:
-        return Reading(outcome, None, raw[:_RAW], thought[:_RAW], detail, *counts, thinks)
+    def ended(outcome: Outcome, detail: str, raw: str = content) -> WireResponse[M]:
+        return WireResponse(outcome, None, raw[:_RAW], thought[:_RAW], detail, *counts, thinks)
 
     refusal = message.get("refusal")
     if refusal:
@@ -131,7 +135,7 @@ def read(text: str, shape: Shape[M] | None) -> Reading[M]:
     if shape is None:
         return ended(Outcome.WRITTEN, "")
     problem = ""
-    for found in objects(said.text):
+    for found in json_objects(said.text):
         try:
             return replace(ended(Outcome.WRITTEN, ""), value=shape.read(found))
         except UnfitError as error:

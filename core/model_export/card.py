@@ -11,13 +11,13 @@ import tomlkit
 
 from core.config.case import Mode
 from core.config.project import Project
-from core.exchange.card import Counted, crossed, limits
+from core.exchange.card import ExportCounts, crossed, limits
 from core.exchange.export import batches
 from core.exchange.markdown import block, licence_lines, quoted, table, text
-from core.models.prompting import Asking, answered
-from core.models.trained import Trained, lineage, trained
-from core.training.comparison import FIGURES, in_short, in_words
-from core.training.comparison import table as compared
+from core.models.prompting import Prompting, target_answer
+from core.models.trained import TrainedModel, lineage, trained_models
+from core.training.comparison import FIGURES, describe_row, in_short
+from core.training.comparison import comparison_table as compared
 from storage import runs, splits
 from storage.database import snapshot
 from storage.examples import Filter
@@ -41,7 +41,7 @@ _FIRST = 300
 def card(
     project: Project,
     connection: sqlite3.Connection,
-    one: Trained,
+    one: TrainedModel,
     params: ExportParams,
     files: Mapping[str, str],
     base: str,
@@ -49,7 +49,7 @@ def card(
 ) -> str:
     """The card of `one` as `params` exports it; `files` and `base_files` are weights with their SHA-256."""
     task, format_ = project.task, params.format.value
-    line = lineage(trained(project, connection), one)
+    line = lineage(trained_models(project, connection), one)
     with snapshot(connection):
         data, counted, families = _data(project, connection)
     parts = [
@@ -87,13 +87,13 @@ def _header(licence: str, base: str, format_: str) -> str:
     return "\n".join([*lines, "---"])
 
 
-def _use(project: Project, one: Trained, format_: str, base: str) -> str:
+def _use(project: Project, one: TrainedModel, format_: str, base: str) -> str:
     mode = one.recipe.mode
-    asking = Asking(project.task, mode, project.folder)
+    asking = Prompting(project.task, mode, project.folder)
     piece = Evidence(source=_SOURCE, content=_CONTENT, relevance=1.0)
     messages = asking.messages(_HYPOTHESIS, [piece])
     prompt = "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
-    shape = answered(mode, "WHY", project.task.labels[0], 0.9)
+    shape = target_answer(mode, "WHY", project.task.labels[0], 0.9)
     how = (
         "It answers with the decision alone; the probabilities of the decisions as answers are its confidence."
         if mode is Mode.DIRECT
@@ -126,10 +126,10 @@ def _use(project: Project, one: Trained, format_: str, base: str) -> str:
     )
 
 
-def _data(project: Project, connection: sqlite3.Connection) -> tuple[str, Counted, dict[str, int]]:
+def _data(project: Project, connection: sqlite3.Connection) -> tuple[str, ExportCounts, dict[str, int]]:
     """What the project holds for training and measuring, now."""
     where = Filter(status=(Status.ACCEPTED.value,), split=splits.SPLITS)
-    counted = Counted()
+    counted = ExportCounts()
     for batch in batches(connection, where):
         counted.add(batch)
     kin = splits.family_counts(connection, where)
@@ -155,7 +155,7 @@ def _data(project: Project, connection: sqlite3.Connection) -> tuple[str, Counte
     return "\n\n".join(parts), counted, families
 
 
-def _phase(connection: sqlite3.Connection, one: Trained) -> str:
+def _phase(connection: sqlite3.Connection, one: TrainedModel) -> str:
     """The recipe of a phase, and what its run said of the data that it used."""
     said = [
         event.message
@@ -169,7 +169,7 @@ def _phase(connection: sqlite3.Connection, one: Trained) -> str:
     return "\n\n".join([*lines, *(text(each) for each in said), block(recipe.strip(), "toml")])
 
 
-def _measured(project: Project, connection: sqlite3.Connection, one: Trained) -> str:
+def _measured(project: Project, connection: sqlite3.Connection, one: TrainedModel) -> str:
     """The table after training, of the run and those that it started from."""
     run = runs.get(connection, one.run)
     found = compared(project, connection, [run] if run else [])
@@ -180,7 +180,7 @@ def _measured(project: Project, connection: sqlite3.Connection, one: Trained) ->
         "Intervals are of 95 %; those of Brier and ECE are bootstraps over families.",
         table(
             ["", "model", "mode", *FIGURES],
-            [(row.what, row.model, row.mode.value, *in_words(row)) for row in found.rows],
+            [(row.what, row.model, row.mode.value, *describe_row(row)) for row in found.rows],
         ),
     ]
     if found.pairs:
@@ -204,7 +204,7 @@ def _measured(project: Project, connection: sqlite3.Connection, one: Trained) ->
     return "\n\n".join(parts)
 
 
-def _limits(one: Trained, format_: str) -> list[str]:
+def _limits(one: TrainedModel, format_: str) -> list[str]:
     found = [
         "It answers this one question, asked in this one form; of anything else it knows no more than its base.",
         "What was measured holds for cases like those that it was measured on: on others, its confidence least of all.",

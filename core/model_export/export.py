@@ -16,15 +16,14 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from core.config.project import Project
-from core.config.task import Local
-from core.exchange import atomic_write
-from core.exchange.atomic_write import PlaceError, UnwrittenError, placed
+from core.config.task import LocalSettings
+from core.exchange.atomic_write import PlaceError, UnwrittenError, atomic_write, check_target
 from core.models import resolve
 from core.models.model_files import MissingError, locate
 from core.models.registry import INSTALL
 from core.models.registry import missing as missing_packages
-from core.models.trained import Trained, missing, trained
-from core.models.weights import SAFE, WeightsError, check, check_adapter, plain
+from core.models.trained import TrainedModel, missing, trained_models
+from core.models.weights import SAFE, WeightsError, check_adapter, find_weights, open_plain
 from core.runs.control import RunError
 from core.runs.launch import launch
 from core.runs.session import Ending, Session
@@ -68,12 +67,12 @@ class _StoppedError(Exception):
     """Someone asked the run to stop."""
 
 
-def start(project: Project, connection: sqlite3.Connection, params: ExportParams) -> Run:
+def start_export(project: Project, connection: sqlite3.Connection, params: ExportParams) -> Run:
     """Start an export in a process of its own. Raises RunError with what to do instead."""
-    name = resolve.named(project, connection, params.model)
-    one = trained(project, connection).get(name)
+    name = resolve.resolve_name(project, connection, params.model)
+    one = trained_models(project, connection).get(name)
     if one is None:
-        there = ", ".join(trained(project, connection)) or "none yet: `sidequest train run RECIPE` makes one"
+        there = ", ".join(trained_models(project, connection)) or "none yet: `sidequest train run RECIPE` makes one"
         raise RunError(f"{params.model} was not trained here, and only what was trained is exported: {there}")
     if problem := missing(project, one):
         raise RunError(f"{name}: {problem}")
@@ -87,7 +86,7 @@ def start(project: Project, connection: sqlite3.Connection, params: ExportParams
     if not params.licence.isprintable() or len(params.licence) > 200:
         raise RunError("--licence: a name such as CC-BY-4.0, in one line of at most 200 characters")
     try:
-        atomic_write.check(params.output.resolve(), params.overwrite, FILES)
+        check_target(params.output.resolve(), params.overwrite, FILES)
     except PlaceError as error:
         raise RunError(str(error)) from None
     told = params.model_copy(update={"model": name, "output": params.output.resolve()})
@@ -102,7 +101,7 @@ async def export(session: Session) -> Ending:
 def _export(session: Session) -> Ending:
     params = ExportParams.model_validate(session.run.params)
     with closing(database.connect(session.project.database)) as connection:
-        one = trained(session.project, connection).get(params.model)
+        one = trained_models(session.project, connection).get(params.model)
         if one is None or one.local is None or (problem := missing(session.project, one)):
             return Ending(RunState.FAILED, f"{params.model}: {problem if one and one.local else 'it is gone'}")
 
@@ -125,8 +124,8 @@ def written(
     project: Project,
     connection: sqlite3.Connection,
     params: ExportParams,
-    one: Trained,
-    local: Local,
+    one: TrainedModel,
+    local: LocalSettings,
     step: Callable[[int, str], None] = lambda *_: None,
 ) -> dict[str, str]:
     """Write the folder; returns the SHA-256 of each of its weights. `step` is told how far it is, from 0 to 3.
@@ -138,7 +137,7 @@ def written(
     step(0, "looks at the base")
     base, adapter = locate(project.folder, local), project.folder / one.adapter
     check_adapter(adapter)
-    with placed(params.output, overwrite=params.overwrite, folder=FILES) as part:
+    with atomic_write(params.output, overwrite=params.overwrite, folder=FILES) as part:
         step(1, "opens the model")
         if params.format is ModelFormat.ADAPTER:
             _adapter(adapter, part, upstream(local, base))
@@ -170,10 +169,10 @@ def merged(base: Path, adapter: Path) -> tuple[Any, Any]:
     import torch
     from transformers import AutoTokenizer
 
-    location = check(base)
+    location = find_weights(base)
     kind = torch.float32 if _wide(base) else torch.bfloat16
     try:
-        model = plain(location, kind)
+        model = open_plain(location, kind)
         model = peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
         tokenizer = AutoTokenizer.from_pretrained(**location, **SAFE)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
@@ -181,7 +180,7 @@ def merged(base: Path, adapter: Path) -> tuple[Any, Any]:
     return model.eval(), tokenizer
 
 
-def upstream(local: Local, base: Path) -> str:
+def upstream(local: LocalSettings, base: Path) -> str:
     """What the base is called elsewhere: never a path of this machine."""
     if local.hub is not None:
         return local.hub

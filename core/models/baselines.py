@@ -19,7 +19,7 @@ _AT_A_TIME = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class LabelledCase:
     """A labelled case to learn from."""
 
     case: Case
@@ -95,7 +95,7 @@ class BagOfWords(Baseline):
     fewer than two decisions.
     """
 
-    def __init__(self, labels: Sequence[str], lessons: Sequence[Lesson]) -> None:
+    def __init__(self, labels: Sequence[str], lessons: Sequence[LabelledCase]) -> None:
         super().__init__("bag-of-words", labels)
         if len({lesson.label for lesson in lessons}) < 2:
             raise ValueError("bag-of-words needs accepted examples of two decisions at least in the train split")
@@ -119,7 +119,7 @@ class BagOfWords(Baseline):
         return found
 
 
-def shares(lessons: Sequence[Lesson]) -> Counter[str]:
+def shares(lessons: Sequence[LabelledCase]) -> Counter[str]:
     """How often each label is there."""
     return Counter(lesson.label for lesson in lessons)
 

@@ -25,7 +25,7 @@ class StoppedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Completion:
     """What a model wrote to one prompt. `whole`: it came to an end, and was not cut at the limit."""
 
     ids: list[int]
@@ -89,7 +89,7 @@ class Decoder:
         ended: Callable[[str], bool],
         sampling: Sampling = Sampling(),
         times: int = 1,
-    ) -> list[Written]:
+    ) -> list[Completion]:
         """What the model writes to each prompt, all of which begin with `prefix`; `times` to each, side by side.
 
         A row ends with one of `ends`, which is not part of its ids, with a text of which `ended` says so, or after
@@ -97,7 +97,7 @@ class Decoder:
         """
         draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
         written: list[list[int]] = [[] for _ in range(len(prompts) * times)]
-        answers: dict[int, Written] = {}
+        answers: dict[int, Completion] = {}
         # Neighbours of like length are read together, with little padding.
         order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
         batch, logits = self._read([prompts[at] for at in order], prefix, limit)
@@ -206,14 +206,14 @@ class Decoder:
         ).logits
         return logits
 
-    def _take(self, ids: list[int], token: int, limit: int, ended: Callable[[str], bool]) -> Written | None:
+    def _take(self, ids: list[int], token: int, limit: int, ended: Callable[[str], bool]) -> Completion | None:
         """Add a token to a row; what was written, if that is its end."""
         if token in self.ends:
-            return Written(ids, self.text(ids), whole=True)
+            return Completion(ids, self.text(ids), whole=True)
         ids.append(token)
         text = self.text(ids)
         whole = ended(text)
-        return Written(ids, text, whole) if whole or len(ids) == limit else None
+        return Completion(ids, text, whole) if whole or len(ids) == limit else None
 
 
 def _around(mask: torch.Tensor, known: int, room: int) -> torch.Tensor:

@@ -9,10 +9,10 @@ from core.config.case import Case, Mode
 from core.config.task import Task
 from core.llm.capabilities import CapabilityStore
 from core.llm.client import Answer, Client
-from core.llm.limits import Budget, Pace
-from core.llm.schemas import shape
+from core.llm.limits import Budget, LimitPolicy
+from core.llm.schemas import answer_schema
 from core.models.model import Reply
-from core.models.prompting import Asking, Judgement
+from core.models.prompting import Judgement, Prompting
 
 
 class EndpointModel:
@@ -31,14 +31,14 @@ class EndpointModel:
         project_dir: Path,
         capabilities: CapabilityStore,
         budget: Budget | None = None,
-        pace: Pace | None = None,
+        pace: LimitPolicy | None = None,
     ) -> None:
         model = task.models[name]
         self.name = name
         self.max_in_flight = model.max_in_flight
-        self._asking = Asking(task, mode, project_dir)
+        self._asking = Prompting(task, mode, project_dir)
         self.prompt_version = self._asking.version
-        self._shape = shape(Judgement, task.labels) if mode is Mode.SCHEMA else None
+        self._shape = answer_schema(Judgement, task.labels) if mode is Mode.SCHEMA else None
         self._client = Client(
             model,
             capabilities=capabilities,

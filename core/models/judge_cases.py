@@ -17,7 +17,7 @@ from core.exchange.record_reader import fingerprint
 from core.llm.limits import Budget
 from core.models import resolve
 from core.models.model import Model, Reply
-from core.models.parse_answer import read
+from core.models.parse_answer import parse_answer
 from storage.schema import Evidence, PredictionOutcome, Text, Usage
 
 
@@ -25,7 +25,7 @@ class CaseError(ValueError):
     """What was given is no case; `str()` of it says why."""
 
 
-def piece(text: str) -> dict[str, str]:
+def parse_evidence(text: str) -> dict[str, str]:
     """A piece of evidence that is written as 'source: text'; raises ValueError."""
     source, colon, content = (part.strip() for part in text.partition(":"))
     if not (colon and source and content):
@@ -38,13 +38,13 @@ class _Piece(BaseModel):
     content: Text = Field(min_length=1)
 
 
-class Asked(BaseModel):
+class CaseInput(BaseModel):
     """A case as a person or a program gives it; what else its object holds is not looked at."""
 
     hypothesis: Text = Field(min_length=1)
-    evidence: list[Annotated[_Piece, BeforeValidator(lambda one: piece(one) if isinstance(one, str) else one)]] = Field(
-        min_length=1
-    )
+    evidence: list[
+        Annotated[_Piece, BeforeValidator(lambda one: parse_evidence(one) if isinstance(one, str) else one)]
+    ] = Field(min_length=1)
     id: str | int | None = None
 
     @property
@@ -56,7 +56,7 @@ class Asked(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class CaseJudgement:
     """What a model says of a case. There is a decision if `outcome` is ANSWERED, and only then.
 
     `confidence` is what the model states, or else the probability of its decision: `basis` says which ('stated',
@@ -77,10 +77,10 @@ class Judged:
     usage: Usage
 
 
-def asked(given: Any) -> Asked:
+def parse_case(given: Any) -> CaseInput:
     """A case out of what JSON says; raises CaseError, with every mistake."""
     try:
-        return Asked.model_validate(given)
+        return CaseInput.model_validate(given)
     except ValidationError as error:
         found = []
         for detail in error.errors():
@@ -92,7 +92,7 @@ def asked(given: Any) -> Asked:
         raise CaseError("; ".join(found)) from None
 
 
-class Judge:
+class CaseJudge:
     """A model of the project, open. Raises ModelError, PromptError, UnpricedError; opening one takes seconds."""
 
     def __init__(self, project: Project, connection: sqlite3.Connection, name: str, mode: Mode) -> None:
@@ -107,7 +107,7 @@ class Judge:
         """The model's own name."""
         return self._model.name
 
-    async def answers(self, given: Sequence[Asked]) -> AsyncIterator[Judged]:
+    async def answers(self, given: Sequence[CaseInput]) -> AsyncIterator[CaseJudgement]:
         """An answer to each of `given`, as they come: in another order, where that is quicker.
 
         Raises BudgetExhaustedError, after what was answered before.
@@ -135,13 +135,13 @@ class Judge:
         """Let go of the model."""
         await self._model.close()
 
-    def _judged(self, one: Asked, reply: Reply) -> Judged:
-        said = read(reply.raw, reply.thought, reply.outcome, self._labels)
+    def _judged(self, one: CaseInput, reply: Reply) -> CaseJudgement:
+        said = parse_answer(reply.raw, reply.thought, reply.outcome, self._labels)
         given = None if reply.probabilities is None else dict(reply.probabilities)
         sure, basis = said.confidence, "none" if said.confidence is None else "stated"
         if sure is None and given and said.decision is not None:
             sure, basis = given[said.decision], "probability"
-        return Judged(
+        return CaseJudgement(
             id=one.id,
             model=self._model.name,
             mode=self.mode,

@@ -28,7 +28,7 @@ ROWS = 64
 
 
 @dataclass(frozen=True)
-class Asking:
+class LocalPrompting:
     """How a model is asked. `ended` tells of the text so far whether the decision stands in it.
 
     `limit` is how many tokens an answer may have. At a `temperature` of 0 the likeliest answer is taken, else one at
@@ -55,7 +55,7 @@ class LocalModel:
 
     max_in_flight = 1  # a second batch would wait for the same processor
 
-    def __init__(self, name: str, weights: Weights, asking: Asking) -> None:
+    def __init__(self, name: str, weights: Weights, asking: LocalPrompting) -> None:
         from core.models.decoding import Decoder, Prefix
 
         self.name = name

@@ -6,7 +6,7 @@ import importlib.util
 import os
 from pathlib import Path
 
-from core.config.task import Local
+from core.config.task import LocalSettings
 
 _WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 
@@ -15,7 +15,7 @@ class MissingError(ValueError):
     """The files of a model are not there; the message says what to do."""
 
 
-def locate(folder: Path, local: Local) -> Path:
+def locate(folder: Path, local: LocalSettings) -> Path:
     """The folder or GGUF file of `local`; paths are relative to the project's `folder`.
 
     A model of the hub is downloaded where the hub's library keeps its files, unless it is there already: that a project

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.models import gguf_header
-from core.models.weights import WeightsError, check
+from core.models.weights import WeightsError, find_weights
 
 # The layers of a GGUF file by the names that they have elsewhere.
 _NAMES = {
@@ -33,7 +33,7 @@ class Linear:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelSize:
     """A causal language model in numbers.
 
     `weights` are all, in `stored` bytes on disk; `linear` are the layers an adapter can be put on, without the output.
@@ -57,16 +57,16 @@ class Shape:
         return sum(one.enters * one.leaves for one in self.linear)
 
 
-def shape_of(path: Path) -> Shape:
+def model_size(path: Path) -> ModelSize:
     """The shape of the model at `path`, a folder or a GGUF file; raises WeightsError."""
-    check(path)
+    find_weights(path)
     try:
         return _of_gguf(path) if path.is_file() else _of_folder(path)
     except (KeyError, ValueError, TypeError, OSError, struct.error) as error:
         raise WeightsError(f"the size of the model {path} cannot be read: {error}") from error
 
 
-def _of_folder(folder: Path) -> Shape:
+def _of_folder(folder: Path) -> ModelSize:
     told = json.loads((folder / "config.json").read_text())
     config: dict[str, Any] = told.get("text_config", told)
     shapes: dict[str, list[int]] = {}
@@ -81,7 +81,7 @@ def _of_folder(folder: Path) -> Shape:
     )
     heads = int(config["num_attention_heads"])
     hidden = int(config["hidden_size"])
-    return Shape(
+    return ModelSize(
         weights=sum(_product(size) for size in shapes.values()),
         stored=stored,
         linear=linear,
@@ -104,7 +104,7 @@ def header(file: Path) -> dict[str, Any]:
     return found
 
 
-def _of_gguf(file: Path) -> Shape:
+def _of_gguf(file: Path) -> ModelSize:
     told, sizes = gguf_header.read(file)
     kind = told["general.architecture"]
     hidden, heads = int(told[f"{kind}.embedding_length"]), int(told[f"{kind}.attention.head_count"])
@@ -113,7 +113,7 @@ def _of_gguf(file: Path) -> Shape:
         for name, size in sorted(sizes.items())
         if len(size) == 2 and name.endswith(".weight") and not _outer(name)
     )
-    return Shape(
+    return ModelSize(
         weights=sum(_product(size) for size in sizes.values()),
         stored=file.stat().st_size,
         linear=linear,

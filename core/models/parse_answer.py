@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from core.llm.answers import objects, spoken
+from core.llm.answers import json_objects, split_thinking
 from storage.schema import Outcome, PredictionOutcome
 
 READER = 1
@@ -47,7 +47,7 @@ _FILLING = " \t\r\n*_`\"'“”‘’.,;:!?()[]{}<>#-–—|\\"
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ParsedAnswer:
     """What an answer says; `decision` is one of the task's labels and only there if `outcome` is ANSWERED."""
 
     outcome: PredictionOutcome
@@ -69,26 +69,30 @@ _ENDED = {
 }
 
 
-def read(raw: str, thought: str, ended: Outcome, labels: Sequence[str]) -> Read:
+def parse_answer(raw: str, thought: str, ended: Outcome, labels: Sequence[str]) -> ParsedAnswer:
     """What `raw` decides among `labels`; `thought` is what came apart from it, `ended` how the request did.
 
     An answer that was cut off or refused is never searched for a decision, and neither is thinking. Of several
     decisions in words the last one counts: a model that corrects itself means the correction.
     """
     if ended in _ENDED:
-        return Read(_ENDED[ended])
-    said = spoken(raw, thought)
+        return ParsedAnswer(_ENDED[ended])
+    said = split_thinking(raw, thought)
     if said.cut:
-        return Read(PredictionOutcome.TRUNCATED, rationale=said.thinking)
+        return ParsedAnswer(PredictionOutcome.TRUNCATED, rationale=said.thinking)
     text, names = said.text, tuple(labels)
     found = _of_json(text, names) or _of_form(text, names) or _of_prose(text, names)
     if found is not None:
-        return found if found.rationale else Read(found.outcome, found.decision, found.confidence, said.thinking)
+        return (
+            found if found.rationale else ParsedAnswer(found.outcome, found.decision, found.confidence, said.thinking)
+        )
     refused = _REFUSED.match(text) is not None
-    return Read(PredictionOutcome.REFUSED if refused else PredictionOutcome.UNPARSEABLE, rationale=said.thinking)
+    return ParsedAnswer(
+        PredictionOutcome.REFUSED if refused else PredictionOutcome.UNPARSEABLE, rationale=said.thinking
+    )
 
 
-def complete(text: str, labels: Sequence[str]) -> bool:
+def is_complete(text: str, labels: Sequence[str]) -> bool:
     """Whether an answer in words that is still being written says all that is asked for: decision and confidence.
 
     Generation may end there. The number has to be followed by something, else its digits may still be coming.
@@ -100,24 +104,24 @@ def complete(text: str, labels: Sequence[str]) -> bool:
     return sure is not None and text[sure.end(1) :] not in {"", ".", ","}
 
 
-def matched(word: str, labels: Sequence[str]) -> str | None:
+def match_label(word: str, labels: Sequence[str]) -> str | None:
     """The label that `word` stands for, whatever its case, its marks and its blanks; None if it is none of them."""
     return _by_plain(tuple(labels)).get(_plain(word))
 
 
-def _of_json(text: str, labels: tuple[str, ...]) -> Read | None:
-    for found in objects(text):
+def _of_json(text: str, labels: tuple[str, ...]) -> ParsedAnswer | None:
+    for found in json_objects(text):
         fields = {str(name).strip().lower(): value for name, value in found.items()}
         named = next((fields[key] for key in _DECISION_KEYS if isinstance(fields.get(key), str)), None)
-        decision = None if named is None else matched(named, labels)
+        decision = None if named is None else match_label(named, labels)
         if decision is not None:
             sure = next((_fraction(fields[key]) for key in _CONFIDENCE_KEYS if key in fields), None)
             why = next((fields[key] for key in _REASON_KEYS if isinstance(fields.get(key), str)), "")
-            return Read(PredictionOutcome.ANSWERED, decision, sure, why.strip())
+            return ParsedAnswer(PredictionOutcome.ANSWERED, decision, sure, why.strip())
     return None
 
 
-def _of_form(text: str, labels: tuple[str, ...]) -> Read | None:
+def _of_form(text: str, labels: tuple[str, ...]) -> ParsedAnswer | None:
     """The last 'Decision: X', in the words and marks that models use for it."""
     last: tuple[int, int, str] | None = None
     for pattern in (_FORM, _BOXED, _TAGGED):
@@ -128,30 +132,30 @@ def _of_form(text: str, labels: tuple[str, ...]) -> Read | None:
     if last is None:
         return None
     start, end, label = last
-    return Read(PredictionOutcome.ANSWERED, label, _stated(text, end), _reasoning(text, start))
+    return ParsedAnswer(PredictionOutcome.ANSWERED, label, _stated(text, end), _reasoning(text, start))
 
 
-def _of_prose(text: str, labels: tuple[str, ...]) -> Read | None:
+def _of_prose(text: str, labels: tuple[str, ...]) -> ParsedAnswer | None:
     """A first or last line that is a label, else the one label that is named at all, and not denied."""
     lines = [line for line in text.splitlines() if line.strip()]
     for line in (*lines[:1], *lines[-1:]):
-        label = matched(line, labels)
+        label = match_label(line, labels)
         if label is not None:
             rest = text.replace(line, "", 1) if len(lines) > 1 else ""
-            return Read(PredictionOutcome.ANSWERED, label, _stated(text, 0), _without_confidence(rest))
+            return ParsedAnswer(PredictionOutcome.ANSWERED, label, _stated(text, 0), _without_confidence(rest))
     named = {}
     for match in _names(labels).finditer(text):
         if not _NEGATED.search(text, max(0, match.start() - 60), match.start()):
             named[match.group()] = match.start()
     if len(named) != 1:
         return None
-    return Read(PredictionOutcome.ANSWERED, next(iter(named)), _stated(text, 0), _without_confidence(text))
+    return ParsedAnswer(PredictionOutcome.ANSWERED, next(iter(named)), _stated(text, 0), _without_confidence(text))
 
 
 def _label_at(text: str, position: int, labels: tuple[str, ...]) -> str | None:
     """The label that the text goes on with at `position`; the longest, where one begins another."""
     ahead = _names(labels, insensitive=True).match(text, position)
-    return None if ahead is None else matched(ahead.group(), labels)
+    return None if ahead is None else match_label(ahead.group(), labels)
 
 
 @lru_cache(maxsize=32)

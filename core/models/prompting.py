@@ -30,7 +30,7 @@ class Judgement(BaseModel):
     )
 
 
-class Asking:
+class Prompting:
     """Puts the cases of one task to models in one mode. Raises PromptError if the project's template cannot be used."""
 
     def __init__(self, task: Task, mode: Mode, project_dir: Path) -> None:
@@ -54,7 +54,7 @@ class Asking:
         )
 
 
-def answered(mode: Mode, reasoning: str, decision: str, confidence: float) -> str:
+def target_answer(mode: Mode, reasoning: str, decision: str, confidence: float) -> str:
     """The answer that is wished for, in the words of `mode`."""
     if mode is Mode.DIRECT:
         return decision

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from core.config.project import Project
-from core.config.task import BASELINES, Local, Task
+from core.config.task import BASELINES, LocalSettings, Task
 from core.models.model_files import MissingError, downloaded, locate
-from core.models.trained import Trained, locals_of, trained
+from core.models.trained import TrainedModel, local_models, trained_models
 from core.models.trained import missing as missing_of
-from core.models.weights import WeightsError, check, check_adapter
-from storage.runs import Capabilities
+from core.models.weights import WeightsError, check_adapter, find_weights
+from storage.runs import StoredCapabilities
 
 # What the extra `train` installs, by the names that are imported.
 TRAIN = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes", "accelerate", "gguf")
 INSTALL = "pip install 'sidequest[train]'"
 
 
-class Kind(StrEnum):
+class ModelKind(StrEnum):
     """What a model is."""
 
     ENDPOINT = "endpoint"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class RegisteredModel:
     """A model of the project. `problem` says what is missing to use it, and what to do; '' if nothing is known to be.
 
     `model` is its name at an endpoint, `capabilities` what is remembered of that one. `downloaded` is known of models
@@ -40,7 +40,7 @@ class Listed:
     """
 
     name: str
-    kind: Kind
+    kind: ModelKind
     where: str
     roles: list[str]
     model: str = ""
@@ -53,13 +53,13 @@ class Listed:
     also: str = ""
 
 
-def roster(project: Project, connection: sqlite3.Connection) -> list[Listed]:
+def registered_models(project: Project, connection: sqlite3.Connection) -> list[RegisteredModel]:
     """Endpoints, models of this machine, trained ones too, and baselines; nothing is asked, loaded or downloaded."""
-    task, capabilities = project.task, Capabilities(connection)
+    task, capabilities = project.task, StoredCapabilities(connection)
     endpoints = [
-        Listed(
+        RegisteredModel(
             name,
-            Kind.ENDPOINT,
+            ModelKind.ENDPOINT,
             one.base_url,
             roles_of(task, name),
             model=one.model,
@@ -68,9 +68,13 @@ def roster(project: Project, connection: sqlite3.Connection) -> list[Listed]:
         )
         for name, one in task.models.items()
     ]
-    here = [_local(project.folder, task, name, one) for name, one in locals_of(task).items()]
-    here += [_trained(project, one) for one in trained(project, connection).values()]
-    return [*endpoints, *here, *(Listed(name, Kind.BASELINE, "built in", roles_of(task, name)) for name in BASELINES)]
+    here = [_local(project.folder, task, name, one) for name, one in local_models(task).items()]
+    here += [_trained(project, one) for one in trained_models(project, connection).values()]
+    return [
+        *endpoints,
+        *here,
+        *(RegisteredModel(name, ModelKind.BASELINE, "built in", roles_of(task, name)) for name in BASELINES),
+    ]
 
 
 def roles_of(task: Task, name: str) -> list[str]:
@@ -83,7 +87,7 @@ def missing(packages: Iterable[str] = TRAIN) -> list[str]:
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
-def _local(folder: Path, task: Task, name: str, local: Local) -> Listed:
+def _local(folder: Path, task: Task, name: str, local: LocalSettings) -> RegisteredModel:
     needed = ["torch", "transformers"]
     needed += ["peft"] if local.adapter is not None else []
     needed += ["bitsandbytes"] if local.quantization != "none" else []
@@ -91,9 +95,9 @@ def _local(folder: Path, task: Task, name: str, local: Local) -> Listed:
     problems = [_files(folder, local)]
     if without:
         problems.append(f"it needs {', '.join(without)}: {INSTALL}")
-    return Listed(
+    return RegisteredModel(
         name,
-        Kind.LOCAL,
+        ModelKind.LOCAL,
         _where(local),
         roles_of(task, name),
         downloaded=None if local.hub is None else downloaded(local.hub),
@@ -102,19 +106,19 @@ def _local(folder: Path, task: Task, name: str, local: Local) -> Listed:
     )
 
 
-def _trained(project: Project, one: Trained) -> Listed:
+def _trained(project: Project, one: TrainedModel) -> RegisteredModel:
     problem, also = missing_of(project, one), one.phase if one.newest else ""
     if one.local is None:
-        return Listed(one.name, Kind.LOCAL, str(one.adapter), [], problem=problem, run=one.run, also=also)
+        return RegisteredModel(one.name, ModelKind.LOCAL, str(one.adapter), [], problem=problem, run=one.run, also=also)
     found = _local(project.folder, project.task, one.name, one.local)
     return replace(found, problem=problem or found.problem, run=one.run, also=also)
 
 
-def _files(folder: Path, local: Local) -> str:
+def _files(folder: Path, local: LocalSettings) -> str:
     """What is wrong with the files of a model; those of the hub are fetched when it is asked."""
     try:
         if local.hub is None:
-            check(locate(folder, local))
+            find_weights(locate(folder, local))
         if local.adapter is not None:
             check_adapter(folder / local.adapter)
     except (MissingError, WeightsError) as error:
@@ -122,7 +126,7 @@ def _files(folder: Path, local: Local) -> str:
     return ""
 
 
-def _where(local: Local) -> str:
+def _where(local: LocalSettings) -> str:
     if local.path is not None:
         place = str(local.path)
     elif local.package is not None:

@@ -8,46 +8,46 @@ from typing import TYPE_CHECKING
 
 from core.config.case import Mode
 from core.config.project import Project
-from core.config.task import BASELINES, Local, Task
+from core.config.task import BASELINES, LocalSettings, Task
 from core.models.model import Model
-from core.models.trained import Trained, locals_of, missing, trained
+from core.models.trained import TrainedModel, local_models, missing, trained_models
 from storage import listing
 from storage.examples import Filter
-from storage.runs import Capabilities
+from storage.runs import StoredCapabilities
 
 if TYPE_CHECKING:
     from core.llm.limits import Budget
-    from core.models.baselines import Lesson
+    from core.models.baselines import LabelledCase
 
 
 class ModelError(Exception):
     """A model cannot be used; `str()` of it says which, why, and what to do."""
 
 
-def known(project: Project, connection: sqlite3.Connection) -> list[str]:
+def known_models(project: Project, connection: sqlite3.Connection) -> list[str]:
     """The names of all models that a benchmark can ask."""
-    return [*locals_of(project.task), *trained(project, connection), *project.task.models, *BASELINES]
+    return [*local_models(project.task), *trained_models(project, connection), *project.task.models, *BASELINES]
 
 
-def named(project: Project, connection: sqlite3.Connection, name: str) -> str:
+def resolve_name(project: Project, connection: sqlite3.Connection, name: str) -> str:
     """The model's own name, which stays the same: the name of a recipe stands for what it has made last."""
-    newest = {one.phase: one.name for one in trained(project, connection).values() if one.newest}
+    newest = {one.phase: one.name for one in trained_models(project, connection).values() if one.newest}
     return newest.get(name, name)
 
 
-def newest_trained(project: Project, connection: sqlite3.Connection) -> Trained | None:
+def newest_trained(project: Project, connection: sqlite3.Connection) -> TrainedModel | None:
     """What was trained last."""
-    return next(reversed(trained(project, connection).values()), None)
+    return next(reversed(trained_models(project, connection).values()), None)
 
 
-def check(project: Project, connection: sqlite3.Connection, name: str, mode: Mode) -> str:
+def check_mode(project: Project, connection: sqlite3.Connection, name: str, mode: Mode) -> str:
     """What is wrong with asking the model `name` in `mode`, as a sentence; empty if nothing is."""
-    task, made, name = project.task, trained(project, connection), named(project, connection, name)
-    there = known(project, connection)
+    task, made, name = project.task, trained_models(project, connection), resolve_name(project, connection, name)
+    there = known_models(project, connection)
     if name not in there:
         listed = ", ".join(there)
         return f"no model {name!r}: use one of {listed}, or add [models.{name}] or [local.{name}] to the project file"
-    if name in {*locals_of(task), *made} and mode is Mode.SCHEMA:
+    if name in {*local_models(task), *made} and mode is Mode.SCHEMA:
         return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
     if name in made and (problem := missing(project, made[name])):
         return f"{name}: {problem}"
@@ -58,9 +58,9 @@ def default_mode(project: Project, connection: sqlite3.Connection, name: str) ->
     """How a model is asked unless someone says otherwise: one that was trained as it was trained."""
     if name in project.task.models:
         return Mode.SCHEMA
-    if name in locals_of(project.task):
+    if name in local_models(project.task):
         return Mode.REASON
-    made = trained(project, connection).get(named(project, connection, name))
+    made = trained_models(project, connection).get(resolve_name(project, connection, name))
     return made.recipe.mode if made else Mode.DIRECT
 
 
@@ -79,8 +79,8 @@ def model_for(
     A baseline learns from the accepted examples of the train split, without the families in `asked`. Raises
     ModelError, PromptError, UnpricedError.
     """
-    task, name = project.task, named(project, connection, name)
-    if problem := check(project, connection, name, mode):
+    task, name = project.task, resolve_name(project, connection, name)
+    if problem := check_mode(project, connection, name, mode):
         raise ModelError(problem)
     if name in BASELINES:
         return _baseline(task, connection, name, seed, asked)
@@ -88,29 +88,29 @@ def model_for(
         from core.models.endpoint import EndpointModel
 
         return EndpointModel(
-            task, name, mode, project_dir=project.folder, capabilities=Capabilities(connection), budget=budget
+            task, name, mode, project_dir=project.folder, capabilities=StoredCapabilities(connection), budget=budget
         )
-    made = trained(project, connection).get(name)
-    local = made.local if made else locals_of(task)[name]
+    made = trained_models(project, connection).get(name)
+    local = made.local if made else local_models(task)[name]
     if local is None:  # `check` has said so
         raise ModelError(f"{name}: its student is gone from the project file")
     return _local(project, name, local, mode, seed)
 
 
-def _local(project: Project, name: str, local: Local, mode: Mode, seed: int) -> Model:
+def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: int) -> Model:
     from core.models import local as here
     from core.models.model_files import MissingError, locate
-    from core.models.parse_answer import complete
-    from core.models.prompting import Asking
+    from core.models.parse_answer import is_complete
+    from core.models.prompting import Prompting
     from core.models.weights import Precision, WeightsError, open_weights
 
-    asking = Asking(project.task, mode, project.folder)
+    asking = Prompting(project.task, mode, project.folder)
     labels = project.task.labels
-    manner = here.Asking(
+    manner = here.LocalPrompting(
         messages=lambda case: asking.messages(case.hypothesis, case.evidence),
         mode=mode,
         labels=labels,
-        ended=lambda text: complete(text, labels),
+        ended=lambda text: is_complete(text, labels),
         prompt_version=asking.version,
         limit=local.max_output_tokens,
         temperature=local.temperature,
@@ -141,13 +141,13 @@ def _baseline(task: Task, connection: sqlite3.Connection, name: str, seed: int, 
         raise ModelError(f"{error}: `sidequest splits assign --yes` shares the examples out") from None
 
 
-def _lessons(connection: sqlite3.Connection, asked: Collection[str]) -> list[Lesson]:
+def _lessons(connection: sqlite3.Connection, asked: Collection[str]) -> list[LabelledCase]:
     from core.config.case import Case
-    from core.models.baselines import Lesson
+    from core.models.baselines import LabelledCase
 
     trained = listing.every(connection, Filter(status=("accepted",), split=("train",)))
     return [
-        Lesson(Case(one.id, one.hypothesis, tuple(one.evidence)), one.decision)
+        LabelledCase(Case(one.id, one.hypothesis, tuple(one.evidence)), one.decision)
         for one in listing.whole(connection, trained)
         if one.family not in asked
     ]

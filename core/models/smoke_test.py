@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from core.config.case import Case, Mode
 from core.config.project import Project
 from core.llm.prompts import PromptError
-from core.models.parse_answer import read
+from core.models.parse_answer import parse_answer
 from core.models.resolve import ModelError, default_mode, model_for
 from storage import listing
 from storage.examples import Filter
@@ -24,7 +24,7 @@ _CASE = Case(
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class SmokeTestResult:
     """What came of one question. Not `ok`: it could not be asked, and `detail` says why.
 
     `decision` is None where none could be read in the answer. `tokens_per_s` is None for what writes no tokens; what
@@ -42,14 +42,14 @@ class Tried:
     runs_on: str = ""
 
 
-async def tried(project: Project, connection: sqlite3.Connection, name: str) -> Tried:
+async def smoke_test(project: Project, connection: sqlite3.Connection, name: str) -> SmokeTestResult:
     """Open the model `name`, ask it one case, and let go of it. A model of the hub is downloaded if it is not there."""
     mode = default_mode(project, connection, name)
     began = time.perf_counter()
     try:
         model = model_for(project, connection, name, mode)
     except (ModelError, PromptError) as error:
-        return Tried(False, mode, detail=str(error).removeprefix(f"{name}: "))
+        return SmokeTestResult(False, mode, detail=str(error).removeprefix(f"{name}: "))
     opened = time.perf_counter() - began
     try:
         ((case,),) = model.batches([_case(connection)])
@@ -57,13 +57,13 @@ async def tried(project: Project, connection: sqlite3.Connection, name: str) -> 
     finally:
         await model.close()
     tokens, seconds = reply.usage.output_tokens, reply.usage.seconds
-    return Tried(
+    return SmokeTestResult(
         # Cut off for want of a decision is an answer too: a small model that has learnt nothing gives no other.
         ok=reply.outcome in {Outcome.WRITTEN, Outcome.TRUNCATED},
         mode=mode,
         outcome=reply.outcome,
         detail=reply.detail,
-        decision=read(reply.raw, reply.thought, reply.outcome, project.task.labels).decision,
+        decision=parse_answer(reply.raw, reply.thought, reply.outcome, project.task.labels).decision,
         opened_s=opened,
         seconds=seconds,
         tokens_per_s=tokens / seconds if tokens and seconds > 0 else None,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.config.project import Project
 from core.config.recipe import Recipe
-from core.config.task import BASELINES, OFFLINE, Local, Task
+from core.config.task import BASELINES, OFFLINE, LocalSettings, Task
 from storage import runs
 from storage.schema import Run, RunState
 
@@ -20,7 +20,7 @@ _LETTERS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class TrainedModel:
     """What one phase of a training run has made.
 
     `name` is its own for ever: the recipe, and the end of the run's id. `newest`: the name of the recipe alone stands
@@ -35,23 +35,23 @@ class Trained:
     student: str
     parent: str
     adapter: Path
-    local: Local | None
+    local: LocalSettings | None
     newest: bool = False
 
 
-def locals_of(task: Task) -> dict[str, Local]:
+def local_models(task: Task) -> dict[str, LocalSettings]:
     """The models on this machine that the project file names, and the embedded one."""
     return {"smollm2-135m": OFFLINE, **task.local}
 
 
-def trained(project: Project, connection: sqlite3.Connection) -> dict[str, Trained]:
+def trained_models(project: Project, connection: sqlite3.Connection) -> dict[str, TrainedModel]:
     """All that was trained, by name, the oldest first.
 
     A run that is not finished counts with the phases that are: their adapters are on disk. Names of the project file
     are not taken from it.
     """
-    taken = {*locals_of(project.task), *project.task.models, *BASELINES}
-    found: dict[str, Trained] = {}
+    taken = {*local_models(project.task), *project.task.models, *BASELINES}
+    found: dict[str, TrainedModel] = {}
     last: dict[str, str] = {}
     newest: dict[str, str] = {}
     for run in reversed(runs.of_kind(connection, "train")):
@@ -70,7 +70,7 @@ def trained(project: Project, connection: sqlite3.Connection) -> dict[str, Train
     return found
 
 
-def missing(project: Project, one: Trained) -> str:
+def missing(project: Project, one: TrainedModel) -> str:
     """What is not there any more of a trained model, and what to do, as a sentence; empty if it is whole."""
     if one.local is None:
         return f"its student {one.student} is not in the project file any more: put [local.{one.student}] back"
@@ -82,7 +82,7 @@ def missing(project: Project, one: Trained) -> str:
     return ""
 
 
-def lineage(known: dict[str, Trained], one: Trained) -> list[Trained]:
+def lineage(known: dict[str, TrainedModel], one: TrainedModel) -> list[TrainedModel]:
     """The models that led to `one`, from the first that was trained to itself."""
     line = [one]
     while line[0].parent in known:
@@ -90,15 +90,15 @@ def lineage(known: dict[str, Trained], one: Trained) -> list[Trained]:
     return line
 
 
-def _of_phase(project: Project, run: Run, phase: str, parent: str, taken: Collection[str]) -> Trained:
+def _of_phase(project: Project, run: Run, phase: str, parent: str, taken: Collection[str]) -> TrainedModel:
     letters = _LETTERS
     while (name := f"{phase}-{run.id[-letters:].lower()}") in taken and letters < len(run.id):
         letters += 1
     recipe = Recipe.model_validate(run.params["phases"][phase])
     student = str(run.params["student"])
     adapter = (project.run_folder(run.id) / phase / "adapter").relative_to(project.folder)
-    base = locals_of(project.task).get(student)
-    return Trained(
+    base = local_models(project.task).get(student)
+    return TrainedModel(
         name=name,
         run=run.id,
         phase=phase,
@@ -110,7 +110,7 @@ def _of_phase(project: Project, run: Run, phase: str, parent: str, taken: Collec
     )
 
 
-def _as_trained(base: Local, recipe: Recipe, adapter: Path) -> Local:
+def _as_trained(base: LocalSettings, recipe: Recipe, adapter: Path) -> LocalSettings:
     """The student in the precision and quantization of its training, with room for the answers that it learnt."""
     told = {
         "adapter": adapter,

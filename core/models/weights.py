@@ -60,7 +60,7 @@ def open_weights(
 
     Takes seconds, and sets how many threads torch uses. Raises WeightsError.
     """
-    location = check(path)
+    location = find_weights(path)
     if adapter is not None:
         check_adapter(adapter)
     prepare()
@@ -82,7 +82,7 @@ def open_weights(
         if quantization == "none":
             model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=kind)
         else:
-            model = plain(location, kind, quantization)
+            model = open_plain(location, kind, quantization)
         if adapter is not None:
             model = _merged(model, adapter) if quantization == "none" else _beside(model, adapter)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
@@ -100,7 +100,7 @@ def open_weights(
     return Weights(model, tokenizer, _ends(model, tokenizer), config.max_position_embeddings, affords)
 
 
-def plain(location: dict[str, Any], kind: Any, quantization: str = "none") -> Any:
+def open_plain(location: dict[str, Any], kind: Any, quantization: str = "none") -> Any:
     """The model at `location` (of `check`) in `kind`, a type of torch, quantized or not.
 
     A GGUF file is unpacked first: as it is opened it counts as quantized, takes no gradients and cannot be saved.
@@ -140,7 +140,7 @@ def _unpacked(location: dict[str, Any], kind: Any) -> Any:
     return made
 
 
-def check(path: Path) -> dict[str, Any]:
+def find_weights(path: Path) -> dict[str, Any]:
     """Where transformers is to find the model at `path`. Raises WeightsError if no safe weights are there."""
     if path.is_file():
         if path.suffix.lower() != ".gguf":

@@ -151,7 +151,7 @@ _LINKED_FIRST = re.compile(r"^(?:⟨p\d⟩, )?(.+?) and ⟨m\d⟩ have moved")
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportedEffect:
     """What one sentence reports on claim `part`.
 
     Either `change` (relative, with over without), or one `arm` with its `value`, or a `state` in words, or a `link`
@@ -169,10 +169,10 @@ class Report:
 
 
 @dataclass(slots=True)
-class Reading:
+class PieceReading:
     """One piece of evidence as read. `moves` are the drivers it says to have moved, by sentence; `shares` by cause."""
 
-    reports: list[Report] = field(default_factory=list)
+    reports: list[ReportedEffect] = field(default_factory=list)
     sentences: list[str] = field(default_factory=list)
     shares: dict[int, float] = field(default_factory=dict)
     on_topic: bool = False
@@ -180,10 +180,10 @@ class Reading:
     contradiction: bool = False
 
 
-def read_piece(content: str, claim: Hypothesis) -> Reading:
+def read_piece(content: str, claim: Hypothesis) -> PieceReading:
     """What `content` reports on the claims of a hypothesis."""
     text = _masked(" ".join(content[:_LONGEST].casefold().split()), claim)
-    reading = Reading(sentences=re.split(r"(?<=[.!?])\s+", text))
+    reading = PieceReading(sentences=re.split(r"(?<=[.!?])\s+", text))
     reading.on_topic = "⟨i⟩" in text or "⟨m" in text
     reading.foreign = not reading.on_topic and bool(
         re.search(r"\d", re.sub(r"⟨\w+⟩", "", text))
@@ -222,7 +222,7 @@ def _part(sentence: str, claim: Hypothesis) -> int | None:
     return None
 
 
-def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
+def _read_sentence(sentence: str, claim: Hypothesis, reading: PieceReading) -> None:
     text = _PER.sub("per ⟨k⟩ ", sentence)
     stated = _BY.search(text)
     if stated is not None and len(_NUMBER.findall(text)) == 3:
@@ -234,13 +234,13 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
         causes = [int(found[1]) for found in re.finditer(r"⟨d(\d)⟩", text)]
         reading.shares |= {cause: number[0] for cause, number in zip(causes, numbers, strict=False)}
         if _OPEN.search(text):
-            reading.reports.append(Report(0, open=True))
+            reading.reports.append(ReportedEffect(0, open=True))
         return
     part = _part(text, claim)
     if part is None:
         return
     if _OPEN.search(text):
-        reading.reports.append(Report(part, open=True))
+        reading.reports.append(ReportedEffect(part, open=True))
         return
     if claim.balance:
         _read_money(text, part, numbers, reading)
@@ -249,7 +249,7 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
     if way is not None:
         found = _LINKED_FIRST.search(text) or _LINKED_TO.search(text)
         if found:
-            reading.reports.append(Report(part, link=way, driver=found[1].strip()))
+            reading.reports.append(ReportedEffect(part, link=way, driver=found[1].strip()))
         return
     arms = _arms(text, numbers)
     said = direction(text)
@@ -258,17 +258,17 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: Reading) -> None:
         change = values["with"] / values["without"] - 1 if values["without"] else 0.0
         reading.contradiction |= said is not None and said != sign(change)
         reading.contradiction |= stated is not None and abs(float(stated[1]) - 100 * abs(change)) > _ROUNDED
-        reading.reports.append(Report(part, change=change))
+        reading.reports.append(ReportedEffect(part, change=change))
     elif len(arms) == 1:
-        reading.reports.append(Report(part, arm=arms[0][0], value=arms[0][1]))
+        reading.reports.append(ReportedEffect(part, arm=arms[0][0], value=arms[0][1]))
     elif not numbers and said is not None and "⟨i⟩" in text:
-        reading.reports.append(Report(part, state=said))
+        reading.reports.append(ReportedEffect(part, state=said))
 
 
-def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], reading: Reading) -> None:
+def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], reading: PieceReading) -> None:
     said = {state: words for state, words in _BALANCES if words in text}
     if not numbers:
-        reading.reports += [Report(part, state=state) for state in said]
+        reading.reports += [ReportedEffect(part, state=state) for state in said]
         return
     for phrase in said.values():
         text = text.replace(phrase, "")
@@ -280,9 +280,11 @@ def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], rea
         values = {kind: number[0] for kind, number in zip(kinds, numbers, strict=False)}
         change = values["with"] / values["without"] - 1 if values["without"] else 0.0
         reading.contradiction |= bool(said) and sign(change) not in said
-        reading.reports.append(Report(part, change=change))
+        reading.reports.append(ReportedEffect(part, change=change))
     elif len(numbers) == 1 and kinds:
-        reading.reports.append(Report(part, arm="with" if kinds[0] == "with" else "without", value=numbers[0][0]))
+        reading.reports.append(
+            ReportedEffect(part, arm="with" if kinds[0] == "with" else "without", value=numbers[0][0])
+        )
 
 
 def _arms(text: str, numbers: list[tuple[float, int, int]]) -> list[tuple[Arm, float]]:

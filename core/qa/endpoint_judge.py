@@ -12,10 +12,10 @@ from core.curriculum.cell import Cell
 from core.curriculum.knobs import knobs
 from core.llm.capabilities import CapabilityStore
 from core.llm.client import Answer, Client
-from core.llm.limits import Budget, Pace
+from core.llm.limits import Budget, LimitPolicy
 from core.llm.prompts import load
-from core.llm.schemas import shape
-from core.qa.judge import CRITERIA, Judgement
+from core.llm.schemas import answer_schema
+from core.qa.judge import CRITERIA, JudgeResult
 from storage.schema import Candidate, Fraction, Outcome, Text, Usage
 
 _PROMPTS = Path(__file__).parent / "prompts"
@@ -67,7 +67,7 @@ class EndpointJudge:
         project_dir: Path,
         capabilities: CapabilityStore,
         budget: Budget | None = None,
-        pace: Pace | None = None,
+        pace: LimitPolicy | None = None,
     ) -> None:
         model = task.models[model_name]
         self.name = model_name
@@ -76,8 +76,8 @@ class EndpointJudge:
         self._domains = {domain.name: domain for domain in task.domains}
         self._blind = load(_PROMPTS / "judge_blind-1.j2", task.prompts.judge_blind, project_dir, _BLIND)
         self._rubric = load(_PROMPTS / "judge_rubric-1.j2", task.prompts.judge_rubric, project_dir, _RUBRIC)
-        self._blind_shape = shape(BlindAnswer, task.labels)
-        self._rubric_shape = shape(_rubric_answer())
+        self._blind_shape = answer_schema(BlindAnswer, task.labels)
+        self._rubric_shape = answer_schema(_rubric_answer())
         self._client = Client(
             model,
             capabilities=capabilities,
@@ -87,7 +87,7 @@ class EndpointJudge:
             pace=pace,
         )
 
-    async def judge(self, candidate: Candidate, cell: Cell) -> Judgement:
+    async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
         """One judgement. Raises BudgetExhaustedError if a question could cost more than is left."""
         blind = await self._client.ask(
             self._blind.messages(
@@ -117,7 +117,7 @@ class EndpointJudge:
         critique = str(scores["critique"])
         if blind.value.decision != candidate.decision:
             critique = f"Its reasoning: {blind.value.reasoning} {critique}".strip()
-        return Judgement(
+        return JudgeResult(
             outcome=Outcome.WRITTEN,
             decision=blind.value.decision,
             confidence=blind.value.confidence,
@@ -136,9 +136,9 @@ class EndpointJudge:
     def _version(self) -> str:
         return f"{self._blind.version}+{self._rubric.version}"
 
-    def _failed(self, answer: Answer[Any], which: str, usage: Usage) -> Judgement:
+    def _failed(self, answer: Answer[Any], which: str, usage: Usage) -> JudgeResult:
         detail = f"the {which} question: {answer.detail}"
-        return Judgement(answer.outcome, detail=detail, model=answer.model, prompt_version=self._version, usage=usage)
+        return JudgeResult(answer.outcome, detail=detail, model=answer.model, prompt_version=self._version, usage=usage)
 
 
 def unlabelled(candidate: Candidate) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from core.qa.claims import Hypothesis, Reading, Report, direction, read_hypothesis, read_piece, sign
+from core.qa.claims import Hypothesis, PieceReading, ReportedEffect, direction, read_hypothesis, read_piece, sign
 
 _STRONG = re.compile(
     r"randomi[sz]ed|by lot|controlled|matched"
@@ -24,7 +24,7 @@ WEIGHTS = {"strong": 1.0, "fair": 0.55, "weak": 0.12}
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class EvidenceText:
     """The text of one piece of evidence."""
 
     source: str
@@ -32,7 +32,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Finding:
+class WeighedClaim:
     """What all pieces together say on one claim: weight by state, and how it was reached."""
 
     votes: dict[int, float] = field(default_factory=dict)
@@ -51,7 +51,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
+class WeighedDecision:
     """A decision with the probability that it is right, and what was noticed on the way."""
 
     decision: str
@@ -65,7 +65,7 @@ class Opinion:
     hedges: int
 
 
-def weight(source: str, reading: Reading) -> float:
+def weight(source: str, reading: PieceReading) -> float:
     """How far a piece can be trusted, by what it says of its own making: 0-1.
 
     The names of what is claimed are masked in `reading`: a forum that is put to the test is no forum thread.
@@ -81,12 +81,12 @@ def hedges(text: str) -> int:
     return len(_HEDGES.findall(text.casefold()))
 
 
-def decide(hypothesis: str, pieces: list[Piece]) -> Opinion:
+def decide(hypothesis: str, pieces: list[EvidenceText]) -> WeighedDecision:
     """The decision on `hypothesis` from the text of `pieces` alone."""
     guarded = sum(hedges(piece.content) for piece in pieces)
     claim = read_hypothesis(hypothesis)
     if claim is None:
-        return Opinion("REJECTED", 0.34, 1, (), (), 0, False, False, guarded)
+        return WeighedDecision("REJECTED", 0.34, 1, (), (), 0, False, False, guarded)
     readings = [read_piece(piece.content, claim) for piece in pieces]
     weights = [weight(piece.source, reading) for piece, reading in zip(pieces, readings, strict=True)]
     findings = [_gather(part, readings, weights) for part in range(len(claim.claims))]
@@ -99,7 +99,7 @@ def decide(hypothesis: str, pieces: list[Piece]) -> Opinion:
         confidence = min(confidence, 0.5)
     minor = [v for f in findings for s, v in f.votes.items() if s != f.state]
     torn = any(f.certainty < 0.6 for f in findings if f.votes)
-    return Opinion(
+    return WeighedDecision(
         decision,
         round(confidence, 4),
         silent + len(opened),
@@ -112,12 +112,12 @@ def decide(hypothesis: str, pieces: list[Piece]) -> Opinion:
     )
 
 
-def _settled(finding: Finding) -> bool:
+def _settled(finding: WeighedClaim) -> bool:
     """Whether more than hearsay is behind a finding."""
     return bool(finding.votes) and max(finding.votes.values()) > 2.5 * WEIGHTS["weak"]
 
 
-def _conclude(claim: Hypothesis, findings: list[Finding], readings: list[Reading]) -> tuple[str, float, int]:
+def _conclude(claim: Hypothesis, findings: list[WeighedClaim], readings: list[PieceReading]) -> tuple[str, float, int]:
     """Decision, certainty 0-1, and how many claims are unsettled."""
     silent = sum(not _settled(finding) for finding in findings)
     sure = 1.0
@@ -137,7 +137,7 @@ def _conclude(claim: Hypothesis, findings: list[Finding], readings: list[Reading
     return ("REFINED" if held and core else "REJECTED"), sure, silent
 
 
-def _in_range(size: tuple[float, float] | None, finding: Finding) -> bool | None:
+def _in_range(size: tuple[float, float] | None, finding: WeighedClaim) -> bool | None:
     behind = [(abs(change), w) for change, w in finding.changes if sign(change) == finding.state]
     if size is None or not behind:
         return None
@@ -145,7 +145,7 @@ def _in_range(size: tuple[float, float] | None, finding: Finding) -> bool | None
     return size[0] - 0.5 <= mean <= size[1] + 0.5
 
 
-def _main_cause(readings: list[Reading]) -> bool | None:
+def _main_cause(readings: list[PieceReading]) -> bool | None:
     amounts: dict[int, list[float]] = {0: [], 1: []}
     for reading in readings:
         if len(reading.shares) == 2:
@@ -156,11 +156,11 @@ def _main_cause(readings: list[Reading]) -> bool | None:
     return fmean(amounts[0]) > fmean(amounts[1]) if amounts[0] and amounts[1] else None
 
 
-def _gather(part: int, readings: list[Reading], weights: list[float]) -> Finding:
+def _gather(part: int, readings: list[PieceReading], weights: list[float]) -> WeighedClaim:
     """All that is said on claim `part`: comparisons, arms put together, chains through a driver, words."""
-    finding = Finding()
+    finding = WeighedClaim()
     arms: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
-    links: list[tuple[Report, float]] = []
+    links: list[tuple[ReportedEffect, float]] = []
     for reading, trust in zip(readings, weights, strict=True):
         for report in reading.reports:
             if report.part != part:
@@ -189,11 +189,11 @@ def _gather(part: int, readings: list[Reading], weights: list[float]) -> Finding
     return finding
 
 
-def _vote(finding: Finding, state: int, trust: float) -> None:
+def _vote(finding: WeighedClaim, state: int, trust: float) -> None:
     finding.votes[state] = finding.votes.get(state, 0.0) + trust
 
 
-def _move(driver: str, readings: list[Reading], weights: list[float]) -> tuple[int, float] | None:
+def _move(driver: str, readings: list[PieceReading], weights: list[float]) -> tuple[int, float] | None:
     """Where the intervention moved `driver`, with the trust in the piece that says so."""
     for reading, trust in zip(readings, weights, strict=True):
         for sentence in reading.sentences:

@@ -10,7 +10,7 @@ from storage.schema import Candidate, Outcome, Usage
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class JudgeResult:
     """What a judge made of one candidate.
 
     `decision` and `confidence` come from a blind look (hypothesis and evidence only); `rubric` maps each criterion
@@ -43,7 +43,7 @@ class Judge(Protocol):
     name: str
     max_in_flight: int
 
-    async def judge(self, candidate: Candidate, cell: Cell) -> Judgement:
+    async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
         """One judgement. Faults of endpoints come back as outcomes; only bugs raise."""
         ...
 

@@ -26,7 +26,7 @@ class MatrixCell:
 
 
 @dataclass(frozen=True, slots=True)
-class Flagged:
+class FlaggedCell:
     """A cell that is worse than the rest; `p` is corrected for the number of cells."""
 
     domain: str
@@ -42,10 +42,10 @@ class Matrix:
     """Rejections by domain x level; only cells with attempts are listed."""
 
     cells: list[MatrixCell]
-    flagged: list[Flagged]
+    flagged: list[FlaggedCell]
 
     @property
-    def worst(self) -> MatrixCell | Flagged | None:
+    def worst(self) -> MatrixCell | FlaggedCell | None:
         """The cell to look at first: the one flagged most clearly, else the one that surely fails most often."""
         failing = [cell for cell in self.cells if cell.rejected]
         return self.flagged[0] if self.flagged else max(failing, key=lambda cell: cell.low, default=None)
@@ -55,7 +55,7 @@ class Matrix:
         return next((cell for cell in self.cells if (cell.domain, cell.level) == (domain, level)), None)
 
 
-def matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha: float = 0.05) -> Matrix:
+def rejection_matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha: float = 0.05) -> Matrix:
     """The matrix over `counts`, of one decision or of all.
 
     A cell is flagged if its rejections are more than the rest of the matrix explains: one-sided Fisher's exact
@@ -80,7 +80,7 @@ def matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha:
     return Matrix(cells, _flag(cells, alpha))
 
 
-def _flag(cells: list[MatrixCell], alpha: float) -> list[Flagged]:
+def _flag(cells: list[MatrixCell], alpha: float) -> list[FlaggedCell]:
     if len(cells) < 2 or not any(cell.rejected for cell in cells):
         return []
     attempts, rejected = sum(cell.attempts for cell in cells), sum(cell.rejected for cell in cells)
@@ -93,7 +93,7 @@ def _flag(cells: list[MatrixCell], alpha: float) -> list[Flagged]:
         if p < alpha:
             others, others_rejected = attempts - cell.attempts, rejected - cell.rejected
             flagged.append(
-                Flagged(
+                FlaggedCell(
                     cell.domain,
                     cell.level,
                     cell.attempts,

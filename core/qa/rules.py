@@ -29,7 +29,7 @@ class Problem:
     critique: str
 
 
-def check(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
+def broken_rules(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     """Every rule that `candidate` breaks in `cell`; empty if it breaks none."""
     return [
         *_labels(task, cell, candidate),

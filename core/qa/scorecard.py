@@ -68,7 +68,7 @@ def scorecard(records: Iterable[FlawRecord]) -> Scorecard:
 
 
 @dataclass(frozen=True, slots=True)
-class Reviewed:
+class ReviewedVerdicts:
     """Examples that QA passed (or rejected) and people decided on: how many they side with it, 95 % Wilson interval."""
 
     decided: int
@@ -81,18 +81,18 @@ class Reviewed:
 class PeopleRecord:
     """What people said of QA's verdicts: `passed` ones that they accepted, `rejected` ones that they rejected too."""
 
-    passed: Reviewed
-    rejected: Reviewed
+    passed: ReviewedVerdicts
+    rejected: ReviewedVerdicts
 
 
 def people_record(counts: Iterable[ReviewedCount]) -> PeopleRecord:
     """QA in the eyes of people, from the examples that they decided on; what waits is not counted."""
 
-    def reviewed(refused: bool, side: Status) -> Reviewed:
+    def reviewed(refused: bool, side: Status) -> ReviewedVerdicts:
         of = [row for row in rows if row.refused is refused and row.status is not Status.PENDING]
         agreed = sum(row.examples for row in of if row.status is side)
         decided = sum(row.examples for row in of)
-        return Reviewed(decided, agreed, *wilson(agreed, decided))
+        return ReviewedVerdicts(decided, agreed, *wilson(agreed, decided))
 
     rows = list(counts)
     return PeopleRecord(reviewed(False, Status.ACCEPTED), reviewed(True, Status.REJECTED))

@@ -8,8 +8,8 @@ import time
 
 from core.config.task import Level, Task
 from core.curriculum.cell import Cell
-from core.qa.evidence_weights import Opinion, Piece, decide, hedges
-from core.qa.judge import CRITERIA, Judgement
+from core.qa.evidence_weights import EvidenceText, WeighedDecision, decide, hedges
+from core.qa.judge import CRITERIA, JudgeResult
 from storage.schema import Candidate, Outcome, Usage
 
 NAME = "solver"
@@ -26,7 +26,7 @@ class Solver:
     def __init__(self, task: Task) -> None:
         self._task = task
 
-    async def judge(self, candidate: Candidate, cell: Cell) -> Judgement:
+    async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
         """The blind decision on `candidate` and the rubric for its place in the curriculum."""
         judgement = assess(self._task, candidate, cell)
         await asyncio.sleep(0)
@@ -36,12 +36,12 @@ class Solver:
         """Holds nothing that could be freed."""
 
 
-def blind(candidate: Candidate) -> Opinion:
+def blind(candidate: Candidate) -> WeighedDecision:
     """The decision from the hypothesis and the text of the evidence, and nothing else."""
-    return decide(candidate.hypothesis, [Piece(piece.source, piece.content) for piece in candidate.evidence])
+    return decide(candidate.hypothesis, [EvidenceText(piece.source, piece.content) for piece in candidate.evidence])
 
 
-def assess(task: Task, candidate: Candidate, cell: Cell) -> Judgement:
+def assess(task: Task, candidate: Candidate, cell: Cell) -> JudgeResult:
     """The judgement on `candidate`, as a pure function. KeyError for a level that `task` does not have."""
     started = time.perf_counter()
     opinion = blind(candidate)
@@ -53,7 +53,7 @@ def assess(task: Task, candidate: Candidate, cell: Cell) -> Judgement:
         "confidence_apt": _apt(candidate, opinion, level),
     }
     rubric = {name: round(scores[name][0], 3) for name in CRITERIA}
-    return Judgement(
+    return JudgeResult(
         Outcome.WRITTEN,
         decision=opinion.decision,
         confidence=opinion.confidence,
@@ -63,7 +63,7 @@ def assess(task: Task, candidate: Candidate, cell: Cell) -> Judgement:
     )
 
 
-def _follows(candidate: Candidate, opinion: Opinion, labels: list[str]) -> tuple[float, str]:
+def _follows(candidate: Candidate, opinion: WeighedDecision, labels: list[str]) -> tuple[float, str]:
     if opinion.decision != candidate.decision:
         return _POOR, f"The evidence leads to {opinion.decision}, not to {candidate.decision}."
     if opinion.unsettled:
@@ -74,7 +74,7 @@ def _follows(candidate: Candidate, opinion: Opinion, labels: list[str]) -> tuple
     return min(1.0, 0.5 + opinion.confidence / 2), ""
 
 
-def _difficulty(candidate: Candidate, opinion: Opinion, level: Level) -> tuple[float, str]:
+def _difficulty(candidate: Candidate, opinion: WeighedDecision, level: Level) -> tuple[float, str]:
     if level.hedging == "none" and (opinion.hedges or hedges(candidate.hypothesis)):
         return _POOR, "The level wants no guarded language: state the findings plainly."
     if level.contradicting[1] == 0 and opinion.against:
@@ -88,7 +88,7 @@ def _difficulty(candidate: Candidate, opinion: Opinion, level: Level) -> tuple[f
     return (0.7 if level.steps > 1 and not opinion.joined else _FIT), ""
 
 
-def _realistic(opinion: Opinion) -> tuple[float, str]:
+def _realistic(opinion: WeighedDecision) -> tuple[float, str]:
     if opinion.foreign:
         places = ", ".join(str(number + 1) for number in opinion.foreign)
         return _POOR, f"Piece {places} reports on another case: replace it with evidence of this one."
@@ -98,7 +98,7 @@ def _realistic(opinion: Opinion) -> tuple[float, str]:
     return _FIT, ""
 
 
-def _apt(candidate: Candidate, opinion: Opinion, level: Level) -> tuple[float, str]:
+def _apt(candidate: Candidate, opinion: WeighedDecision, level: Level) -> tuple[float, str]:
     low, high = level.confidence.get(candidate.decision, (0.0, 1.0))
     if not low <= candidate.confidence <= high:
         return (

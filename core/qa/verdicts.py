@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.config.task import Task
 from core.curriculum.cell import Cell
 from core.qa import duplicates, rules
-from core.qa.judge import CRITERIA, Judge, Judgement
+from core.qa.judge import CRITERIA, Judge, JudgeResult
 from storage.schema import Attempt, Candidate, Example, Outcome, Result, Status, Verdict
 
 
@@ -20,7 +20,7 @@ async def assess(task: Task, attempt: Attempt, corpus: duplicates.Corpus, judge:
     if candidate is None:
         raise ValueError(f"attempt {attempt.id} has no candidate")
     cell = Cell(attempt.domain, attempt.level, attempt.decision)
-    problems = rules.check(task, cell, candidate)
+    problems = rules.broken_rules(task, cell, candidate)
     if problems:
         return Verdict(
             attempt=attempt.id,
@@ -53,7 +53,7 @@ def near_duplicate(attempt: Attempt, corpus: duplicates.Corpus) -> Verdict | Non
     )
 
 
-def verdict(task: Task, attempt: str, candidate: Candidate, judgement: Judgement) -> Verdict:
+def verdict(task: Task, attempt: str, candidate: Candidate, judgement: JudgeResult) -> Verdict:
     """What follows from a judgement: a failed judge is never a rejection; disagreement comes before the rubric."""
     result, reason, critique = _ruling(task, candidate, judgement)
     judged = judgement.outcome is Outcome.WRITTEN
@@ -81,7 +81,7 @@ def certainty(decision: str, found: Verdict | None) -> float | None:
     return min([agreed, *found.rubric.values()])
 
 
-def _ruling(task: Task, candidate: Candidate, judgement: Judgement) -> tuple[Result, str, str]:
+def _ruling(task: Task, candidate: Candidate, judgement: JudgeResult) -> tuple[Result, str, str]:
     if judgement.outcome is not Outcome.WRITTEN:
         return Result.FAILED, judgement.outcome.value, judgement.detail
     if judgement.decision != candidate.decision:
@@ -94,7 +94,7 @@ def _ruling(task: Task, candidate: Candidate, judgement: Judgement) -> tuple[Res
     return Result.PASSED, "", judgement.critique
 
 
-def became(attempt: Attempt, found: Verdict | None) -> Example:
+def example_of_attempt(attempt: Attempt, found: Verdict | None) -> Example:
     """The example that an attempt becomes; one that QA rejected says so, and begins as rejected."""
     if attempt.candidate is None:
         raise ValueError(f"attempt {attempt.id} has no candidate")

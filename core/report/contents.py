@@ -11,13 +11,13 @@ from typing import Any
 from core.benchmark.gate import LEVEL, MARGIN, TARGET, Gate
 from core.benchmark.paired import Comparison, NotSharedError
 from core.benchmark.start import KIND as BENCHMARK
-from core.benchmark.summary import Outcome, compared, decided, document, outcome
+from core.benchmark.summary import BenchmarkSummary, as_document, compare_runs, decide_gate, summarize
 from core.config.project import Project
 from core.overview import Overview, overview
-from core.qa.matrix import Matrix, matrix
+from core.qa.matrix import Matrix, rejection_matrix
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from core.review import agreement
-from core.runs.control import look
+from core.runs.control import run_status
 from core.training.run.start import KIND as TRAINING
 from storage import attempts, blind_reviews, examples, runs, training
 from storage.examples import CellCount
@@ -28,21 +28,21 @@ NEWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class ReferenceGap:
     """How far the model of one benchmark is ahead of the student on the same examples; None where they share none."""
 
-    outcome: Outcome
+    outcome: BenchmarkSummary
     comparison: Comparison | None
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class ReportedTraining:
     """A training run with its steps, its looks at the dev split, and the notes that people pinned to it."""
 
     run: Run
     state: RunState
-    steps: list[training.Step]
-    looks: list[training.Step]
+    steps: list[training.TrainingStep]
+    looks: list[training.TrainingStep]
     notes: list[training.Note]
 
 
@@ -62,33 +62,33 @@ class Contents:
     reasons: dict[str, int]
     scorecard: Scorecard
     people: PeopleRecord
-    agreement: agreement.Report
-    benchmarks: list[Outcome]
+    agreement: agreement.AgreementReport
+    benchmarks: list[BenchmarkSummary]
     older_benchmarks: int
-    student: Outcome | None
-    against: list[Against]
+    student: BenchmarkSummary | None
+    against: list[ReferenceGap]
     gate: Gate | None
-    trainings: list[Training]
+    trainings: list[ReportedTraining]
     older_trainings: int
 
 
 def gather(project: Project, connection: sqlite3.Connection) -> Contents:
     """The contents of the report of `project` as it is now."""
     counted = attempts.reason_counts(connection)
-    rejections = matrix(counted)
+    rejections = rejection_matrix(counted)
     reasons = Counter[str]()
     for cell in rejections.cells:
         reasons.update(cell.reasons)
     asked, trained = runs.of_kind(connection, BENCHMARK), runs.of_kind(connection, TRAINING)
-    measured = [outcome(project, connection, run) for run in asked[:NEWEST]]
+    measured = [summarize(project, connection, run) for run in asked[:NEWEST]]
     roles = project.task.roles
     student, reference = _newest(project, connection, asked, roles.student, measured), None
-    against = list[Against]()
+    against = list[ReferenceGap]()
     gate = None
     if student is not None:
         reference = _newest(project, connection, asked, roles.reference, measured)
         against = [
-            Against(one, _compared(project, connection, student.run, one.run))
+            ReferenceGap(one, _compared(project, connection, student.run, one.run))
             for one in _one_a_model([*([reference] if reference else []), *measured])
             if one.params.model != roles.student
         ]
@@ -102,7 +102,7 @@ def gather(project: Project, connection: sqlite3.Connection) -> Contents:
         reasons=dict(reasons.most_common()),
         scorecard=scorecard(attempts.flaw_records(connection)),
         people=people_record(attempts.reviewed_counts(connection)),
-        agreement=agreement.report(blind_reviews.every(connection)),
+        agreement=agreement.agreement_report(blind_reviews.every(connection)),
         benchmarks=measured,
         older_benchmarks=max(0, len(asked) - NEWEST),
         student=student,
@@ -122,7 +122,7 @@ def splits(counts: list[CellCount]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda one: (not one[0], one[0])))
 
 
-def as_document(found: Contents) -> dict[str, Any]:
+def contents_document(found: Contents) -> dict[str, Any]:
     """The contents as `--json` prints them."""
     task = found.project.task
     return {
@@ -132,7 +132,7 @@ def as_document(found: Contents) -> dict[str, Any]:
         "splits": found.splits,
         "qa": {"matrix": found.matrix, "reasons": found.reasons, "scorecard": found.scorecard, "people": found.people},
         "agreement": found.agreement,
-        "benchmarks": [document(one) for one in found.benchmarks],
+        "benchmarks": [as_document(one) for one in found.benchmarks],
         "older_benchmarks": found.older_benchmarks,
         "student_run": found.student and found.student.run.id,
         "against_the_student": [{"run": one.outcome.run.id, "comparison": one.comparison} for one in found.against],
@@ -155,21 +155,21 @@ def as_document(found: Contents) -> dict[str, Any]:
 
 
 def _newest(
-    project: Project, connection: sqlite3.Connection, asked: list[Run], model: str, measured: list[Outcome]
-) -> Outcome | None:
+    project: Project, connection: sqlite3.Connection, asked: list[Run], model: str, measured: list[BenchmarkSummary]
+) -> BenchmarkSummary | None:
     """The newest benchmark of a model that is no smoke test and has an answer, measured if it was not yet."""
     for run in asked:
         if run.params.get("model") == model and not run.params.get("sniff"):
             known = next((one for one in measured if one.run.id == run.id), None)
-            found = known or outcome(project, connection, run)
+            found = known or summarize(project, connection, run)
             if found.answers:
                 return found
     return None
 
 
-def _one_a_model(found: list[Outcome]) -> list[Outcome]:
+def _one_a_model(found: list[BenchmarkSummary]) -> list[BenchmarkSummary]:
     """The first benchmark of each model, smoke tests and empty ones apart."""
-    first: dict[str, Outcome] = {}
+    first: dict[str, BenchmarkSummary] = {}
     for one in found:
         if one.answers and not one.params.sniff:
             first.setdefault(one.params.model, one)
@@ -178,18 +178,18 @@ def _one_a_model(found: list[Outcome]) -> list[Outcome]:
 
 def _compared(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison | None:
     try:
-        return compared(project, connection, first, second)
+        return compare_runs(project, connection, first, second)
     except NotSharedError:
         return None
 
 
 def _decided(project: Project, connection: sqlite3.Connection, student: Run, reference: Run | None) -> Gate:
     try:
-        return decided(project, connection, student, reference, target=TARGET, level=LEVEL, margin=MARGIN)
+        return decide_gate(project, connection, student, reference, target=TARGET, level=LEVEL, margin=MARGIN)
     except NotSharedError:
-        return decided(project, connection, student, None, target=TARGET, level=LEVEL, margin=MARGIN)
+        return decide_gate(project, connection, student, None, target=TARGET, level=LEVEL, margin=MARGIN)
 
 
-def _training(connection: sqlite3.Connection, run: Run) -> Training:
+def _training(connection: sqlite3.Connection, run: Run) -> ReportedTraining:
     steps, looks = training.steps(connection, run.id), training.looks(connection, run.id)
-    return Training(run, look(run).state, steps, looks, training.notes(connection, run.id))
+    return ReportedTraining(run, run_status(run).state, steps, looks, training.notes(connection, run.id))

@@ -14,16 +14,16 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from core.benchmark.metrics import NO_ANSWER, Figures
+from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures
 from core.benchmark.start import title
 from core.curriculum.plan import CellPlan
-from core.exchange.atomic_write import placed
+from core.exchange.atomic_write import atomic_write
 from core.report import pictures
-from core.report.contents import NEWEST, Contents, Training
+from core.report.contents import NEWEST, Contents, ReportedTraining
 from core.report.pictures import Point, Range
 from core.review.agreement import conclusion
 from core.statistics import wilson
-from storage.training import Step
+from storage.training import TrainingStep
 
 FILE = "report.html"
 # How a report is known again: it may take the place of the one before, and of nothing else.
@@ -45,7 +45,7 @@ def write(found: Contents, target: Path, *, overwrite: bool = False) -> Path:
 
     An earlier report is replaced, another file only with `overwrite`. Raises PlaceError, UnwrittenError.
     """
-    with placed(target, overwrite=overwrite or _is_report(target)) as part:
+    with atomic_write(target, overwrite=overwrite or _is_report(target)) as part:
         part.write_text(html(found), encoding="utf-8")
     return target.resolve()
 
@@ -142,19 +142,19 @@ def _domains(found: Contents) -> list[str]:
     return list(there)
 
 
-def _columns(figures: Figures) -> list[str]:
+def _columns(figures: BenchmarkFigures) -> list[str]:
     """The decisions of a confusion matrix in their order, none at the end."""
     there = dict.fromkeys(decision for row in figures.confusion.values() for decision in row)
     return [*(one for one in there if one != NO_ANSWER), NO_ANSWER]
 
 
-def _parts(figures: Figures) -> list[Range]:
+def _parts(figures: BenchmarkFigures) -> list[Range]:
     """Accuracy by level and by domain, for a picture."""
     levels = [Range(f"level {level}", one.rate, one.low, one.high) for level, one in figures.by_level.items()]
     return levels + [Range(domain, one.rate, one.low, one.high) for domain, one in figures.by_domain.items()]
 
 
-def _phases(training: Training) -> list[tuple[str, int, list[Markup], list[Step]]]:
+def _phases(training: ReportedTraining) -> list[tuple[str, int, list[Markup], list[TrainingStep]]]:
     """Each phase of a training run: its name, how many steps, the pictures of its curves, its looks at dev."""
     names = list(dict.fromkeys(one.phase for one in [*training.steps, *training.looks]))
     steps = {name: list(found) for name, found in groupby(training.steps, lambda one: one.phase)}
@@ -165,7 +165,7 @@ def _phases(training: Training) -> list[tuple[str, int, list[Markup], list[Step]
     ]
 
 
-def _curves(steps: Sequence[Step], looks: Sequence[Step]) -> list[Markup]:
+def _curves(steps: Sequence[TrainingStep], looks: Sequence[TrainingStep]) -> list[Markup]:
     found = []
     if seen := [one for one in looks if one.figures.get("accuracy") is not None]:
         accuracy = [

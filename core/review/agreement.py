@@ -15,7 +15,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from core.statistics import wilson
-from storage.blind_reviews import Opinion
+from storage.blind_reviews import BlindReview
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ class Agreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class GroupAgreement:
     """All people on the examples that at least two of them decided."""
 
     people: int
@@ -67,12 +67,12 @@ class Together:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class AgreementReport:
     """Everyone with the label, with the judge, and with each other; `together` only where there are three or more."""
 
     decisions: int
     pairs: list[Agreement]
-    together: Together | None
+    together: GroupAgreement | None
 
 
 def conclusion(pair: Agreement) -> str:
@@ -93,7 +93,7 @@ def conclusion(pair: Agreement) -> str:
     return "This may be chance: more examples will tell."
 
 
-def report(opinions: Iterable[Opinion]) -> Report:
+def agreement_report(opinions: Iterable[BlindReview]) -> AgreementReport:
     """The agreement that `opinions` show, in the order: label, judge, people."""
     found = [opinion for opinion in opinions if opinion.value]
     people = sorted({opinion.reviewer for opinion in found})
@@ -104,14 +104,14 @@ def report(opinions: Iterable[Opinion]) -> Report:
             both = [(one.value, other, one.family) for one, other in held if one.reviewer == person and other]
             if both:
                 pairs.append(_agreement(person or NAMELESS, whom, both))
-    seen: dict[tuple[str, int], dict[str, Opinion]] = defaultdict(dict)
+    seen: dict[tuple[str, int], dict[str, BlindReview]] = defaultdict(dict)
     for opinion in found:
         seen[opinion.example, opinion.version][opinion.reviewer] = opinion
     for one, two in combinations(people, 2):
         both = [(by[one].value, by[two].value, by[one].family) for by in seen.values() if one in by and two in by]
         if both:
             pairs.append(_agreement(one or NAMELESS, two or NAMELESS, both))
-    return Report(len(found), pairs, _together(list(seen.values())) if len(people) > 2 else None)
+    return AgreementReport(len(found), pairs, _together(list(seen.values())) if len(people) > 2 else None)
 
 
 def _agreement(who: str, whom: str, both: Sequence[tuple[str, str, str]]) -> Agreement:
@@ -135,11 +135,11 @@ def _agreement(who: str, whom: str, both: Sequence[tuple[str, str, str]]) -> Agr
     )
 
 
-def _together(seen: list[dict[str, Opinion]]) -> Together:
+def _together(seen: list[dict[str, BlindReview]]) -> GroupAgreement:
     shared = [by for by in seen if len(by) > 1]
     ratings = [[one.value for one in by.values()] for by in shared]
     families = [next(iter(by.values())).family for by in shared]
-    return Together(len({person for by in shared for person in by}), len(shared), _alpha(ratings, families))
+    return GroupAgreement(len({person for by in shared for person in by}), len(shared), _alpha(ratings, families))
 
 
 def _kappa(first: Sequence[str], second: Sequence[str], families: Sequence[str]) -> Coefficient:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.review.item import Case
+from core.review.item import ReviewItem
 from storage.examples import Filter
 from storage.queues import Queue
 
 
-def told_by(queue: Queue, where: Filter) -> str:
+def why_not_blind(queue: Queue, where: Filter) -> str:
     """Why no label can be hidden in this queue; '' if it can."""
     if queue is Queue.CELL:
         return "the order by cell tells it"
@@ -28,9 +28,9 @@ class Blindness:
         """The person is shown the label of this example."""
         self._seen.add(example)
 
-    def broken(self, case: Case, queue: Queue, where: Filter) -> str:
+    def broken(self, case: ReviewItem, queue: Queue, where: Filter) -> str:
         """Why the label of `case` is no secret, whatever the person wants; '' if it is one."""
-        if why := told_by(queue, where):
+        if why := why_not_blind(queue, where):
             return why
         if case.shown_to(self._reviewer):
             return "you have decided this one"

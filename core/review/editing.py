@@ -57,7 +57,7 @@ def checked(task: Task, example: Example, values: Mapping[str, Any]) -> tuple[Ex
 def doubts(task: Task, edited: Example) -> list[str]:
     """What the rules of QA would say of an edit; a person may know better."""
     cell = Cell(edited.domain, edited.level, edited.decision)
-    return [problem.critique for problem in rules.check(task, cell, edited)]
+    return [problem.critique for problem in rules.broken_rules(task, cell, edited)]
 
 
 def read_json(text: str) -> tuple[Values, str]:

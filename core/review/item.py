@@ -7,14 +7,14 @@ import sqlite3
 from dataclasses import dataclass
 
 from storage import attempts, examples, reviews
-from storage.attempts import Judged
-from storage.schema import Action, Candidate, Example, Review, Status, Verdict
+from storage.attempts import JudgedAttempt
+from storage.schema import Candidate, Example, Review, ReviewAction, Status, Verdict
 
-_DECISIONS = frozenset({Action.ACCEPT, Action.REJECT, Action.LABEL})
+_DECISIONS = frozenset({ReviewAction.ACCEPT, ReviewAction.REJECT, ReviewAction.LABEL})
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class ReviewItem:
     """An example with its whole log and the attempts at its slot, oldest first.
 
     One that QA rejected and nobody brought in yet is shown like an example, and is not `stored`.
@@ -23,7 +23,7 @@ class Case:
     example: Example
     stored: bool
     log: list[Review]
-    lineage: list[Judged]
+    lineage: list[JudgedAttempt]
 
     @property
     def verdict(self) -> Verdict | None:
@@ -35,12 +35,12 @@ class Case:
         """Whether no person has accepted or rejected it."""
         if not self.example.refused:
             return self.example.status is Status.PENDING
-        lines = {line.action for line in reviews.standing(self.log)}
-        return not lines & {Action.ACCEPT, Action.REJECT}
+        lines = {line.action for line in reviews.review_state(self.log)}
+        return not lines & {ReviewAction.ACCEPT, ReviewAction.REJECT}
 
     def opinions(self) -> list[Review]:
         """The newest blind decision of each person that stands, in the order of the log."""
-        lines = [line for line in reviews.standing(self.log) if line.value and line.action in _DECISIONS]
+        lines = [line for line in reviews.review_state(self.log) if line.value and line.action in _DECISIONS]
         return list({line.reviewer: line for line in lines}.values())
 
     def shown_to(self, reviewer: str) -> bool:
@@ -49,11 +49,11 @@ class Case:
         Taking that back unsees nothing.
         """
         return any(line.reviewer == reviewer for line in self.opinions()) or any(
-            line.action is Action.LABEL and line.reviewer == reviewer for line in self.log
+            line.action is ReviewAction.LABEL and line.reviewer == reviewer for line in self.log
         )
 
 
-def read(connection: sqlite3.Connection, key: str) -> Case | None:
+def read_item(connection: sqlite3.Connection, key: str) -> ReviewItem | None:
     """What the `key` of a queue stands for, an example or a rejected attempt; None if it is there no more."""
     example = examples.get(connection, key)
     if example is None:
@@ -61,29 +61,36 @@ def read(connection: sqlite3.Connection, key: str) -> Case | None:
         example = examples.get(connection, row["id"]) if row else None
     if example is not None:
         lineage = attempts.chain(connection, example.attempt) if example.attempt else []
-        return Case(example, True, reviews.log(connection, example.id), lineage)
+        return ReviewItem(example, True, reviews.log(connection, example.id), lineage)
     # Late: what finds near-duplicates comes along, and few cases need it.
-    from core.qa.verdicts import became
+    from core.qa.verdicts import example_of_attempt
 
     lineage = attempts.chain(connection, key)
     mine = next((one for one in lineage if one.attempt.id == key and one.attempt.candidate), None)
     # The id of the attempt: it stays the same from one look to the next.
-    return Case(became(mine.attempt, mine.final).model_copy(update={"id": key}), False, [], lineage) if mine else None
+    return (
+        ReviewItem(example_of_attempt(mine.attempt, mine.final).model_copy(update={"id": key}), False, [], lineage)
+        if mine
+        else None
+    )
 
 
-def deciding(case: Case, line: Review) -> list[Review]:
+def deciding(case: ReviewItem, line: Review) -> list[Review]:
     """The lines that `line` takes: who accepts what QA rejected also brings it in."""
-    if line.action is Action.ACCEPT and case.example.refused and case.undecided:
-        return [line.model_copy(update={"action": Action.OVERRULE, "value": "", "version": None, "note": ""}), line]
+    if line.action is ReviewAction.ACCEPT and case.example.refused and case.undecided:
+        return [
+            line.model_copy(update={"action": ReviewAction.OVERRULE, "value": "", "version": None, "note": ""}),
+            line,
+        ]
     return [line]
 
 
-def labelling(case: Case, value: str, *, note: str = "", reviewer: str = "") -> Review:
+def labelling(case: ReviewItem, value: str, *, note: str = "", reviewer: str = "") -> Review:
     """The line for what was decided without seeing the label: it accepts where it agrees and nobody has decided yet."""
     agrees = value == case.example.decision and case.undecided
     return Review(
         example=case.example.id,
-        action=Action.ACCEPT if agrees else Action.LABEL,
+        action=ReviewAction.ACCEPT if agrees else ReviewAction.LABEL,
         value=value,
         version=case.example.version,
         note=note,
@@ -91,7 +98,7 @@ def labelling(case: Case, value: str, *, note: str = "", reviewer: str = "") -> 
     )
 
 
-def changes(connection: sqlite3.Connection, case: Case) -> list[tuple[str, Candidate, Candidate, str]]:
+def changes(connection: sqlite3.Connection, case: ReviewItem) -> list[tuple[str, Candidate, Candidate, str]]:
     """What the example was made of, newest first: a heading, before, after, and the critique in between ('' if none).
 
     Its last edit, and the rewrite that its attempt was.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 
-def letters(labels: Iterable[str], taken: Collection[str]) -> dict[str, str]:
+def assign_keys(labels: Iterable[str], taken: Collection[str]) -> dict[str, str]:
     """A key for each label, none of them `taken`: the first of its letters that is free, in lower case if possible.
 
     A label without a free letter of its own gets the first free one of the alphabet; one for which none is left, none.

@@ -21,7 +21,7 @@ def accepted(task: Task, connection: sqlite3.Connection) -> dict[str, Quota]:
     return {one.name: Quota(one.min, one.max, one.want, have.get(one.name, 0)) for one in task.decisions}
 
 
-class Pace:
+class ReviewPace:
     """Decisions per minute of work, from the times at which they were made, in seconds of a clock that only goes on."""
 
     def __init__(self) -> None:

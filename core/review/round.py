@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
-from core.review.item import Case, read
+from core.review.item import ReviewItem, read_item
 from storage import queues
 from storage.examples import Filter
-from storage.queues import PAGE, Cursor, Left, Queue
-from storage.schema import Action, Example, Review
+from storage.queues import PAGE, Cursor, Queue, QueueSize
+from storage.schema import Example, Review, ReviewAction
 
 # A search finds all before it gives the first: its pages are long, so that this is seldom done.
 SEARCH_PAGE = 500
@@ -26,7 +26,7 @@ class Round:
         self._known: set[str] = set()
         self._after: Cursor = (0, ())
         self._exhausted = False
-        self._counted: Left | None = None
+        self._counted: QueueSize | None = None
         # Of these the queue would not hold a round that began now.
         self._gone: set[str] = set()
         self.at = 0
@@ -59,9 +59,9 @@ class Round:
         """Whether there is anything in the round."""
         return bool(self._keys)
 
-    def case(self) -> Case | None:
+    def case(self) -> ReviewItem | None:
         """What is in front, as it now is."""
-        return read(self._connection, self.key) if self.key else None
+        return read_item(self._connection, self.key) if self.key else None
 
     def move(self, step: int) -> None:
         """Go on or back."""
@@ -79,24 +79,24 @@ class Round:
 
     def done(self, review: Review) -> None:
         """What is in front was decided: it may be none of the queue's any more."""
-        accepts_or_rejects = review.action in {Action.ACCEPT, Action.REJECT}
+        accepts_or_rejects = review.action in {ReviewAction.ACCEPT, ReviewAction.REJECT}
         leaves = {
-            Queue.FLAGGED: review.action is Action.UNFLAG,
+            Queue.FLAGGED: review.action is ReviewAction.UNFLAG,
             Queue.SAMPLE: bool(review.value),
             Queue.SECOND: accepts_or_rejects or bool(review.value),
         }.get(self.queue, accepts_or_rejects)
         if leaves and self.key is not None:
             self._gone.add(self.key)
 
-    def left(self) -> Left:
+    def left(self) -> QueueSize:
         """How many the queue holds now."""
         if queues.kept(self.queue, self.where):
-            return queues.left(self._connection, self.queue, self.where)
+            return queues.queue_size(self._connection, self.queue, self.where)
         if self._counted is None:
-            found = queues.left(self._connection, self.queue, self.where, reviewer=self._reviewer)
-            self._counted = Left(found.number + len(self._gone), found.more)
-        return Left(max(0, self._counted.number - len(self._gone)), self._counted.more)
+            found = queues.queue_size(self._connection, self.queue, self.where, reviewer=self._reviewer)
+            self._counted = QueueSize(found.number + len(self._gone), found.more)
+        return QueueSize(max(0, self._counted.number - len(self._gone)), self._counted.more)
 
-    def size(self, left: Left) -> int:
+    def size(self, left: QueueSize) -> int:
         """How many this round has: what it held that is gone, and what is `left`."""
         return max(left.number + len(self._gone), len(self._keys))

@@ -30,7 +30,7 @@ class RunError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class RunStatus:
     """A run with the state that a person should see, and the seconds since its last sign of life."""
 
     run: Run
@@ -38,7 +38,7 @@ class Seen:
     age_s: float | None
 
 
-def alive(run: Run) -> bool:
+def is_alive(run: Run) -> bool:
     """Whether the run's own process is there: the pid and its start time both match."""
     if run.pid is None or run.pid_started is None:
         return False
@@ -51,24 +51,24 @@ def alive(run: Run) -> bool:
     return False
 
 
-def look(run: Run, at: datetime | None = None) -> Seen:
+def run_status(run: Run, at: datetime | None = None) -> RunStatus:
     """The run as it is now: LOST if it should be at work, and its heartbeat is stale and its process gone."""
     at = at or now()
     age = (at - run.heartbeat).total_seconds() if run.heartbeat else None
     state = run.state
-    if state in ACTIVE and (age is None or age > STALE_S) and not alive(run):
+    if state in ACTIVE and (age is None or age > STALE_S) and not is_alive(run):
         state = RunState.LOST
     if state is RunState.QUEUED and (at - (run.heartbeat or run.created)).total_seconds() > START_S:
         state = RunState.LOST
-    return Seen(run, state, age)
+    return RunStatus(run, state, age)
 
 
 def seen(run: Run) -> RunState:
     """The state that a person should see."""
-    return look(run).state
+    return run_status(run).state
 
 
-def require(connection: sqlite3.Connection, prefix: str) -> Run:
+def require_run(connection: sqlite3.Connection, prefix: str) -> Run:
     """The one run whose id starts or ends with `prefix`; raises RunError."""
     found = runs.resolve(connection, prefix)
     if len(found) > 1:
@@ -119,7 +119,7 @@ def kill(connection: sqlite3.Connection, run_id: str) -> str:
     if seen(_of_id(connection, run_id)) is RunState.LOST:
         return dismiss(connection, run_id)
     run = _at_work(connection, run_id)
-    there = alive(run) and run.pid is not None
+    there = is_alive(run) and run.pid is not None
     if there and run.pid is not None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(run.pid, signal.SIGKILL)

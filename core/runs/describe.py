@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.runs.control import Seen
+from core.runs.control import RunStatus
 
 
-def asked(seen: Seen) -> str:
+def describe_request(seen: RunStatus) -> str:
     """What was asked of a run."""
     params = seen.run.params
     parts = [f"{name} {params[name]}" for name in ("source", "judge", "n", "seed", "hint") if params.get(name)]
@@ -14,12 +14,12 @@ def asked(seen: Seen) -> str:
     return " · ".join(parts)
 
 
-def last_sign(seen: Seen) -> str:
+def describe_heartbeat(seen: RunStatus) -> str:
     """How long ago a run was last known to be alive."""
     return "none yet" if seen.age_s is None else f"{duration(seen.age_s)} ago"
 
 
-def done(seen: Seen) -> str:
+def describe_progress(seen: RunStatus) -> str:
     """How much of a run is done, of how much."""
     figures = seen.run.progress
     return "unknown" if figures.get("total") is None else f"{figures.get('done', 0)}/{figures['total']}"

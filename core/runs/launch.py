@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from core.config.project import Project
-from core.runs.control import RunError, look, unpause
+from core.runs.control import RunError, run_status, unpause
 from storage import runs
 from storage.schema import Run, RunState, now
 
@@ -30,7 +30,7 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
     run = runs.get(connection, run_id)
     if run is None:
         raise RunError(f"no run {run_id}")
-    state = look(run).state
+    state = run_status(run).state
     if state in {RunState.PAUSED, RunState.PAUSING}:
         return unpause(connection, run_id)
     if state not in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:
@@ -47,9 +47,9 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
 def refuse_second(connection: sqlite3.Connection, kind: str) -> None:
     """Raise RunError if a run of `kind` is at work."""
     for run in runs.newest(connection):
-        if run.kind == kind and not look(run).state.ended:
+        if run.kind == kind and not run_status(run).state.ended:
             raise RunError(
-                f"{kind} run {run.id[-6:]} is {look(run).state}: watch it with `sidequest`, "
+                f"{kind} run {run.id[-6:]} is {run_status(run).state}: watch it with `sidequest`, "
                 f"or end it with `sidequest runs stop {run.id[-6:]}`"
             )
 

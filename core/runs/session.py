@@ -98,7 +98,7 @@ class Session:
             self._waiting -= 1
         return not self.stopping
 
-    def heard(self, connection: sqlite3.Connection) -> str | None:
+    def requested_action(self, connection: sqlite3.Connection) -> str | None:
         """What is asked of work in a thread of its own, between two units: 'pause', 'stop' or None.
 
         At a 'pause' the work is at rest from then on, until it hears something else.
@@ -110,7 +110,7 @@ class Session:
 
     def wait(self, connection: sqlite3.Connection) -> bool:
         """Like `proceed`, for work in a thread of its own."""
-        while self.heard(connection) == "pause":
+        while self.requested_action(connection) == "pause":
             time.sleep(0.1)
         return not self.stopping
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from core.runs.control import look
+from core.runs.control import run_status
 from storage import runs
 from storage.schema import Event
 
@@ -79,7 +79,7 @@ def follow(connection: sqlite3.Connection, run: str, after: int, *, of_note: boo
     while True:
         # Asked before the lines are read: all that came until the end is among them.
         found = runs.get(connection, run)
-        over = found is None or look(found).state.ended
+        over = found is None or run_status(found).state.ended
         while more := runs.events(connection, run, after=after, of_note=of_note):
             yield from more
             after = more[-1].id

@@ -10,16 +10,16 @@ from itertools import pairwise
 
 from core.benchmark.gate import LEVEL, MARGIN, TARGET
 from core.benchmark.paired import Comparison, compare
-from core.benchmark.results import results
-from core.benchmark.sequential_gate import Verdict
+from core.benchmark.results import scored_answers
+from core.benchmark.sequential_gate import GateVerdict
 from core.benchmark.start import KIND, BenchParams
-from core.benchmark.start import start as start_benchmark
-from core.benchmark.summary import Outcome, outcome, reread, weighed
+from core.benchmark.start import start_benchmark as start_benchmark
+from core.benchmark.summary import BenchmarkSummary, gate_of_answers, parse_answers_again, summarize
 from core.config.case import Mode
 from core.config.project import Project
 from core.models import resolve
-from core.models.trained import Trained, lineage, missing, trained
-from core.runs.control import RunError, look, require
+from core.models.trained import TrainedModel, lineage, missing, trained_models
+from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import resume
 from storage import predictions, runs
 from storage.schema import PredictionOutcome, Run, RunState
@@ -28,7 +28,7 @@ Examples = frozenset[tuple[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredModel:
     """What a benchmark says of a model; rates are fractions, with 95 % intervals, and None where nothing is known.
 
     `basis` says what Brier and ECE are of: the confidence that is 'stated', or the 'probability' of the decision.
@@ -50,11 +50,11 @@ class Measured:
     ece_low: float | None
     ece_high: float | None
     outcomes: dict[str, int]
-    verdict: Verdict
+    verdict: GateVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparisonRow:
     """A model: `what` it is in short ('base', 'SFT', 'SFT+GRPO'), and the training run that made it ('' for the base).
 
     Without a benchmark of what the others were asked, in the mode that it was trained in, `measured` is None; `going`
@@ -66,7 +66,7 @@ class Row:
     training: str
     mode: Mode
     parent: str
-    measured: Measured | None = None
+    measured: MeasuredModel | None = None
     going: str = ""
     stopped: str = ""
     command: str = ""
@@ -74,7 +74,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ComparisonPair:
     """The model `second` against `first`: `found.gap` is how far it is ahead."""
 
     first: str
@@ -83,7 +83,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class ComparisonTable:
     """The rows, the base first, then as they were trained; and each against the base, what it started from, and the
     row before.
 
@@ -91,14 +91,14 @@ class Table:
     is no benchmark yet. `reference` is the benchmark of the reference, '' if it was not asked the same.
     """
 
-    rows: list[Row]
-    pairs: list[Pair]
+    rows: list[ComparisonRow]
+    pairs: list[ComparisonPair]
     examples: int | None
     like: str
     reference: str
 
 
-def table(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]) -> Table:
+def comparison_table(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]) -> ComparisonTable:
     """What came of the training runs `chosen`, and of those that they started from; of all, if none is chosen.
 
     The examples are those that most of the models were asked, of as many those that were asked last. Raises RunError.
@@ -106,11 +106,11 @@ def table(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run
     rows = _rows(project, connection, chosen)
     finished, open_ = _benchmarks(connection, {(row.model, row.mode) for row in rows})
     asked, like = _most(connection, finished)
-    outcomes: dict[str, Outcome] = {}
+    outcomes: dict[str, BenchmarkSummary] = {}
     for row in rows:
         for run in finished.get((row.model, row.mode), []):
             if predictions.asked_of(connection, run.id) == asked:
-                outcomes[row.model] = outcome(project, connection, run)
+                outcomes[row.model] = summarize(project, connection, run)
                 break
     reference = _reference(project, connection, asked)
     told = [
@@ -120,14 +120,14 @@ def table(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run
         for row in rows
     ]
     pairs = [
-        Pair(first, second, compare(outcomes[first].answers, outcomes[second].answers))
-        for first, second in against(told)
+        ComparisonPair(first, second, compare(outcomes[first].answers, outcomes[second].answers))
+        for first, second in compared_pairs(told)
         if first in outcomes and second in outcomes
     ]
-    return Table(told, pairs, len(asked) if asked else None, like, reference.id if reference else "")
+    return ComparisonTable(told, pairs, len(asked) if asked else None, like, reference.id if reference else "")
 
 
-def against(rows: Sequence[Row]) -> list[tuple[str, str]]:
+def compared_pairs(rows: Sequence[ComparisonRow]) -> list[tuple[str, str]]:
     """Which models are compared, the first of each pair the one that is to be beaten; `rows` begin with the base."""
     base = rows[0].model
     return [
@@ -137,11 +137,11 @@ def against(rows: Sequence[Row]) -> list[tuple[str, str]]:
     ]
 
 
-def start_missing(project: Project, connection: sqlite3.Connection, found: Table, row: Row) -> Run:
+def start_missing(project: Project, connection: sqlite3.Connection, found: ComparisonTable, row: ComparisonRow) -> Run:
     """Start, or resume, the benchmark that `row` of the table `found` lacks; raises RunError."""
     if row.stopped:
         resume(project, connection, row.stopped)
-        return require(connection, row.stopped)
+        return require_run(connection, row.stopped)
     params = BenchParams(model=row.model, mode=row.mode, like=found.like, split="" if found.like else "test")
     return start_benchmark(project, connection, params)
 
@@ -150,7 +150,7 @@ def start_missing(project: Project, connection: sqlite3.Connection, found: Table
 FIGURES = ("right", "balanced", "Brier", "ECE", "confidence", "without answer")
 
 
-def in_words(row: Row) -> tuple[str, ...]:
+def describe_row(row: ComparisonRow) -> tuple[str, ...]:
     """The figures of a row, as a person reads them; what is not known says so."""
     one = row.measured
     if one is None:
@@ -171,13 +171,13 @@ def _score(value: float | None, low: float | None, high: float | None) -> str:
     return "unknown" if value is None or low is None or high is None else f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
-def in_short(line: Iterable[Trained]) -> str:
+def in_short(line: Iterable[TrainedModel]) -> str:
     """What a model is, by the algorithms that led to it: 'SFT+GRPO'."""
     return "+".join(one.recipe.algorithm.value.upper() for one in line)
 
 
-def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]) -> list[Row]:
-    known = trained(project, connection)
+def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]) -> list[ComparisonRow]:
+    known = trained_models(project, connection)
     if not known:
         raise RunError("nothing was trained yet: `sidequest train run RECIPE` makes a model")
     wanted = {run.id for run in chosen} or {one.run for one in known.values()}
@@ -191,11 +191,11 @@ def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run
         raise RunError(f"these runs trained different students ({', '.join(students)}): compare those of one")
     names = {ancestor.name for one in of_runs for ancestor in lineage(known, one)}
     made = [one for one in known.values() if one.name in names]
-    base = Row(students[0], "base", "", made[0].recipe.mode, "")
+    base = ComparisonRow(students[0], "base", "", made[0].recipe.mode, "")
     return [
         base,
         *(
-            Row(
+            ComparisonRow(
                 one.name,
                 in_short(lineage(known, one)),
                 one.run,
@@ -242,7 +242,7 @@ def _most(connection: sqlite3.Connection, finished: Benchmarks) -> tuple[Example
 
 def _reference(project: Project, connection: sqlite3.Connection, asked: Examples | None) -> Run | None:
     """The newest benchmark of the reference that asked the same."""
-    name = resolve.named(project, connection, project.task.roles.reference)
+    name = resolve.resolve_name(project, connection, project.task.roles.reference)
     for run in runs.of_kind(connection, KIND):
         params = BenchParams.model_validate(run.params)
         whole = params.model == name and not params.sniff and _whole(connection, run, params)
@@ -251,18 +251,22 @@ def _reference(project: Project, connection: sqlite3.Connection, asked: Examples
     return None
 
 
-def _told(project: Project, connection: sqlite3.Connection, row: Row, found: Outcome, reference: Run | None) -> Row:
+def _told(
+    project: Project, connection: sqlite3.Connection, row: ComparisonRow, found: BenchmarkSummary, reference: Run | None
+) -> ComparisonRow:
     numbers, sure = found.figures, found.calibration
     basis = "stated" if sure.stated.n else "probability" if sure.probability.n else "none"
     shown = sure.stated if sure.stated.n else sure.probability
     theirs = None
     if reference is not None:
-        reread(project, connection, reference)
-        theirs = results(connection, reference.id)
-    gate = weighed(connection, found.run, reference, found.answers, theirs, target=TARGET, level=LEVEL, margin=MARGIN)
+        parse_answers_again(project, connection, reference)
+        theirs = scored_answers(connection, reference.id)
+    gate = gate_of_answers(
+        connection, found.run, reference, found.answers, theirs, target=TARGET, level=LEVEL, margin=MARGIN
+    )
     return replace(
         row,
-        measured=Measured(
+        measured=MeasuredModel(
             benchmark=found.run.id,
             n=numbers.n,
             right=numbers.right,
@@ -283,12 +287,14 @@ def _told(project: Project, connection: sqlite3.Connection, row: Row, found: Out
     )
 
 
-def _untold(connection: sqlite3.Connection, row: Row, open_: Sequence[Run], asked: Examples | None, like: str) -> Row:
+def _untold(
+    connection: sqlite3.Connection, row: ComparisonRow, open_: Sequence[Run], asked: Examples | None, like: str
+) -> ComparisonRow:
     """A row without figures, with what is to be done about it; `open_` are the model's benchmarks without an end."""
     for run in open_:
         if asked is not None and predictions.asked_of(connection, run.id) != asked:
             continue
-        if not look(run).state.ended:
+        if not run_status(run).state.ended:
             return replace(row, going=run.id)
         if run.state is not RunState.FINISHED:
             return replace(row, stopped=run.id, command=f"sidequest runs resume {run.id[-6:]}")

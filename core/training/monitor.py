@@ -11,7 +11,7 @@ from core.config.recipe import Recipe
 from core.training.run.start import KIND, TrainParams
 from storage import runs, training
 from storage.schema import Run
-from storage.training import Note, Step
+from storage.training import Note, TrainingStep
 
 # A phase is kept in at most so many places, more than a terminal has columns; in a longer one steps share a place.
 PLACES = 512
@@ -34,14 +34,14 @@ class _Place:
             self.counts[name] = self.counts.get(name, 0) + (counts[name] if counts else 1)
 
 
-class Phase:
+class PhaseMonitor:
     """One recipe of a launch: its figures, each the mean of `size` steps in a row; its newest step, and its looks."""
 
     def __init__(self, name: str, recipe: Recipe) -> None:
         self.name, self.recipe = name, recipe
         self.size = 1
-        self.newest: Step | None = None
-        self.looks: list[Step] = []
+        self.newest: TrainingStep | None = None
+        self.looks: list[TrainingStep] = []
         self._places: list[_Place] = []
 
     @property
@@ -58,7 +58,7 @@ class Phase:
         """A figure over the steps."""
         return [(one.step, one.sums[name] / one.counts[name]) for one in self._places if name in one.sums]
 
-    def looked(self, name: str) -> Points:
+    def evaluation_points(self, name: str) -> Points:
         """A figure over the looks, where it is known."""
         return [(one.step, one.figures[name]) for one in self.looks if one.figures.get(name) is not None]
 
@@ -67,7 +67,7 @@ class Phase:
         newest = self.newest.figures if self.newest else {}
         return {name.removeprefix(prefix): value for name, value in newest.items() if name.startswith(prefix)}
 
-    def hear(self, steps: Sequence[Step]) -> None:
+    def update(self, steps: Sequence[TrainingStep]) -> None:
         """Take new steps into account, oldest first."""
         for one in steps:
             at = (one.step - 1) // self.size
@@ -104,16 +104,16 @@ class TrainingMonitor:
 
     def _begin(self) -> None:
         params = TrainParams.model_validate(self.run.params)
-        self.phases = [Phase(name, recipe) for name, recipe in params.phases.items()]
+        self.phases = [PhaseMonitor(name, recipe) for name, recipe in params.phases.items()]
 
     @property
-    def current(self) -> Phase:
+    def current(self) -> PhaseMonitor:
         """The phase that the run is at."""
         begun = [one for one in self.phases if one.newest or one.looks]
         named = [one for one in self.phases if one.name == self.run.progress.get("phase")]
         return (named or begun[-1:] or self.phases)[0]
 
-    def phase(self, name: str) -> Phase:
+    def phase(self, name: str) -> PhaseMonitor:
         """The phase called so; the current one if there is none."""
         return next((one for one in self.phases if one.name == name), self.current)
 
@@ -122,11 +122,11 @@ class TrainingMonitor:
         """What has gone wrong so far, in words."""
         return list(self.run.progress.get("alarms", {}).values())
 
-    def noted(self, phase: Phase) -> list[Note]:
+    def notes_of(self, phase: PhaseMonitor) -> list[Note]:
         """The notes of a phase."""
         return [one for one in self.notes if one.phase == phase.name]
 
-    def hear(self, connection: sqlite3.Connection, run: Run, limit: int) -> bool:
+    def update(self, connection: sqlite3.Connection, run: Run, limit: int) -> bool:
         """Read what is new, up to `limit` steps of each phase; returns whether that was all.
 
         Where steps that were read are made again, after a resume, all is read anew.
@@ -141,7 +141,7 @@ class TrainingMonitor:
         whole = True
         for one in self.phases:
             steps = training.steps(connection, run.id, phase=one.name, after=one.at, limit=limit)
-            one.hear(steps)
+            one.update(steps)
             since = one.looks[-1].step if one.looks else -1
             looks = training.looks(connection, run.id, phase=one.name, after=since, limit=limit)
             one.looks += looks
@@ -149,7 +149,7 @@ class TrainingMonitor:
         return whole
 
 
-def shown(connection: sqlite3.Connection, going: Callable[[Run], bool]) -> Run | None:
+def select_run(connection: sqlite3.Connection, going: Callable[[Run], bool]) -> Run | None:
     """The training run to show first: the newest that is going on, else the newest; None if there is none."""
     every = runs.of_kind(connection, KIND)
     return next((run for run in every if going(run)), every[0] if every else None)

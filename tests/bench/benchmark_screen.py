@@ -18,9 +18,9 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from core.benchmark.figures_cache import keep
+from core.benchmark.figures_cache import dump_figures
 from core.benchmark.metrics import figures
-from core.benchmark.results import results
+from core.benchmark.results import scored_answers
 from core.config.project import create, open_project
 from core.models.parse_answer import READER
 from core.statistics import wilson
@@ -68,7 +68,7 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
         runs.write(connection, run)
         predictions.ask(connection, ((one, case) for one in questions))
     predictions.add(connection, answers)
-    every = keep(figures(results(connection, run.id), labels))
+    every = dump_figures(figures(scored_answers(connection, run.id), labels))
     runs.update(connection, run.id, progress={**told, "accuracy": correct / count, "kept": every})
     _compact(connection)
 

@@ -16,7 +16,7 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from core.benchmark.start import BenchParams, start
+from core.benchmark.start import BenchParams, start_benchmark
 from core.config.case import Mode
 from core.config.project import FILE, Project, create, open_project
 from storage.database import connect
@@ -53,7 +53,7 @@ def efficiency(folder: Path, in_flight: int, asked: int | None) -> float:
         fill(connection, asked or number)
         with Terminal([SIDEQUEST, "-C", str(folder)], folder, (160, 45)) as terminal:
             terminal.until(shows("Home"))
-            run = start(made, connection, BenchParams(model="loopback", mode=Mode.SCHEMA, split="test"))
+            run = start_benchmark(made, connection, BenchParams(model="loopback", mode=Mode.SCHEMA, split="test"))
             terminal.send("6")
             while not ended(connection, run.id):
                 terminal.drain(0.5)

@@ -17,8 +17,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 
 from core.benchmark.gate import LEVEL, MARGIN, TARGET, gate
-from core.benchmark.scored import Scored
-from core.benchmark.sequential_gate import Verdict, Watch
+from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential_gate import GateVerdict, SequentialGate
 from storage.schema import PredictionOutcome
 
 ONCE, MOST = 300, 1000
@@ -51,9 +51,11 @@ class Point:
     median_asked: float
 
 
-def answers(rng: random.Random, number: int, rates: tuple[float, float]) -> tuple[list[Scored], list[Scored]]:
+def answers(
+    rng: random.Random, number: int, rates: tuple[float, float]
+) -> tuple[list[ScoredAnswer], list[ScoredAnswer]]:
     """Both models on `number` examples in the order of asking; levels take turns at random within each round."""
-    student, reference = list[Scored](), list[Scored]()
+    student, reference = list[ScoredAnswer](), list[ScoredAnswer]()
     family = 0
     while len(student) < number:
         for level in rng.sample(range(1, LEVELS + 1), LEVELS):
@@ -64,7 +66,7 @@ def answers(rng: random.Random, number: int, rates: tuple[float, float]) -> tupl
             for _ in range(2 if rng.random() < 0.5 else 1):
                 for model, one in zip((student, reference), right, strict=True):
                     model.append(
-                        Scored(
+                        ScoredAnswer(
                             f"e{len(model)}", "YES", "market", level, f"f{family}", PredictionOutcome.ANSWERED,
                             "YES" if one else "NO",
                         )
@@ -72,36 +74,36 @@ def answers(rng: random.Random, number: int, rates: tuple[float, float]) -> tupl
     return student, reference
 
 
-def contradicts(verdict: Verdict, student: float, reference: float) -> bool:
+def contradicts(verdict: GateVerdict, student: float, reference: float) -> bool:
     """Whether the true accuracies say otherwise."""
     match verdict:
-        case Verdict.GOOD_ENOUGH:
+        case GateVerdict.GOOD_ENOUGH:
             return student < TARGET
-        case Verdict.WORTH_TRAINING:
+        case GateVerdict.WORTH_TRAINING:
             return student >= TARGET or reference <= student
-        case Verdict.NO_HEADROOM:
+        case GateVerdict.NO_HEADROOM:
             return student >= TARGET or reference - student >= MARGIN
         case _:
             return False
 
 
-def once(seed: int, rates: tuple[float, float]) -> tuple[Verdict, int]:
+def once(seed: int, rates: tuple[float, float]) -> tuple[GateVerdict, int]:
     """A complete benchmark, judged at its end."""
     student, reference = answers(random.Random(seed), ONCE, rates)
     return gate(student, reference).verdict, len(student)
 
 
-def watched(seed: int, rates: tuple[float, float]) -> tuple[Verdict, int]:
+def watched(seed: int, rates: tuple[float, float]) -> tuple[GateVerdict, int]:
     """A benchmark that stops when it is settled, looked at after every answer."""
     student, reference = answers(random.Random(seed), MOST, rates)
     asked = [(one.example, one.family) for one in student]
-    watch = Watch(asked, target=TARGET, level=LEVEL, margin=MARGIN, paired=[one for one, _ in asked])
+    watch = SequentialGate(asked, target=TARGET, level=LEVEL, margin=MARGIN, paired=[one for one, _ in asked])
     for number, (mine, theirs) in enumerate(zip(student, reference, strict=True), start=1):
-        watch.heard([mine], [theirs])
-        verdict = watch.settled()
-        if verdict is not Verdict.OPEN:
+        watch.update([mine], [theirs])
+        verdict = watch.verdict()
+        if verdict is not GateVerdict.OPEN:
             return verdict, number
-    return Verdict.OPEN, len(student)
+    return GateVerdict.OPEN, len(student)
 
 
 WAYS = {"once": once, "watched": watched}
@@ -111,7 +113,7 @@ def simulate(job: tuple[str, tuple[float, float], int]) -> Point:
     """One point, so many runs."""
     way, rates, runs = job
     found = [WAYS[way](seed, rates) for seed in range(runs)]
-    settled = [asked for verdict, asked in found if verdict is not Verdict.OPEN]
+    settled = [asked for verdict, asked in found if verdict is not GateVerdict.OPEN]
     wrong = sum(contradicts(verdict, *rates) for verdict, _ in found)
     return Point(*rates, way, runs, wrong / runs, len(settled) / runs, median(settled) if settled else float("nan"))
 

@@ -23,8 +23,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.config.project import FILE, Project, create, open_project
-from core.generation.start import GenerateParams, start
-from core.runs.control import look
+from core.generation.start import GenerateParams, start_generation
+from core.runs.control import run_status
 from storage import runs
 from storage.database import connect
 from storage.schema import Run, RunState
@@ -73,7 +73,7 @@ def finish(connection: sqlite3.Connection, run: Run) -> Run:
     """Wait for the run to end well."""
     while True:
         found = runs.get(connection, run.id)
-        if found is not None and look(found).state.ended:
+        if found is not None and run_status(found).state.ended:
             if found.state is not RunState.FINISHED:
                 raise RuntimeError(f"the run is {found.state}: {found.reason}")
             return found
@@ -85,7 +85,7 @@ def endpoint_run(folder: Path, attempts: int, url: str) -> float:
     made = project(folder, attempts, url)
     connection = connect(made.database)
     params = GenerateParams.of(made.task).model_copy(update={"source": "loopback"})
-    finish(connection, start(made, connection, params))
+    finish(connection, start_generation(made, connection, params))
     count, first, last = connection.execute(
         "SELECT count(*), min(julianday(a.created) - a.seconds / 86400), max(julianday(v.created)) "
         "FROM attempts AS a JOIN verdicts AS v ON v.attempt = a.id"
@@ -119,7 +119,7 @@ def procedural_rate(folder: Path, examples: int) -> float:
     """Examples per second of the embedded source with QA and commits, from the worker's claim to its end."""
     made = project(folder, examples, "http://127.0.0.1:9/v1")
     connection = connect(made.database)
-    run = finish(connection, start(made, connection, GenerateParams.of(made.task)))
+    run = finish(connection, start_generation(made, connection, GenerateParams.of(made.task)))
     if run.started is None or run.ended is None:
         raise RuntimeError("the run has no times")
     return examples / (run.ended - run.started).total_seconds()

@@ -29,8 +29,8 @@ from core.generation.procedural.source import draw
 from core.generation.source import Request
 from core.llm.wire import Messages
 from core.models.chat import Chat
-from core.models.local import Asking, LocalModel
-from core.models.weights import Precision, Weights, check, open_weights
+from core.models.local import LocalModel, LocalPrompting
+from core.models.weights import Precision, Weights, find_weights, open_weights
 from tests.tiny_model import save
 
 SMOLLM2: dict[str, Any] = {
@@ -87,7 +87,7 @@ def model(path: Path | None, task: Task) -> Iterator[Path]:
             yield save(Path(folder), texts=texts, **SMOLLM2)
 
 
-def plain(model: Any, chat: Chat, asking: Asking, case: Case, weights: Weights) -> str:
+def plain(model: Any, chat: Chat, asking: LocalPrompting, case: Case, weights: Weights) -> str:
     """One prompt through `generate`."""
     import torch
 
@@ -104,14 +104,14 @@ def plain(model: Any, chat: Chat, asking: Asking, case: Case, weights: Weights) 
     return chat.text(made)
 
 
-async def compared(path: Path, asking: Asking, asked: Sequence[Case], precision: Precision) -> dict[str, Any]:
+async def compared(path: Path, asking: LocalPrompting, asked: Sequence[Case], precision: Precision) -> dict[str, Any]:
     """Seconds of both sides, and how many answers are the same."""
     import torch
     import transformers
 
     weights = open_weights(path, precision=precision)
     dtype = torch.bfloat16 if precision is Precision.BF16 else torch.float32
-    reference = transformers.AutoModelForCausalLM.from_pretrained(**check(path), dtype=dtype).eval()
+    reference = transformers.AutoModelForCausalLM.from_pretrained(**find_weights(path), dtype=dtype).eval()
     chat = Chat(weights.tokenizer, thinks=True)
     local = LocalModel("local", weights, asking)
     plain(reference, chat, asking, asked[0], weights)
@@ -146,7 +146,7 @@ async def compared(path: Path, asking: Asking, asked: Sequence[Case], precision:
 def measure(path: Path | None, examples: int, tokens: int) -> dict[str, Any]:
     """All figures."""
     task = parse(template())
-    asking = Asking(lambda case: messages(task, case), Mode.REASON, task.labels, lambda _: False, limit=tokens)
+    asking = LocalPrompting(lambda case: messages(task, case), Mode.REASON, task.labels, lambda _: False, limit=tokens)
     asked = cases(task, examples)
     with model(path, task) as found:
         fp32 = asyncio.run(compared(found, asking, asked, Precision.FP32))

@@ -21,7 +21,7 @@ from typing import Any
 
 from core.config.project import FILE, create, parse, template
 from core.curriculum.cell import Cell
-from core.generation.figures import Figures
+from core.generation.figures import GenerationFigures
 from core.generation.procedural.source import draw
 from core.generation.source import Request
 from storage import migrations, reviews
@@ -121,7 +121,7 @@ def check(connection: sqlite3.Connection, count: int) -> None:
     rare = connection.execute("SELECT count(*) FROM examples_text WHERE examples_text MATCH ?", (RARE,)).fetchone()[0]
     assert rare == RARE_EXAMPLES, rare
     for row in connection.execute("SELECT id, status, flagged FROM examples ORDER BY id LIMIT 200").fetchall():
-        standing = reviews.derive(reviews.log(connection, row["id"]))
+        standing = reviews.derive_state(reviews.log(connection, row["id"]))
         assert (standing.status.value, int(standing.flagged)) == (row["status"], row["flagged"]), row["id"]
 
 
@@ -157,7 +157,7 @@ def put_back(connection: sqlite3.Connection, newest: int) -> None:
         connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'reviews'", (newest,))
         connection.execute(guard)
         for (example,) in touched:
-            standing = reviews.derive(reviews.log(connection, example))
+            standing = reviews.derive_state(reviews.log(connection, example))
             values = (standing.status.value, int(standing.flagged), example)
             connection.execute("UPDATE examples SET status = ?, flagged = ? WHERE id = ?", values)
 
@@ -212,7 +212,7 @@ def _write_runs(connection: sqlite3.Connection) -> None:
                 "started": day,
                 "ended": end,
             }
-            figures = json.dumps(Figures(total=100, accepted=100, rejected=12).snapshot())
+            figures = json.dumps(GenerationFigures(total=100, accepted=100, rejected=12).snapshot())
             plain = {"id": _run(number), "kind": "generate", "params": "{}", "progress": figures, "reason": ""}
             insert(connection, "runs", plain | finished | {"request": None, "created": day})
             for step in range(EVENTS):

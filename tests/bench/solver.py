@@ -16,7 +16,7 @@ from core.config.task import Task
 from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
 from core.generation.source import Request
-from core.qa.rules import check
+from core.qa.rules import broken_rules
 from core.qa.solver import assess
 from storage.schema import Flaw
 
@@ -51,7 +51,7 @@ def flaws(task: Task, seeds: int) -> dict[str, Counter[str]]:
             if written.flaw is None or written.candidate is None:
                 continue
             judgement = assess(task, written.candidate, cell)
-            rules = bool(check(task, cell, written.candidate))
+            rules = bool(broken_rules(task, cell, written.candidate))
             low = min(judgement.rubric.values()) < task.limits.rubric_pass
             judged = judgement.decision != written.candidate.decision or low
             found[written.flaw.value].update(planted=1, rules=rules, solver=judged, either=rules or judged)

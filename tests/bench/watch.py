@@ -27,8 +27,8 @@ from typing import Any
 import psutil
 
 from core.entry import worker
-from core.generation.figures import Figures
-from core.runs.control import look
+from core.generation.figures import GenerationFigures
+from core.runs.control import run_status
 from core.runs.session import Ending, Session
 from storage import runs
 from storage.database import connect
@@ -51,7 +51,7 @@ MESSAGES = (
 async def write_events(session: Session) -> Ending:
     """Log as many events as the run asks for, evenly over its seconds."""
     events, seconds = int(session.run.params["events"]), float(session.run.params["seconds"])
-    figures = Figures(total=events)
+    figures = GenerationFigures(total=events)
     started = time.monotonic()
     for number in range(events):
         severity = "warning" if number % 500 == 3 else "info"
@@ -96,7 +96,7 @@ def watch(events: int, minutes: float) -> dict[str, Any]:
         assert ended is not None
         written = connection.execute("SELECT count(*) FROM events WHERE run = ?", (run.id,)).fetchone()[0]
         connection.close()
-    return {"events": written, "state": str(look(ended).state)} | found
+    return {"events": written, "state": str(run_status(ended).state)} | found
 
 
 def _sample(app: Terminal, seconds: float, worker_process: subprocess.Popen[bytes]) -> dict[str, Any]:

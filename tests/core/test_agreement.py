@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.review import agreement
-from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, conclusion, report
+from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, agreement_report, conclusion
 from storage import blind_reviews, examples, reviews
-from storage.blind_reviews import Opinion
+from storage.blind_reviews import BlindReview
 from storage.database import transaction
-from storage.schema import Action
+from storage.schema import ReviewAction
 from tests.conftest import example
 
 
-def opinion(number: int, value: str, label: str = "A", judge: str | None = None, who: str = "ann") -> Opinion:
-    return Opinion(f"e{number}", f"f{number}", who, 1, value, label, judge)
+def opinion(number: int, value: str, label: str = "A", judge: str | None = None, who: str = "ann") -> BlindReview:
+    return BlindReview(f"e{number}", f"f{number}", who, 1, value, label, judge)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def test_the_coefficients_are_those_of_a_worked_example() -> None:
     """Cohen's two by two table 20, 5, 10, 15: observed 0.7, by chance 0.5, kappa 0.4."""
     cells = [("A", "A", 20), ("A", "B", 5), ("B", "A", 10), ("B", "B", 15)]
     pairs = [(one, two) for one, two, count in cells for _ in range(count)]
-    found = report(opinion(number, one, two) for number, (one, two) in enumerate(pairs))
+    found = agreement_report(opinion(number, one, two) for number, (one, two) in enumerate(pairs))
     pair = only(found.pairs, "ann", LABEL)
     assert (pair.examples, pair.families, pair.agreed) == (50, 50, 35)
     assert pair.kappa.value == pytest.approx(0.4)
@@ -49,18 +49,18 @@ def test_the_coefficients_are_those_of_a_worked_example() -> None:
 
 
 def test_what_is_not_defined_says_why() -> None:
-    one = report([opinion(0, "A")]).pairs[0]
+    one = agreement_report([opinion(0, "A")]).pairs[0]
     assert (one.kappa.value, one.alpha.undefined) == (None, "not defined: fewer than two examples")
-    same = report([opinion(0, "A"), opinion(1, "A")]).pairs[0]
+    same = agreement_report([opinion(0, "A"), opinion(1, "A")]).pairs[0]
     assert "all decided the same way" in same.kappa.undefined
     assert (same.agreed, same.kappa.value, same.alpha.value) == (2, None, None)
-    kin = [Opinion(f"e{n}", "f", "ann", 1, value, "A", None) for n, value in enumerate("AB")]
-    assert report(kin).pairs[0].kappa.undefined == "no interval: all examples are of one family"
-    assert report([]).pairs == []
+    kin = [BlindReview(f"e{n}", "f", "ann", 1, value, "A", None) for n, value in enumerate("AB")]
+    assert agreement_report(kin).pairs[0].kappa.undefined == "no interval: all examples are of one family"
+    assert agreement_report([]).pairs == []
 
 
 def test_judge_people_and_all_together() -> None:
-    found = report(
+    found = agreement_report(
         [
             *(opinion(number, "AB"[number % 2], judge="A" if number < 4 else None) for number in range(6)),
             *(opinion(number, "AB"[number % 2], who="ben") for number in range(4)),
@@ -88,7 +88,7 @@ def test_judge_people_and_all_together() -> None:
 )
 def test_the_conclusion_claims_no_more_than_the_intervals(cells: list[tuple[str, str, int]], words: str) -> None:
     pairs = [(one, two) for one, two, count in cells for _ in range(count)]
-    [pair] = report(opinion(number, one, two) for number, (one, two) in enumerate(pairs)).pairs
+    [pair] = agreement_report(opinion(number, one, two) for number, (one, two) in enumerate(pairs)).pairs
     assert words in conclusion(pair)
 
 
@@ -98,8 +98,8 @@ _VALUES = st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("ABC"), st.
 @settings(max_examples=25, deadline=None)
 @given(_VALUES)
 def test_any_decisions_give_figures_or_a_reason(values: list[tuple[str, str, int]]) -> None:
-    given_ones = [Opinion(f"e{n}", f"f{kin}", "ann", 1, one, two, None) for n, (one, two, kin) in enumerate(values)]
-    pair = report(given_ones).pairs[0]
+    given_ones = [BlindReview(f"e{n}", f"f{kin}", "ann", 1, one, two, None) for n, (one, two, kin) in enumerate(values)]
+    pair = agreement_report(given_ones).pairs[0]
     assert sum(sum(row.values()) for row in pair.confusion.values()) == pair.examples == len(values)
     for found in (pair.kappa, pair.alpha):
         assert (found.value is None or found.low is None) == bool(found.undefined)
@@ -113,12 +113,12 @@ def test_only_what_stands_and_was_decided_blind_counts_against_the_version_that_
     with transaction(db):
         examples.add(db, one)
         examples.add(db, two)
-    reviews.decide(db, one.id, Action.ACCEPT, reviewer="ann")
+    reviews.decide(db, one.id, ReviewAction.ACCEPT, reviewer="ann")
     assert blind_reviews.every(db) == []
-    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ann")
-    reviews.decide(db, two.id, Action.LABEL, value="REJECTED", version=1, reviewer="ann")
+    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.decide(db, two.id, ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ann")
     reviews.undo(db)
     reviews.edit(db, one.model_copy(update={"decision": "REFINED"}))
-    assert blind_reviews.every(db) == [Opinion(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
-    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=2, reviewer="ann")
+    assert blind_reviews.every(db) == [BlindReview(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
+    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=2, reviewer="ann")
     assert [found.label for found in blind_reviews.every(db)] == ["REFINED"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.exchange.atomic_write import PlaceError, UnwrittenError, placed
+from core.exchange.atomic_write import PlaceError, UnwrittenError, atomic_write
 
 OURS = ("a.jsonl", "README.md")
 
@@ -20,7 +20,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_file_is_there_at_the_end_alone(tmp_path: Path) -> None:
     """Until then nothing has its name; afterwards nothing else is left."""
-    with placed(tmp_path / "a.jsonl", overwrite=False) as part:
+    with atomic_write(tmp_path / "a.jsonl", overwrite=False) as part:
         part.write_text("whole", encoding="utf-8")
         assert not (tmp_path / "a.jsonl").exists()
     assert names(tmp_path) == ["a.jsonl"]
@@ -34,7 +34,7 @@ def test_after_a_failure_what_was_there_is_still_there(tmp_path: Path, folder: t
         target.mkdir()
     inside = target / "a.jsonl" if folder else target
     inside.write_text("old", encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), placed(target, overwrite=True, folder=folder) as part:
+    with pytest.raises(KeyboardInterrupt), atomic_write(target, overwrite=True, folder=folder) as part:
         (part / "a.jsonl" if folder else part).write_text("new", encoding="utf-8")
         raise KeyboardInterrupt
     assert inside.read_text(encoding="utf-8") == "old"
@@ -44,9 +44,12 @@ def test_after_a_failure_what_was_there_is_still_there(tmp_path: Path, folder: t
 def test_a_fault_of_the_system_is_told(tmp_path: Path) -> None:
     """Which file, and why."""
     full = pytest.raises(UnwrittenError, match=r"a\.jsonl: no space left on device: nothing was written")
-    with full, placed(tmp_path / "a.jsonl", overwrite=False):
+    with full, atomic_write(tmp_path / "a.jsonl", overwrite=False):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(UnwrittenError, match="file name too long"), placed(tmp_path / ("a" * 300), overwrite=False):
+    with (
+        pytest.raises(UnwrittenError, match="file name too long"),
+        atomic_write(tmp_path / ("a" * 300), overwrite=False),
+    ):
         pass
     assert names(tmp_path) == []
 
@@ -56,19 +59,19 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted(tmp_path: Path) -> Non
     (tmp_path / "a.jsonl").write_text("old", encoding="utf-8")
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "a.jsonl")
     with pytest.raises(PlaceError, match="is there already: choose another name, or give --overwrite"):
-        placed(tmp_path / "link.jsonl", overwrite=False).__enter__()
-    with placed(tmp_path / "link.jsonl", overwrite=True) as part:
+        atomic_write(tmp_path / "link.jsonl", overwrite=False).__enter__()
+    with atomic_write(tmp_path / "link.jsonl", overwrite=True) as part:
         part.write_text("new", encoding="utf-8")
     assert (tmp_path / "link.jsonl").is_symlink()
     assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == "new"
     folder = tmp_path / "set"
     folder.mkdir()
     for text in ("old", "new"):
-        with placed(folder, overwrite=text == "new", folder=OURS) as part:
+        with atomic_write(folder, overwrite=text == "new", folder=OURS) as part:
             (part / ("README.md" if text == "old" else "a.jsonl")).write_text(text, encoding="utf-8")
     assert names(folder) == ["a.jsonl"]
     with pytest.raises(PlaceError, match="is there already"):
-        placed(folder, overwrite=False, folder=OURS).__enter__()
+        atomic_write(folder, overwrite=False, folder=OURS).__enter__()
     assert names(tmp_path) == ["a.jsonl", "link.jsonl", "set"]
 
 
@@ -89,5 +92,5 @@ def test_nothing_of_somebody_elses_is_replaced(tmp_path: Path, name: str, folder
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.tex").write_text("mine", encoding="utf-8")
     with pytest.raises(PlaceError, match=reason):
-        placed(tmp_path / name, overwrite=True, folder=folder).__enter__()
+        atomic_write(tmp_path / name, overwrite=True, folder=folder).__enter__()
     assert names(tmp_path) == ["a.txt", "set"]

@@ -42,10 +42,10 @@ async def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int, 
 
     async with Loopback(react=opinionated, latency_s=0.05) as server:
         project = with_model(project, server.url, max_in_flight=4)
-        calm = start.start(project, db, params())
+        calm = start.start_benchmark(project, db, params())
         await until(lambda: state(calm).ended, 60)
         server.requests.clear()
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         for _ in range(kills):
             begun = answered(run)
             await until(lambda begun=begun: answered(run) > begun)  # type: ignore[misc]
@@ -61,7 +61,7 @@ async def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int, 
         assert len(server.requests) <= number + 4 * kills
     assert state(run) is RunState.FINISHED
     assert counted(db, run) == {"answered": number}
-    disturbed, undisturbed = outcomes.outcome(project, db, run), outcomes.outcome(project, db, calm)
+    disturbed, undisturbed = outcomes.summarize(project, db, run), outcomes.summarize(project, db, calm)
     told = [(one.example, one.decision) for one in disturbed.answers]
     assert told == [(one.example, one.decision) for one in undisturbed.answers]
     timed = {"latency", "seconds"}
@@ -89,7 +89,7 @@ async def test_paused_and_let_go_on(project: Project, db: sqlite3.Connection) ->
     fill(db, 60)
     async with Loopback(react=opinionated, latency_s=0.05) as server:
         project = with_model(project, server.url, max_in_flight=2)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
 
         def state() -> RunState:
             found = runs.get(db, run.id)

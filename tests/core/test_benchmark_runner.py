@@ -9,11 +9,11 @@ import pytest
 
 from core.benchmark import start
 from core.benchmark import summary as outcomes
-from core.benchmark.figures_cache import keep, kept
+from core.benchmark.figures_cache import cached_figures, dump_figures
 from core.benchmark.metrics import figures
-from core.benchmark.results import results
+from core.benchmark.results import scored_answers
 from core.benchmark.runner import benchmark
-from core.benchmark.sequential_gate import Verdict
+from core.benchmark.sequential_gate import GateVerdict
 from core.config.case import Mode
 from core.config.project import Project
 from core.models import parse_answer
@@ -59,28 +59,28 @@ async def test_each_example_is_asked_once_and_counted(here: None, project: Proje
     fill(db, 30)
     async with Loopback(react=opinionated) as server:
         project = with_model(project, server.url)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         assert (await work(project, db, run)).state is RunState.FINISHED
         assert len(server.requests) == 30
-    found = outcomes.outcome(project, db, run)
+    found = outcomes.summarize(project, db, run)
     assert found.figures.n == found.asked == 30
     assert found.figures.outcomes == {"answered": 30}
-    document = outcomes.document(found)
+    document = outcomes.as_document(found)
     assert {"accuracy", "low", "high", "n", "outcomes", "confusion", "by_level", "by_domain"} <= document.keys()
     assert document["brier"] == pytest.approx(sum((0.8 - one.correct) ** 2 for one in found.answers) / 30)
     stored = runs.get(db, run.id)
     assert stored is not None
     assert stored.progress["right"] == found.figures.right
     assert stored.progress["done"] == stored.progress["total"] == 30
-    assert kept(stored) == found.figures
+    assert cached_figures(stored) == found.figures
 
 
 def test_figures_of_another_reader_or_none_are_not_shown() -> None:
-    stored = keep(figures([], ["YES"]))
-    assert kept(Run(kind="benchmark", progress={"kept": stored})) == figures([], ["YES"])
-    assert kept(Run(kind="benchmark", progress={"kept": stored | {"reader": 0}})) is None
-    assert kept(Run(kind="benchmark", progress={"kept": stored | {"figures": {"n": 3}}})) is None
-    assert kept(Run(kind="benchmark")) is None
+    stored = dump_figures(figures([], ["YES"]))
+    assert cached_figures(Run(kind="benchmark", progress={"kept": stored})) == figures([], ["YES"])
+    assert cached_figures(Run(kind="benchmark", progress={"kept": stored | {"reader": 0}})) is None
+    assert cached_figures(Run(kind="benchmark", progress={"kept": stored | {"figures": {"n": 3}}})) is None
+    assert cached_figures(Run(kind="benchmark")) is None
 
 
 async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, db: sqlite3.Connection) -> None:
@@ -88,7 +88,7 @@ async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, d
     script = [REFUSAL, FILTERED, TRUNCATED, INVALID_JSON, OK, Reaction(content="Decision: REFINED", reasoning="Hm.")]
     async with Loopback(script, react=opinionated) as server:
         project = with_model(project, server.url, max_in_flight=1)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         ending = await work(project, db, run)
     assert "4 without an answer" in ending.reason
     assert counted(db, run) == {"answered": 2, "refused": 2, "truncated": 1, "unparseable": 1}
@@ -109,10 +109,10 @@ async def test_a_model_may_answer_in_its_own_words(
 
     async with Loopback(react=react) as server:
         project = with_model(project, server.url)
-        run = start.start(project, db, params(mode=mode))
+        run = start.start_benchmark(project, db, params(mode=mode))
         await work(project, db, run)
         assert all("response_format" not in body for body in server.requests)
-    assert [(one.decision, one.confidence) for one in results(db, run.id)] == [("REJECTED", 0.7)] * 4
+    assert [(one.decision, one.confidence) for one in scored_answers(db, run.id)] == [("REJECTED", 0.7)] * 4
 
 
 async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
@@ -121,7 +121,7 @@ async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
     fill(db, 9)
     async with Loopback([INVALID_JSON, REFUSAL], react=opinionated) as server:
         project = with_model(project, server.url, max_in_flight=1)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         await work(project, db, run)
         with pytest.raises(RunError, match="no run 01ZZZZ"):
             start.benchmark(db, "01ZZZZ")
@@ -129,12 +129,12 @@ async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
         current = runs.get(db, run.id)
         assert current is not None
         assert start.retry(project, db, current) == 2
-        before = results(db, run.id)
+        before = scored_answers(db, run.id)
         assert sum(one.outcome is not PredictionOutcome.ANSWERED for one in before) == 2
         assert (await work(project, db, run)).reason == ""
         assert len(server.requests) == asked + 2
     assert counted(db, run) == {"answered": 9, "refused": 1, "unparseable": 1}
-    assert all(one.outcome is PredictionOutcome.ANSWERED for one in results(db, run.id))
+    assert all(one.outcome is PredictionOutcome.ANSWERED for one in scored_answers(db, run.id))
     current = runs.get(db, run.id)
     assert current is not None
     with pytest.raises(RunError, match="nothing to ask again"):
@@ -153,7 +153,7 @@ async def test_a_server_that_is_gone_costs_no_answer(here: None, project: Projec
 
     async with Loopback(react=react) as server:
         project = with_model(project, server.url, max_in_flight=2)
-        run = start.start(project, db, params(limit=10))
+        run = start.start_benchmark(project, db, params(limit=10))
         down[0] = True
         ending = await work(project, db, run)
         assert ending.state is RunState.FAILED
@@ -177,7 +177,7 @@ async def test_an_endpoint_that_answers_nothing_leaves_all_open(
 
     async with Loopback(react=react) as server:
         project = with_model(project, server.url, max_in_flight=2)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         assert (await work(project, db, run)).state is RunState.FAILED
     assert counted(db, run) == {}
 
@@ -188,7 +188,7 @@ async def test_one_error_among_answers_is_kept(here: None, project: Project, db:
     path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
     async with Loopback([SERVER_ERROR], react=opinionated) as server:
         project = with_model(project, server.url, max_in_flight=1)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         assert (await work(project, db, run)).state is RunState.FINISHED
     assert counted(db, run) == {"answered": 4, "error": 1}
 
@@ -207,22 +207,22 @@ async def test_an_error_at_the_end_is_in_the_figures(here: None, project: Projec
 
     async with Loopback(react=react) as server:
         project = with_model(project, server.url, max_in_flight=1)
-        run = start.start(project, db, params())
+        run = start.start_benchmark(project, db, params())
         assert (await work(project, db, run)).state is RunState.FINISHED
     stored = runs.get(db, run.id)
     assert stored is not None
     assert (stored.progress["done"], stored.progress["n"]) == (5, 5)
-    assert kept(stored) == outcomes.outcome(project, db, run).figures
+    assert cached_figures(stored) == outcomes.summarize(project, db, run).figures
 
 
 async def test_samples_vote(here: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 6)
     async with Loopback(react=opinionated) as server:
         project = with_model(project, server.url)
-        run = start.start(project, db, params(samples=3))
+        run = start.start_benchmark(project, db, params(samples=3))
         await work(project, db, run)
         assert len(server.requests) == 18
-    assert len(results(db, run.id)) == 6
+    assert len(scored_answers(db, run.id)) == 6
 
 
 async def test_it_stops_when_it_is_settled(here: None, project: Project, db: sqlite3.Connection) -> None:
@@ -234,21 +234,21 @@ async def test_it_stops_when_it_is_settled(here: None, project: Project, db: sql
 
     async with Loopback(react=react) as server:
         project = with_model(project, server.url, max_in_flight=4)
-        run = start.start(project, db, params(stop_when_settled=True))
+        run = start.start_benchmark(project, db, params(stop_when_settled=True))
         ending = await work(project, db, run)
         assert ending.state is RunState.FINISHED
         assert "below target" in ending.reason
         assert len(server.requests) < 100
     current = runs.get(db, run.id)
     assert current is not None
-    found = outcomes.decided(project, db, current, None, target=0.85, level=0.95, margin=0.05)
-    assert (found.verdict, found.anytime) == (Verdict.BELOW_TARGET, True)
+    found = outcomes.decide_gate(project, db, current, None, target=0.85, level=0.95, margin=0.05)
+    assert (found.verdict, found.anytime) == (GateVerdict.BELOW_TARGET, True)
 
 
 async def test_a_reference_is_watched_against_the_student(here: None, project: Project, db: sqlite3.Connection) -> None:
     """The long run of a reference ends once its lead is certain."""
     fill(db, 300)
-    student = start.start(project, db, params("majority", Mode.DIRECT))
+    student = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
     await work(project, db, student)
     by_case = {
         one.hypothesis: label.label for one, label in ((one, one.question) for one in predictions.cases(db, student.id))
@@ -261,19 +261,19 @@ async def test_a_reference_is_watched_against_the_student(here: None, project: P
 
     async with Loopback(react=lambda body: OK if is_probe(body) else right(body)) as server:
         project = with_model(project, server.url, max_in_flight=4)
-        run = start.start(project, db, params(stop_when_settled=True, student=student.id))
+        run = start.start_benchmark(project, db, params(stop_when_settled=True, student=student.id))
         ending = await work(project, db, run)
     assert "worth training" in ending.reason
-    assert len(results(db, run.id)) < 150
+    assert len(scored_answers(db, run.id)) < 150
 
 
 async def test_baselines(here: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 60, split="train")
     fill(db, 30)
     for model in ("majority", "random", "bag-of-words"):
-        run = start.start(project, db, params(model, Mode.DIRECT))
+        run = start.start_benchmark(project, db, params(model, Mode.DIRECT))
         assert (await work(project, db, run)).state is RunState.FINISHED
-        found = outcomes.outcome(project, db, run)
+        found = outcomes.summarize(project, db, run)
         assert found.figures.n == 30
         assert found.calibration.probability.n == 30
         assert all(sum((one.probabilities or {}).values()) == pytest.approx(1) for one in found.answers)
@@ -281,7 +281,7 @@ async def test_baselines(here: None, project: Project, db: sqlite3.Connection) -
 
 async def test_words_alone_need_something_to_learn_from(here: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 3)
-    run = start.start(project, db, params("bag-of-words", Mode.DIRECT))
+    run = start.start_benchmark(project, db, params("bag-of-words", Mode.DIRECT))
     ending = await work(project, db, run)
     assert ending.state is RunState.FAILED
     assert "train split" in ending.reason
@@ -299,14 +299,14 @@ def test_what_is_asked_is_checked_first(here: None, project: Project, db: sqlite
         ({"reference": "01A"}, "no run 01A"),
     ):
         with pytest.raises(RunError, match=message):
-            start.start(project, db, params("majority", Mode.DIRECT).model_copy(update=change))
+            start.start_benchmark(project, db, params("majority", Mode.DIRECT).model_copy(update=change))
     assert runs.newest(db) == []
     assert splits.frozen(db) == {}
 
 
 def test_a_split_that_was_asked_is_frozen(here: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 3)
-    run = start.start(project, db, params("majority", Mode.DIRECT))
+    run = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
     assert splits.frozen(db) == {"test": run.id}
 
 
@@ -321,8 +321,12 @@ def test_a_file_is_asked_without_being_imported(
     )
     file = tmp_path / "cases.jsonl"
     file.write_text('{"claim": "A", "text": "B", "label": "yes"}\n{"claim": "C", "text": "D", "label": "no"}\n' * 2)
-    run = start.start(project, db, params("majority", Mode.DIRECT, split="", file=str(file), mapping=str(mapping)))
-    again = start.start(project, db, params("random", Mode.DIRECT, split="", file=str(file), mapping=str(mapping)))
+    run = start.start_benchmark(
+        project, db, params("majority", Mode.DIRECT, split="", file=str(file), mapping=str(mapping))
+    )
+    again = start.start_benchmark(
+        project, db, params("random", Mode.DIRECT, split="", file=str(file), mapping=str(mapping))
+    )
     asked = [{one.example for one in predictions.targets(db, key.id)} for key in (run, again)]
     assert asked[0] == asked[1]
     assert len(asked[0]) == 2
@@ -337,11 +341,13 @@ async def test_a_better_reader_reads_old_answers_anew(
         react=lambda body: OK if is_probe(body) else Reaction(content="I'd go for VALIDATED/yes")
     ) as server:
         project = with_model(project, server.url)
-        monkeypatch.setattr("core.benchmark.runner.read", lambda *_: parse_answer.Read(PredictionOutcome.UNPARSEABLE))
+        monkeypatch.setattr(
+            "core.benchmark.runner.read", lambda *_: parse_answer.ParsedAnswer(PredictionOutcome.UNPARSEABLE)
+        )
         monkeypatch.setattr("core.benchmark.runner.READER", 0)
-        run = start.start(project, db, params(mode=Mode.REASON))
+        run = start.start_benchmark(project, db, params(mode=Mode.REASON))
         await work(project, db, run)
         asked = len(server.requests)
-        assert outcomes.outcome(project, db, run).figures.outcomes == {"answered": 4}
+        assert outcomes.summarize(project, db, run).figures.outcomes == {"answered": 4}
         assert len(server.requests) == asked
     assert {one.reader for one in predictions.newest(db, run.id, 9)} == {parse_answer.READER}

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.benchmark.answer_stream import PAIRED, Kind, Live, curve, in_order, pairs, shown
-from core.benchmark.cost_estimate import estimate
-from core.benchmark.results import results, scored
+from core.benchmark.answer_stream import PAIRED, AnswerStream, PairKind, accuracy_curve, in_order, pairs, select_runs
+from core.benchmark.cost_estimate import estimate_benchmark
+from core.benchmark.results import score_all, scored_answers
 from core.benchmark.start import BenchParams
 from core.config.case import Mode
 from core.config.project import FILE, Project, open_project
@@ -20,13 +20,13 @@ from core.runs.control import RunError
 from core.statistics import wilson
 from storage import examples, predictions
 from storage.database import transaction
-from storage.predictions import Target, Told
+from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome, Run, Status
 from tests.conftest import example
 from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, said
 
 
-def heard(key: int, example_: str, decision: str | None, **change: Any) -> Told:
+def heard(key: int, example_: str, decision: str | None, **change: Any) -> PredictionFigures:
     """A prediction of one example."""
     outcome = PredictionOutcome.REFUSED if decision is None else PredictionOutcome.ANSWERED
     plain: dict[str, Any] = {
@@ -39,7 +39,7 @@ def heard(key: int, example_: str, decision: str | None, **change: Any) -> Told:
         "confidence": 0.8,
     }
     plain |= {"probabilities": None, "seconds": 1.0, "input_tokens": 1, "output_tokens": 1, "cost": None}
-    return Told(**(plain | change))
+    return PredictionFigures(**(plain | change))
 
 
 def _targets(count: int) -> list[Target]:
@@ -55,7 +55,7 @@ def test_piece_by_piece_it_is_what_all_at_once_gives(
     drawn: list[tuple[int, int, str | None]], samples: int, piece: int
 ) -> None:
     """Failures that are asked again and several samples included: each round asks what has no answer yet."""
-    told, numbers = list[Told](), dict[tuple[int, int], int]()
+    told, numbers = list[PredictionFigures](), dict[tuple[int, int], int]()
     for at, sample, decision in drawn:
         place = at, sample % samples
         if numbers.get(place) != -1:
@@ -63,32 +63,32 @@ def test_piece_by_piece_it_is_what_all_at_once_gives(
             told.append(heard(len(told) + 1, f"e{at}", decision, sample=place[1], number=number))
             numbers[place] = number + 1 if decision is None else -1
     targets = _targets(5)
-    live = Live("r", samples, targets)
+    live = AnswerStream("r", samples, targets)
     for start in range(0, len(told), piece):
-        live.hear(told[start : start + piece])
+        live.update(told[start : start + piece])
     asked = [(one.example, one.family) for one in targets]
-    assert in_order(live.answers, asked) == scored(targets, told)
+    assert in_order(live.answers, asked) == score_all(targets, told)
     assert live.cursor == len(told)
 
 
 def test_what_is_read_by_cursor_is_what_results_gives(db: sqlite3.Connection) -> None:
     cases = [example(id=f"01J{at:023d}", family=f"f{at}", level=1 + at % 5) for at in range(9)]
     run = benchmark(db, cases, "majority", [RIGHT, WRONG, "refused"] * 3)
-    live = Live(run.id, 1, predictions.targets(db, run.id))
-    while found := predictions.told(db, run.id, after=live.cursor, limit=4):
-        live.hear(found)
+    live = AnswerStream(run.id, 1, predictions.targets(db, run.id))
+    while found := predictions.prediction_figures(db, run.id, after=live.cursor, limit=4):
+        live.update(found)
     refused = predictions.cases(db, run.id)[2].question
     predictions.add(db, [said(refused, RIGHT, number=1)])
-    live.hear(predictions.told(db, run.id, after=live.cursor))
-    assert in_order(live.answers, predictions.families(db, run.id)) == results(db, run.id)
+    live.update(predictions.prediction_figures(db, run.id, after=live.cursor))
+    assert in_order(live.answers, predictions.families(db, run.id)) == scored_answers(db, run.id)
     assert live.answers[refused.example].correct
 
 
 def test_the_curve_ends_at_the_accuracy_with_its_interval() -> None:
     rng = random.Random(2)
-    live = Live("r", 1, _targets(1001))
-    live.hear(heard(at + 1, f"e{at}", rng.choice(["YES", "NO"])) for at in range(1001))
-    found = curve(live.answers.values(), 1001, places=50)
+    live = AnswerStream("r", 1, _targets(1001))
+    live.update(heard(at + 1, f"e{at}", rng.choice(["YES", "NO"])) for at in range(1001))
+    found = accuracy_curve(live.answers.values(), 1001, places=50)
     right = sum(one.correct for one in live.answers.values())
     assert found.counts[-1] == 1001
     assert 50 <= len(found.counts) <= 52
@@ -99,19 +99,19 @@ def test_the_curve_ends_at_the_accuracy_with_its_interval() -> None:
 
 def test_pairs_by_who_is_right() -> None:
     """What only one of the two was asked is in no pair."""
-    student, reference = Live("s", 1, _targets(6)), Live("r", 1, _targets(6))
-    student.hear(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "YES", "NO", None, "YES"], 1))
-    reference.hear(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "NO", "YES", "NO"], 1))
+    student, reference = AnswerStream("s", 1, _targets(6)), AnswerStream("r", 1, _targets(6))
+    student.update(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "YES", "NO", None, "YES"], 1))
+    reference.update(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "NO", "YES", "NO"], 1))
     found = {kind: [one.example for one in answers] for kind, answers in pairs(student, reference).items()}
     assert found == {
-        Kind.ONLY_REFERENCE: ["e3"],
-        Kind.ONLY_STUDENT: ["e2"],
-        Kind.BOTH_WRONG: ["e4"],
-        Kind.BOTH_RIGHT: ["e1"],
+        PairKind.ONLY_REFERENCE: ["e3"],
+        PairKind.ONLY_STUDENT: ["e2"],
+        PairKind.BOTH_WRONG: ["e4"],
+        PairKind.BOTH_RIGHT: ["e1"],
     }
     assert tuple(found) == PAIRED
     alone = pairs(student, None)
-    assert [len(alone[kind]) for kind in (Kind.WRONG, Kind.RIGHT)] == [2, 3]
+    assert [len(alone[kind]) for kind in (PairKind.WRONG, PairKind.RIGHT)] == [2, 3]
 
 
 def run_of(number: int, model: str, **params: Any) -> Run:
@@ -134,7 +134,7 @@ def run_of(number: int, model: str, **params: Any) -> Run:
 def test_which_two_are_shown(
     project: Project, every: list[Run], going: str, expected: tuple[str | None, str | None]
 ) -> None:
-    found = shown(project.task, every, lambda run: run.id == going)
+    found = select_runs(project.task, every, lambda run: run.id == going)
     assert tuple(run and run.id for run in found) == expected
 
 
@@ -151,18 +151,18 @@ def test_what_a_benchmark_would_take(project: Project, db: sqlite3.Connection) -
     path.write_text(path.read_text(encoding="utf-8") + model, encoding="utf-8")
     project = open_project(project.folder)
     params = BenchParams(model="big", mode=Mode.SCHEMA, samples=3, limit=8)
-    found = estimate(project, db, params)
+    found = estimate_benchmark(project, db, params)
     assert (found.examples, found.questions, found.output_tokens, found.at_most) == (8, 24, 2400, True)
     assert 24 * 150 < found.input_tokens < 24 * 1000
     assert found.cost is None
     assert not found.free
     benchmark(db, accepted, "big", [RIGHT] * 10)
     path.write_text(path.read_text(encoding="utf-8") + '\n[prices."big-1"]\ninput = 0\noutput = 10\n', encoding="utf-8")
-    found = estimate(open_project(project.folder), db, params)
+    found = estimate_benchmark(open_project(project.folder), db, params)
     assert (found.output_tokens, found.at_most) == (24 * 20, False)
     assert found.cost == pytest.approx(24 * 20 * 10 / 1_000_000)
-    assert estimate(project, db, BenchParams(model="majority", mode=Mode.DIRECT)).free
+    assert estimate_benchmark(project, db, BenchParams(model="majority", mode=Mode.DIRECT)).free
     with pytest.raises(RunError, match="no model 'nobody'"):
-        estimate(project, db, BenchParams(model="nobody", mode=Mode.DIRECT))
+        estimate_benchmark(project, db, BenchParams(model="nobody", mode=Mode.DIRECT))
     with pytest.raises(RunError, match="no accepted example is in the split test"):
-        estimate(project, db, BenchParams(model="big", mode=Mode.SCHEMA, split="test"))
+        estimate_benchmark(project, db, BenchParams(model="big", mode=Mode.SCHEMA, split="test"))

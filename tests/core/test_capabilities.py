@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from core.config.task import Model
-from core.llm.capabilities import Capabilities, Mode, known, learn, lower, remembered
+from core.config.task import EndpointSettings
+from core.llm.capabilities import Capabilities, StructuredMode, assumed_capabilities, learn, lower, stored_capabilities
 from core.llm.client import Client
-from core.llm.endpoint_check import check
-from core.llm.limits import Pace
+from core.llm.endpoint_check import check_endpoint
+from core.llm.limits import LimitPolicy
 from storage.schema import Outcome
 from tests import loopback
 from tests.loopback import Loopback, Reaction
@@ -33,8 +33,8 @@ class Store:
 
 
 def client_of(server: Loopback, store: Store, retries: int = 0, **settings: Any) -> Client:
-    model = Model.model_validate({"model": "m", "base_url": server.url, "key_env": "", **settings})
-    pace = Pace(pause_s=0.01, backoff_s=0.001)
+    model = EndpointSettings.model_validate({"model": "m", "base_url": server.url, "key_env": "", **settings})
+    pace = LimitPolicy(pause_s=0.01, backoff_s=0.001)
     return Client(model, capabilities=store, price_table={}, max_retries=retries, pace=pace)
 
 
@@ -42,7 +42,7 @@ def client_of(server: Loopback, store: Store, retries: int = 0, **settings: Any)
     "model", ["o1", "o1-mini", "o3", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1", "gpt-5-mini", "openai/o3"]
 )
 def test_reasoning_models_are_known(model: str) -> None:
-    found = known(OPENAI, model)
+    found = assumed_capabilities(OPENAI, model)
     assert (found.temperature, found.reasoning_effort) == (False, True)
     assert found.max_tokens_field == "max_completion_tokens"
 
@@ -51,16 +51,22 @@ def test_reasoning_models_are_known(model: str) -> None:
     "model", ["gpt-3.5-turbo", "gpt-4o", "gpt-4.1", "gpt-50", "o", "ollama3", "foo1", "go3", "gpt-5-chat-latest"]
 )
 def test_others_are_not_taken_for_them(model: str) -> None:
-    assert known(OPENAI, model).temperature
+    assert assumed_capabilities(OPENAI, model).temperature
 
 
 def test_elsewhere_the_older_field_is_tried_first() -> None:
-    assert known(LOCAL, "qwen3-8b").max_tokens_field == "max_tokens"
-    assert known("https://api.openai.com.evil.example/v1", "x").max_tokens_field == "max_tokens"
+    assert assumed_capabilities(LOCAL, "qwen3-8b").max_tokens_field == "max_tokens"
+    assert assumed_capabilities("https://api.openai.com.evil.example/v1", "x").max_tokens_field == "max_tokens"
 
 
 def test_modes_go_down_to_the_prompt() -> None:
-    assert [lower(mode) for mode in Mode] == [Mode.SCHEMA, Mode.OBJECT_SCHEMA, Mode.OBJECT, Mode.PROMPT, None]
+    assert [lower(mode) for mode in StructuredMode] == [
+        StructuredMode.SCHEMA,
+        StructuredMode.OBJECT_SCHEMA,
+        StructuredMode.OBJECT,
+        StructuredMode.PROMPT,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -77,8 +83,8 @@ def test_modes_go_down_to_the_prompt() -> None:
             {"max_tokens_field": "max_completion_tokens"},
         ),
         ("Unrecognized request argument supplied: reasoning_effort", None, {"reasoning_effort": False}),
-        ("Invalid schema for response_format 'candidate'", "response_format", {"mode": Mode.SCHEMA}),
-        ("Input should be 'text' or 'json_object', got json_schema", None, {"mode": Mode.SCHEMA}),
+        ("Invalid schema for response_format 'candidate'", "response_format", {"mode": StructuredMode.SCHEMA}),
+        ("Input should be 'text' or 'json_object', got json_schema", None, {"mode": StructuredMode.SCHEMA}),
         ("Unsupported value: 'messages[0].role' does not support 'system'", None, {"system_role": False}),
         ("max_tokens is too large: 9000", "max_tokens", None),
         ("The prompt is empty", None, None),
@@ -90,31 +96,35 @@ def test_a_refusal_teaches(message: str, param: str | None, change: dict[str, An
 
 
 def test_nothing_is_given_up_twice() -> None:
-    given_up = Capabilities(mode=Mode.PROMPT, temperature=False)
+    given_up = Capabilities(mode=StructuredMode.PROMPT, temperature=False)
     assert learn(given_up, "temperature is not supported") is None
     assert learn(given_up, "response_format is not supported") is None
 
 
 def test_capabilities_survive_storage() -> None:
-    kept = Capabilities(mode=Mode.OBJECT, probed=True, thinks=True)
-    assert remembered(kept.to_json()) == kept
-    assert remembered(Capabilities().to_json()) is None
-    assert remembered({"mode": "telepathy"}) is None
-    assert remembered(None) is None
+    kept = Capabilities(mode=StructuredMode.OBJECT, probed=True, thinks=True)
+    assert stored_capabilities(kept.to_json()) == kept
+    assert stored_capabilities(Capabilities().to_json()) is None
+    assert stored_capabilities({"mode": "telepathy"}) is None
+    assert stored_capabilities(None) is None
 
 
 @pytest.mark.parametrize(
     ("react", "mode", "questions"),
     [
-        (loopback.always, Mode.STRICT, 1),
-        (loopback.supporting("schema", "object", "prompt"), Mode.SCHEMA, 2),
-        (loopback.supporting("object_schema", "object", "prompt"), Mode.OBJECT_SCHEMA, 3),
-        (loopback.supporting("object", "prompt", ignoring=["object_schema"]), Mode.OBJECT, 4),
-        (loopback.supporting("prompt"), Mode.PROMPT, 5),
-        (loopback.supporting("prompt", ignoring=["strict", "schema", "object_schema", "object"]), Mode.PROMPT, 5),
+        (loopback.always, StructuredMode.STRICT, 1),
+        (loopback.supporting("schema", "object", "prompt"), StructuredMode.SCHEMA, 2),
+        (loopback.supporting("object_schema", "object", "prompt"), StructuredMode.OBJECT_SCHEMA, 3),
+        (loopback.supporting("object", "prompt", ignoring=["object_schema"]), StructuredMode.OBJECT, 4),
+        (loopback.supporting("prompt"), StructuredMode.PROMPT, 5),
+        (
+            loopback.supporting("prompt", ignoring=["strict", "schema", "object_schema", "object"]),
+            StructuredMode.PROMPT,
+            5,
+        ),
     ],
 )
-async def test_the_probe_finds_the_best_mode_that_works(react: Any, mode: Mode, questions: int) -> None:
+async def test_the_probe_finds_the_best_mode_that_works(react: Any, mode: StructuredMode, questions: int) -> None:
     store = Store()
     async with Loopback(react=react) as server:
         client = client_of(server, store)
@@ -122,7 +132,7 @@ async def test_the_probe_finds_the_best_mode_that_works(react: Any, mode: Mode, 
         await client.close()
         assert len(server.probes) == questions
     assert answer.outcome is Outcome.WRITTEN
-    found = remembered(store.load(server.url, "m"))
+    found = stored_capabilities(store.load(server.url, "m"))
     assert found is not None
     assert (found.mode, found.reports_usage) == (mode, True)
 
@@ -141,7 +151,7 @@ async def test_the_probe_learns_parameters_and_usage() -> None:
         client = client_of(server, store, temperature=0.7)
         await client.probe()
         await client.close()
-    found = remembered(store.load(server.url, "m"))
+    found = stored_capabilities(store.load(server.url, "m"))
     assert found == Capabilities(max_tokens_field="max_completion_tokens", temperature=False, probed=True)
 
 
@@ -156,9 +166,9 @@ async def test_a_model_that_thinks_is_given_the_tokens_it_needs() -> None:
         client = client_of(server, store)
         await client.probe()
         await client.close()
-    found = remembered(store.load(server.url, "m"))
+    found = stored_capabilities(store.load(server.url, "m"))
     assert found is not None
-    assert (found.mode, found.thinks) == (Mode.STRICT, True)
+    assert (found.mode, found.thinks) == (StructuredMode.STRICT, True)
 
 
 @pytest.mark.parametrize(
@@ -185,17 +195,17 @@ async def test_an_endpoint_that_cannot_be_asked_is_not_remembered(reaction: Reac
 async def test_a_check_tells_capabilities_speed_and_price() -> None:
     store = Store()
     async with Loopback(latency_s=0.01) as server:
-        model = Model(model="m", base_url=server.url, key_env="")
-        checked = await check(model, capabilities=store, prices={})
+        model = EndpointSettings(model="m", base_url=server.url, key_env="")
+        checked = await check_endpoint(model, capabilities=store, prices={})
     assert (checked.ok, checked.outcome, checked.detail, checked.priced) == (True, Outcome.WRITTEN, "", False)
-    assert checked.capabilities == remembered(store.load(server.url, "m"))
+    assert checked.capabilities == stored_capabilities(store.load(server.url, "m"))
     assert checked.seconds >= 0.01
     assert checked.tokens_per_s is not None
 
 
 async def test_a_check_that_fails_says_why() -> None:
     async with Loopback(react=lambda _: loopback.NO_MODEL) as server:
-        model = Model(model="m", base_url=server.url, key_env="")
-        checked = await check(model, capabilities=Store(), prices={})
+        model = EndpointSettings(model="m", base_url=server.url, key_env="")
+        checked = await check_endpoint(model, capabilities=Store(), prices={})
     assert (checked.ok, checked.capabilities) == (False, None)
     assert "knows no model 'm'" in checked.detail

@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from core.config.project import Project
-from core.exchange.card import COLUMNS, Counted, card, limits
+from core.exchange.card import COLUMNS, ExportCounts, card, limits
 from core.exchange.record_reader import NO_REASONING
 from storage import attempts, examples, runs
 from storage.database import transaction
@@ -16,12 +16,12 @@ from storage.schema import Attempt, Example, Flaw, Outcome, Result, Run, Status,
 from tests.conftest import HOSTILE, candidate, example
 
 
-def made(db: sqlite3.Connection, *several: Example) -> Counted:
+def made(db: sqlite3.Connection, *several: Example) -> ExportCounts:
     """These examples, stored and counted."""
     with transaction(db):
         for one in several:
             examples.add(db, one)
-    counted = Counted()
+    counted = ExportCounts()
     counted.add(several)
     return counted
 
@@ -82,7 +82,7 @@ def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connecti
         verdict = Verdict(attempt=attempt.id, stage="judge", result=Result.REJECTED if rejected else Result.PASSED)
         kept = accepted(10 + number, attempt=attempt.id, run="r", family="a")
         attempts.add_verdict(db, verdict, None if rejected else kept)
-    text = card(project.task, db, Filter(), Counted(), "")
+    text = card(project.task, db, Filter(), ExportCounts(), "")
     assert "- QA rejected 2 of 4 (15.0–85.0 %) of the attempts that it decided on." in text
     assert "- QA caught 1 of 1 (20.7–100.0 %) of the flaws that were planted to measure it." in text
     assert "- QA refused 1 of 3 (6.1–79.2 %) of the attempts without a planted flaw." in text
@@ -104,7 +104,7 @@ def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connecti
 )
 def test_limits_that_hold_are_told(change: dict[str, object], said: str) -> None:
     """And only those."""
-    plain, other = Counted(), Counted()
+    plain, other = ExportCounts(), ExportCounts()
     plain.add([accepted(1, certainty=0.9)])
     other.add([accepted(1, **{"certainty": 0.9} | change)])
     assert any(said in one for one in limits(other, {"test": 1} if change == {"split": "test"} else {}))

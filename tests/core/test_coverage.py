@@ -13,14 +13,14 @@ from rapidfuzz.distance import Indel
 
 from core.config.project import Project
 from core.dataset.coverage import BINS, confidence, cover, lengths, near_duplicates, pieces, spread
-from core.dataset.example_detail import whole
+from core.dataset.example_detail import example_detail
 from core.dataset.measure import COVERAGE, command
 from core.dataset.neighbours import components, near, nearest
 from core.dataset.query import read_query
 from core.dataset.shortcuts import hypothesis_only
 from storage import examples, reviews
 from storage.database import transaction
-from storage.schema import Action, Example
+from storage.schema import Example, ReviewAction
 from storage.search import QueryError
 from tests.conftest import HOSTILE, example
 
@@ -63,12 +63,12 @@ def test_all_of_one_example(db: sqlite3.Connection) -> None:
     one = example()
     put(db, one, example(), example(family="other"))
     reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
-    reviews.decide(db, one.id, Action.ACCEPT)
-    found = whole(db, one.id)
+    reviews.decide(db, one.id, ReviewAction.ACCEPT)
+    found = example_detail(db, one.id)
     assert found is not None
     assert [version.hypothesis for version, _ in found.versions] == [one.hypothesis, "Second."]
     assert (len(found.kin), found.family, len(found.case.log)) == (1, 2, 2)
-    assert whole(db, "none") is None
+    assert example_detail(db, "none") is None
 
 
 def test_figures_of_a_few() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from core.curriculum.cell import Cell
-from core.llm.limits import Pace
+from core.llm.limits import LimitPolicy
 from core.qa.endpoint_judge import EndpointJudge, total
-from core.qa.judge import CRITERIA, Judgement
+from core.qa.judge import CRITERIA, JudgeResult
 from storage.schema import Candidate, Outcome, Usage
 from tests import loopback
 from tests.conftest import candidate
@@ -34,14 +34,14 @@ def rubric(critique: str = "", **scores: float) -> Reaction:
 
 async def judged(
     tmp_path: Path, *script: Reaction, made: Candidate | None = None
-) -> tuple[Judgement, list[dict[str, Any]]]:
+) -> tuple[JudgeResult, list[dict[str, Any]]]:
     async with Loopback(script) as server:
         judge = EndpointJudge(
             task_at(server.url),
             "writer",
             project_dir=tmp_path,
             capabilities=Store(),
-            pace=Pace(pause_s=0.01, backoff_s=0.001),
+            pace=LimitPolicy(pause_s=0.01, backoff_s=0.001),
         )
         judgement = await judge.judge(made or candidate(), CELL)
         await judge.close()

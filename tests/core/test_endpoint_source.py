@@ -11,12 +11,12 @@ from core.config.project import parse, template
 from core.config.task import Prompts, Task
 from core.curriculum.cell import Cell
 from core.curriculum.knobs import knobs
-from core.generation.diversity_hints import angle
+from core.generation.diversity_hints import diversity_hint
 from core.generation.endpoint_source import OpenAISource, family
 from core.generation.source import Request
-from core.llm.limits import Pace
+from core.llm.limits import LimitPolicy
 from core.llm.prompts import PromptError
-from core.qa.rules import check
+from core.qa.rules import broken_rules
 from storage.schema import Outcome
 from tests import loopback
 from tests.conftest import HOSTILE, candidate
@@ -39,7 +39,7 @@ def source_at(server: Loopback, project_dir: Path, **change: Any) -> OpenAISourc
         "writer",
         project_dir=project_dir,
         capabilities=Store(),
-        pace=Pace(pause_s=0.01, backoff_s=0.001),
+        pace=LimitPolicy(pause_s=0.01, backoff_s=0.001),
     )
 
 
@@ -56,7 +56,7 @@ async def test_a_candidate_for_the_cell(cell: Cell, tmp_path: Path) -> None:
         await source.close()
     assert written.outcome is Outcome.WRITTEN
     assert written.candidate is not None
-    assert check(parse(template()), cell, written.candidate) == []
+    assert broken_rules(parse(template()), cell, written.candidate) == []
     assert (written.model, written.prompt_version[:11]) == ("m", "generate-1-")
 
 
@@ -83,7 +83,7 @@ async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
         level.meaning,
         *knobs(level, "REFINED"),
         '"Cats pay rent."',
-        angle(request()),
+        diversity_hint(request()),
     ):
         assert said in user["content"]
 
@@ -114,7 +114,7 @@ async def test_a_rewrite_shows_draft_and_critique_and_keeps_the_family(tmp_path:
 def test_families_and_angles_differ_by_idea() -> None:
     requests = [request(slot=slot, idea=idea, seed=seed) for slot in range(5) for idea in range(4) for seed in range(3)]
     assert len({family(one) for one in requests}) == 60
-    assert len({angle(one) for one in requests}) > 40
+    assert len({diversity_hint(one) for one in requests}) > 40
     assert all(len(family(one)) == 26 for one in requests)
 
 

@@ -21,15 +21,15 @@ from core.config.case import Mode
 from core.config.project import Project
 from core.exchange import export as exporting
 from core.exchange.atomic_write import UnwrittenError
-from core.exchange.export import ExportError, Wanted, export
+from core.exchange.export import ExportError, ExportRequest, export
 from core.exchange.formats import Format, columns
 from core.exchange.importing import import_file
 from core.exchange.record_reader import NO_REASONING
-from core.models.prompting import Asking
+from core.models.prompting import Prompting
 from storage import examples, listing, reviews
 from storage.database import connect, transaction
 from storage.examples import Filter
-from storage.schema import Action, Evidence, Example, Status
+from storage.schema import Evidence, Example, ReviewAction, Status
 from tests.conftest import HOSTILE, example
 
 TEXTS = st.text(min_size=1, max_size=40) | st.sampled_from(HOSTILE)
@@ -97,7 +97,7 @@ def test_what_is_exported_comes_in_again_the_same(
     first, second = connect(Path(":memory:")), connect(Path(":memory:"))
     stored(first, made)
     everything = " ".join(f"status:{status}" for status in Status)
-    export(project, first, Wanted(format_, path, everything, licence="CC0-1.0", overwrite=True))
+    export(project, first, ExportRequest(format_, path, everything, licence="CC0-1.0", overwrite=True))
     found = import_file(project, second, path, None)
     assert (found.imported, found.rejected, found.duplicates) == (len(made), 0, 0)
     for one in made:
@@ -114,12 +114,12 @@ def test_every_field_is_there(
 ) -> None:
     """And the licence; only accepted ones, unless the query names a status."""
     path = tmp_path / f"all{format_.suffix}"
-    found = export(project, project_db, Wanted(format_, path, licence="MIT"))
+    found = export(project, project_db, ExportRequest(format_, path, licence="MIT"))
     rows = lines(path) if format_ is Format.JSONL else pq.read_table(path).to_pylist()
     assert [set(row) for row in rows] == [{*Example.model_fields, "licence"}] * 5
     assert ({row["status"] for row in rows}, {row["licence"] for row in rows}) == ({"accepted"}, {"MIT"})
     assert (found.examples, found.splits) == (5, {"train": 2, "dev": 1, "test": 1, "unassigned": 1})
-    export(project, project_db, Wanted(format_, path, "status:pending waits", overwrite=True))
+    export(project, project_db, ExportRequest(format_, path, "status:pending waits", overwrite=True))
     rows = lines(path) if format_ is Format.JSONL else pq.read_table(path).to_pylist()
     assert [row["hypothesis"] for row in rows] == ["It waits."]
 
@@ -149,10 +149,10 @@ def test_conversations_ask_as_a_benchmark_does(
 ) -> None:
     """They end with the answer that is wished for, in the words of the mode; each names its example."""
     path = tmp_path / "sft.jsonl"
-    export(project, project_db, Wanted(Format.SFT, path, "split:dev", mode, licence="MIT"))
+    export(project, project_db, ExportRequest(Format.SFT, path, "split:dev", mode, licence="MIT"))
     (row,) = lines(path)
     one = next(one for one in listing.whole(project_db, listing.every(project_db)) if one.split == "dev")
-    asked = Asking(project.task, mode, project.folder).messages(one.hypothesis, one.evidence)
+    asked = Prompting(project.task, mode, project.folder).messages(one.hypothesis, one.evidence)
     assert row["messages"] == [*asked, {"role": "assistant", "content": answer}]
     assert (row["id"], row["family"], row["split"], row["version"]) == (one.id, "three", "dev", 1)
     assert (row["source"], row["licence"]) == ("import", "MIT")
@@ -161,7 +161,7 @@ def test_conversations_ask_as_a_benchmark_does(
 def test_prompts_hold_no_answer(project: Project, project_db: sqlite3.Connection, tmp_path: Path) -> None:
     """The label stands beside them."""
     path = tmp_path / "rl.jsonl"
-    export(project, project_db, Wanted(Format.PROMPTS, path))
+    export(project, project_db, ExportRequest(Format.PROMPTS, path))
     for row in lines(path):
         assert [message["role"] for message in row["prompt"]] == ["system", "user"]
         assert "Both sources show" not in json.dumps(row)
@@ -171,7 +171,7 @@ def test_prompts_hold_no_answer(project: Project, project_db: sqlite3.Connection
 
 def test_openai_gets_a_file_for_each_split(project: Project, project_db: sqlite3.Connection, tmp_path: Path) -> None:
     """Nothing but messages in them, which it would refuse; a file beside them names the example of each line."""
-    found = export(project, project_db, Wanted(Format.OPENAI, tmp_path / "openai"))
+    found = export(project, project_db, ExportRequest(Format.OPENAI, tmp_path / "openai"))
     assert found.files == {"train.jsonl": 2, "dev.jsonl": 1, "test.jsonl": 1, "unassigned.jsonl": 1}
     traced = lines(tmp_path / "openai" / "lineage.jsonl")
     assert len(traced) == 5
@@ -188,7 +188,7 @@ def test_a_data_set_is_a_table_for_each_split_and_a_card(
     project: Project, project_db: sqlite3.Connection, tmp_path: Path
 ) -> None:
     """A split that has no example has no table."""
-    found = export(project, project_db, Wanted(Format.DATASETS, tmp_path / "set", "-split:dev"))
+    found = export(project, project_db, ExportRequest(Format.DATASETS, tmp_path / "set", "-split:dev"))
     assert found.files == {"train.parquet": 2, "test.parquet": 1, "unassigned.parquet": 1}
     assert {one.name for one in (tmp_path / "set").iterdir()} == {*found.files, "README.md"}
     rows = pq.read_table(tmp_path / "set" / "train.parquet").to_pylist()
@@ -201,7 +201,7 @@ def test_the_hubs_library_loads_a_data_set(
     """Each split by its name."""
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     datasets = pytest.importorskip("datasets")
-    export(project, project_db, Wanted(Format.DATASETS, tmp_path / "set"))
+    export(project, project_db, ExportRequest(Format.DATASETS, tmp_path / "set"))
     found = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
     assert {name: len(rows) for name, rows in found.items()} == {"train": 2, "dev": 1, "test": 1, "unassigned": 1}
     assert found["dev"][0]["evidence"][0]["source"] == "Cohort analysis"
@@ -212,7 +212,7 @@ def test_nothing_in_a_file_acts_on_a_terminal(project: Project, db: sqlite3.Conn
     stored(db, [example(hypothesis=text, family=text, status=Status.ACCEPTED) for text in HOSTILE])
     for format_ in (Format.JSONL, Format.SFT, Format.PROMPTS):
         path = tmp_path / f"{format_}.jsonl"
-        export(project, db, Wanted(format_, path))
+        export(project, db, ExportRequest(format_, path))
         written = path.read_bytes()
         assert all(32 <= byte < 127 or byte == 10 for byte in written)
         assert len(lines(path)) == len(HOSTILE)
@@ -221,20 +221,20 @@ def test_nothing_in_a_file_acts_on_a_terminal(project: Project, db: sqlite3.Conn
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
-        (Wanted(Format.JSONL, Path("a.json")), "in the format jsonl ends in .jsonl"),
-        (Wanted(Format.PARQUET, Path("a.jsonl.gz")), "in the format parquet ends in .parquet"),
-        (Wanted(Format.JSONL, Path("a.jsonl"), mode=Mode.DIRECT), "goes with the formats sft, prompts, openai"),
-        (Wanted(Format.JSONL, Path("a.jsonl"), licence="a\nb"), "--licence: a name such as"),
+        (ExportRequest(Format.JSONL, Path("a.json")), "in the format jsonl ends in .jsonl"),
+        (ExportRequest(Format.PARQUET, Path("a.jsonl.gz")), "in the format parquet ends in .parquet"),
+        (ExportRequest(Format.JSONL, Path("a.jsonl"), mode=Mode.DIRECT), "goes with the formats sft, prompts, openai"),
+        (ExportRequest(Format.JSONL, Path("a.jsonl"), licence="a\nb"), "--licence: a name such as"),
         (
-            Wanted(Format.JSONL, Path("a.jsonl"), "level:4"),
+            ExportRequest(Format.JSONL, Path("a.jsonl"), "level:4"),
             "no accepted example matches 'level:4': name another status",
         ),
-        (Wanted(Format.JSONL, Path("a.jsonl"), "status:pending level:4"), "no example matches"),
-        (Wanted(Format.SFT, Path("a.jsonl"), "status:pending"), r"no decision MOOT any more.*-decision:MOOT"),
+        (ExportRequest(Format.JSONL, Path("a.jsonl"), "status:pending level:4"), "no example matches"),
+        (ExportRequest(Format.SFT, Path("a.jsonl"), "status:pending"), r"no decision MOOT any more.*-decision:MOOT"),
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_written(
-    project: Project, project_db: sqlite3.Connection, tmp_path: Path, wanted: Wanted, reason: str
+    project: Project, project_db: sqlite3.Connection, tmp_path: Path, wanted: ExportRequest, reason: str
 ) -> None:
     """It says what would be right."""
     stored(project_db, [example(decision="MOOT")])
@@ -246,7 +246,7 @@ def test_a_wrong_request_is_refused_before_anything_is_written(
 def test_who_trains_is_told_what_to_know(project: Project, project_db: sqlite3.Connection, tmp_path: Path) -> None:
     """Of what is held back for measuring, and of answers that say nothing; where it does not matter, nothing."""
     stored(project_db, [example(reasoning=NO_REASONING, split="train", family="one", status=Status.ACCEPTED)])
-    wanted = Wanted(Format.SFT, tmp_path / "a.jsonl", overwrite=True)
+    wanted = ExportRequest(Format.SFT, tmp_path / "a.jsonl", overwrite=True)
     assert export(project, project_db, wanted).notes == [
         "1 of 6 have no reasoning of their own, and a model would learn to say so: --mode direct asks for the decision "
         "alone",
@@ -275,10 +275,10 @@ def test_where_the_disk_is_full_nothing_is_left(
     stored(db, [example(hypothesis=f"{n} {'%x' % n**9999}"[:4000], status=Status.ACCEPTED) for n in range(2, 40)])
     (tmp_path / "out").mkdir()
     target = tmp_path / "out" / ("set" if format_.folder else f"a{format_.suffix}")
-    export(project, db, Wanted(format_, target, "-level:2"))
+    export(project, db, ExportRequest(format_, target, "-level:2"))
     there = target.stat().st_mtime_ns
     with little_room(20_000), pytest.raises(UnwrittenError, match=rf"{target}: file too large: nothing was written"):
-        export(project, db, Wanted(format_, target, overwrite=True))
+        export(project, db, ExportRequest(format_, target, overwrite=True))
     assert [one.name for one in (tmp_path / "out").iterdir()] == [target.name]
     assert target.stat().st_mtime_ns == there
 
@@ -293,10 +293,10 @@ def test_it_is_of_one_moment(
 
     def meanwhile(written: int) -> None:
         if written == 1:
-            reviews.decide(other, last, Action.REJECT, reason="late")
+            reviews.decide(other, last, ReviewAction.REJECT, reason="late")
             stored(other, [example(hypothesis="It is late.", status=Status.ACCEPTED)])
 
-    found = export(project, project_db, Wanted(Format.JSONL, tmp_path / "a.jsonl"), watch=meanwhile)
+    found = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), watch=meanwhile)
     assert found.examples == 5
     assert [row["status"] for row in lines(tmp_path / "a.jsonl")] == ["accepted"] * 5
     there = examples.get(project_db, last)

@@ -13,21 +13,21 @@ from scipy.stats import binomtest
 from core.benchmark.ceiling import ceiling
 from core.benchmark.gate import gate
 from core.benchmark.paired import NotSharedError, compare, mcnemar
-from core.benchmark.scored import Scored
-from core.benchmark.sequential_gate import Verdict, Watch
+from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential_gate import GateVerdict, SequentialGate
 from storage.schema import PredictionOutcome
 
 
-def run(right: Sequence[bool], families: int = 0) -> list[Scored]:
+def run(right: Sequence[bool], families: int = 0) -> list[ScoredAnswer]:
     """Answers that are right or wrong in this order; of so many families in turn, by default each its own."""
     return [
-        Scored(f"e{at}", "YES", "market", 1 + at % 2, f"f{at % families if families else at}",
+        ScoredAnswer(f"e{at}", "YES", "market", 1 + at % 2, f"f{at % families if families else at}",
                PredictionOutcome.ANSWERED, "YES" if one else "NO")
         for at, one in enumerate(right)
     ]  # fmt: skip
 
 
-def of(right: int, n: int) -> list[Scored]:
+def of(right: int, n: int) -> list[ScoredAnswer]:
     """`right` of `n`."""
     return run([at < right for at in range(n)])
 
@@ -67,11 +67,11 @@ def test_what_only_one_was_asked_is_left_out_and_families_widen() -> None:
 
 def test_85_percent_of_400_is_reached_from_354_and_missed_up_to_326() -> None:
     """The figures by Wilson's interval; between them it is open, and says how many more would settle it."""
-    assert gate(of(354, 400)).verdict is Verdict.GOOD_ENOUGH
-    assert gate(of(326, 400)).verdict is Verdict.BELOW_TARGET  # by a hair: Wilson's upper end is 84.999 %
+    assert gate(of(354, 400)).verdict is GateVerdict.GOOD_ENOUGH
+    assert gate(of(326, 400)).verdict is GateVerdict.BELOW_TARGET  # by a hair: Wilson's upper end is 84.999 %
     for right in (327, 353):
         found = gate(of(right, 400))
-        assert found.verdict is Verdict.OPEN
+        assert found.verdict is GateVerdict.OPEN
         assert found.more_needed
     middle = gate(of(340, 400)).student
     assert (middle.low, middle.high) == pytest.approx((0.812, 0.882), abs=0.0005)
@@ -80,11 +80,11 @@ def test_85_percent_of_400_is_reached_from_354_and_missed_up_to_326() -> None:
 def test_the_reference_decides_whether_training_is_worth_it() -> None:
     """Clearly ahead; as good as equal; or too few to tell."""
     poor = of(120, 300)
-    assert gate(poor, of(270, 300)).verdict is Verdict.WORTH_TRAINING
-    assert gate(poor, of(121, 300)).verdict is Verdict.NO_HEADROOM
+    assert gate(poor, of(270, 300)).verdict is GateVerdict.WORTH_TRAINING
+    assert gate(poor, of(121, 300)).verdict is GateVerdict.NO_HEADROOM
     rng = random.Random(1)
     unlike = run([rng.random() < 0.45 for _ in range(300)])
-    assert gate(poor, unlike).verdict is Verdict.OPEN
+    assert gate(poor, unlike).verdict is GateVerdict.OPEN
     said = " ".join(gate(poor, of(270, 300)).reasons)
     assert "120 of 300 right, 40.0 %" in said
     assert "only the reference has 150 right and only the student 0" in said
@@ -94,7 +94,7 @@ def test_nothing_answered_is_open_and_no_error() -> None:
     """Before the first answer there are no figures, only a target."""
     asked = [(one.example, one.family) for one in of(1, 10)]
     found = gate([], anytime=True, asked=asked)
-    assert found.verdict is Verdict.OPEN
+    assert found.verdict is GateVerdict.OPEN
     assert "nothing that counts is answered yet" in found.reasons[0]
 
 
@@ -103,12 +103,12 @@ def test_the_order_of_arrival_changes_nothing(order: list[int]) -> None:
     """Answers count in the order of asking, however they come; a fast wrong one is no evidence before its turn."""
     answers = run([at % 3 == 0 for at in range(30)], families=15)
     asked = [(one.example, one.family) for one in answers]
-    at_once, slowly = (Watch(asked, target=0.85, level=0.95, margin=0.05) for _ in range(2))
-    at_once.heard(answers)
+    at_once, slowly = (SequentialGate(asked, target=0.85, level=0.95, margin=0.05) for _ in range(2))
+    at_once.update(answers)
     for at in order:
-        slowly.heard([answers[at]])
+        slowly.update([answers[at]])
     assert slowly.accuracy.interval() == pytest.approx(at_once.accuracy.interval())
-    assert slowly.settled() is at_once.settled()
+    assert slowly.verdict() is at_once.verdict()
 
 
 @pytest.mark.parametrize("families", [1, 3])
@@ -122,13 +122,13 @@ def test_looking_after_each_answer_is_seldom_misled(families: int) -> None:
     for _ in range(200):
         right = [one for _ in range(300 // families) for one in [rng.random() < 0.85] * families]
         answers = [
-            Scored(
+            ScoredAnswer(
                 f"e{at}", "YES", "market", 1, f"f{at // families}", PredictionOutcome.ANSWERED, "YES" if one else "NO"
             )
             for at, one in enumerate(right)
         ]
-        watch = Watch([(one.example, one.family) for one in answers], target=0.85, level=0.95, margin=0.05)
-        watch.heard(answers)  # what was certain first stands: hearing all at once is looking at each
+        watch = SequentialGate([(one.example, one.family) for one in answers], target=0.85, level=0.95, margin=0.05)
+        watch.update(answers)  # what was certain first stands: hearing all at once is looking at each
         wrong += watch.reached is False
     assert wrong <= 21
 
@@ -137,8 +137,8 @@ def test_a_clear_case_is_settled_long_before_the_end() -> None:
     """At 42 % against 85 %, a fifth of 300 is plenty."""
     rng = random.Random(5)
     answers = run([rng.random() < 0.42 for _ in range(300)])
-    watch = Watch([(one.example, one.family) for one in answers], target=0.85, level=0.95, margin=0.05)
-    watch.heard(answers[:60])
+    watch = SequentialGate([(one.example, one.family) for one in answers], target=0.85, level=0.95, margin=0.05)
+    watch.update(answers[:60])
     assert watch.reached is False
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.config.task import Model, Price
+from core.config.task import EndpointSettings, Price
 from core.llm.client import backoff
 from core.llm.limits import (
     Budget,
@@ -17,9 +17,9 @@ from core.llm.limits import (
     Faltered,
     Flow,
     FlowEvent,
-    Gate,
     Limited,
-    Pace,
+    LimitPolicy,
+    RequestLimiter,
     Reservation,
     Succeeded,
     first_flow,
@@ -27,7 +27,7 @@ from core.llm.limits import (
 )
 from core.llm.prices import UnpricedError, cost, highest_cost, price_of
 
-PACE = Pace()
+PACE = LimitPolicy()
 
 
 def after(flow: Flow, *events: FlowEvent) -> Flow:
@@ -103,12 +103,12 @@ def test_backoff_is_bounded_and_never_nothing(tried: int, chance: float) -> None
     assert 0 < backoff(tried, PACE, chance) <= PACE.backoff_max_s
 
 
-def gate(pace: Pace = PACE, **settings: int) -> Gate:
-    return Gate(Model(model="m", **settings), pace)
+def gate(pace: LimitPolicy = PACE, **settings: int) -> RequestLimiter:
+    return RequestLimiter(EndpointSettings(model="m", **settings), pace)
 
 
 async def test_no_more_pass_than_the_limit_allows() -> None:
-    one = gate(Pace(start=3))
+    one = gate(LimitPolicy(start=3))
     most = 0
 
     async def pass_through() -> None:
@@ -123,7 +123,7 @@ async def test_no_more_pass_than_the_limit_allows() -> None:
 
 
 async def test_a_cancelled_waiter_takes_no_place() -> None:
-    one = gate(Pace(start=1))
+    one = gate(LimitPolicy(start=1))
     async with one.passage(1):
         waiting = asyncio.create_task(_through(one))
         await asyncio.sleep(0)
@@ -135,7 +135,7 @@ async def test_a_cancelled_waiter_takes_no_place() -> None:
 
 
 async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_place_on() -> None:
-    one = gate(Pace(start=1))
+    one = gate(LimitPolicy(start=1))
     async with one.passage(1):
         first, second = asyncio.create_task(_through(one)), asyncio.create_task(_through(one))
         await asyncio.sleep(0)
@@ -146,13 +146,13 @@ async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_place_on() -> None
     assert one.in_flight == 0
 
 
-async def _through(one: Gate) -> None:
+async def _through(one: RequestLimiter) -> None:
     async with one.passage(1):
         await asyncio.sleep(0)
 
 
 async def test_a_pause_holds_everybody_back() -> None:
-    one = gate(Pace(pause_s=0.2))
+    one = gate(LimitPolicy(pause_s=0.2))
     loop = asyncio.get_running_loop()
     started = loop.time()
     one.report(Limited(started, started))

@@ -14,29 +14,29 @@ from typing import Any
 
 import pytest
 
-from core.config.task import Model, Price
-from core.llm.capabilities import Capabilities, Mode, remembered
+from core.config.task import EndpointSettings, Price
+from core.llm.capabilities import Capabilities, StructuredMode, stored_capabilities
 from core.llm.client import Answer, Client
-from core.llm.limits import Budget, BudgetExhaustedError, Pace
+from core.llm.limits import Budget, BudgetExhaustedError, LimitPolicy
 from core.llm.prices import UnpricedError
-from core.llm.schemas import shape
+from core.llm.schemas import answer_schema
 from core.llm.wire import fault, redacted, retry_after, shown_url
 from storage.schema import Candidate, Outcome
 from tests import loopback
 from tests.core.test_capabilities import Store
 from tests.loopback import Loopback, Reaction
 
-SHAPE = shape(Candidate, ["VALIDATED", "REJECTED", "REFINED"])
+SHAPE = answer_schema(Candidate, ["VALIDATED", "REJECTED", "REFINED"])
 MESSAGES = [{"role": "system", "content": "Write."}, {"role": "user", "content": "Domain: market\nLevel: 1"}]
 PRICES = {"m": Price(input=Decimal(1), output=Decimal(2))}
-QUICK = Pace(pause_s=0.05, backoff_s=0.001)
+QUICK = LimitPolicy(pause_s=0.05, backoff_s=0.001)
 
 
 @asynccontextmanager
 async def at(server: Loopback, retries: int = 0, **settings: Any) -> AsyncIterator[Client]:
     """A client of `server` that has probed it before."""
     options = {name: settings.pop(name) for name in ("budget", "pace") if name in settings}
-    model = Model.model_validate({"model": "m", "base_url": server.url, "key_env": "", **settings})
+    model = EndpointSettings.model_validate({"model": "m", "base_url": server.url, "key_env": "", **settings})
     store = Store()
     store.save(server.url, "m", Capabilities(probed=True).to_json())
     options.setdefault("pace", QUICK)
@@ -229,9 +229,9 @@ async def test_a_capability_that_is_lost_in_use_is_learned_once() -> None:
         store.save(server.url, "m", Capabilities(probed=True).to_json())
         answers = await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(10)))
         assert {answer.outcome for answer in answers} == {Outcome.WRITTEN}
-        found = remembered(store.load(server.url, "m"))
+        found = stored_capabilities(store.load(server.url, "m"))
         assert found is not None
-        assert found.mode is Mode.OBJECT
+        assert found.mode is StructuredMode.OBJECT
         assert not server.probes
 
 
@@ -288,7 +288,9 @@ async def test_what_failed_at_the_server_is_not_charged() -> None:
 
 async def test_a_budget_without_a_price_is_an_error_at_once() -> None:
     with pytest.raises(UnpricedError, match="no price"):
-        Client(Model(model="other"), capabilities=Store(), price_table=PRICES, max_retries=0, budget=Budget(1))
+        Client(
+            EndpointSettings(model="other"), capabilities=Store(), price_table=PRICES, max_retries=0, budget=Budget(1)
+        )
 
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.llm.schemas import UnfitError, shape
+from core.llm.schemas import UnfitError, answer_schema
 from storage.schema import Candidate
 from tests.conftest import candidate
 
@@ -35,7 +35,7 @@ def objects_in(node: Any) -> list[dict[str, Any]]:
 
 
 def test_the_schema_is_what_strict_mode_takes() -> None:
-    schema = shape(Candidate, LABELS).schema
+    schema = answer_schema(Candidate, LABELS).schema
     assert schema["type"] == "object"
     for node in objects_in(schema):
         assert not FORBIDDEN & node.keys()
@@ -45,20 +45,20 @@ def test_the_schema_is_what_strict_mode_takes() -> None:
 
 
 def test_reasoning_comes_before_the_decision_and_labels_are_an_enum() -> None:
-    properties = shape(Candidate, LABELS).schema["properties"]
+    properties = answer_schema(Candidate, LABELS).schema["properties"]
     assert list(properties) == ["hypothesis", "evidence", "reasoning", "decision", "confidence"]
     assert properties["decision"]["enum"] == LABELS
 
 
 def test_what_strict_mode_refuses_is_said_in_the_description() -> None:
-    relevance = shape(Candidate, LABELS).schema["properties"]["evidence"]["items"]["properties"]["relevance"]
+    relevance = answer_schema(Candidate, LABELS).schema["properties"]["evidence"]["items"]["properties"]["relevance"]
     assert "at least 0" in relevance["description"]
     assert "at most 1" in relevance["description"]
 
 
 def test_an_answer_that_fits_is_read() -> None:
     made = candidate()
-    assert shape(Candidate, LABELS).read(made.model_dump()) == made
+    assert answer_schema(Candidate, LABELS).read(made.model_dump()) == made
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_an_answer_that_fits_is_read() -> None:
 )
 def test_an_answer_that_does_not_fit_says_where(change: dict[str, Any], said: str) -> None:
     with pytest.raises(UnfitError, match=said):
-        shape(Candidate, LABELS).read(candidate().model_dump() | change)
+        answer_schema(Candidate, LABELS).read(candidate().model_dump() | change)

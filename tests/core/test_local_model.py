@@ -16,7 +16,7 @@ import transformers
 from core.config.case import Case, Mode
 from core.models import decoding
 from core.models.chat import Chat
-from core.models.local import Asking, LocalModel
+from core.models.local import LocalModel, LocalPrompting
 from core.models.weights import Precision, Weights, open_weights
 from storage.schema import Evidence, Outcome
 from tests.tiny_model import END, START, save, tokenizer
@@ -36,8 +36,8 @@ def messages(case: Case) -> list[dict[str, str]]:
     ]
 
 
-def asking(mode: Mode = Mode.REASON, ended: Callable[[str], bool] = lambda _: False, **change: Any) -> Asking:
-    return Asking(messages, mode, LABELS, ended, limit=change.pop("limit", 12), **change)
+def asking(mode: Mode = Mode.REASON, ended: Callable[[str], bool] = lambda _: False, **change: Any) -> LocalPrompting:
+    return LocalPrompting(messages, mode, LABELS, ended, limit=change.pop("limit", 12), **change)
 
 
 @pytest.fixture(scope="module")

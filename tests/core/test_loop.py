@@ -15,8 +15,8 @@ import pytest
 
 from core.config.project import FILE, Project, create, open_project
 from core.curriculum.shelving import shelve
-from core.generation.figures import Figures
-from core.generation.start import GenerateParams, start
+from core.generation.figures import GenerationFigures
+from core.generation.start import GenerateParams, start_generation
 from core.runs import control, launch
 from storage import attempts, runs
 from storage.database import connect
@@ -54,14 +54,14 @@ async def ended(db: sqlite3.Connection, run: Run, seconds: float = 40.0) -> Run:
     async with asyncio.timeout(seconds):
         while True:
             found = runs.get(db, run.id)
-            if found is not None and control.look(found).state.ended:
+            if found is not None and control.run_status(found).state.ended:
                 return found
             await asyncio.sleep(0.05)
 
 
 async def go(project: Project, db: sqlite3.Connection, **change: Any) -> Run:
     params = GenerateParams.of(project.task).model_copy(update={"source": "loop", "n": 6} | change)
-    return await ended(db, start(project, db, params))
+    return await ended(db, start_generation(project, db, params))
 
 
 def outcomes(db: sqlite3.Connection) -> dict[str, int]:
@@ -193,7 +193,7 @@ async def test_killed_in_flight_and_resumed_over_an_endpoint(tmp_path: Path, mon
         project = made(tmp_path, server)
         db = connect(project.database)
         params = GenerateParams.of(project.task).model_copy(update={"source": "loop", "n": 30})
-        run = start(project, db, params)
+        run = start_generation(project, db, params)
         for kills in range(1, 4):
             while len(attempts.newest(db)) < 5 * kills:
                 await asyncio.sleep(0.02)
@@ -247,7 +247,7 @@ async def test_a_hint_reaches_the_model_and_a_revision_begins_with_the_attempt(t
         assert lineage[0].attempt.id == written.attempt.id == lineage[1].attempt.parent
         for part, message in (("zzzz", "no attempt zzzz"), ("01%", "no attempt")):
             with pytest.raises(control.RunError, match=message):
-                start(project, db, GenerateParams.of(project.task).model_copy(update={"revise": part}))
+                start_generation(project, db, GenerateParams.of(project.task).model_copy(update={"revise": part}))
 
 
 async def test_a_run_leaves_a_cell_that_is_shelved_meanwhile(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ async def test_a_run_leaves_a_cell_that_is_shelved_meanwhile(tmp_path: Path) -> 
         db = connect(project.database)
         params = {"domains": ["risk"], "levels": [1], "n": None}
         given = GenerateParams.of(project.task).model_copy(update=params | {"attempts_per_minute": 240.0})
-        run = start(project, db, given)
+        run = start_generation(project, db, given)
         async with asyncio.timeout(30):
             while not count(db):
                 await asyncio.sleep(0.02)
@@ -265,13 +265,13 @@ async def test_a_run_leaves_a_cell_that_is_shelved_meanwhile(tmp_path: Path) -> 
         assert done.state is RunState.FINISHED
         assert count(db) == done.progress["accepted"] == done.progress["total"] < 12
         with pytest.raises(control.RunError, match="are shelved"):
-            start(project, db, given)
+            start_generation(project, db, given)
 
 
 def test_a_pause_does_not_count_for_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
     monkeypatch.setattr("core.generation.figures.time.monotonic", lambda: clock[0])
-    figures = Figures(10)
+    figures = GenerationFigures(10)
     figures.rest()
     for _ in range(3):
         clock[0] += 1.0

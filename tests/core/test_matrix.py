@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from core.qa.matrix import matrix
+from core.qa.matrix import rejection_matrix
 from core.qa.scorecard import scorecard
 from core.statistics import fisher_greater, holm, wilson
 from storage.attempts import FlawRecord, ReasonCount
@@ -23,30 +23,33 @@ def counts(domain: str, level: int, attempts: int, rejected: int) -> list[Reason
 
 def test_the_risk_domain_of_the_story_is_flagged() -> None:
     rows = [row for domain in ("market", "technical") for level in (1, 2) for row in counts(domain, level, 15, 1)]
-    found = matrix([*rows, *counts("risk", 1, 20, 17)])
+    found = rejection_matrix([*rows, *counts("risk", 1, 20, 17)])
     assert [(one.domain, one.level) for one in found.flagged] == [("risk", 1)]
     assert "17/20 (64%-95%)" in found.flagged[0].sentence
 
 
 def test_even_rejections_flag_nothing() -> None:
     rows = [row for domain in "abcdefgh" for level in (1, 2, 3) for row in counts(domain, level, 20, 4)]
-    assert matrix(rows).flagged == []
+    assert rejection_matrix(rows).flagged == []
 
 
 def test_the_worst_is_the_one_flagged_else_the_one_that_surely_fails_most() -> None:
-    assert matrix([]).worst is None
-    assert matrix(counts("a", 1, 9, 0)).worst is None
-    even = matrix([*counts("a", 1, 1, 1), *counts("b", 1, 20, 12), *counts("c", 1, 20, 11)])
+    assert rejection_matrix([]).worst is None
+    assert rejection_matrix(counts("a", 1, 9, 0)).worst is None
+    even = rejection_matrix([*counts("a", 1, 1, 1), *counts("b", 1, 20, 12), *counts("c", 1, 20, 11)])
     assert even.worst is not None
     assert even.worst.domain == "b"
     rows = [row for domain in ("market", "technical") for level in (1, 2) for row in counts(domain, level, 15, 1)]
-    assert matrix([*rows, *counts("risk", 1, 20, 17)]).worst == matrix([*rows, *counts("risk", 1, 20, 17)]).flagged[0]
+    assert (
+        rejection_matrix([*rows, *counts("risk", 1, 20, 17)]).worst
+        == rejection_matrix([*rows, *counts("risk", 1, 20, 17)]).flagged[0]
+    )
 
 
 def test_one_decision_alone() -> None:
     rows = [ReasonCount("a", 1, "X", Result.REJECTED, "r", 3), ReasonCount("a", 1, "Y", Result.PASSED, "", 7)]
-    assert [(cell.attempts, cell.rejected) for cell in matrix(rows, decision="X").cells] == [(3, 3)]
-    assert [(cell.attempts, cell.rejected) for cell in matrix(rows).cells] == [(10, 3)]
+    assert [(cell.attempts, cell.rejected) for cell in rejection_matrix(rows, decision="X").cells] == [(3, 3)]
+    assert [(cell.attempts, cell.rejected) for cell in rejection_matrix(rows).cells] == [(10, 3)]
 
 
 def test_wilson_against_published_figures() -> None:

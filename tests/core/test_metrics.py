@@ -11,18 +11,18 @@ from scipy.stats import binomtest, fisher_exact
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion_matrix, f1_score
 
 from core.benchmark.calibration import calibration, reliability
-from core.benchmark.metrics import Tally, figures
-from core.benchmark.scored import Scored
+from core.benchmark.metrics import RunningFigures, figures
+from core.benchmark.scored import ScoredAnswer
 from storage.schema import PredictionOutcome
 
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
 
 
-def answer(label: str, decision: str | None, at: int = 0, confidence: float | None = None) -> Scored:
+def answer(label: str, decision: str | None, at: int = 0, confidence: float | None = None) -> ScoredAnswer:
     """One answer; without a decision it could not be read."""
     outcome = PredictionOutcome.ANSWERED if decision else PredictionOutcome.UNPARSEABLE
     domain, level = ("market", "risk")[at % 2], 1 + at % 3
-    return Scored(f"e{at}", label, domain, level, f"f{at}", outcome, decision, confidence, seconds=at + 1.0)
+    return ScoredAnswer(f"e{at}", label, domain, level, f"f{at}", outcome, decision, confidence, seconds=at + 1.0)
 
 
 answers = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from([*LABELS, None])), min_size=1, max_size=60).map(
@@ -32,7 +32,7 @@ answers = st.lists(st.tuples(st.sampled_from(LABELS), st.sampled_from([*LABELS, 
 
 @given(answers)
 @pytest.mark.filterwarnings("ignore")
-def test_accuracy_recall_and_f1_are_those_of_scikit_learn(found: Sequence[Scored]) -> None:
+def test_accuracy_recall_and_f1_are_those_of_scikit_learn(found: Sequence[ScoredAnswer]) -> None:
     """What has no answer is a decision of its own, which is never right."""
     is_so, said = [one.label for one in found], [one.decision or "none" for one in found]
     here = figures(found, LABELS)
@@ -49,15 +49,15 @@ def test_accuracy_recall_and_f1_are_those_of_scikit_learn(found: Sequence[Scored
 
 
 @given(answers, st.data())
-def test_counting_on_gives_what_a_recount_gives(found: Sequence[Scored], data: st.DataObject) -> None:
+def test_counting_on_gives_what_a_recount_gives(found: Sequence[ScoredAnswer], data: st.DataObject) -> None:
     """Also where an answer was taken back."""
-    tally = Tally(LABELS)
+    tally = RunningFigures(LABELS)
     for one in found:
         tally.add(one)
     gone = data.draw(st.sampled_from(found))
     tally.remove(gone)
     rest = [one for one in found if one is not gone]
-    assert tally.counts() == Tally(LABELS, rest).counts()
+    assert tally.counts() == RunningFigures(LABELS, rest).counts()
 
 
 def test_slices_are_held_against_the_rest_with_holm() -> None:

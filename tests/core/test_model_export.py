@@ -59,7 +59,7 @@ def trained(
 
 async def exported(project: Project, db: sqlite3.Connection, output: Path, format_: ModelFormat, **more: Any) -> Ending:
     """Do what a worker does."""
-    run = export.start(project, db, ExportParams(model="sft", format=format_, output=output, **more))
+    run = export.start_export(project, db, ExportParams(model="sft", format=format_, output=output, **more))
     return await carried_out(project, db, run)
 
 
@@ -213,8 +213,10 @@ def broken(_: Path) -> dict[str, str]:
 
 async def test_what_cannot_be_exported_is_said(trained: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="majority was not trained here"):
-        export.start(trained, db, ExportParams(model="majority", format=ModelFormat.GGUF, output=tmp_path / "out"))
-    run = export.start(trained, db, ExportParams(model="sft", format=ModelFormat.GGUF, output=tmp_path / "out"))
+        export.start_export(
+            trained, db, ExportParams(model="majority", format=ModelFormat.GGUF, output=tmp_path / "out")
+        )
+    run = export.start_export(trained, db, ExportParams(model="sft", format=ModelFormat.GGUF, output=tmp_path / "out"))
     (trained.folder / "runs" / KEY / "sft" / "adapter" / "adapter_model.safetensors").unlink()
     ending = await carried_out(trained, db, run)
     assert ending.state is RunState.FAILED

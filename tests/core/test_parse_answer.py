@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models.parse_answer import complete, matched, read
+from core.models.parse_answer import is_complete, match_label, parse_answer
 from storage.schema import Outcome, PredictionOutcome
 
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
@@ -96,7 +96,7 @@ SAID: list[tuple[str, str | None, float | None]] = [
 
 @pytest.mark.parametrize(("said", "decision", "confidence"), SAID)
 def test_what_models_say(said: str, decision: str | None, confidence: float | None) -> None:
-    found = read(said, "", Outcome.WRITTEN, LABELS)
+    found = parse_answer(said, "", Outcome.WRITTEN, LABELS)
     assert found.decision == decision
     assert found.confidence == (pytest.approx(confidence) if confidence is not None else None)
     assert (found.outcome is PredictionOutcome.ANSWERED) == (decision is not None)
@@ -119,48 +119,51 @@ def test_the_table_is_long_enough() -> None:
     ],
 )
 def test_why_nothing_can_be_read(said: str, outcome: PredictionOutcome) -> None:
-    assert read(said, "", Outcome.WRITTEN, LABELS).outcome is outcome
+    assert parse_answer(said, "", Outcome.WRITTEN, LABELS).outcome is outcome
 
 
 @pytest.mark.parametrize("ended", list(Outcome))
 def test_how_a_request_ended_comes_first(ended: Outcome) -> None:
-    found = read("Decision: VALIDATED", "", ended, LABELS)
+    found = parse_answer("Decision: VALIDATED", "", ended, LABELS)
     readable = {Outcome.WRITTEN, Outcome.INVALID_JSON, Outcome.SCHEMA_VIOLATION}
     assert (found.outcome is PredictionOutcome.ANSWERED) == (ended in readable)
 
 
 def test_the_rationale_is_what_stands_before_the_decision() -> None:
-    assert read("Reasoning: Both agree.\nDecision: VALIDATED", "", Outcome.WRITTEN, LABELS).rationale == "Both agree."
-    assert read("Decision: VALIDATED\nReasoning: Both.", "", Outcome.WRITTEN, LABELS).rationale == "Both."
-    assert read('{"reasoning": "So.", "decision": "REFINED"}', "", Outcome.WRITTEN, LABELS).rationale == "So."
-    assert read("REJECTED\n\nIt fails.", "", Outcome.WRITTEN, LABELS).rationale == "It fails."
-    assert read("VALIDATED", "I thought.", Outcome.WRITTEN, LABELS).rationale == "I thought."
+    assert (
+        parse_answer("Reasoning: Both agree.\nDecision: VALIDATED", "", Outcome.WRITTEN, LABELS).rationale
+        == "Both agree."
+    )
+    assert parse_answer("Decision: VALIDATED\nReasoning: Both.", "", Outcome.WRITTEN, LABELS).rationale == "Both."
+    assert parse_answer('{"reasoning": "So.", "decision": "REFINED"}', "", Outcome.WRITTEN, LABELS).rationale == "So."
+    assert parse_answer("REJECTED\n\nIt fails.", "", Outcome.WRITTEN, LABELS).rationale == "It fails."
+    assert parse_answer("VALIDATED", "I thought.", Outcome.WRITTEN, LABELS).rationale == "I thought."
 
 
 def test_labels_with_blanks_and_common_beginnings() -> None:
     labels = ["supported", "partially supported", "not_supported"]
-    assert read("Decision: Partially Supported", "", Outcome.WRITTEN, labels).decision == "partially supported"
-    assert read("not supported", "", Outcome.WRITTEN, labels).decision == "not_supported"
-    assert read('{"label": "not-supported"}', "", Outcome.WRITTEN, labels).decision == "not_supported"
-    assert matched("Supported.", labels) == "supported"
+    assert parse_answer("Decision: Partially Supported", "", Outcome.WRITTEN, labels).decision == "partially supported"
+    assert parse_answer("not supported", "", Outcome.WRITTEN, labels).decision == "not_supported"
+    assert parse_answer('{"label": "not-supported"}', "", Outcome.WRITTEN, labels).decision == "not_supported"
+    assert match_label("Supported.", labels) == "supported"
 
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    found = read(text, "", Outcome.WRITTEN, LABELS)
+    found = parse_answer(text, "", Outcome.WRITTEN, LABELS)
     assert (found.decision in LABELS) == (found.outcome is PredictionOutcome.ANSWERED)
     assert found.confidence is None or 0 <= found.confidence <= 1
 
 
 @given(st.text(alphabet='decision: VALIDATEDconfidence 0.5%\n{}"<>think/', max_size=200))
 def test_no_bent_form_breaks_the_reader(text: str) -> None:
-    found = read(text, "", Outcome.WRITTEN, LABELS)
+    found = parse_answer(text, "", Outcome.WRITTEN, LABELS)
     assert found.confidence is None or 0 <= found.confidence <= 1
 
 
 def test_an_answer_is_complete_once_the_confidence_has_ended() -> None:
-    assert not complete("Reasoning: so.\nDecision: VALIDATED", LABELS)
-    assert not complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.8", LABELS)
-    assert complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.8\n", LABELS)
-    assert not complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.", LABELS)
-    assert not complete("Reasoning: Confidence: 0.8 was measured\nDecision: ", LABELS)
+    assert not is_complete("Reasoning: so.\nDecision: VALIDATED", LABELS)
+    assert not is_complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.8", LABELS)
+    assert is_complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.8\n", LABELS)
+    assert not is_complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.", LABELS)
+    assert not is_complete("Reasoning: Confidence: 0.8 was measured\nDecision: ", LABELS)

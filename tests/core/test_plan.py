@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.config.project import Project, parse, template
 from core.curriculum.plan import apportion, current, plan, wanted
-from core.curriculum.shelving import Moved, ShelvingError, moved, shelve, take_back
+from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
 from storage.examples import CellCount
 from storage.shelves import Shelf
 
@@ -112,7 +112,7 @@ def test_the_figures_of_a_shelf_are_what_it_does(shelves: list[Shelf]) -> None:
     for shelf in shelves:
         before = wanted(TASK, there)
         try:
-            found = moved(TASK, [], there, shelf)
+            found = shelving_change(TASK, [], there, shelf)
         except ShelvingError:
             continue
         there.append(shelf)
@@ -125,8 +125,8 @@ def test_the_figures_of_a_shelf_are_what_it_does(shelves: list[Shelf]) -> None:
 def test_a_shelf_over_a_full_cell_moves_nothing() -> None:
     want = wanted(TASK)["risk", 1, "REFINED"]
     counts = [CellCount("risk", 1, "REFINED", "accepted", False, "", want)]
-    assert moved(TASK, counts, [], Shelf("risk", 1, "REFINED")) == Moved(0, want, 0, 0)
-    assert moved(TASK, [], [], Shelf("risk", 1, "REFINED")) == Moved(want, 0, want, want)
+    assert shelving_change(TASK, counts, [], Shelf("risk", 1, "REFINED")) == ShelvingChange(0, want, 0, 0)
+    assert shelving_change(TASK, [], [], Shelf("risk", 1, "REFINED")) == ShelvingChange(want, 0, want, want)
 
 
 def test_the_last_cell_of_a_decision_stays(project: Project, db: sqlite3.Connection) -> None:
@@ -141,7 +141,7 @@ def test_the_last_cell_of_a_decision_stays(project: Project, db: sqlite3.Connect
     with pytest.raises(ShelvingError, match="no level 9"):
         shelve(TASK, db, Shelf("market", 9))
     assert [c.want for c in current(TASK, db).cells if c.decision == "REFINED" and not c.shelved] == [75]
-    take_back(db, Shelf(*cells[0], "REFINED"))
+    unshelve(db, Shelf(*cells[0], "REFINED"))
     with pytest.raises(ShelvingError, match="is not shelved"):
-        take_back(db, Shelf(*cells[0], "REFINED"))
+        unshelve(db, Shelf(*cells[0], "REFINED"))
     assert current(TASK, db).missing == 375

@@ -32,10 +32,10 @@ from core.generation.procedural.worlds import (
     family_of,
     stream,
 )
-from core.generation.source import Request, Written
+from core.generation.source import Request, SourceResult
 from core.qa.claims import direction
 from core.qa.duplicates import of_candidate
-from core.qa.rules import check
+from core.qa.rules import broken_rules
 from storage.schema import Candidate, Flaw
 from tests.bench.near_duplicates import duplicated, lettered, sample
 from tests.bench.shortcuts import majority, measure, rows
@@ -46,12 +46,12 @@ def the_task() -> Task:
     return parse(template())
 
 
-def candidate_of(written: Written) -> Candidate:
+def candidate_of(written: SourceResult) -> Candidate:
     assert written.candidate is not None
     return written.candidate
 
 
-def example(cell: Cell, slot: int = 0, seed: int = 1, idea: int = 0, flaw_rate: float = 0.0) -> Written:
+def example(cell: Cell, slot: int = 0, seed: int = 1, idea: int = 0, flaw_rate: float = 0.0) -> SourceResult:
     return draw(the_task(), Request(cell, slot, idea, 0, seed), flaw_rate)
 
 
@@ -68,7 +68,7 @@ cells = st.builds(
 def test_any_example_keeps_the_rules_of_its_cell(cell: Cell, slot: int, idea: int, seed: int) -> None:
     written = example(cell, slot, seed, idea)
     found = candidate_of(written)
-    assert check(the_task(), cell, found) == []
+    assert broken_rules(the_task(), cell, found) == []
     assert found.decision == cell.decision
     assert written.flaw is None
     text = " ".join([found.hypothesis, found.reasoning, *(f"{p.source}. {p.content}" for p in found.evidence)])
@@ -106,7 +106,7 @@ def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed:
     task = the_task().model_copy(update={"levels": [level]})
     here = Cell(cell.domain, 1, cell.decision)
     found = candidate_of(draw(task, Request(here, slot, 0, 0, seed)))
-    assert check(task, here, found) == []
+    assert broken_rules(task, here, found) == []
     world = build(f"{seed}-{slot}", cell.domain)
     body = plan(world, slot % 4, level, stream(seed))
     roles = Counter(piece.role for piece in body.pieces)
@@ -240,7 +240,7 @@ def test_an_unknown_domain_and_other_decisions_are_named() -> None:
         ProceduralSource(task, 1.5)
 
 
-def planted(flaw: Flaw, level: int) -> list[tuple[Request, Written]]:
+def planted(flaw: Flaw, level: int) -> list[tuple[Request, SourceResult]]:
     found = []
     for seed in range(60):
         for slot in (1, 2, 3):
@@ -271,7 +271,7 @@ def test_a_flaw_changes_the_case_but_not_what_counts_can_show(flaw: Flaw) -> Non
     for request, written in planted(flaw, 1):
         found, sound = candidate_of(written), candidate_of(draw(the_task(), request, 0.0))
         assert (found.hypothesis, found.evidence) != (sound.hypothesis, sound.evidence)
-        problems = {problem.reason for problem in check(the_task(), request.cell, found)}
+        problems = {problem.reason for problem in broken_rules(the_task(), request.cell, found)}
         assert problems <= ({"hedged"} if flaw == Flaw.AMBIGUOUS else set())
 
 
@@ -282,7 +282,7 @@ def test_a_flaw_changes_the_case_but_not_what_counts_can_show(flaw: Flaw) -> Non
 @pytest.mark.parametrize("level", [1, 2, 3, 4, 5])
 def test_a_band_that_is_left_breaks_its_rule(flaw: Flaw, reason: str, level: int) -> None:
     for request, written in planted(flaw, level):
-        problems = [problem.reason for problem in check(the_task(), request.cell, candidate_of(written))]
+        problems = [problem.reason for problem in broken_rules(the_task(), request.cell, candidate_of(written))]
         assert problems == [reason]
 
 
@@ -310,7 +310,7 @@ def test_a_rewrite_mends_the_flaw_in_other_words_and_keeps_the_family() -> None:
         mended, sound = draw(the_task(), again, 0.6), draw(the_task(), request, 0.0)
         assert mended.family == written.family
         assert candidate_of(mended) not in (candidate_of(written), candidate_of(sound))
-        assert check(the_task(), request.cell, candidate_of(mended)) == []
+        assert broken_rules(the_task(), request.cell, candidate_of(mended)) == []
 
 
 def test_writing_gives_what_drawing_gives() -> None:

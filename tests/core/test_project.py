@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config.project import ProjectError, create, locate, open_project, parse, template
+from core.config.project import ProjectError, create, line_numbers, open_project, parse, template
 
 
 def mistakes(text: str) -> list[tuple[int, str]]:
@@ -90,7 +90,7 @@ def test_lines_of_nested_tables_and_quoted_keys() -> None:
             "input = 1",
         ]
     )
-    found = locate(text)
+    found = line_numbers(text)
     assert found["models", "a", "model"] == 2
     assert found["levels", 1, "level"] == 6
     assert found["levels", 1, "confidence", "A"] == 8

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from core.config.mapping import Mapping
-from core.exchange.record_reader import NO_REASONING, Names, Reader, RejectedError, family_of
+from core.exchange.record_reader import NO_REASONING, RecordReader, RejectedError, TaskNames, family_of
 from storage.schema import Example
 
-NAMES = Names(("VALIDATED", "REJECTED", "REFINED"), ("market", "risk"), (1, 2, 3))
+NAMES = TaskNames(("VALIDATED", "REJECTED", "REFINED"), ("market", "risk"), (1, 2, 3))
 PLAIN: dict[str, Any] = {
     "hypothesis": "claim",
     "evidence": "facts",
@@ -25,7 +25,7 @@ PLAIN: dict[str, Any] = {
 
 def read(record: Any, **change: Any) -> Example:
     """`record` by the plain mapping, but for `change`."""
-    return Reader(Mapping.model_validate(PLAIN | change), NAMES, "facts").read(record)
+    return RecordReader(Mapping.model_validate(PLAIN | change), NAMES, "facts").read(record)
 
 
 def why(record: Any, **change: Any) -> str:

@@ -12,8 +12,8 @@ import pytest
 
 from core.config.project import FILE, Project, open_project
 from core.models import registry as module
-from core.models.registry import TRAIN, Kind, Listed, missing, roster
-from storage.runs import Capabilities
+from core.models.registry import TRAIN, ModelKind, RegisteredModel, missing, registered_models
+from storage.runs import StoredCapabilities
 
 TABLES = """
 [models.o1]
@@ -48,23 +48,23 @@ def listed(project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyP
     return open_project(project.folder)
 
 
-def of(project: Project, db: sqlite3.Connection) -> dict[str, Listed]:
+def of(project: Project, db: sqlite3.Connection) -> dict[str, RegisteredModel]:
     """The roster by name."""
-    return {one.name: one for one in roster(project, db)}
+    return {one.name: one for one in registered_models(project, db)}
 
 
 def test_each_kind_with_its_place_and_its_roles(listed: Project, db: sqlite3.Connection) -> None:
     """One model may have several roles."""
-    Capabilities(db).save("http://127.0.0.1:9/v1", "o1", {"mode": "strict"})
+    StoredCapabilities(db).save("http://127.0.0.1:9/v1", "o1", {"mode": "strict"})
     found = of(listed, db)
     assert list(found) == ["o1", "smollm2-135m", "folder", "file", "hub", "majority", "random", "bag-of-words"]
-    assert found["o1"].kind is Kind.ENDPOINT
+    assert found["o1"].kind is ModelKind.ENDPOINT
     assert (found["o1"].where, found["o1"].roles) == ("http://127.0.0.1:9/v1", ["generator", "judge", "reference"])
     assert found["o1"].capabilities == {"mode": "strict"}
     assert (found["folder"].where, found["folder"].roles) == ("weights", ["student"])
     assert found["file"].where == "weights/tiny.gguf, adapter adapter"
     assert found["hub"].where == "hub somebody/tiny at main"
-    assert (found["random"].kind, found["random"].roles, found["random"].problem) == (Kind.BASELINE, [], "")
+    assert (found["random"].kind, found["random"].roles, found["random"].problem) == (ModelKind.BASELINE, [], "")
 
 
 def test_files_that_are_missing_are_named(listed: Project, db: sqlite3.Connection) -> None:

@@ -14,12 +14,12 @@ from core.config.project import Project
 from core.curriculum.plan import Quota
 from core.exchange.atomic_write import PlaceError
 from core.report import pictures
-from core.report.contents import as_document, gather
+from core.report.contents import contents_document, gather
 from core.report.page import MARK, html, visible, write
 from core.report.pictures import Point, Range, thinned
 from storage import attempts, reviews, runs, training
 from storage.database import transaction
-from storage.schema import Action, Attempt, Candidate, Evidence, Outcome, Result, Run, RunState, Verdict
+from storage.schema import Attempt, Candidate, Evidence, Outcome, Result, ReviewAction, Run, RunState, Verdict
 from tests.conftest import HOSTILE
 from tests.core.judged_runs import fill
 from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
@@ -103,9 +103,9 @@ def full(db: sqlite3.Connection, text: str) -> None:
     put(db, *cases)
     for number, one in enumerate(cases[:9]):
         if number % 3:
-            reviews.decide(db, one.id, Action.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
+            reviews.decide(db, one.id, ReviewAction.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
         else:
-            reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer=text, note=text)
+            reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer=text, note=text)
     benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
     benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
     params = {"name": text, "student": text, "phases": PHASES}
@@ -131,7 +131,7 @@ def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Co
     assert found.gate is not None
     assert found.gate.reasons[0] in text
     assert "No look" not in text
-    document = as_document(found)
+    document = contents_document(found)
     assert [one["right"] for one in document["benchmarks"]] == [16, 7]
     assert document["student_run"] == document["benchmarks"][1]["run"]
 

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.config.project import Project
-from core.review.blindness import Blindness, told_by
+from core.review.blindness import Blindness, why_not_blind
 from core.review.editing import as_json, checked, doubts, fits_form, read_json, values_of
-from core.review.item import Case, changes, deciding, labelling, read
-from core.review.label_keys import letters
-from core.review.progress import Pace, accepted
+from core.review.item import ReviewItem, changes, deciding, labelling, read_item
+from core.review.label_keys import assign_keys
+from core.review.progress import ReviewPace, accepted
 from core.review.round import Round
 from storage import drafts, examples, reviews
 from storage.database import transaction
 from storage.examples import Filter
 from storage.queues import EVERYTHING, Queue
 from storage.reviews import ReviewError
-from storage.schema import Action, Example, Review, Status
+from storage.schema import Example, Review, ReviewAction, Status
 from tests.conftest import example
 
 
@@ -30,20 +30,24 @@ def put(db: sqlite3.Connection, *several: Example) -> None:
             examples.add(db, one)
 
 
-def case(**change: object) -> Case:
-    return Case(example(**change), True, [], [])
+def case(**change: object) -> ReviewItem:
+    return ReviewItem(example(**change), True, [], [])
 
 
 def test_letters_are_those_of_the_labels_where_they_are_free() -> None:
     taken = set("axesujkybondgq")
-    assert letters(["VALIDATED", "REJECTED", "REFINED"], taken) == {"VALIDATED": "v", "REJECTED": "r", "REFINED": "f"}
-    assert letters(["YES", "NO"], taken) == {"YES": "Y", "NO": "N"}
-    assert letters(["不", "1"], taken) == {"不": "c", "1": "f"}
+    assert assign_keys(["VALIDATED", "REJECTED", "REFINED"], taken) == {
+        "VALIDATED": "v",
+        "REJECTED": "r",
+        "REFINED": "f",
+    }
+    assert assign_keys(["YES", "NO"], taken) == {"YES": "Y", "NO": "N"}
+    assert assign_keys(["不", "1"], taken) == {"不": "c", "1": "f"}
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=60), st.sets(st.sampled_from("abcXYZ")))
 def test_letters_are_unique_and_free(labels: list[str], taken: set[str]) -> None:
-    found = letters(labels, taken)
+    found = assign_keys(labels, taken)
     assert len(set(found.values())) == len(found)
     assert not set(found.values()) & taken
     assert len(found) == min(len(labels), 52 - len(taken))
@@ -51,18 +55,23 @@ def test_letters_are_unique_and_free(labels: list[str], taken: set[str]) -> None
 
 def test_who_agrees_accepts_and_who_does_not_or_comes_later_labels() -> None:
     agreeing = labelling(case(), "VALIDATED", note="n", reviewer="ann")
-    assert (agreeing.action, agreeing.value, agreeing.version, agreeing.note) == (Action.ACCEPT, "VALIDATED", 1, "n")
-    assert labelling(case(), "REFINED").action is Action.LABEL
-    assert labelling(case(status="accepted"), "VALIDATED").action is Action.LABEL
+    assert (agreeing.action, agreeing.value, agreeing.version, agreeing.note) == (
+        ReviewAction.ACCEPT,
+        "VALIDATED",
+        1,
+        "n",
+    )
+    assert labelling(case(), "REFINED").action is ReviewAction.LABEL
+    assert labelling(case(status="accepted"), "VALIDATED").action is ReviewAction.LABEL
 
 
 def test_accepting_what_qa_rejected_brings_it_in() -> None:
     refused = case(status="rejected", refused=True)
-    accept = Review(example="", action=Action.ACCEPT, value="VALIDATED", version=1, note="sound")
+    accept = Review(example="", action=ReviewAction.ACCEPT, value="VALIDATED", version=1, note="sound")
     overrule, line = deciding(refused, accept)
-    assert (overrule.action, overrule.value, overrule.note, line) == (Action.OVERRULE, "", "", accept)
+    assert (overrule.action, overrule.value, overrule.note, line) == (ReviewAction.OVERRULE, "", "", accept)
     assert len(deciding(case(), accept)) == 1
-    assert len(deciding(refused, Review(example="", action=Action.REJECT))) == 1
+    assert len(deciding(refused, Review(example="", action=ReviewAction.REJECT))) == 1
 
 
 def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connection) -> None:
@@ -70,9 +79,9 @@ def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connectio
     put(db, one)
     reviews.edit(db, one.model_copy(update={"hypothesis": "Another."}))
     with pytest.raises(ReviewError, match="edited meanwhile"):
-        reviews.act(db, one, [labelling(Case(one, True, [], []), "VALIDATED")])
+        reviews.act(db, one, [labelling(ReviewItem(one, True, [], []), "VALIDATED")])
     with pytest.raises(ReviewError, match="labelled VALIDATED, not REFINED"):
-        reviews.decide(db, one.id, Action.ACCEPT, value="REFINED", version=2)
+        reviews.decide(db, one.id, ReviewAction.ACCEPT, value="REFINED", version=2)
 
 
 def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
@@ -81,26 +90,26 @@ def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
     blindness = Blindness("ann")
 
     def broken(queue: Queue = Queue.NEWEST, where: Filter = EVERYTHING) -> str:
-        found = read(db, one.id)
+        found = read_item(db, one.id)
         assert found is not None
         return blindness.broken(found, queue, where)
 
     assert broken() == ""
     assert "order" in broken(Queue.CELL)
     assert "filter" in broken(where=Filter(decision=("REFINED",)))
-    assert told_by(Queue.DISPUTED, EVERYTHING)
-    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ben")
+    assert why_not_blind(Queue.DISPUTED, EVERYTHING)
+    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ben")
     assert broken() == ""
-    reviews.decide(db, one.id, Action.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     reviews.undo(db, reviewer="ann")  # which unsees nothing
     assert "you have decided" in broken()
     other = example()
     put(db, other)
     blindness.saw(other.id)
-    found = read(db, other.id)
+    found = read_item(db, other.id)
     assert found is not None
     assert blindness.broken(found, Queue.NEWEST, EVERYTHING) == "you have seen it"
-    assert read(db, "01AAAAAAAAAAAAAAAAAAAAAAAA") is None
+    assert read_item(db, "01AAAAAAAAAAAAAAAAAAAAAAAA") is None
 
 
 def test_a_round_remembers_what_it_held(db: sqlite3.Connection) -> None:
@@ -108,7 +117,7 @@ def test_a_round_remembers_what_it_held(db: sqlite3.Connection) -> None:
     one = Round(db, Queue.OLDEST, EVERYTHING, "")
     one.read_on()
     assert (one.left().number, one.size(one.left())) == (3, 3)
-    accept = Review(example=one.key or "", action=Action.ACCEPT)
+    accept = Review(example=one.key or "", action=ReviewAction.ACCEPT)
     reviews.act(db, example(id=one.key), [accept])
     one.done(accept)
     one.move(1)
@@ -133,14 +142,14 @@ def test_a_search_in_a_round_counts_what_is_decided_itself(db: sqlite3.Connectio
     one = Round(db, Queue.OLDEST, Filter(text="free"), "")
     one.read_on()
     assert one.left().number == 3
-    one.done(Review(example="", action=Action.FLAG))
+    one.done(Review(example="", action=ReviewAction.FLAG))
     assert one.left().number == 3
-    one.done(Review(example="", action=Action.REJECT))
+    one.done(Review(example="", action=ReviewAction.REJECT))
     assert one.left().number == 2
 
 
 def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
-    pace = Pace()
+    pace = ReviewPace()
     assert pace.per_minute() is None
     for second in range(0, 60, 10):
         pace.add(second)
@@ -165,7 +174,7 @@ def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> N
     put(db, one)
     for number in (2, 3):
         reviews.edit(db, one.model_copy(update={"hypothesis": f"Claim {number}.", "version": number - 1}))
-    found = read(db, one.id)
+    found = read_item(db, one.id)
     assert found is not None
     [(heading, before, after, critique)] = changes(db, found)
     assert (heading, before.hypothesis, after.hypothesis, critique) == (
@@ -258,7 +267,7 @@ def test_what_is_left_is_counted_anew_where_the_queue_had_ended(db: sqlite3.Conn
     one.refresh()
     one.read_on()
     assert (one.left().number, one.size(one.left())) == (2, 2)
-    seen = read(db, one.key or "")
+    seen = read_item(db, one.key or "")
     assert seen is not None
     line = labelling(seen, "VALIDATED", reviewer="ann")
     reviews.act(db, seen.example, [line])

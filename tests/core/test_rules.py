@@ -9,8 +9,8 @@ import pytest
 from core.config.project import parse, template
 from core.curriculum.cell import Cell
 from core.qa import duplicates
-from core.qa.judge import CRITERIA, Judgement
-from core.qa.rules import check
+from core.qa.judge import CRITERIA, JudgeResult
+from core.qa.rules import broken_rules
 from core.qa.verdicts import verdict
 from storage.schema import Evidence, Outcome, Result
 from tests.conftest import candidate
@@ -24,7 +24,7 @@ def pieces(*relevances: float, content: str = "Sales rose by 12 % in store") -> 
 
 
 def test_a_good_candidate_breaks_no_rule() -> None:
-    assert check(TASK, CELL, candidate()) == []
+    assert broken_rules(TASK, CELL, candidate()) == []
 
 
 @pytest.mark.parametrize(
@@ -43,19 +43,19 @@ def test_a_good_candidate_breaks_no_rule() -> None:
     ],
 )
 def test_a_broken_rule_is_named(change: dict[str, Any], reason: str) -> None:
-    assert reason in [problem.reason for problem in check(TASK, CELL, candidate(**change))]
+    assert reason in [problem.reason for problem in broken_rules(TASK, CELL, candidate(**change))]
 
 
 def test_pieces_beside_the_point_are_counted_where_the_level_has_them() -> None:
     cell = Cell("market", 3, "VALIDATED")
     good = candidate(evidence=pieces(0.8, 0.7, 0.2), confidence=0.8)
     none = candidate(evidence=pieces(0.8, 0.7, 0.6), confidence=0.8)
-    assert check(TASK, cell, good) == []
-    assert [problem.reason for problem in check(TASK, cell, none)] == ["irrelevant_count"]
+    assert broken_rules(TASK, cell, good) == []
+    assert [problem.reason for problem in broken_rules(TASK, cell, none)] == ["irrelevant_count"]
 
 
 def test_a_month_is_no_hedge() -> None:
-    assert check(TASK, CELL, candidate(evidence=pieces(0.9, 0.9, content="On May 12 sales rose in store"))) == []
+    assert broken_rules(TASK, CELL, candidate(evidence=pieces(0.9, 0.9, content="On May 12 sales rose in store"))) == []
 
 
 def test_near_duplicates_are_found_in_their_group_only() -> None:
@@ -67,14 +67,14 @@ def test_near_duplicates_are_found_in_their_group_only() -> None:
     assert corpus.nearest(words[: len(words) // 2], ["cell"]) is None
 
 
-def judged(**change: Any) -> Judgement:
+def judged(**change: Any) -> JudgeResult:
     plain: dict[str, Any] = {
         "outcome": Outcome.WRITTEN,
         "decision": "VALIDATED",
         "confidence": 0.9,
         "rubric": dict.fromkeys(CRITERIA, 1.0),
     }
-    return Judgement(**(plain | change))
+    return JudgeResult(**(plain | change))
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,6 @@ def judged(**change: Any) -> Judgement:
         (judged(outcome=Outcome.TIMEOUT, decision="REJECTED"), Result.FAILED, "timeout"),
     ],
 )
-def test_what_follows_from_a_judgement(judgement: Judgement, result: Result, reason: str) -> None:
+def test_what_follows_from_a_judgement(judgement: JudgeResult, result: Result, reason: str) -> None:
     found = verdict(TASK, "a", candidate(), judgement)
     assert (found.result, found.reason) == (result, reason)

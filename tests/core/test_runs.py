@@ -19,7 +19,7 @@ import pytest
 
 from core.config.project import FILE, Project, open_project
 from core.curriculum.plan import current
-from core.generation.start import GenerateParams, start
+from core.generation.start import GenerateParams, start_generation
 from core.overview import overview
 from core.runs import control, launch
 from core.runs.control import RunError
@@ -34,13 +34,13 @@ from tests.conftest import example
 def no_worker_left(project: Project, db: sqlite3.Connection) -> Iterator[None]:
     yield
     for run in runs.newest(db):
-        if control.alive(run) and run.pid:
+        if control.is_alive(run) and run.pid:
             os.kill(run.pid, signal.SIGKILL)
 
 
 def go(project: Project, db: sqlite3.Connection, *, pace: float | None = None, n: int | None = None) -> Run:
     params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": pace, "n": n, "flaws": 0.1})
-    return start(project, db, params)
+    return start_generation(project, db, params)
 
 
 def read(db: sqlite3.Connection, run: Run) -> Run:
@@ -127,7 +127,7 @@ def test_a_second_stop_kills(project: Project, db: sqlite3.Connection) -> None:
     assert "killed" in control.stop(db, run.id)
     found = read(db, run)
     assert found.state is RunState.STOPPED
-    until(lambda: not control.alive(found))
+    until(lambda: not control.is_alive(found))
 
 
 def test_a_run_that_hangs_with_the_database_in_its_hand_can_only_be_killed(
@@ -280,7 +280,7 @@ def test_a_worker_that_cannot_be_started_is_a_run_that_failed(project: Project, 
 
 def test_a_pid_that_another_process_has_is_not_the_worker(project: Project, db: sqlite3.Connection) -> None:
     other = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=1.0, heartbeat=now())
-    assert not control.alive(other)
+    assert not control.is_alive(other)
     stale = other.model_copy(update={"heartbeat": now().replace(year=2020)})
     assert control.seen(stale) is RunState.LOST
     assert control.seen(other) is RunState.RUNNING  # its heartbeat is fresh: nothing is concluded yet
@@ -311,7 +311,7 @@ def test_nothing_is_spent_on_a_wrong_request(project: Project, db: sqlite3.Conne
         ({"decisions": ["MAYBE"]}, "no decision MAYBE"),
     ):
         with pytest.raises(RunError, match=message):
-            start(project, db, params.model_copy(update=change))
+            start_generation(project, db, params.model_copy(update=change))
     assert runs.newest(db) == []
 
 
@@ -321,4 +321,4 @@ def test_a_decision_that_is_full_elsewhere_is_named(project: Project, db: sqlite
             examples.add(db, example())
     params = GenerateParams.of(project.task).model_copy(update={"decisions": ["VALIDATED"]})
     with pytest.raises(RunError, match="VALIDATED has enough examples in other cells"):
-        start(project, db, params)
+        start_generation(project, db, params)

@@ -16,13 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.config.recipe import Algorithm, Recipe
-from core.training.data.sampler import Draw, Place
-from core.training.trainers.arguments import reinforced, supervised
-from core.training.trainers.grpo import Policy, Reinforcing
+from core.training.data.sampler import CasePosition, CurriculumSampler
+from core.training.trainers.arguments import grpo_arguments, sft_arguments
+from core.training.trainers.grpo import GrpoTrainer, Policy
 from core.training.trainers.policy import open_policy
-from core.training.trainers.rollout import Judging
-from core.training.trainers.sft import Supervised
-from core.training.trainers.shared_prefix import Shared, score, shareable
+from core.training.trainers.rollout import Grading
+from core.training.trainers.sft import SftTrainer
+from core.training.trainers.shared_prefix import PrefixBatch, score, shareable
 from tests import tiny_model
 from tests.core.trained_runs import case
 
@@ -74,7 +74,7 @@ def test_scores_are_those_of_reading_each_answer_alone(
     prompt_ids, prompt_mask = padded([prompt for prompt, _ in pairs], left=True)
     answer_ids, answer_mask = padded([answer for _, answer in pairs], left=False)
     with torch.no_grad():
-        found = score(causal, Shared(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True))
+        found = score(causal, PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True))
         assert found.entropies is not None
         for row, (prompt, answer) in enumerate(pairs):
             torch.testing.assert_close(found.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
@@ -83,12 +83,14 @@ def test_scores_are_those_of_reading_each_answer_alone(
 def made(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: list[Any]) -> Any:
     """A trainer of `kind` over these cases, its adapter no longer where it began."""
     policy = open_policy(folder, recipe)
-    draw = Draw([Place(1, "YES") for _ in cases], recipe.curriculum, batch=recipe.batch, steps=2, seed=0)
-    if kind is Supervised:
-        trainer: Any = Supervised(policy, supervised(recipe, tmp_path), cases, draw)
+    draw = CurriculumSampler(
+        [CasePosition(1, "YES") for _ in cases], recipe.curriculum, batch=recipe.batch, steps=2, seed=0
+    )
+    if kind is SftTrainer:
+        trainer: Any = SftTrainer(policy, sft_arguments(recipe, tmp_path), cases, draw)
     else:
-        judging = Judging(("YES", "NO"), {"length": lambda answer: len(answer.text) % 7 / 7}, {"length": 1.0}, {})
-        trainer = Reinforcing(policy, recipe, reinforced(recipe, tmp_path), cases, draw, judging, heard=unheard)
+        judging = Grading(("YES", "NO"), {"length": lambda answer: len(answer.text) % 7 / 7}, {"length": 1.0}, {})
+        trainer = GrpoTrainer(policy, recipe, grpo_arguments(recipe, tmp_path), cases, draw, judging, heard=unheard)
     torch.manual_seed(1)
     for name, weight in policy.model.named_parameters():
         if "lora_B.default" in name:
@@ -109,7 +111,7 @@ def gradients(policy: Policy) -> Any:
 def test_sft_loses_and_learns_as_without_sharing(folder: Path, tmp_path: Path) -> None:
     recipe = Recipe(algorithm=Algorithm.SFT, batch=4, precision="fp32")
     cases = [case([5, 6, 7, *range(8, 10 + at)], [20 + at, 30, 31, 2][at:]) for at in range(3)]
-    trainer = made(folder, recipe, Supervised, tmp_path, cases)
+    trainer = made(folder, recipe, SftTrainer, tmp_path, cases)
     assert trainer.sharing == ""
     batch = trainer.data_collator([{"prompt": one.prompt, "answer": one.answer} for one in cases])
     counted = torch.tensor(sum(len(one.answer) for one in cases))
@@ -133,7 +135,7 @@ def test_grpo_loses_and_learns_as_trl_does(folder: Path, tmp_path: Path, kl: flo
         rewards={"length": 1.0}, precision="fp32",
     )  # fmt: skip
     cases = [case([5, 6, 7, *range(8, 12 + 3 * at)], [9]) for at in range(3)]
-    trainer = made(folder, recipe, Reinforcing, tmp_path, cases)
+    trainer = made(folder, recipe, GrpoTrainer, tmp_path, cases)
     trainer.model.train()
     answers = trainer._generate_and_score_completions([{"prompt": str(at)} for at in (0, 1) for _ in range(4)])
     assert answers["advantages"].abs().sum() > 0

@@ -9,14 +9,14 @@ import pytest
 from core.config.task import Limits
 from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan
-from core.generation.slots import Assess, CellSlots, Done, GiveUp, Slot, Step, Write, choose, next_step, unfilled
-from storage.attempts import Judged
+from core.generation.slots import Assess, CellSlots, GiveUp, Slot, SlotFilled, Step, Write, choose, next_step, unfilled
+from storage.attempts import JudgedAttempt
 from storage.schema import Attempt, Outcome, Result, Verdict
 from tests.conftest import candidate
 
 LIMITS = Limits(max_attempts=2, max_ideas=2)
 CELL = Cell("market", 1, "VALIDATED")
-Play = Callable[[Write], Judged]
+Play = Callable[[Write], JudgedAttempt]
 
 
 def attempt(write: Write, outcome: Outcome = Outcome.WRITTEN) -> Attempt:
@@ -38,20 +38,22 @@ def attempt(write: Write, outcome: Outcome = Outcome.WRITTEN) -> Attempt:
 
 
 def judged(result: Result, reason: str = "r") -> Play:
-    def play(write: Write) -> Judged:
+    def play(write: Write) -> JudgedAttempt:
         made = attempt(write)
-        return Judged(made, (Verdict(attempt=made.id, result=result, stage="judge", reason=reason, critique="mend"),))
+        return JudgedAttempt(
+            made, (Verdict(attempt=made.id, result=result, stage="judge", reason=reason, critique="mend"),)
+        )
 
     return play
 
 
 def failed(outcome: Outcome) -> Play:
-    return lambda write: Judged(attempt(write, outcome), ())
+    return lambda write: JudgedAttempt(attempt(write, outcome), ())
 
 
-def play(*answers: Play) -> tuple[list[Judged], Step]:
+def play(*answers: Play) -> tuple[list[JudgedAttempt], Step]:
     """The history that these answers make, and the step after it."""
-    history: list[Judged] = []
+    history: list[JudgedAttempt] = []
     for answer in answers:
         step = next_step(history, LIMITS)
         assert isinstance(step, Write), step
@@ -72,7 +74,7 @@ def test_a_slot_goes_through_its_ideas_and_is_given_up() -> None:
 
 
 def test_a_passed_attempt_fills_the_slot() -> None:
-    assert play(judged(Result.REJECTED), judged(Result.PASSED))[1] == Done()
+    assert play(judged(Result.REJECTED), judged(Result.PASSED))[1] == SlotFilled()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +99,7 @@ def test_a_fault_during_a_rewrite_keeps_the_draft() -> None:
 def test_a_candidate_without_a_verdict_is_assessed_not_written_again(verdicts: int) -> None:
     made = attempt(Write(0, 0))
     fault = Verdict(attempt=made.id, result=Result.FAILED, stage="judge")
-    history = [Judged(made, (fault,) * verdicts)]
+    history = [JudgedAttempt(made, (fault,) * verdicts)]
     assert next_step(history, LIMITS) == Assess(history[0])
 
 

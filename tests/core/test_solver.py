@@ -16,7 +16,7 @@ from core.config.task import Task
 from core.curriculum.cell import Cell
 from core.generation.procedural.source import draw
 from core.generation.source import Request
-from core.qa.evidence_weights import Piece, decide
+from core.qa.evidence_weights import EvidenceText, decide
 from core.qa.judge import CRITERIA
 from core.qa.solver import Solver, assess, blind
 from storage.schema import Candidate, Evidence, Flaw
@@ -75,8 +75,8 @@ RANGE = "The night bus raises the ticket revenue by 8 to 12 %."
 MONEY = "The night bus saves more than it costs among students but breaks even among commuters."
 
 
-def pieces(*contents: str, source: str = "Randomised trial, May 2024") -> list[Piece]:
-    return [Piece(source, content) for content in contents]
+def pieces(*contents: str, source: str = "Randomised trial, May 2024") -> list[EvidenceText]:
+    return [EvidenceText(source, content) for content in contents]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_trusts_a_trial_over_hearsay_and_says_so_in_its_confidence() -> None:
         "Among students, the ticket revenue went from 41.0 to 48.2 thousand euros with the night bus.",
         "Among commuters, the ticket revenue went from 60.1 to 60.2 thousand euros with the night bus.",
     )
-    gossip = [Piece("Online forum thread", "Among students, the ticket revenue fell after the night bus came.")]
+    gossip = [EvidenceText("Online forum thread", "Among students, the ticket revenue fell after the night bus came.")]
     calm, torn = decide(CLAIM, trial), decide(CLAIM, trial + gossip)
     assert calm.decision == torn.decision == "VALIDATED"
     assert torn.confidence < calm.confidence
@@ -131,7 +131,7 @@ def test_puts_two_facts_together() -> None:
 def test_hearsay_alone_settles_nothing() -> None:
     opinion = decide(
         CLAIM,
-        [Piece("Hallway survey", "Among students, the ticket revenue rose after the night bus came.")],
+        [EvidenceText("Hallway survey", "Among students, the ticket revenue rose after the night bus came.")],
     )
     assert opinion.unsettled == 2
     assert opinion.confidence < 0.5
@@ -146,7 +146,7 @@ def test_a_claim_that_it_cannot_read_gets_no_confidence() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=300), st.lists(st.text(max_size=300), max_size=4))
 def test_no_text_breaks_it(hypothesis: str, contents: list[str]) -> None:
-    opinion = decide(hypothesis, [Piece(content, content) for content in contents])
+    opinion = decide(hypothesis, [EvidenceText(content, content) for content in contents])
     assert opinion.decision in {"VALIDATED", "REJECTED", "REFINED"}
     assert 0 <= opinion.confidence <= 1
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.config.project import Project, parse, template
-from core.dataset.splits import assign, held, plan, shares_of
+from core.dataset.splits import assign, plan, shares_of, split_contents
 from storage import splits
 from storage.database import transaction
 from storage.examples import add
@@ -114,7 +114,7 @@ def test_accepted_families_are_planned_put_and_shown(project: Project, db: sqlit
     list(splits.put(db, found.given))
     assert plan(project.task, db).given == {}
     splits.freeze(db, "test", None)
-    shown = {one.split: one for one in held(project.task, db)}
+    shown = {one.split: one for one in split_contents(project.task, db)}
     assert sum(shown[split].accepted for split in SHARES) == 20
     assert (shown[""].examples, shown["test"].run, shown["dev"].run) == (1, "", None)
 

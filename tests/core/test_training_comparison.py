@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from core.benchmark import start as bench
-from core.benchmark.sequential_gate import Verdict
+from core.benchmark.sequential_gate import GateVerdict
 from core.config.case import Mode
 from core.config.project import Project
 from core.runs.control import RunError
-from core.training.comparison import start_missing, table
+from core.training.comparison import comparison_table, start_missing
 from storage import listing, predictions, runs
 from storage.examples import Filter
 from storage.schema import Example, RunState
@@ -57,7 +57,7 @@ def test_base_sft_and_two_ways_of_rl_in_one_table(tiny: Project, db: sqlite3.Con
     for model, right in (("tiny", 20), ("sft-aaaaaa", 48), ("grpo-bbbbba", 50)):
         benchmark(db, cases, model, answers(right))
     benchmark(db, cases, "bag-of-words", answers(58))
-    found = table(tiny, db, [grpo, ppo])
+    found = comparison_table(tiny, db, [grpo, ppo])
     assert [(row.what, row.model) for row in found.rows] == [
         ("base", "tiny"),
         ("SFT", "sft-aaaaaa"),
@@ -67,7 +67,7 @@ def test_base_sft_and_two_ways_of_rl_in_one_table(tiny: Project, db: sqlite3.Con
     assert found.examples == N
     base, sft, rl, missing = found.rows
     assert base.measured is not None
-    assert (base.measured.right, base.measured.n, base.measured.verdict) == (20, N, Verdict.WORTH_TRAINING)
+    assert (base.measured.right, base.measured.n, base.measured.verdict) == (20, N, GateVerdict.WORTH_TRAINING)
     assert sft.measured is not None
     assert sft.measured.low < 48 / N < sft.measured.high
     assert sft.measured.balanced_accuracy == pytest.approx(48 / N)
@@ -96,11 +96,11 @@ def test_only_the_same_examples_in_the_mode_of_training_count(
     benchmark(db, cases[:5], "tiny", answers(5, 5), sniff=True)
     benchmark(db, cases[:40], "sft-aaaaaa", answers(40, 40))
     benchmark(db, cases, "sft-aaaaaa", answers(10, 30), stop_when_settled=True)
-    found = table(tiny, db, [])
+    found = comparison_table(tiny, db, [])
     # One model each was asked 60 and 40: those that were asked last count.
     assert found.examples == 40
     benchmark(db, cases, "sft-aaaaaa", answers(45))
-    found = table(tiny, db, [])
+    found = comparison_table(tiny, db, [])
     assert found.examples == N
     base, sft = found.rows
     assert base.measured is not None
@@ -115,7 +115,7 @@ def test_what_is_at_work_or_stopped_is_not_started_again(
 ) -> None:
     monkeypatch.setattr(bench, "spawn", lambda *_: None)
     training(tiny, db, "sft", key=SFT, mode="direct")
-    first = table(tiny, db, [])
+    first = comparison_table(tiny, db, [])
     assert first.examples is None
     assert [row.command for row in first.rows] == [
         "sidequest bench run --model tiny --mode direct",
@@ -123,9 +123,9 @@ def test_what_is_at_work_or_stopped_is_not_started_again(
     ]
     made = start_missing(tiny, db, first, first.rows[0])
     assert (made.params["split"], predictions.asked(db, made.id)) == ("test", N)
-    assert table(tiny, db, []).rows[0].going == made.id
+    assert comparison_table(tiny, db, []).rows[0].going == made.id
     runs.update(db, made.id, state=RunState.STOPPED)
-    stopped = table(tiny, db, []).rows[0]
+    stopped = comparison_table(tiny, db, []).rows[0]
     assert (stopped.going, stopped.command) == ("", f"sidequest runs resume {made.id[-6:]}")
 
 
@@ -137,7 +137,7 @@ def test_a_missing_benchmark_asks_exactly_the_same(
     training(tiny, db, "sft", key=SFT)
     asked = benchmark(db, cases[:20], "tiny", answers(8, 20), mode="reason", split="", where="level:1", seed=7)
     db.execute("UPDATE examples SET status = 'rejected'")
-    found = table(tiny, db, [])
+    found = comparison_table(tiny, db, [])
     made = start_missing(tiny, db, found, found.rows[1])
     assert predictions.asked_of(db, made.id) == predictions.asked_of(db, asked.id)
     assert [one.hypothesis for one in predictions.cases(db, made.id)] == [one.hypothesis for one in cases[:20]]
@@ -153,15 +153,15 @@ def test_a_missing_benchmark_asks_exactly_the_same(
 
 def test_what_cannot_be_compared_is_said(tiny: Project, db: sqlite3.Connection) -> None:
     with pytest.raises(RunError, match="nothing was trained yet"):
-        table(tiny, db, [])
+        comparison_table(tiny, db, [])
     one = training(tiny, db, "sft", key=SFT)
     idle = training(tiny, db, "grpo", key=GRPO, state=RunState.RUNNING, done=0)
     with pytest.raises(RunError, match="has finished no phase"):
-        table(tiny, db, [idle])
+        comparison_table(tiny, db, [idle])
     other = training(tiny, db, "sft", key=PPO)
     runs.update(db, other.id, params=other.params | {"student": "smollm2-135m"})
     with pytest.raises(RunError, match="different students"):
-        table(tiny, db, [one, other])
+        comparison_table(tiny, db, [one, other])
 
 
 def test_the_command_line_shows_it(tiny: Project, db: sqlite3.Connection, cases: list[Example]) -> None:

@@ -18,7 +18,7 @@ from core.config.project import Project
 from core.machine import Machine, Memory
 from core.runs.control import RunError
 from core.training.estimate import recipe_estimate
-from core.training.estimate.recipe_estimate import Estimate
+from core.training.estimate.recipe_estimate import RecipeEstimate
 from core.training.run import start
 from storage import runs
 from tests.core.test_training_runs import RECIPES, here, trainable, weights
@@ -45,7 +45,7 @@ async def test_both_phases_are_tried(project: Project, db: sqlite3.Connection, w
     project = trainable(project, db, weights, sft=RECIPES["sft"], grpo=RECIPES["grpo"] | {"first": "sft"})
     before = sorted(one.name for one in project.folder.iterdir())
     said: list[str] = []
-    found = await recipe_estimate.estimate(project, "grpo", heard=said.append)
+    found = await recipe_estimate.estimate_recipe(project, "grpo", heard=said.append)
     assert found.fits
     assert found.advice == []
     assert [one.name for one in found.phases] == ["sft", "grpo"]
@@ -68,14 +68,14 @@ async def test_what_cannot_fit_is_not_tried(
 ) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"] | {"batch": 4096, "micro_batch": 4096})
     monkeypatch.setattr(recipe_estimate, "machine", lambda: small(1_500_000_000))
-    found = await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
+    found = await recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None)
     assert (found.fits, found.seconds, found.measured_mb) == (False, None, None)
     assert found.advice[0].startswith("micro_batch = ")
     with pytest.raises(RunError, match=r"sft needs about .* MB at once, and 1,500 MB are there .* micro_batch = "):
-        start.start(project, db, "sft")
+        start.start_training(project, db, "sft")
     assert runs.newest(db) == []
     monkeypatch.setattr(recipe_estimate, "machine", lambda: small(100_000_000))
-    found = await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
+    found = await recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None)
     assert found.advice == ["a smaller student, or a machine with more memory: no setting is low enough"]
 
 
@@ -92,7 +92,7 @@ def test_the_verb(project: Project, db: sqlite3.Connection, weights: Path, monke
 
 async def test_cancelled(project: Project, db: sqlite3.Connection, weights: Path, scratch: Path) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"])
-    work = asyncio.ensure_future(recipe_estimate.estimate(project, "sft", heard=lambda _: None))
+    work = asyncio.ensure_future(recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None))
     mine = psutil.Process()
     trials: list[psutil.Process] = []
     while not trials:
@@ -112,24 +112,24 @@ async def test_a_trial_that_fails_says_why(
     wild = RECIPES["sft"] | {"learning_rate": 1e30, "max_grad_norm": 1e30}
     project = trainable(project, db, weights, wild=wild)
     with pytest.raises(RunError, match=r"three steps were tried, and failed: the loss of step \d is no number"):
-        await recipe_estimate.estimate(project, "wild", heard=lambda _: None)
+        await recipe_estimate.estimate_recipe(project, "wild", heard=lambda _: None)
     assert list(scratch.iterdir()) == []
 
 
 async def test_what_cannot_be_tried(project: Project, db: sqlite3.Connection, weights: Path) -> None:
     with pytest.raises(RunError, match="no recipe 'other'"):
-        await recipe_estimate.estimate(project, "other", heard=lambda _: None)
+        await recipe_estimate.estimate_recipe(project, "other", heard=lambda _: None)
     project = trainable(project, db, weights, sft=RECIPES["sft"])
     (weights / "config.json").rename(weights / "config.away")
     try:
         with pytest.raises(RunError, match=r"config\.json is missing"):
-            await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
+            await recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None)
     finally:
         (weights / "config.away").rename(weights / "config.json")
     db.execute("UPDATE examples SET status = 'pending'")
     with pytest.raises(RunError, match="no accepted example"):
-        await recipe_estimate.estimate(project, "sft", heard=lambda _: None)
+        await recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None)
 
 
 def test_the_document_is_whole() -> None:
-    assert {"fits", "memory_mb", "available_mb", "seconds", "advice"} <= Estimate.__dataclass_fields__.keys()
+    assert {"fits", "memory_mb", "available_mb", "seconds", "advice"} <= RecipeEstimate.__dataclass_fields__.keys()

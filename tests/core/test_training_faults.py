@@ -49,12 +49,12 @@ async def test_no_room_for_a_checkpoint(
     """Wherever the disk gets full while a checkpoint is written: what was finished is kept, and the run goes on."""
     (project.folder / "runs").symlink_to(small_disk)
     project = trainable(project, db, weights, ppo=RECIPES["ppo"])
-    calm = start.start(project, db, "ppo")
+    calm = start.start_training(project, db, "ppo")
     assert (await carry_out(project, db, calm)).state is RunState.FINISHED
     told = losses(db, calm)
     for one in small_disk.iterdir():
         shutil.rmtree(one)
-    run = start.start(project, db, "ppo")
+    run = start.start_training(project, db, "ppo")
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     filler = small_disk / "filler"
     filler.write_bytes(b"x" * (free - room))
@@ -95,7 +95,7 @@ def starved(folder: Path, run_id: str, out: Path) -> None:
 async def test_out_of_memory(project: Project, db: sqlite3.Connection, weights: Path, tmp_path: Path) -> None:
     wide = RECIPES["sft"] | {"batch": 1024, "micro_batch": 1024, "steps": 2}
     project = trainable(project, db, weights, wide=wide)
-    run = start.start(project, db, "wide")
+    run = start.start_training(project, db, "wide")
     one = SERVER.Process(target=starved, args=(project.folder, run.id, tmp_path / "said"))
     one.start()
     one.join()

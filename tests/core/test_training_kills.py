@@ -79,11 +79,11 @@ async def test_killed_at_random_moments(
         await until(lambda: condition(state(run)))
         return state(run)
 
-    calm = start.start(project, db, name)
+    calm = start.start_training(project, db, name)
     began = asyncio.get_running_loop().time()
     assert await once(calm, lambda it: it.ended) is RunState.FINISHED
     took = asyncio.get_running_loop().time() - began
-    run = start.start(project, db, name)
+    run = start.start_training(project, db, name)
     folder = project.run_folder(run.id) / name
     kept = killed = 0
     while killed < KILLS:
@@ -91,7 +91,7 @@ async def test_killed_at_random_moments(
         await asyncio.sleep(rng.uniform(0, 0.5 * took))
         if state(run) is RunState.FINISHED:  # a kill would have come too late: another one
             assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
-            run = start.start(project, db, name)
+            run = start.start_training(project, db, name)
             folder, kept = project.run_folder(run.id) / name, 0
             continue
         os.kill(forked[-1].pid or 0, signal.SIGKILL)

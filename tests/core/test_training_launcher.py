@@ -68,13 +68,13 @@ async def test_two_processes_train_stop_and_go_on(
     def steps(run: Run) -> int:
         return len(training.steps(db, run.id))
 
-    calm = start.start(project, db, name)
+    calm = start.start_training(project, db, name)
     await until(lambda: ended(calm))
     assert (current(db, calm).state, current(db, calm).reason) == (RunState.FINISHED, "")
     assert "2 processes" in "".join(one.message for one in runs.events(db, calm.id))
     assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4, 6, 8]
 
-    run = start.start(project, db, name)
+    run = start.start_training(project, db, name)
     await until(lambda: steps(run) >= 1)
     control.stop(db, run.id)
     await until(lambda: ended(run))

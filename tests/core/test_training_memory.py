@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from core.config.recipe import Algorithm, Recipe
 from core.models import gguf_header
-from core.models.model_size import Linear, Shape, shape_of
+from core.models.model_size import Linear, ModelSize, model_size
 from core.models.weights import WeightsError
 from core.training.estimate import memory, recipe_estimate
-from core.training.estimate.memory import Lengths, Need, need
+from core.training.estimate.memory import MemoryNeed, TokenLengths, memory_need
 
-LENGTHS = Lengths(400, 64)
-SHAPE = Shape(
+LENGTHS = TokenLengths(400, 64)
+SHAPE = ModelSize(
     weights=134_515_008,
     stored=98_000_000,
     linear=tuple(
@@ -42,8 +42,8 @@ def recipe(algorithm: Algorithm = Algorithm.SFT, **told: Any) -> Recipe:
     return Recipe.model_validate({"algorithm": algorithm} | told)
 
 
-def takes(told: Recipe, lengths: Lengths = LENGTHS, *, fast_bf16: bool = True, processes: int = 1) -> Need:
-    return need(SHAPE, told, lengths, device="cpu", fast_bf16=fast_bf16, processes=processes)
+def takes(told: Recipe, lengths: TokenLengths = LENGTHS, *, fast_bf16: bool = True, processes: int = 1) -> MemoryNeed:
+    return memory_need(SHAPE, told, lengths, device="cpu", fast_bf16=fast_bf16, processes=processes)
 
 
 def test_each_part_by_hand() -> None:
@@ -81,12 +81,12 @@ def test_more_never_takes_less(
     algorithm: Algorithm, batch: int, micro: int, generations: int, prompt: int, answer: int
 ) -> None:
     told = recipe(algorithm, batch=batch, micro_batch=micro, generations=generations)
-    base = takes(told, Lengths(prompt, answer)).peak
-    assert takes(told, Lengths(prompt + 1, answer)).peak >= base
-    assert takes(told, Lengths(prompt, answer + 1)).peak >= base
-    assert takes(told.model_copy(update={"generations": generations + 1}), Lengths(prompt, answer)).peak >= base
+    base = takes(told, TokenLengths(prompt, answer)).peak
+    assert takes(told, TokenLengths(prompt + 1, answer)).peak >= base
+    assert takes(told, TokenLengths(prompt, answer + 1)).peak >= base
+    assert takes(told.model_copy(update={"generations": generations + 1}), TokenLengths(prompt, answer)).peak >= base
     if batch % 2 == 0:
-        assert takes(told, Lengths(prompt, answer), processes=2).peak <= base
+        assert takes(told, TokenLengths(prompt, answer), processes=2).peak <= base
 
 
 @given(st.sampled_from(list(Algorithm)), st.integers(500, 20_000))
@@ -95,7 +95,7 @@ def test_what_is_advised_is_enough(algorithm: Algorithm, room_mb: int) -> None:
     told = recipe(algorithm, batch=32, micro_batch=32)
 
     def fits(other: Recipe) -> bool:
-        length = Lengths(min(400, other.max_prompt_tokens), min(64, other.max_answer_tokens))
+        length = TokenLengths(min(400, other.max_prompt_tokens), min(64, other.max_answer_tokens))
         return takes(other, length).peak <= room_mb * 1e6
 
     found = memory.advice(told, fits)
@@ -132,7 +132,7 @@ def test_the_shape_of_a_folder(tmp_path: Path) -> None:
     from tests import tiny_model
 
     path = tiny_model.save(tmp_path / "tiny")
-    found = shape_of(path)
+    found = model_size(path)
     model: Any = AutoModelForCausalLM.from_pretrained(path)
     assert found.weights == sum(one.numel() for one in model.parameters())
     assert (found.hidden, found.layers, found.heads, found.kv_heads, found.head_width) == (32, 2, 4, 2, 8)
@@ -142,7 +142,7 @@ def test_the_shape_of_a_folder(tmp_path: Path) -> None:
     assert memory.adapter_weights(found, recipe(lora={"rank": 4})) == adapter
     (path / "config.json").write_text("{}")
     with pytest.raises(WeightsError, match=r"the size of the model .* cannot be read"):
-        shape_of(path)
+        model_size(path)
 
 
 def test_the_header_of_a_gguf_file(tmp_path: Path) -> None:

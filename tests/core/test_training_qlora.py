@@ -15,7 +15,7 @@ from bitsandbytes.functional import dequantize_4bit
 
 from core.config.recipe import Algorithm, Recipe
 from core.training.trainers.policy import open_policy
-from core.training.trainers.shared_prefix import Shared, score
+from core.training.trainers.shared_prefix import PrefixBatch, score
 from tests import tiny_model
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def of_answers(model: Any, ids: torch.Tensor) -> torch.Tensor:
     """Gradients of what RL improves: log-probabilities of answers on prompts that they share."""
     model.zero_grad()
     prompt, answer = ids[:, :16], ids[:, 16:]
-    shared = Shared(prompt[:1].repeat(len(ids), 1), torch.ones_like(prompt), answer, torch.ones_like(answer))
+    shared = PrefixBatch(prompt[:1].repeat(len(ids), 1), torch.ones_like(prompt), answer, torch.ones_like(answer))
     score(model.get_base_model(), shared).logps.sum().backward()
     return torch.cat([weight.grad.flatten() for name, weight in model.named_parameters() if "lora_" in name])
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from core.config.recipe import Curriculum
 from core.models.decoding import out_of_memory
-from core.training.data.rewards import BUILT_IN, RewardError, answer, named
-from core.training.data.sampler import Draw, Place, Signal, shares
+from core.training.data.rewards import BUILT_IN, RewardError, find_reward, grade_answer
+from core.training.data.sampler import CasePosition, CurriculumSampler, LevelSignal, shares
 from core.training.run.alarms import STEPS, alarms, unread
 from core.training.run.phase import too_long
 from storage.schema import Evidence
@@ -22,7 +22,7 @@ PIECES = [Evidence(source="Cohort analysis", content="Conversion rose by half.",
 
 def paid(name: str, text: str, *, whole: bool = True, costs: dict[str, dict[str, float]] | None = None) -> float:
     """What a reward gives an answer to a case that is VALIDATED."""
-    return BUILT_IN[name](answer(text, whole, "VALIDATED", PIECES, LABELS, costs or {}))
+    return BUILT_IN[name](grade_answer(text, whole, "VALIDATED", PIECES, LABELS, costs or {}))
 
 
 def said(decision: str = "VALIDATED", confidence: float = 0.8, why: str = "It rose.") -> str:
@@ -74,10 +74,10 @@ def test_the_calibration_reward_is_proper(truth: float) -> None:
 
 
 def test_a_reward_of_ones_own() -> None:
-    assert named("core.training.data.rewards:length") is BUILT_IN["length"]
+    assert find_reward("core.training.data.rewards:length") is BUILT_IN["length"]
     for wrong, message in (("kindness", "no reward"), ("os:nothing", "cannot be imported"), ("os:sep", "no function")):
         with pytest.raises(RewardError, match=message):
-            named(wrong)
+            find_reward(wrong)
 
 
 @given(st.sampled_from(["mixed", "easy-to-hard"]), st.floats(0, 0.3), st.integers(1, 6), st.floats(0, 1))
@@ -98,7 +98,7 @@ def test_easy_levels_come_first_and_fade() -> None:
 
 
 def test_an_adaptive_mix_goes_where_answers_differ() -> None:
-    signal = Signal()
+    signal = LevelSignal()
     for _ in range(20):
         signal.heard(1, 1.0)
         signal.heard(2, 0.5)
@@ -108,9 +108,11 @@ def test_an_adaptive_mix_goes_where_answers_differ() -> None:
     assert min(found.values()) >= 0.1
 
 
-def drawn(order: str = "mixed", steps: int = 12, seed: int = 1) -> tuple[Draw, list[Place]]:
-    places = [Place(1 + at % 3, LABELS[at % 2 + (at % 12 == 0)]) for at in range(90)]
-    return Draw(places, Curriculum.model_validate({"order": order}), batch=9, steps=steps, seed=seed), places
+def drawn(order: str = "mixed", steps: int = 12, seed: int = 1) -> tuple[CurriculumSampler, list[CasePosition]]:
+    places = [CasePosition(1 + at % 3, LABELS[at % 2 + (at % 12 == 0)]) for at in range(90)]
+    return CurriculumSampler(
+        places, Curriculum.model_validate({"order": order}), batch=9, steps=steps, seed=seed
+    ), places
 
 
 @given(st.sampled_from(["mixed", "easy-to-hard", "adaptive"]), st.integers(1, 11))

@@ -13,7 +13,7 @@ pytest.importorskip("trl")
 
 from core.config.case import Mode
 from core.config.project import FILE, Project, open_project
-from core.models.prompting import Asking
+from core.models.prompting import Prompting
 from core.runs.control import RunError
 from core.runs.session import Ending, Session
 from core.training.run import checkpoints, job, start
@@ -45,7 +45,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     create(folder / "p")
     project = open_project(folder / "p")
-    asking = Asking(project.task, Mode.REASON, project.folder)
+    asking = Prompting(project.task, Mode.REASON, project.folder)
     texts = [message["content"] for message in asking.messages("Hypothesis train f 1.", [])]
     return tiny_model.save(folder / "tiny", texts=texts, max_position_embeddings=2048)
 
@@ -82,14 +82,14 @@ async def carry_out(project: Project, db: sqlite3.Connection, run: Run, *, stop_
 
 
 def stopping_at(session: Session, step: int) -> None:
-    original = session.heard
+    original = session.requested_action
 
     def heard(connection: sqlite3.Connection) -> str | None:
         if session.progress.get("done", 0) >= step - 1:  # its figures come after it
             session.stop()
         return original(connection)
 
-    session.heard = heard  # type: ignore[method-assign]
+    session.requested_action = heard  # type: ignore[method-assign]
 
 
 def losses(db: sqlite3.Connection, run: Run) -> list[float]:
@@ -112,12 +112,12 @@ async def test_to_the_end_and_stopped_and_resumed(
 ) -> None:
     """The losses after a stop are those of a run that nobody disturbed."""
     project = trainable(project, db, weights, **{name: RECIPES[name]})
-    calm = start.start(project, db, name)
+    calm = start.start_training(project, db, name)
     assert await carry_out(project, db, calm) == Ending(RunState.FINISHED, "")
     assert (start.adapter_folder(project, calm) / "adapter_model.safetensors").is_file()
     assert len(losses(db, calm)) == 4
     assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4]
-    run = start.start(project, db, name)
+    run = start.start_training(project, db, name)
     stopped = await carry_out(project, db, run, stop_at=3)
     assert stopped.state is RunState.STOPPED
     assert len(losses(db, run)) == 3
@@ -134,15 +134,15 @@ async def test_a_stop_does_not_wait_for_a_look(
 ) -> None:
     """It ends in the middle of the look, which is taken when the run goes on."""
     project = trainable(project, db, weights, sft=RECIPES["sft"])
-    run = start.start(project, db, "sft")
+    run = start.start_training(project, db, "sft")
     with monkeypatch.context() as patched:
 
-        def stopping(telling: job.InDatabase) -> bool:
+        def stopping(telling: job.DatabaseReporter) -> bool:
             if len(telling.accuracies()) == looks:
                 telling._session.stop()
             return telling._session.stopping
 
-        patched.setattr(job.InDatabase, "stopping", stopping)
+        patched.setattr(job.DatabaseReporter, "stopping", stopping)
         stopped = await carry_out(project, db, run)
     assert stopped == Ending(RunState.STOPPED, f"stopped on request at step {2 * looks}; resume continues it")
     assert [one.step for one in training.looks(db, run.id)] == [0, 2][:looks]
@@ -155,7 +155,7 @@ async def test_a_stop_does_not_wait_for_a_look(
 async def test_looks_before_a_stop_count(project: Project, db: sqlite3.Connection, weights: Path) -> None:
     """A model of random weights never gets better: the third look in a row that is no better ends the run."""
     project = trainable(project, db, weights, sft=RECIPES["sft"] | {"steps": 12, "patience": 3})
-    run = start.start(project, db, "sft")
+    run = start.start_training(project, db, "sft")
     assert (await carry_out(project, db, run, stop_at=5)).state is RunState.STOPPED
     ending = await carry_out(project, db, run)
     assert ending == Ending(RunState.FINISHED, "no better on the dev split for 3 looks (best 0.0%)")
@@ -164,7 +164,7 @@ async def test_looks_before_a_stop_count(project: Project, db: sqlite3.Connectio
 
 async def test_rl_starts_from_what_sft_has_made(project: Project, db: sqlite3.Connection, weights: Path) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"], grpo=RECIPES["grpo"] | {"first": "sft"})
-    run = start.start(project, db, "grpo")
+    run = start.start_training(project, db, "grpo")
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
     assert [(one.phase, one.step) for one in training.steps(db, run.id)] == [
         *(("sft", step) for step in range(1, 5)),
@@ -176,14 +176,14 @@ async def test_a_checkpoint_that_was_cut_short_does_not_count(
     project: Project, db: sqlite3.Connection, weights: Path
 ) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"])
-    run = start.start(project, db, "sft")
+    run = start.start_training(project, db, "sft")
     await carry_out(project, db, run, stop_at=3)
     folder = project.run_folder(run.id) / "sft"
-    newest = checkpoints.newest(folder)
+    newest = checkpoints.newest_checkpoint(folder)
     assert newest is not None
     assert checkpoints.step_of(newest) == 3
     (newest / "complete.json").unlink()
-    older = checkpoints.newest(folder)
+    older = checkpoints.newest_checkpoint(folder)
     assert older is not None
     assert checkpoints.step_of(older) == 2
     assert not newest.exists()
@@ -195,17 +195,17 @@ async def test_what_goes_wrong_is_said(
     recipes = {"sft": RECIPES["sft"], "wild": RECIPES["sft"] | {"learning_rate": 1e30, "max_grad_norm": 1e30}}
     project = trainable(project, db, weights, **recipes)
     with pytest.raises(RunError, match="no recipe 'other': there are sft, wild"):
-        start.start(project, db, "other")
-    wild = start.start(project, db, "wild")
+        start.start_training(project, db, "other")
+    wild = start.start_training(project, db, "wild")
     ending = await carry_out(project, db, wild)
     assert ending.state is RunState.FAILED
     assert "no number" in ending.reason
     monkeypatch.setattr("core.training.trainers.policy.open_policy", broken(MemoryError()))
-    run = start.start(project, db, "sft")
+    run = start.start_training(project, db, "sft")
     ending = await carry_out(project, db, run)
     assert (ending.state, ending.reason[:13]) == (RunState.FAILED, "out of memory")
     monkeypatch.setattr("core.training.trainers.policy.open_policy", broken(OSError(28, "No space left on device")))
-    ending = await carry_out(project, db, start.start(project, db, "sft"))
+    ending = await carry_out(project, db, start.start_training(project, db, "sft"))
     assert "No space left on device: what was finished is kept" in ending.reason
 
 
@@ -214,12 +214,12 @@ async def test_an_adapter_of_another_model_is_refused(
 ) -> None:
     other = tiny_model.save(tmp_path / "other", hidden_size=48, num_attention_heads=4, max_position_embeddings=2048)
     project = trainable(project, db, weights, sft=RECIPES["sft"])
-    run = start.start(project, db, "sft")
+    run = start.start_training(project, db, "sft")
     await carry_out(project, db, run)
     path = project.folder / FILE
     path.write_text(path.read_text().replace(json.dumps(str(weights)), json.dumps(str(other))))
     project = open_project(project.folder)
-    again = start.start(project, db, "sft", start_from=run.id)
+    again = start.start_training(project, db, "sft", start_from=run.id)
     ending = await carry_out(project, db, again)
     assert ending.state is RunState.FAILED
     assert "is of another model" in ending.reason

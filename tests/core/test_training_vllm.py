@@ -54,7 +54,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_answers_come_from_the_server(project: Project, db: sqlite3.Connection, weights: Path, name: str) -> None:
     with VllmServer(weights) as there:
         project = trainable(project, db, weights, **{name: RECIPES[name] | {"vllm_server": there.url, "refills": 0}})
-        run = start.start(project, db, name)
+        run = start.start_training(project, db, name)
         assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
         assert there.completions == 4
         assert there.updates == 4, "before each step it gets the weights of that step"
@@ -66,7 +66,7 @@ async def test_a_server_that_goes_away(project: Project, db: sqlite3.Connection,
     with VllmServer(weights, gone_after=2) as there:
         recipe = RECIPES["grpo"] | {"vllm_server": there.url, "refills": 0, "checkpoint_every": 1}
         project = trainable(project, db, weights, grpo=recipe)
-        run = start.start(project, db, "grpo")
+        run = start.start_training(project, db, "grpo")
         ending = await carry_out(project, db, run)
     assert ending.state is RunState.FAILED
     assert f"the vLLM server at {there.url} does not answer as it should" in ending.reason
@@ -85,7 +85,7 @@ async def test_no_server_and_a_server_that_refuses(project: Project, db: sqlite3
         recipes = {name: RECIPES["grpo"] | {"vllm_server": url} for name, url in (("none", nobody), ("bad", there.url))}
         project = trainable(project, db, weights, **recipes)
         for name, said in (("none", "can't be reached"), ("bad", "400")):
-            ending = await carry_out(project, db, start.start(project, db, name))
+            ending = await carry_out(project, db, start.start_training(project, db, name))
             assert ending.state is RunState.FAILED
             assert said in ending.reason
             assert "resume" in ending.reason
@@ -97,6 +97,6 @@ def test_without_the_package_and_without_a_gpu(
     monkeypatch.undo()
     project = trainable(project, db, weights, grpo=RECIPES["grpo"] | {"vllm_server": "http://127.0.0.1:1"})
     with pytest.raises(RunError, match="the package vllm, which is not installed"):
-        start.start(project, db, "grpo")
-    with pytest.raises(vllm.ServerError, match="cannot be given weights from here"), vllm.reaching("x"):
+        start.start_training(project, db, "grpo")
+    with pytest.raises(vllm.ServerError, match="cannot be given weights from here"), vllm.reach_server("x"):
         raise NotImplementedError("it needs a CUDA device")

@@ -14,7 +14,7 @@ from storage import bulk, database, examples, listing, reviews, splits
 from storage.database import connect, transaction
 from storage.examples import Filter
 from storage.reviews import ReviewError
-from storage.schema import Action, Example, Status
+from storage.schema import Example, ReviewAction, Status
 from storage.search import parse_query
 from storage.splits import SplitError
 from tests.conftest import example
@@ -35,7 +35,7 @@ def fill(db: sqlite3.Connection, count: int) -> list[Example]:
     return made
 
 
-def newest(db: sqlite3.Connection) -> reviews.Act:
+def newest(db: sqlite3.Connection) -> reviews.ReviewAct:
     act = reviews.newest_act(db)
     assert act is not None
     return act
@@ -46,18 +46,18 @@ def rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
 
 
 def test_many_are_one_act_and_one_undo(db: sqlite3.Connection, stored: list[Example]) -> None:
-    reviews.decide(db, stored[0].id, Action.REJECT, reviewer="ann")
+    reviews.decide(db, stored[0].id, ReviewAction.REJECT, reviewer="ann")
     reviews.edit(db, stored[1].model_copy(update={"hypothesis": "Another."}))
     before = rows(db)
     numbers = listing.every(db)
-    assert list(bulk.act(db, numbers, Action.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
+    assert list(bulk.act(db, numbers, ReviewAction.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
     assert examples.count(db, parse_query("status:accepted")) == 12
     assert db.execute("SELECT count(DISTINCT batch) FROM reviews WHERE batch IS NOT NULL").fetchone()[0] == 1
     assert list(reviews.taking_back(db, newest(db))) == [0, 4, 8, 12]
     assert rows(db) == before
     undone = reviews.undo(db)
     assert undone is not None
-    assert undone.review.action is Action.EDIT
+    assert undone.review.action is ReviewAction.EDIT
 
 
 def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3.Connection) -> None:
@@ -66,15 +66,15 @@ def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3
     with transaction(db):
         for one in (plain, *out):
             examples.add(db, one)
-    reviews.decide(db, out[2].id, Action.REJECT)
+    reviews.decide(db, out[2].id, ReviewAction.REJECT)
     numbers = listing.every(db, Filter(refused=True)) + listing.every(db, Filter(refused=False))
-    list(bulk.act(db, numbers, Action.ACCEPT, reason="clear", reviewer="ann"))
-    assert [line.action for line in reviews.log(db, plain.id)] == [Action.ACCEPT]
+    list(bulk.act(db, numbers, ReviewAction.ACCEPT, reason="clear", reviewer="ann"))
+    assert [line.action for line in reviews.log(db, plain.id)] == [ReviewAction.ACCEPT]
     for one in out[:2]:
         first, second = reviews.log(db, one.id)
-        assert (first.action, first.reason, first.reviewer) == (Action.OVERRULE, "", "ann")
-        assert (second.action, second.reason, second.batch) == (Action.ACCEPT, "clear", first.batch)
-    assert [line.action for line in reviews.log(db, out[2].id)] == [Action.REJECT, Action.ACCEPT]
+        assert (first.action, first.reason, first.reviewer) == (ReviewAction.OVERRULE, "", "ann")
+        assert (second.action, second.reason, second.batch) == (ReviewAction.ACCEPT, "clear", first.batch)
+    assert [line.action for line in reviews.log(db, out[2].id)] == [ReviewAction.REJECT, ReviewAction.ACCEPT]
     assert (newest(db).examples, len(newest(db).lines)) == (4, 6)
     reviews.undo(db)
     assert examples.count(db, Filter(status=("rejected",))) == 3
@@ -86,7 +86,7 @@ def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
     db: sqlite3.Connection, stored: list[Example]
 ) -> None:
     before = rows(db)
-    for done in bulk.act(db, listing.every(db), Action.REJECT, reason="ambiguous"):
+    for done in bulk.act(db, listing.every(db), ReviewAction.REJECT, reason="ambiguous"):
         if done == 8:
             break
     assert examples.count(db, parse_query("status:rejected")) == 8
@@ -104,9 +104,9 @@ def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
 def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connection, stored: list[Example]) -> None:
     other = connect(project.database)
     other.execute("PRAGMA busy_timeout = 0")
-    for done in bulk.act(db, listing.every(db, order=listing.Order.OLDEST), Action.ACCEPT):
+    for done in bulk.act(db, listing.every(db, order=listing.SortOrder.OLDEST), ReviewAction.ACCEPT):
         if done == 4:
-            reviews.decide(other, stored[0].id, Action.REJECT)
+            reviews.decide(other, stored[0].id, ReviewAction.REJECT)
     other.close()
     found = examples.get(db, stored[0].id)
     assert found is not None
@@ -115,7 +115,7 @@ def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connectio
 
 def test_only_decisions_can_be_made_of_many(db: sqlite3.Connection) -> None:
     with pytest.raises(ValueError, match="edit"):
-        bulk.act(db, [1], Action.EDIT)
+        bulk.act(db, [1], ReviewAction.EDIT)
 
 
 _STEPS = st.lists(
@@ -149,7 +149,7 @@ def test_rows_stand_as_after_single_decisions(tmp_path: Path, steps: list[tuple[
             for row in db.execute("SELECT family, split FROM examples"):
                 assert int(row["family"][1:]) not in chosen or row["split"] == split
         else:
-            list(bulk.act(db, sorted(chosen), Action(name)))
+            list(bulk.act(db, sorted(chosen), ReviewAction(name)))
             stack.append(rows(db))
         assert rows(db) == stack[-1]
         assert all(count == 1 for (count,) in db.execute("SELECT count(DISTINCT split) FROM examples GROUP BY family"))
@@ -165,7 +165,7 @@ def test_a_new_example_of_a_family_goes_where_its_family_is(db: sqlite3.Connecti
     found = examples.get(db, "01K" + "0" * 23)
     assert found is not None
     assert found.split == "dev"
-    lines = [line for line in reviews.newest(db, 10) if line.action is Action.SPLIT]
+    lines = [line for line in reviews.newest(db, 10) if line.action is ReviewAction.SPLIT]
     assert {(line.example, line.value) for line in lines} == {(stored[0].id, "dev"), (stored[2].id, "train")}
     reviews.undo(db, reviewer="ann")
     assert examples.count(db, parse_query("split:none")) == 13

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from storage import examples, reviews
 from storage.database import transaction
 from storage.examples import Filter, match_expression
-from storage.schema import Action, Evidence, Example
+from storage.schema import Evidence, Example, ReviewAction
 from tests.conftest import HOSTILE, example
 
 
@@ -70,8 +70,8 @@ def test_search_needs_every_word_and_completes_the_last(db: sqlite3.Connection) 
 def test_counts_follow_every_change(db: sqlite3.Connection) -> None:
     several = [example(level=level, decision=label) for level in (1, 2) for label in ("VALIDATED", "REJECTED")]
     put(db, *several)
-    reviews.decide(db, several[0].id, Action.ACCEPT)
-    reviews.decide(db, several[1].id, Action.FLAG)
+    reviews.decide(db, several[0].id, ReviewAction.ACCEPT)
+    reviews.decide(db, several[1].id, ReviewAction.FLAG)
     reviews.edit(db, several[2].model_copy(update={"level": 5}))
     rows = db.execute("SELECT domain, level, decision, status, flagged FROM examples").fetchall()
     kept = {(c.domain, c.level, c.decision, c.status, int(c.flagged)): c.examples for c in examples.cell_counts(db)}

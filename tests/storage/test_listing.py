@@ -10,8 +10,8 @@ import pytest
 
 from storage import examples, listing, reviews
 from storage.database import transaction
-from storage.listing import Order
-from storage.schema import Action, Example
+from storage.listing import SortOrder
+from storage.schema import Example, ReviewAction
 from storage.search import parse_query
 from tests.conftest import example
 
@@ -39,9 +39,9 @@ def stored(db: sqlite3.Connection) -> list[Example]:
     with transaction(db):
         for one in made:
             examples.add(db, one)
-    reviews.decide(db, made[3].id, Action.ACCEPT, reviewer="ann")
-    reviews.decide(db, made[4].id, Action.REJECT, reviewer="ann")
-    reviews.decide(db, made[5].id, Action.ACCEPT, reviewer="ben")
+    reviews.decide(db, made[3].id, ReviewAction.ACCEPT, reviewer="ann")
+    reviews.decide(db, made[4].id, ReviewAction.REJECT, reviewer="ann")
+    reviews.decide(db, made[5].id, ReviewAction.ACCEPT, reviewer="ben")
     reviews.undo(db, reviewer="ben")
     found = [examples.get(db, one.id) for one in made]
     return [one for one in found if one is not None]
@@ -67,20 +67,20 @@ MEANINGS: dict[str, Callable[[Example], bool]] = {
     "-reviewer:ann status:accepted": lambda _: False,
     "is:edited": lambda _: False,
 }
-KEYS: dict[Order, Callable[[Example], tuple[object, ...]]] = {
-    Order.NEWEST: lambda one: (-int(one.id[-5:]),),
-    Order.OLDEST: lambda one: (one.id,),
-    Order.LEAST_CONFIDENT: lambda one: (one.confidence, one.id),
-    Order.MOST_CONFIDENT: lambda one: (-one.confidence, -int(one.id[-5:])),
-    Order.LEAST_CERTAIN: lambda one: (one.certainty is None, one.certainty or 0, one.id),
-    Order.MOST_CERTAIN: lambda one: (one.certainty is None, -(one.certainty or 0), -int(one.id[-5:])),
-    Order.CELL: lambda one: (one.domain, one.level, one.decision, one.status.value, one.id),
+KEYS: dict[SortOrder, Callable[[Example], tuple[object, ...]]] = {
+    SortOrder.NEWEST: lambda one: (-int(one.id[-5:]),),
+    SortOrder.OLDEST: lambda one: (one.id,),
+    SortOrder.LEAST_CONFIDENT: lambda one: (one.confidence, one.id),
+    SortOrder.MOST_CONFIDENT: lambda one: (-one.confidence, -int(one.id[-5:])),
+    SortOrder.LEAST_CERTAIN: lambda one: (one.certainty is None, one.certainty or 0, one.id),
+    SortOrder.MOST_CERTAIN: lambda one: (one.certainty is None, -(one.certainty or 0), -int(one.id[-5:])),
+    SortOrder.CELL: lambda one: (one.domain, one.level, one.decision, one.status.value, one.id),
 }
 
 
-@pytest.mark.parametrize(("query", "order"), list(product(MEANINGS, Order)))
+@pytest.mark.parametrize(("query", "order"), list(product(MEANINGS, SortOrder)))
 def test_a_list_is_what_matches_in_its_order(
-    db: sqlite3.Connection, stored: list[Example], query: str, order: Order
+    db: sqlite3.Connection, stored: list[Example], query: str, order: SortOrder
 ) -> None:
     where = parse_query(query)
     expected = sorted((one for one in stored if MEANINGS[query](one)), key=KEYS[order])
@@ -104,7 +104,7 @@ def test_every_list_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
     """No list looks into the wide rows of the table, and none without a filter is sorted."""
     seen: list[str] = []
     db.set_trace_callback(lambda sql: seen.append(sql))
-    for query, order in product(MEANINGS, Order):
+    for query, order in product(MEANINGS, SortOrder):
         listing.every(db, parse_query(query), order)
     db.set_trace_callback(None)
     for sql in (one for one in seen if one.startswith("SELECT examples.number")):
@@ -124,7 +124,7 @@ def test_what_has_gone_is_left_out_and_changes_are_seen(db: sqlite3.Connection) 
     with transaction(db):
         examples.add(db, one)
     added = listing.state(db)
-    reviews.decide(db, one.id, Action.FLAG)
+    reviews.decide(db, one.id, ReviewAction.FLAG)
     assert len({before, added, listing.state(db)}) == 3
     assert listing.rows(db, [1, 99]) == listing.rows(db, [1])
     assert listing.number_of(db, one.id) == 1

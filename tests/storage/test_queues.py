@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from storage import attempts, examples, queues, reviews, runs
 from storage.database import transaction
 from storage.examples import Filter
-from storage.queues import EVERYTHING, Left, Queue
-from storage.schema import Action, Attempt, Example, Outcome, Result, Review, Run, Verdict
+from storage.queues import EVERYTHING, Queue, QueueSize
+from storage.schema import Attempt, Example, Outcome, Result, Review, ReviewAction, Run, Verdict
 from storage.search import parse_query
 from tests.conftest import candidate, example
 
@@ -39,8 +39,8 @@ def held(
         if page.last:
             break
         page = queues.page(db, queue, where, reviewer=who, after=page.after, limit=limit)
-    left = queues.left(db, queue, where, reviewer=who)
-    assert left == Left(len(found))
+    left = queues.queue_size(db, queue, where, reviewer=who)
+    assert left == QueueSize(len(found))
     return found
 
 
@@ -49,7 +49,7 @@ def test_what_waits_comes_in_the_order_that_is_asked_for(db: sqlite3.Connection)
         [(None, "risk"), (0.9, "market"), (0.2, "risk"), (None, "market"), (0.5, "market"), (0.2, "market")]
     ):
         put(db, made(number, certainty=certainty, domain=domain))
-    reviews.decide(db, f"01J{4:023d}", Action.ACCEPT)
+    reviews.decide(db, f"01J{4:023d}", ReviewAction.ACCEPT)
     assert held(db, Queue.UNCERTAIN) == [2, 5, 1, 0, 3]
     assert held(db, Queue.NEWEST) == [5, 3, 2, 1, 0]
     assert held(db, Queue.OLDEST) == [0, 1, 2, 3, 5]
@@ -72,8 +72,8 @@ def test_what_comes_in_at_the_end_is_read_on(db: sqlite3.Connection) -> None:
 def test_flagged_are_there_whatever_was_decided(db: sqlite3.Connection) -> None:
     put(db, *(made(number) for number in range(4)))
     for number in (1, 3):
-        reviews.decide(db, f"01J{number:023d}", Action.FLAG)
-    reviews.decide(db, f"01J{3:023d}", Action.REJECT)
+        reviews.decide(db, f"01J{number:023d}", ReviewAction.FLAG)
+    reviews.decide(db, f"01J{3:023d}", ReviewAction.REJECT)
     assert held(db, Queue.FLAGGED) == [1, 3]
     assert held(db, Queue.FLAGGED, Filter(status=("rejected",))) == [3]
 
@@ -100,7 +100,7 @@ def rejected(db: sqlite3.Connection) -> list[tuple[Attempt, Verdict]]:
 def test_what_the_judge_rejected_waits_until_a_person_decides(
     db: sqlite3.Connection, rejected: list[tuple[Attempt, Verdict]]
 ) -> None:
-    from core.qa.verdicts import became
+    from core.qa.verdicts import example_of_attempt
 
     assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
     for query, numbers in (
@@ -120,11 +120,11 @@ def test_what_the_judge_rejected_waits_until_a_person_decides(
     assert queues.not_of_attempts(parse_query("split:train -is:edited certainty:<0.5 level:1")) == [
         "split", "certainty", "edited",
     ]  # fmt: skip
-    one = became(*rejected[2])
+    one = example_of_attempt(*rejected[2])
     reviews.act(db, one, [])  # stored for an edit, decided by nobody
     assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
-    reviews.act(db, one, [Review(example="", action=Action.REJECT)])
-    reviews.act(db, became(*rejected[1]), [Review(example="", action=Action.OVERRULE)])
+    reviews.act(db, one, [Review(example="", action=ReviewAction.REJECT)])
+    reviews.act(db, example_of_attempt(*rejected[1]), [Review(example="", action=ReviewAction.OVERRULE)])
     assert held(db, Queue.REFUSED) == [3, 0]
     reviews.undo(db)
     reviews.undo(db)
@@ -140,9 +140,11 @@ def test_the_sample_is_of_a_fixed_size_and_order_and_of_what_qa_passed(db: sqlit
     assert found != sorted(found)
     assert held(db, Queue.SAMPLE, limit=7) == found
     first = f"01J{found[0]:023d}"
-    reviews.decide(db, first, Action.ACCEPT, reviewer="ann")  # seeing the label, so that an audit can still follow
+    reviews.decide(
+        db, first, ReviewAction.ACCEPT, reviewer="ann"
+    )  # seeing the label, so that an audit can still follow
     assert held(db, Queue.SAMPLE, who="ann") == found
-    reviews.decide(db, first, Action.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.decide(db, first, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     assert held(db, Queue.SAMPLE, who="ann") == found[1:]
     assert held(db, Queue.SAMPLE, who="ben") == found
 
@@ -150,8 +152,8 @@ def test_the_sample_is_of_a_fixed_size_and_order_and_of_what_qa_passed(db: sqlit
 def test_a_second_opinion_is_asked_of_who_has_none(db: sqlite3.Connection) -> None:
     put(db, *(made(number) for number in range(5)))
     for number, who in ((0, "ann"), (1, "ben"), (2, "ann"), (2, "ben"), (3, "ann")):
-        reviews.decide(db, f"01J{number:023d}", Action.ACCEPT, reviewer=who)
-    reviews.decide(db, f"01J{4:023d}", Action.FLAG, reviewer="ann")
+        reviews.decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, reviewer=who)
+    reviews.decide(db, f"01J{4:023d}", ReviewAction.FLAG, reviewer="ann")
     reviews.undo(db)
     reviews.undo(db)  # ann's decision about 3
     assert held(db, Queue.SECOND, who="ben") == [0]
@@ -163,17 +165,19 @@ def test_a_second_opinion_is_asked_of_who_has_none(db: sqlite3.Connection) -> No
 def test_disagreements_stay_until_someone_who_saw_the_label_settles_them(db: sqlite3.Connection) -> None:
     put(db, *(made(number) for number in range(5)))
     keys = [f"01J{number:023d}" for number in range(5)]
-    reviews.decide(db, keys[0], Action.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
-    reviews.decide(db, keys[1], Action.LABEL, value="REFINED", version=1, reviewer="ann")
-    reviews.decide(db, keys[2], Action.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
-    reviews.decide(db, keys[2], Action.LABEL, value="REJECTED", version=1, reviewer="ben")
-    reviews.decide(db, keys[3], Action.LABEL, value="REFINED", version=1, reviewer="ann")
-    reviews.decide(db, keys[3], Action.LABEL, value="VALIDATED", version=1, reviewer="ann")  # thought better of it
+    reviews.decide(db, keys[0], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
+    reviews.decide(db, keys[1], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.decide(db, keys[2], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
+    reviews.decide(db, keys[2], ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ben")
+    reviews.decide(db, keys[3], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    reviews.decide(
+        db, keys[3], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ann"
+    )  # thought better of it
     assert held(db, Queue.DISPUTED) == [1, 2]
-    reviews.decide(db, keys[1], Action.ACCEPT, reviewer="ann")
-    reviews.decide(db, keys[2], Action.REJECT, reviewer="cid")
+    reviews.decide(db, keys[1], ReviewAction.ACCEPT, reviewer="ann")
+    reviews.decide(db, keys[2], ReviewAction.REJECT, reviewer="cid")
     assert held(db, Queue.DISPUTED) == []
-    reviews.decide(db, keys[1], Action.LABEL, value="VALIDATED", version=1, reviewer="ben")
+    reviews.decide(db, keys[1], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ben")
     assert held(db, Queue.DISPUTED) == []  # with the label, and what it differs from was settled
     reviews.undo(db, reviewer="cid")
     assert held(db, Queue.DISPUTED) == [2]
@@ -181,7 +185,7 @@ def test_disagreements_stay_until_someone_who_saw_the_label_settles_them(db: sql
 
 def test_an_edit_to_what_was_decided_ends_the_disagreement_with_the_label(db: sqlite3.Connection) -> None:
     put(db, made(0))
-    reviews.decide(db, f"01J{0:023d}", Action.LABEL, value="REFINED", version=1)
+    reviews.decide(db, f"01J{0:023d}", ReviewAction.LABEL, value="REFINED", version=1)
     assert held(db, Queue.DISPUTED) == [0]
     reviews.edit(db, made(0, decision="REFINED"))
     assert held(db, Queue.DISPUTED) == []
@@ -190,7 +194,7 @@ def test_an_edit_to_what_was_decided_ends_the_disagreement_with_the_label(db: sq
 def test_a_person_who_differs_from_the_judge_is_a_disagreement(
     db: sqlite3.Connection, rejected: list[tuple[Attempt, Verdict]]
 ) -> None:
-    from core.qa.verdicts import became
+    from core.qa.verdicts import example_of_attempt
 
     attempt = rejected[0][0].model_copy(update={"id": f"01J{9:023d}", "slot": 9})
     attempts.add_attempt(db, attempt, None)
@@ -198,9 +202,9 @@ def test_a_person_who_differs_from_the_judge_is_a_disagreement(
         attempt=attempt.id, result=Result.REJECTED, stage="judge", blind_decision="REFINED", blind_confidence=0.9
     )
     attempts.add_verdict(db, verdict, None)
-    one = became(attempt, verdict).model_copy(update={"id": attempt.id})
-    lines = [Review(example="", action=Action.ACCEPT, value="VALIDATED", version=1)]
-    reviews.act(db, one, [Review(example="", action=Action.OVERRULE), *lines])
+    one = example_of_attempt(attempt, verdict).model_copy(update={"id": attempt.id})
+    lines = [Review(example="", action=ReviewAction.ACCEPT, value="VALIDATED", version=1)]
+    reviews.act(db, one, [Review(example="", action=ReviewAction.OVERRULE), *lines])
     assert held(db, Queue.DISPUTED) == [9]
 
 

@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.config.project import Project
-from core.qa.verdicts import became
+from core.qa.verdicts import example_of_attempt
 from storage import attempts, examples, reviews, runs
 from storage.database import connect, transaction
-from storage.reviews import ReviewError, Standing, derive
-from storage.schema import Action, Attempt, Example, Outcome, Result, Run, Status, Verdict
+from storage.reviews import ReviewError, ReviewState, derive_state
+from storage.schema import Attempt, Example, Outcome, Result, ReviewAction, Run, Status, Verdict
 from tests.conftest import candidate, example
 
 
@@ -27,14 +27,14 @@ def put(db: sqlite3.Connection) -> Example:
 
 def test_undo_goes_back_through_everything_after_a_restart(project: Project, db: sqlite3.Connection) -> None:
     one = put(db)
-    reviews.decide(db, one.id, Action.ACCEPT)
+    reviews.decide(db, one.id, ReviewAction.ACCEPT)
     edited = reviews.edit(db, one.model_copy(update={"hypothesis": "Another claim.", "level": 2}))
-    reviews.decide(db, one.id, Action.REJECT, reason="ambiguous")
+    reviews.decide(db, one.id, ReviewAction.REJECT, reason="ambiguous")
     assert (edited.version, edited.level) == (2, 2)
     db.close()
     again = connect(project.database)
     undone = [reviews.undo(again) for _ in range(4)]
-    assert [u.review.action for u in undone if u] == [Action.REJECT, Action.EDIT, Action.ACCEPT]
+    assert [u.review.action for u in undone if u] == [ReviewAction.REJECT, ReviewAction.EDIT, ReviewAction.ACCEPT]
     assert undone[3] is None
     found = examples.get(again, one.id)
     assert found == one
@@ -62,7 +62,7 @@ def test_an_edit_of_an_old_version_is_refused(db: sqlite3.Connection) -> None:
 
 def test_the_log_cannot_be_changed(db: sqlite3.Connection) -> None:
     one = put(db)
-    reviews.decide(db, one.id, Action.ACCEPT)
+    reviews.decide(db, one.id, ReviewAction.ACCEPT)
     for sql in ("UPDATE reviews SET action = 'reject'", "DELETE FROM reviews"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             db.execute(sql)
@@ -70,14 +70,14 @@ def test_the_log_cannot_be_changed(db: sqlite3.Connection) -> None:
 
 def test_what_is_not_there_cannot_be_decided(db: sqlite3.Connection) -> None:
     with pytest.raises(ReviewError, match="no example"):
-        reviews.decide(db, "01AAAAAAAAAAAAAAAAAAAAAAAA", Action.ACCEPT)
+        reviews.decide(db, "01AAAAAAAAAAAAAAAAAAAAAAAA", ReviewAction.ACCEPT)
     assert reviews.undo(db) is None
 
 
 def test_undo_of_one_person_leaves_the_others_alone(db: sqlite3.Connection) -> None:
     first, second = put(db), put(db)
-    reviews.decide(db, first.id, Action.ACCEPT, reviewer="ann")
-    reviews.decide(db, second.id, Action.ACCEPT, reviewer="ben")
+    reviews.decide(db, first.id, ReviewAction.ACCEPT, reviewer="ann")
+    reviews.decide(db, second.id, ReviewAction.ACCEPT, reviewer="ben")
     done = reviews.undo(db, reviewer="ann")
     assert done is not None
     assert done.example.id == first.id
@@ -96,14 +96,14 @@ def test_overruled_waits_for_review_and_undone_is_rejected_again(db: sqlite3.Con
     attempts.add_attempt(db, attempt, None)
     verdict = Verdict(attempt=attempt.id, result=Result.REJECTED, stage="judge", reason="ambiguous")
     attempts.add_verdict(db, verdict, None)
-    one = reviews.overrule(db, became(attempt, verdict), reviewer="ann")
+    one = reviews.overrule(db, example_of_attempt(attempt, verdict), reviewer="ann")
     assert (one.status, one.refused) == (Status.PENDING, True)
     with pytest.raises(ReviewError, match="already, and pending"):
-        reviews.overrule(db, became(attempt, verdict))
+        reviews.overrule(db, example_of_attempt(attempt, verdict))
     undone = reviews.undo(db)
     assert undone is not None
-    assert (undone.review.action, undone.example.status) == (Action.OVERRULE, Status.REJECTED)
-    again = reviews.overrule(db, became(attempt, verdict))
+    assert (undone.review.action, undone.example.status) == (ReviewAction.OVERRULE, Status.REJECTED)
+    again = reviews.overrule(db, example_of_attempt(attempt, verdict))
     assert (again.id, again.status) == (one.id, Status.PENDING)
 
 
@@ -116,7 +116,7 @@ def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str
     """Against a plain model: a stack of states, undo pops it."""
     db = connect(tmp_path / "one.db")
     one = put(db)
-    stack = [Standing()]
+    stack = [ReviewState()]
     newest = 1
     for action in actions:
         top = stack[-1]
@@ -131,10 +131,10 @@ def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str
                 assert current is not None
                 newest += 1
                 reviews.edit(db, current.model_copy(update={"hypothesis": f"Claim {newest}."}))
-                top = Standing(top.status, top.flagged, newest)
+                top = ReviewState(top.status, top.flagged, newest)
             case _:
-                reviews.decide(db, one.id, Action(action))
-                top = Standing(
+                reviews.decide(db, one.id, ReviewAction(action))
+                top = ReviewState(
                     {"accept": Status.ACCEPTED, "reject": Status.REJECTED}.get(action, top.status),
                     {"flag": True, "unflag": False}.get(action, top.flagged),
                     top.version,
@@ -142,7 +142,7 @@ def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str
         stack.append(top)
     found = examples.get(db, one.id)
     assert found is not None
-    assert Standing(found.status, found.flagged, found.version) == stack[-1] == derive(reviews.log(db, one.id))
+    assert ReviewState(found.status, found.flagged, found.version) == stack[-1] == derive_state(reviews.log(db, one.id))
     assert found.hypothesis == (one.hypothesis if found.version == 1 else f"Claim {found.version}.")
     while reviews.undo(db):
         pass
@@ -168,8 +168,8 @@ def test_an_edit_is_not_judged_and_its_undo_is_again(db: sqlite3.Connection) -> 
 def test_two_who_undo_at_once_undo_two_acts(project: Project, db: sqlite3.Connection) -> None:
     """One has looked for the newest act, and before it is taken back somebody else has done so."""
     one, two = put(db), put(db)
-    reviews.decide(db, one.id, Action.ACCEPT)
-    reviews.decide(db, two.id, Action.REJECT)
+    reviews.decide(db, one.id, ReviewAction.ACCEPT)
+    reviews.decide(db, two.id, ReviewAction.REJECT)
     act = reviews.newest_act(db)
     assert act is not None
     other = connect(project.database)
@@ -177,6 +177,6 @@ def test_two_who_undo_at_once_undo_two_acts(project: Project, db: sqlite3.Connec
     assert list(reviews.taking_back(db, act)) == [0, 0]
     undone = reviews.undo(db)
     assert undone is not None
-    assert (undone.review.action, undone.lines) == (Action.ACCEPT, 1)
-    assert [line.action for line in reviews.newest(db, 9)].count(Action.UNDO) == 2
+    assert (undone.review.action, undone.lines) == (ReviewAction.ACCEPT, 1)
+    assert [line.action for line in reviews.newest(db, 9)].count(ReviewAction.UNDO) == 2
     other.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.pilot import Pilot
 
 from tests.tui.conftest import until
-from tui.screens.runs.log import Log
+from tui.screens.runs.log import EventLog
 from tui.screens.runs.screen import RunsScreen
 
 
@@ -18,5 +18,5 @@ async def opened(pilot: Pilot[int]) -> RunsScreen:
     return screen
 
 
-def log_of(pilot: Pilot[int]) -> Log:
-    return pilot.app.screen.query_one("#log", Log)
+def log_of(pilot: Pilot[int]) -> EventLog:
+    return pilot.app.screen.query_one("#log", EventLog)

@@ -15,7 +15,7 @@ from textual.widgets import TextArea
 
 from core.config.project import FILE, Project
 from storage import reviews, runs
-from storage.schema import Action, Result, Run, RunState, Status
+from storage.schema import Result, ReviewAction, Run, RunState, Status
 from tests.conftest import example
 from tests.storage.test_database import EXTRA, one_more
 from tests.tui.conftest import SIZE, put, several, shown, status, told, until
@@ -119,7 +119,7 @@ async def test_home_counts_and_leads_on(app: SidequestApp) -> None:
 
 async def test_home_sees_what_another_process_decides(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        reviews.decide(db, f"01J{0:023d}", Action.ACCEPT)
+        reviews.decide(db, f"01J{0:023d}", ReviewAction.ACCEPT)
         await until(pilot, lambda: "Accepted 1" in shown(pilot), 5)
 
 

@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList, Select
 from core.config.project import FILE, Project
 from core.runs import control
 from storage import predictions, reviews, runs
-from storage.schema import Action, RunState, now
+from storage.schema import ReviewAction, RunState, now
 from tests.conftest import HOSTILE, example
 from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened, said, settled
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
@@ -251,7 +251,7 @@ def accepted(project: Project, db: sqlite3.Connection) -> SidequestApp:
     """The app on 24 accepted examples that are shared out."""
     put(db, *several(24))
     for number in range(24):
-        reviews.decide(db, f"01J{number:023d}", Action.ACCEPT)
+        reviews.decide(db, f"01J{number:023d}", ReviewAction.ACCEPT)
         split = "test" if number % 2 else "train"
         db.execute("UPDATE examples SET split = ?, family = ? WHERE number = ?", (split, f"f{number}", number + 1))
     return SidequestApp(project.folder)

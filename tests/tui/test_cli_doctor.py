@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from core.config.project import FILE, Project, create, open_project
 from core.doctor import checks, endpoints
-from core.doctor.finding import Finding, State
+from core.doctor.finding import CheckResult, CheckState
 from core.machine import Machine, Memory
 from storage.database import connect
 from tests.core.judged_runs import with_model
@@ -67,22 +67,22 @@ def test_what_is_wrong_with_the_project_is_said(tmp_path: Path, monkeypatch: pyt
 
 def test_a_damaged_database(project: Project) -> None:
     connect(project.database).close()
-    assert checks.database(project).state is State.OK
+    assert checks.database(project).state is CheckState.OK
     for end in ("-wal", "-shm"):
         Path(f"{project.database}{end}").unlink(missing_ok=True)
     with project.database.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 40_000)
     found = checks.database(project)
-    assert found.state is State.MISSING
+    assert found.state is CheckState.MISSING
     assert ".recover" in found.advice
 
 
 def test_the_extra_is_missing_only_where_it_is_needed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "missing", lambda *_: ["torch"])
-    assert next(checks.extra(needed=True)).state is State.MISSING
+    assert next(checks.extra(needed=True)).state is CheckState.MISSING
     (plain, *_) = checks.extra(needed=False)
-    assert (plain.state, plain.found) == (State.NOTE, "without torch")
+    assert (plain.state, plain.found) == (CheckState.NOTE, "without torch")
     assert "pip install" in plain.advice
     assert not checks.trains(project.task)
     path = project.folder / FILE
@@ -97,18 +97,20 @@ def test_versions_are_held_against_what_is_wanted(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importlib.metadata, "version", installed.__getitem__)
     assert checks.wanted() == [("peft", "0.20.1", "==0.21.*", False), ("trl", "1.16.3", "==1.16.*", True)]
     found = {one.name: one for one in checks.extra(needed=True)}
-    assert found["peft"].state is State.MISSING
+    assert found["peft"].state is CheckState.MISSING
     assert "trl" not in found
 
 
-@pytest.mark.parametrize(("broken", "state"), [("", State.OK), ("no kernel", State.MISSING)])
-def test_what_bitsandbytes_can_do(project: Project, monkeypatch: pytest.MonkeyPatch, broken: str, state: State) -> None:
+@pytest.mark.parametrize(("broken", "state"), [("", CheckState.OK), ("no kernel", CheckState.MISSING)])
+def test_what_bitsandbytes_can_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch, broken: str, state: CheckState
+) -> None:
     path = project.folder / FILE
     path.write_text(path.read_text() + '\n[train.sft]\nalgorithm = "sft"\nquantization = "nf4"\n')
     monkeypatch.setattr(checks, "missing", lambda *_: [])
     monkeypatch.setattr(checks, "_probe", lambda: (PROBED | {"bitsandbytes": broken}, ""))
     bf16, nf4 = checks.probed(open_project(project.folder).task)
-    assert (bf16.state, nf4.state) == (State.NOTE, state)
+    assert (bf16.state, nf4.state) == (CheckState.NOTE, state)
     assert "emulated" in bf16.found
     assert "3.0 times" in bf16.found
     monkeypatch.setattr(checks, "_probe", lambda: (None, "it cannot be loaded: OSError"))
@@ -119,7 +121,7 @@ def test_what_bitsandbytes_can_do(project: Project, monkeypatch: pytest.MonkeyPa
 def test_memory_and_disk(tmp_path: Path) -> None:
     tight = Machine(Memory(8_000_000_000, 5_000_000_000, 1_000_000_000, 500_000_000), bf16=True)
     found = checks.memory(tight)
-    assert found.state is State.NOTE
+    assert found.state is CheckState.NOTE
     assert "500 MB free of 8,000 MB, of which this control group may use 1,000 MB" in found.found
     assert checks.disk(tmp_path).found.endswith("GB free")
     assert checks.sqlite().found.startswith(sqlite3.sqlite_version)
@@ -127,12 +129,12 @@ def test_memory_and_disk(tmp_path: Path) -> None:
 
 def test_the_terminal() -> None:
     (none,) = terminal({}, "utf-8", is_terminal=False)
-    assert none.state is State.NOTE
+    assert none.state is CheckState.NOTE
     kind, letters = terminal({"TERM": "dumb"}, "latin-1", is_terminal=True)
-    assert (kind.state, letters.state) == (State.NOTE, State.NOTE)
+    assert (kind.state, letters.state) == (CheckState.NOTE, CheckState.NOTE)
     kind, letters = terminal({"TERM": "xterm", "COLORTERM": "truecolor"}, "UTF-8", is_terminal=True)
     assert "16 million colours" in kind.found
-    assert letters == Finding("letters", State.OK, "output is UTF-8")
+    assert letters == CheckResult("letters", CheckState.OK, "output is UTF-8")
 
 
 async def test_endpoints_are_asked_only_when_wanted(project: Project) -> None:
@@ -140,9 +142,9 @@ async def test_endpoints_are_asked_only_when_wanted(project: Project) -> None:
         near = with_model(project, server.url)
         (found,) = await endpoints.reachable(near.task)
         assert found.name == "endpoint big"
-        assert found.state is not State.MISSING
+        assert found.state is not CheckState.MISSING
     (gone,) = await endpoints.reachable(near.task)
-    assert gone.state is State.MISSING
+    assert gone.state is CheckState.MISSING
     assert "is not reachable" in gone.found
 
 

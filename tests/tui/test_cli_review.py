@@ -6,7 +6,7 @@ import sqlite3
 
 from core.config.project import Project
 from storage import reviews
-from storage.schema import Action, Result
+from storage.schema import Result, ReviewAction
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import put, several
 from tests.tui.test_cli import data, run
@@ -21,7 +21,7 @@ def test_a_label_accepts_where_it_agrees_and_is_kept_where_not(project: Project,
     other = data("review", "label", second, "REFINED", "--note", "half true", "--as", "ben", cwd=project.folder)
     assert (other["agrees"], other["example"]["status"]) == (False, "pending")
     said = [(one.reviewer, one.action, one.value, one.note) for one in reviews.newest(db, 2)]
-    assert said == [("ben", Action.LABEL, "REFINED", "half true"), ("ann", Action.ACCEPT, "VALIDATED", "")]
+    assert said == [("ben", ReviewAction.LABEL, "REFINED", "half true"), ("ann", ReviewAction.ACCEPT, "VALIDATED", "")]
     plain = run("review", "label", second, "REJECTED", cwd=project.folder)
     assert "you decided REJECTED, as the label says" in plain.stdout
     wrong = run("review", "label", second, "SPORTS", cwd=project.folder)
@@ -50,7 +50,7 @@ def test_what_the_judge_rejected_can_be_accepted_by_its_attempt(project: Project
     [one] = data("review", "queue", "refused", cwd=project.folder)
     assert one["id"] == made.id
     assert data("review", "accept", made.id, cwd=project.folder)["example"]["status"] == "accepted"
-    assert [line.action for line in reviews.newest(db, 5)] == [Action.ACCEPT, Action.OVERRULE]
+    assert [line.action for line in reviews.newest(db, 5)] == [ReviewAction.ACCEPT, ReviewAction.OVERRULE]
     undone = data("review", "undo", cwd=project.folder)
     assert undone["example"]["status"] == "rejected"
     assert len(data("review", "queue", "refused", cwd=project.folder)) == 1
@@ -62,7 +62,7 @@ def test_agreement_is_printed_with_intervals(project: Project, db: sqlite3.Conne
     put(db, *several(6), example(id="01Z" + "0" * 23, hypothesis="x"))
     for number in range(6):
         value = ("VALIDATED", "REJECTED", "REFINED")[number % 3] if number else "REJECTED"
-        reviews.decide(db, f"01J{number:023d}", Action.LABEL, value=value, version=1, reviewer=HOSTILE[4])
+        reviews.decide(db, f"01J{number:023d}", ReviewAction.LABEL, value=value, version=1, reviewer=HOSTILE[4])
     [pair] = data("review", "agreement", cwd=project.folder)["pairs"]
     assert (pair["agreed"], pair["examples"], pair["whom"]) == (5, 6, "the label")
     assert 0 < pair["kappa"]["value"] < 1

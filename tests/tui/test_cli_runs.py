@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from core.config.project import Project
 from core.runs import tail
-from core.runs.control import Seen, look
+from core.runs.control import RunStatus, run_status
 from storage import runs
 from storage.schema import Run, RunState, now
 from tui.cli import main
@@ -92,7 +92,7 @@ def test_what_comes_in_a_burst_before_the_end_is_followed_too(
     runs.log(db, run.id, "Begun")
     looks = 0
 
-    def look_late(found: Run) -> Seen:
+    def look_late(found: Run) -> RunStatus:
         """The second look comes after the run has told much, and ended."""
         nonlocal looks
         looks += 1
@@ -101,9 +101,9 @@ def test_what_comes_in_a_burst_before_the_end_is_followed_too(
                 runs.log(db, run.id, f"slot {number} Done" if number % 2 else "in between")
             runs.move(db, run.id, {RunState.RUNNING}, RunState.FINISHED, said="finished and DONE")
             found = runs.get(db, run.id) or found
-        return look(found)
+        return run_status(found)
 
-    monkeypatch.setattr(tail, "look", look_late)
+    monkeypatch.setattr(tail, "run_status", look_late)
     monkeypatch.setattr(tail, "FOLLOW_S", 0.0)
     done = call(project, "runs", "log", run.id, "--follow", "--search", "dONE")
     lines = done.stdout.splitlines()

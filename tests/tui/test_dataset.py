@@ -11,7 +11,7 @@ from textual.widgets import Input
 from core.config.project import Project
 from storage import examples, listing, reviews
 from storage.examples import Filter
-from storage.schema import Action
+from storage.schema import ReviewAction
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
 from tests.tui.dataset_pilot import count, front, narrowed, opened, over
@@ -120,7 +120,7 @@ async def test_one_example_whole(app: SidequestApp, db: sqlite3.Connection) -> N
     one = examples.get(db, f"01J{11:023d}")
     assert one is not None
     reviews.edit(db, one.model_copy(update={"hypothesis": "Claim number 11 about unpaid conversion."}))
-    reviews.decide(db, one.id, Action.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
+    reviews.decide(db, one.id, ReviewAction.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
     async with app.run_test(size=(100, 80)) as pilot:
         await opened(pilot)
         await narrowed(pilot, "unpaid")
@@ -182,7 +182,7 @@ async def test_what_others_change_appears_and_the_cursor_stays(app: SidequestApp
         await pilot.pause()
         assert "Brand new 2" in shown(pilot)
         await narrowed(pilot, "status:pending")
-        reviews.decide(db, f"01J{11:023d}", Action.ACCEPT)
+        reviews.decide(db, f"01J{11:023d}", ReviewAction.ACCEPT)
         await until(pilot, lambda: "of 14" in shown(pilot))
 
 
@@ -215,7 +215,7 @@ async def test_hostile_and_very_long_text_only_shows(
     for text in HOSTILE:
         one = example(hypothesis=f"quorvane {text}", reasoning=text, model=text, source=text, family=text)
         put(db, one)
-        reviews.decide(db, one.id, Action.REJECT, reason=text, note=text, reviewer="ann")
+        reviews.decide(db, one.id, ReviewAction.REJECT, reason=text, note=text, reviewer="ann")
     put(db, example(hypothesis="long " * 200_000 + "quorvane", reasoning="x" * 500_000))
     async with SidequestApp(project.folder).run_test(size=size) as pilot:
         await opened(pilot)

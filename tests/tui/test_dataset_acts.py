@@ -12,7 +12,7 @@ from core.config.project import Project
 from storage import bulk, database, listing, reviews, splits
 from storage.database import connect, transaction
 from storage.reviews import ReviewError
-from storage.schema import Action, Status
+from storage.schema import ReviewAction, Status
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tests.tui.dataset_pilot import count, front, narrowed, opened, over
@@ -88,7 +88,7 @@ async def test_what_was_done_elsewhere_is_undone_only_after_a_question(
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.press("a")
-        reviews.decide(db, f"01J{3:023d}", Action.REJECT, reason="ambiguous")
+        reviews.decide(db, f"01J{3:023d}", ReviewAction.REJECT, reason="ambiguous")
         await pilot.press("u")
         await until(pilot, lambda: "one decision" in shown(pilot))
         assert "rejected · ambiguous · “Claim number 3" in shown(pilot)
@@ -109,7 +109,7 @@ async def test_accepting_what_qa_rejected_is_logged_as_overruling(project: Proje
         assert "No example yet" in shown(pilot)
         await narrowed(pilot, "refused")
         await pilot.press("a")
-        assert [line.action for line in reviews.log(db, one.id)] == [Action.OVERRULE, Action.ACCEPT]
+        assert [line.action for line in reviews.log(db, one.id)] == [ReviewAction.OVERRULE, ReviewAction.ACCEPT]
         await narrowed(pilot, "")
         await until(pilot, lambda: "rows 1–1 of 1" in shown(pilot))
         await pilot.press("u")
@@ -185,7 +185,7 @@ async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.
         await over(pilot)
         await pilot.press("p", "3")
         await until(pilot, lambda: "there already" in told(pilot))
-        list(bulk.act(db, listing.every(db), Action.ACCEPT))
+        list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
         await over(pilot)
         await pilot.press("p", "5")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))

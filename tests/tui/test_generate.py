@@ -11,7 +11,7 @@ import psutil
 from textual.widgets import DataTable, Input, Select
 
 from core.config.project import FILE, Project
-from core.config.task import Model
+from core.config.task import EndpointSettings
 from core.generation.start import GenerateParams, prepare
 from core.runs import control
 from storage import examples, runs, shelves
@@ -53,7 +53,7 @@ async def test_a_run_is_started_watched_paused_stopped_and_resumed(project: Proj
         await pilot.press("q")
     # The app has gone; the run has not.
     deadline = time.monotonic() + 30
-    while not control.look(found := runs.get(db, run.id) or run).state.ended:
+    while not control.run_status(found := runs.get(db, run.id) or run).state.ended:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
     assert found.state is RunState.FINISHED
@@ -121,7 +121,7 @@ async def test_enter_goes_through_the_form_and_asks_before_it_starts(project: Pr
 
 
 async def test_a_cost_is_that_of_the_last_run_of_the_kind(project: Project, db: sqlite3.Connection) -> None:
-    task = project.task.model_copy(update={"models": {"writer": Model(base_url="http://x/v1", model="m")}})
+    task = project.task.model_copy(update={"models": {"writer": EndpointSettings(base_url="http://x/v1", model="m")}})
     asked = GenerateParams(source="writer", judge="solver", n=4)
     assert "not known beforehand" in announced(prepare(task, db, asked))
     figures = {"cost_per_accepted": 0.25}

@@ -10,7 +10,7 @@ from textual.widgets import Input, OptionList, Static
 
 from core.config.project import FILE, Project
 from storage import attempts, examples, listing, reviews, runs, shelves
-from storage.schema import Action, Attempt, Candidate, Flaw, Outcome, Result, Run, RunState, Status, Verdict
+from storage.schema import Attempt, Candidate, Flaw, Outcome, Result, ReviewAction, Run, RunState, Status, Verdict
 from storage.shelves import Shelf
 from tests.conftest import HOSTILE, candidate
 from tests.tui.conftest import RAW, SIZE, shown, told, until
@@ -191,7 +191,7 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         assert one.status is Status.REJECTED
         assert not listing.every(db)
         await until(pilot, lambda: "brought in" not in shown(pilot).split("\n", 2)[2].partition("undone")[0])
-        reviews.decide(db, one.id, Action.FLAG, reviewer="ann")
+        reviews.decide(db, one.id, ReviewAction.FLAG, reviewer="ann")
         await pilot.press("u")
         await until(pilot, lambda: "Take back what you did before, or on another screen?" in shown(pilot))
 

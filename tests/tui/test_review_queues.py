@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from core.config.project import Project
 from storage import attempts, examples, reviews, runs
-from storage.schema import Action, Attempt, Outcome, Result, Run, Status, Verdict
+from storage.schema import Attempt, Outcome, Result, ReviewAction, Run, Status, Verdict
 from tests.conftest import candidate, example
 from tests.tui.conftest import SIZE, put, shown, told, until
 from tests.tui.test_review_blind import begin, lines
@@ -182,7 +182,7 @@ async def test_agreement_is_computed_beside_the_app(app: SidequestApp, db: sqlit
                     f"01J{number:023d}",
                     "REFINED" if number == 1 else ("VALIDATED", "REJECTED", "REFINED")[number % 3],
                 )
-                reviews.decide(db, key, Action.LABEL, value=value, version=1, reviewer="[/ann")
+                reviews.decide(db, key, ReviewAction.LABEL, value=value, version=1, reviewer="[/ann")
             await pilot.press("g")
             await until(pilot, lambda: "Cohen's kappa" in shown(pilot))
             assert "[/ann with the label" in shown(pilot)
@@ -221,7 +221,7 @@ async def test_the_agreement_ends_in_words_and_says_how_to_close_it(
     for number in range(40):
         value = ("VALIDATED", "REFINED")[number % 2]
         for who in ("ann", "ben", ""):
-            reviews.decide(db, f"01K{number:023d}", Action.LABEL, value=value, version=1, reviewer=who)
+            reviews.decide(db, f"01K{number:023d}", ReviewAction.LABEL, value=value, version=1, reviewer=who)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "g")
         await until(pilot, lambda: "agree on 40/40" in shown(pilot))

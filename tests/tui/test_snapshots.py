@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 
 from core.config.project import Project
 from storage import reviews, runs
-from storage.schema import Action, RunState
+from storage.schema import ReviewAction, RunState
 from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened
 from tests.tui.conftest import put, several
 from tests.tui.training_pilot import trained
@@ -23,7 +23,7 @@ from tui.screens import project_screen
 def pictured(project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> SidequestApp:
     """The app with fixed examples and a clock that stands still."""
     put(db, *several(24))
-    for number, action in enumerate([Action.ACCEPT, Action.REJECT, Action.ACCEPT, Action.FLAG]):
+    for number, action in enumerate([ReviewAction.ACCEPT, ReviewAction.REJECT, ReviewAction.ACCEPT, ReviewAction.FLAG]):
         reviews.decide(db, f"01J{number:023d}", action)
 
     monkeypatch.setattr(project_screen, "clock", lambda: "14:02")

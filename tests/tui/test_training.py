@@ -16,7 +16,7 @@ import pytest
 from core.config.project import FILE, Project
 from core.config.recipe import Algorithm
 from core.runs.control import RunError
-from core.training.estimate.recipe_estimate import Estimate
+from core.training.estimate.recipe_estimate import RecipeEstimate
 from storage import runs, training
 from storage.schema import RunState
 from tests.core.judged_runs import fill
@@ -52,7 +52,7 @@ def student(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     path = Path(project.folder / FILE)
     path.write_text(path.read_text() + RECIPES)
     monkeypatch.setattr("core.training.estimate.recipe_estimate.locate", lambda *_: Path("there"))
-    monkeypatch.setattr("core.training.estimate.recipe_estimate.shape_of", lambda _: SHAPE)
+    monkeypatch.setattr("core.training.estimate.recipe_estimate.model_size", lambda _: SHAPE)
 
 
 async def test_without_a_run_it_says_what_to_do(app: SidequestApp) -> None:
@@ -316,7 +316,7 @@ async def test_an_estimate_is_made_given_up_and_shown(
     fill(db, 12, split="train")
     ended: list[str] = []
 
-    async def estimate(project: Project, name: str, *, heard: Callable[[str], None]) -> Estimate:
+    async def estimate(project: Project, name: str, *, heard: Callable[[str], None]) -> RecipeEstimate:
         heard(f"{name}: step 1 took 2.0 s")
         try:
             await asyncio.sleep(0 if ended else 60)
@@ -325,9 +325,11 @@ async def test_an_estimate_is_made_given_up_and_shown(
         if len(ended) > 2:
             raise RunError("three steps were tried, and failed: [/] no room")
         parts = {"weights": 538.0, "logits": 900.0}
-        return Estimate(name, False, parts, 1500.0, 1600.0, 1200.0, "cpu", 720.0, "steps of 2.0 s", ["batch = 4"], [])
+        return RecipeEstimate(
+            name, False, parts, 1500.0, 1600.0, 1200.0, "cpu", 720.0, "steps of 2.0 s", ["batch = 4"], []
+        )
 
-    monkeypatch.setattr("core.training.estimate.recipe_estimate.estimate", estimate)
+    monkeypatch.setattr("core.training.estimate.recipe_estimate.estimate_recipe", estimate)
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.press("g")

@@ -8,11 +8,11 @@ import pytest
 
 from core.config.project import Project
 from core.overview import overview
-from core.qa.verdicts import became
+from core.qa.verdicts import example_of_attempt
 from storage import bulk, examples, listing, reviews, splits
 from storage.database import transaction
 from storage.examples import Filter
-from storage.schema import Action, Result, Status
+from storage.schema import Result, ReviewAction, Status
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import SIZE, put, several, shown, told, until
 from tests.tui.test_review_blind import begin
@@ -46,7 +46,7 @@ async def test_what_was_decided_here_is_undone_at_once_and_in_words(app: Sideque
 
 
 async def test_an_act_of_many_is_undone_only_if_it_is_meant(app: SidequestApp, db: sqlite3.Connection) -> None:
-    list(bulk.act(db, listing.every(db), Action.ACCEPT))
+    list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
         assert "Take all 12 back?" in shown(pilot)
@@ -65,7 +65,7 @@ async def test_an_act_of_many_is_undone_only_if_it_is_meant(app: SidequestApp, d
 async def test_a_large_act_is_undone_in_pieces_that_escape_stops(
     app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(bulk.act(db, listing.every(db), Action.ACCEPT))
+    list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
     monkeypatch.setattr("storage.database.PIECE", 2)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
@@ -93,20 +93,20 @@ async def test_what_cannot_be_undone_says_why(app: SidequestApp, db: sqlite3.Con
 
 
 async def test_who_is_slower_undoes_nothing_twice(app: SidequestApp, db: sqlite3.Connection) -> None:
-    reviews.decide(db, f"01J{3:023d}", Action.ACCEPT)
+    reviews.decide(db, f"01J{3:023d}", ReviewAction.ACCEPT)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
         assert ASKED in shown(pilot)
         reviews.undo(db)
         await pilot.press("y")
         await until(pilot, lambda: "somebody else has undone it already" in told(pilot))
-    assert [one.action for one in reviews.newest(db, 9)] == [Action.UNDO, Action.ACCEPT]
+    assert [one.action for one in reviews.newest(db, 9)] == [ReviewAction.UNDO, ReviewAction.ACCEPT]
 
 
 async def test_hostile_text_is_asked_about_as_text(project: Project, db: sqlite3.Connection) -> None:
     text = " ".join(HOSTILE)
     put(db, one := example(hypothesis=text))
-    reviews.decide(db, one.id, Action.REJECT, reason=text, note=text)
+    reviews.decide(db, one.id, ReviewAction.REJECT, reason=text, note=text)
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
@@ -134,7 +134,7 @@ async def test_an_overrule_that_is_taken_back_counts_for_nothing(project: Projec
         await pilot.press("x", "1")  # as QA said
         await pilot.pause()
         assert overview(project, db).passed == 0
-    verdicts = [became(one, None).model_copy(update={"refused": True}) for one in (made, other)]
+    verdicts = [example_of_attempt(one, None).model_copy(update={"refused": True}) for one in (made, other)]
     reviews.overrule(db, verdicts[0])
     assert overview(project, db).passed == 1
 

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from core.curriculum.plan import Quota
-from core.runs.control import Seen
+from core.runs.control import RunStatus
 from core.runs.describe import duration
 from storage.schema import Run, RunState
 from tests.conftest import HOSTILE, example
@@ -19,7 +19,7 @@ from tests.tui.conftest import RAW
 from tui.screens.home.screen import running
 from tui.text import flow
 from tui.widgets.bars import bar, quotas, relevance
-from tui.widgets.context_panel import origin, standing
+from tui.widgets.context_panel import origin_panel, progress_panel
 from tui.widgets.example import place
 from tui.widgets.top import top
 
@@ -100,9 +100,9 @@ def test_flow_breaks_between_parts_only(parts: list[str], width: int) -> None:
     assert "  ".join(lines) == "  ".join(parts)
 
 
-def seen(progress: dict[str, Any], state: RunState = RunState.RUNNING, age_s: float | None = 1.0) -> Seen:
+def seen(progress: dict[str, Any], state: RunState = RunState.RUNNING, age_s: float | None = 1.0) -> RunStatus:
     run = Run(id="01J00000000000000000ABCDEF", kind="generate", state=state, progress=progress)
-    return Seen(run, state, age_s)
+    return RunStatus(run, state, age_s)
 
 
 def test_a_run_says_how_far_it_is_what_it_costs_and_when_it_ends() -> None:
@@ -135,12 +135,12 @@ def test_place_fits_and_is_clean(text: str) -> None:
 
 
 def test_origin_leaves_out_what_is_not_known() -> None:
-    names = [name for name, _ in origin(example(model="", seed=None))]
+    names = [name for name, _ in origin_panel(example(model="", seed=None))]
     assert names == ["id", "family", "source", "version", "made"]
-    assert "seed" in [name for name, _ in origin(example(seed=0))]
+    assert "seed" in [name for name, _ in origin_panel(example(seed=0))]
 
 
 def test_nothing_in_front_still_shows_the_quotas() -> None:
-    text = standing({"VALIDATED": Quota(150, 200, 175, 98)}, None, []).plain
+    text = progress_panel({"VALIDATED": Quota(150, 200, 175, 98)}, None, []).plain
     assert "98 of 150–200" in text
     assert "THIS EXAMPLE" not in text

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from core.benchmark.start import KIND, BenchParams, benchmark, retry, start, title
+from core.benchmark.start import KIND, BenchParams, benchmark, retry, start_benchmark, title
 from core.config.case import Mode
 from core.exchange.files import FileError
 from core.models import resolve
-from core.runs.control import look
+from core.runs.control import run_status
 from core.runs.describe import duration
 from storage import runs as stored
 from storage.schema import Run, RunState
@@ -68,7 +68,7 @@ def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
         update["budget"] = project.task.limits.budget
     update |= {"model": model, "mode": asked["mode"] or resolve.default_mode(project, connection, model)}
     try:
-        run = start(project, connection, BenchParams.model_validate(update))
+        run = start_benchmark(project, connection, BenchParams.model_validate(update))
     except FileError as error:
         raise RefusedError(str(error)) from None
     if detach:
@@ -109,7 +109,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
             (
                 run.id[-6:],
                 title(BenchParams.model_validate(run.params)),
-                look(run).state.value,
+                run_status(run).state.value,
                 f"{run.progress.get('done', '?')}/{run.progress.get('total', '?')}",
                 f"{run.progress.get('right', '?')}/{run.progress.get('n', '?')}",
                 _accuracy(run),
@@ -145,12 +145,12 @@ def retry_(context: Context, run: str, as_json: bool) -> None:
 def compare_(context: Context, first: str, second: str, as_json: bool) -> None:
     """How far run SECOND is ahead of run FIRST on the examples that both were asked, in pairs."""
     from core.benchmark.paired import NotSharedError
-    from core.benchmark.summary import compared
+    from core.benchmark.summary import compare_runs
 
     project, connection = context.open()
     one, two = benchmark(connection, first), benchmark(connection, second)
     try:
-        found = compared(project, connection, one, two)
+        found = compare_runs(project, connection, one, two)
     except NotSharedError as error:
         raise RefusedError(str(error)) from None
     if as_json:
@@ -173,16 +173,16 @@ def gate(
 ) -> None:
     """Decide: good enough, worth training, no headroom, or not settled yet. Exit status 1: not settled."""
     from core.benchmark.paired import NotSharedError
-    from core.benchmark.sequential_gate import Verdict
-    from core.benchmark.summary import decided, newest
+    from core.benchmark.sequential_gate import GateVerdict
+    from core.benchmark.summary import decide_gate, newest_benchmark
     from core.runs.control import RunError
 
     project, connection = context.open()
-    known = resolve.known(project, connection)
+    known = resolve.known_models(project, connection)
 
     def found(name: str) -> Run:
-        name = resolve.named(project, connection, name)
-        return newest(connection, name) if name in known else benchmark(connection, name)
+        name = resolve.resolve_name(project, connection, name)
+        return newest_benchmark(connection, name) if name in known else benchmark(connection, name)
 
     mine = found(student or project.task.roles.student)
     try:
@@ -192,7 +192,7 @@ def gate(
             raise
         theirs = None
     try:
-        answer = decided(project, connection, mine, theirs, target=target, level=level, margin=margin)
+        answer = decide_gate(project, connection, mine, theirs, target=target, level=level, margin=margin)
     except NotSharedError as error:
         raise RefusedError(str(error)) from None
     if as_json:
@@ -202,12 +202,12 @@ def gate(
         show(f"{answer.verdict.value.upper()}\n")
         for reason in answer.reasons:
             show(f"  {reason}")
-    raise SystemExit(1 if answer.verdict is Verdict.OPEN else 0)
+    raise SystemExit(1 if answer.verdict is GateVerdict.OPEN else 0)
 
 
 def _closing(context: Context, run: Run, as_json: bool) -> None:
     _figures(context, run, as_json)
-    state = look(run).state
+    state = run_status(run).state
     if not as_json:
         if run.reason:
             say(run.reason)
@@ -217,12 +217,12 @@ def _closing(context: Context, run: Run, as_json: bool) -> None:
 
 
 def _figures(context: Context, run: Run, as_json: bool) -> None:
-    from core.benchmark.summary import document, outcome
+    from core.benchmark.summary import as_document, summarize
 
     project, connection = context.open()
-    found = outcome(project, connection, run)
+    found = summarize(project, connection, run)
     if as_json:
-        print_json(document(found))
+        print_json(as_document(found))
     else:
         show_outcome(found)
 
@@ -235,7 +235,12 @@ def _told(figures: Mapping[str, Any]) -> str:
 
 
 def _document(run: Run) -> dict[str, Any]:
-    return {"run": run.id, "state": look(run).state.value, "reason": run.reason, "params": run.params} | run.progress
+    return {
+        "run": run.id,
+        "state": run_status(run).state.value,
+        "reason": run.reason,
+        "params": run.params,
+    } | run.progress
 
 
 def _accuracy(run: Run) -> str:
@@ -243,5 +248,5 @@ def _accuracy(run: Run) -> str:
     if figures.get("accuracy") is None:
         return "unknown"
     eta = figures.get("eta_s")
-    left = f", {duration(eta)} left" if eta and not look(run).state.ended else ""
+    left = f", {duration(eta)} left" if eta and not run_status(run).state.ended else ""
     return f"{figures['accuracy']:.1%} ({100 * figures['low']:.1f}–{100 * figures['high']:.1f}){left}"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.benchmark.calibration import Reliability
-from core.benchmark.metrics import NO_ANSWER, Figures, Rate, Slice
+from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Rate, Slice
 from core.benchmark.paired import Comparison, Gap
 from core.benchmark.start import BenchParams, title
-from core.benchmark.summary import Outcome
+from core.benchmark.summary import BenchmarkSummary
 from storage.schema import Run
 from tui.commands.output import say, show, table
 
@@ -18,7 +18,7 @@ def rate(found: Rate | Slice) -> str:
     return f"{found.right}/{found.n}, {_percent(found.rate)} % ({_percent(found.low)}–{_percent(found.high)})"
 
 
-def show_outcome(found: Outcome) -> None:
+def show_outcome(found: BenchmarkSummary) -> None:
     """Print what one run says."""
     numbers = found.figures
     show(f"{title(found.params)} · run {found.run.id[-6:]} · {found.state.value}")
@@ -65,7 +65,7 @@ def show_comparison(first: Run, second: Run, found: Comparison) -> None:
     )
 
 
-def _confusion(numbers: Figures) -> None:
+def _confusion(numbers: BenchmarkFigures) -> None:
     columns = list(dict.fromkeys(decision for row in numbers.confusion.values() for decision in row))
     show("")
     table(
@@ -85,7 +85,7 @@ def _sure(found: Reliability) -> str:
     return f"confidence of {found.n}: Brier {found.brier:.3f}{ece}{same}"
 
 
-def _time(numbers: Figures) -> str:
+def _time(numbers: BenchmarkFigures) -> str:
     if numbers.latency.p50 is None:
         return "unknown"
     per_thousand = numbers.seconds.per_thousand

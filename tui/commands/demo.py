@@ -10,10 +10,10 @@ import click
 
 from core.config.project import FILE, Project, create, open_project
 from core.curriculum.plan import current
-from core.generation.start import GenerateParams, start
-from core.qa.matrix import matrix
+from core.generation.start import GenerateParams, start_generation
+from core.qa.matrix import rejection_matrix
 from core.qa.scorecard import scorecard
-from core.runs.control import look
+from core.runs.control import run_status
 from storage import attempts
 from storage.database import connect
 from storage.schema import RunState
@@ -49,9 +49,9 @@ def demo(folder: Path) -> None:
     connection = connect(project.database)
     if current(project.task, connection).missing:
         params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": None})
-        run = wait(connection, start(project, connection, params), told, quiet=False)
-        if look(run).state is not RunState.FINISHED:
-            say(f"sidequest: the run is {look(run).state}: {run.reason}")
+        run = wait(connection, start_generation(project, connection, params), told, quiet=False)
+        if run_status(run).state is not RunState.FINISHED:
+            say(f"sidequest: the run is {run_status(run).state}: {run.reason}")
             raise SystemExit(1)
     raise SystemExit(0 if _summarize(project, connection) else 1)
 
@@ -76,7 +76,7 @@ def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
         ["flaw", "planted", "caught", "95 %"],
         [(score.flaw, score.planted, score.caught, f"{score.low:.0%}-{score.high:.0%}") for score in card.by_flaw],
     )
-    for one in matrix(attempts.reason_counts(connection)).flagged:
+    for one in rejection_matrix(attempts.reason_counts(connection)).flagged:
         show(f"\n! {one.sentence}")
     show("\nnext: the same in a terminal opens the app on it; key 3 reviews")
     return not found.missing and all(quota.min <= quota.have <= quota.max for quota in found.quotas.values())

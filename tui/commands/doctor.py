@@ -11,12 +11,12 @@ from collections.abc import Mapping
 import click
 
 from core.config.project import ProjectError
-from core.doctor.checks import look
-from core.doctor.finding import Finding, State, finding
+from core.doctor.checks import run_checks
+from core.doctor.finding import CheckResult, CheckState, check_result
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show
 
-_MARKS = {State.OK: "ok", State.NOTE: "note", State.MISSING: "MISSING"}
+_MARKS = {CheckState.OK: "ok", CheckState.NOTE: "note", CheckState.MISSING: "MISSING"}
 # What the app is made for.
 _WIDTH, _HEIGHT = 80, 24
 
@@ -30,10 +30,10 @@ def doctor(context: Context, endpoints: bool, as_json: bool) -> None:
     """What this machine can do, and what is missing for the project; with what to install or do."""
     if not as_json:
         say("looking; torch takes a few seconds to load")
-    found = [*look(context.folder), *terminal(os.environ, sys.stdout.encoding, sys.stdout.isatty())]
+    found = [*run_checks(context.folder), *terminal(os.environ, sys.stdout.encoding, sys.stdout.isatty())]
     if endpoints:
         found += _endpoints(context)
-    well = all(one.state is not State.MISSING for one in found)
+    well = all(one.state is not CheckState.MISSING for one in found)
     if as_json:
         print_json({"ok": well, "findings": found})
     else:
@@ -41,29 +41,29 @@ def doctor(context: Context, endpoints: bool, as_json: bool) -> None:
             show(f"{_MARKS[one.state]:8}{one.name:14}{one.found}")
             if one.advice:
                 show(f"{'':22}→ {one.advice}")
-        missing = sum(one.state is State.MISSING for one in found)
+        missing = sum(one.state is CheckState.MISSING for one in found)
         show("\nAll that the project needs is there." if well else f"\n{missing} of {len(found)} are missing.")
     raise SystemExit(0 if well else 1)
 
 
-def terminal(environment: Mapping[str, str], encoding: str | None, is_terminal: bool) -> list[Finding]:
+def terminal(environment: Mapping[str, str], encoding: str | None, is_terminal: bool) -> list[CheckResult]:
     """Colours, size and letters of the terminal; without one there is nothing to find fault with."""
     if not is_terminal:
-        return [Finding("terminal", State.NOTE, "standard output is none: verbs work, the app does not open")]
+        return [CheckResult("terminal", CheckState.NOTE, "standard output is none: verbs work, the app does not open")]
     size = shutil.get_terminal_size()
     kind = environment.get("TERM", "")
     full = environment.get("COLORTERM", "") in {"truecolor", "24bit"} or "direct" in kind
     colours = "16 million colours" if full else "256 colours" if "256" in kind else "few colours"
     unicode = (encoding or "").lower().replace("-", "") == "utf8"
     return [
-        finding(
+        check_result(
             "terminal",
             kind not in {"", "dumb"} and size.columns >= _WIDTH and size.lines >= _HEIGHT,
             f"{kind or 'unknown'}, {size.columns}x{size.lines}, {colours}",
             f"the app wants {_WIDTH}x{_HEIGHT} and a TERM that knows colours, such as xterm-256color",
             needed=False,
         ),
-        finding(
+        check_result(
             "letters",
             unicode,
             f"output is {encoding or 'unknown'}",
@@ -73,7 +73,7 @@ def terminal(environment: Mapping[str, str], encoding: str | None, is_terminal: 
     ]
 
 
-def _endpoints(context: Context) -> list[Finding]:
+def _endpoints(context: Context) -> list[CheckResult]:
     from core.doctor.endpoints import reachable
 
     try:

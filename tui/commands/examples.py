@@ -14,13 +14,13 @@ import click
 from core.config.project import Project
 from core.curriculum.plan import current
 from core.dataset.coverage import NOT_REJECTED, Coverage, cover
-from core.dataset.example_detail import whole
+from core.dataset.example_detail import example_detail
 from core.dataset.query import read_query
 from storage import attempts, bulk, listing
 from storage import examples as stored
 from storage.examples import Filter
-from storage.listing import Order
-from storage.schema import Action, Example, Status
+from storage.listing import SortOrder
+from storage.schema import Example, ReviewAction, Status
 from storage.search import LANGUAGE, QueryError, spans
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
@@ -76,7 +76,7 @@ _FILTERS = (
     click.option("--family", default=""),
     click.option("--run", default=""),
     click.option("--flagged/--not-flagged", default=None),
-    click.option("--sort", type=click.Choice([order.value for order in Order]), default=Order.OLDEST.value),
+    click.option("--sort", type=click.Choice([order.value for order in SortOrder]), default=SortOrder.OLDEST.value),
     click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True),
     click.option("--after", default="", help="Start after the example with this id, in the same order."),
     json_option,
@@ -123,7 +123,7 @@ def _list(
     project, connection = context.open()
     given = {name: value for name, value in fields.items() if value not in ((), "", None)}
     where = dataclasses.replace(asked(project, connection, query), **given)
-    numbers = listing.every(connection, where, Order(sort))
+    numbers = listing.every(connection, where, SortOrder(sort))
     start = 0
     if after:
         number = listing.number_of(connection, which(connection, after).id)
@@ -176,7 +176,7 @@ def show_(context: Context, example: str, find: str, as_json: bool) -> None:
     """Show one example whole, with its reviews, versions, family and lineage."""
     _, connection = context.open()
     found = which(connection, example)
-    everything = whole(connection, found.id)
+    everything = example_detail(connection, found.id)
     log = everything.case.log if everything else []
     if as_json:
         lineage = attempts.chain(connection, found.attempt) if found.attempt else []
@@ -288,7 +288,7 @@ def _acting(command: Any) -> Any:
 @_acting
 def accept(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool) -> None:
     """Accept all examples that match QUERY, as one act: one `review undo` takes it back."""
-    _act(context, query, Action.ACCEPT, yes, as_json, note=note)
+    _act(context, query, ReviewAction.ACCEPT, yes, as_json, note=note)
 
 
 @examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
@@ -299,7 +299,7 @@ def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_js
     known = context.project().task.review.reasons
     if reason and reason not in known:
         raise RefusedError(f"no reason {reason!r}: the project has {', '.join(known)}")
-    _act(context, query, Action.REJECT, yes, as_json, note=note, reason=reason)
+    _act(context, query, ReviewAction.REJECT, yes, as_json, note=note, reason=reason)
 
 
 @examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
@@ -307,10 +307,10 @@ def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_js
 @_acting
 def flag(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, off: bool) -> None:
     """Flag all examples that match QUERY, as one act."""
-    _act(context, query, Action.UNFLAG if off else Action.FLAG, yes, as_json, note=note)
+    _act(context, query, ReviewAction.UNFLAG if off else ReviewAction.FLAG, yes, as_json, note=note)
 
 
-def _act(context: Context, query: Sequence[str], action: Action, yes: bool, as_json: bool, **said: str) -> None:
+def _act(context: Context, query: Sequence[str], action: ReviewAction, yes: bool, as_json: bool, **said: str) -> None:
     project, connection = context.open()
     numbers = listing.every(connection, asked(project, connection, query))
     if not yes:

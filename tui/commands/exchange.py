@@ -9,7 +9,7 @@ import click
 
 from core.config.case import Mode
 from core.exchange.atomic_write import PlaceError, UnwrittenError
-from core.exchange.export import Exported, ExportError, Wanted
+from core.exchange.export import ExportError, ExportRequest, ExportResult
 from core.exchange.export import export as write
 from core.exchange.files import FileError
 from core.exchange.formats import Format
@@ -101,7 +101,7 @@ def export(
     """Write the accepted examples that match QUERY to a file or folder; others, if QUERY names a status."""
     refuse_options(query)
     project, connection = context.open()
-    wanted = Wanted(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
+    wanted = ExportRequest(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
     try:
         found = write(project, connection, wanted, watch=_told("examples written"))
     except (ExportError, QueryError, PlaceError, PromptError) as error:
@@ -115,7 +115,7 @@ def export(
         _show(found)
 
 
-def _show(found: Exported) -> None:
+def _show(found: ExportResult) -> None:
     shares = ", ".join(f"{name} {number:,}" for name, number in found.splits.items())
     show(f"{found.examples:,} examples in {found.output} ({shares})")
     for note in found.notes:

@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from core.generation.start import GenerateParams, start
-from core.runs.control import look
+from core.generation.start import GenerateParams, start_generation
+from core.runs.control import run_status
 from storage.schema import Run, RunState
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say
@@ -56,7 +56,7 @@ def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json:
     given = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
     update = {name: value for name, value in given.items() if value is not None and value != []}
     params = GenerateParams.model_validate(GenerateParams.of(project.task).model_dump() | update | {"n": n})
-    run = start(project, connection, params)
+    run = start_generation(project, connection, params)
     if detach:
         if as_json:
             print_json({"run": run.id, "state": run.state})
@@ -64,7 +64,7 @@ def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json:
             say(f"run {run.id} goes on by itself: `sidequest runs show {run.id[-6:]}`")
         return
     ended = wait(connection, run, told, quiet=as_json)
-    state = look(ended).state
+    state = run_status(ended).state
     if as_json:
         print_json(summary(ended))
     else:
@@ -76,7 +76,7 @@ def summary(run: Run) -> dict[str, Any]:
     """A generating run in figures, as `--json` prints it."""
     names = ("attempts", "accepted", "rejected", "unjudged", "given_up", "cost", "cost_per_accepted", "reasons")
     figures = {name: run.progress.get(name) for name in (*names, "outcomes")}
-    return {"run": run.id, "state": look(run).state.value, "reason": run.reason, **figures}
+    return {"run": run.id, "state": run_status(run).state.value, "reason": run.reason, **figures}
 
 
 def told(figures: Mapping[str, Any]) -> str:

@@ -16,7 +16,7 @@ from core.llm.limits import BudgetExhaustedError
 from core.llm.prices import UnpricedError
 from core.llm.prompts import PromptError
 from core.models import resolve
-from core.models.judge_cases import Asked, CaseError, Judge, Judged, asked, piece
+from core.models.judge_cases import CaseError, CaseInput, CaseJudge, CaseJudgement, parse_case, parse_evidence
 from storage.schema import PredictionOutcome
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import plain, print_json, say, show
@@ -56,7 +56,11 @@ def judge(
     name = model or (newest.name if newest else project.task.roles.student)
     how = Mode(mode) if mode else resolve.default_mode(project, connection, name)
     try:
-        alone = None if hypothesis is None else asked({"hypothesis": hypothesis, "evidence": [*map(piece, evidence)]})
+        alone = (
+            None
+            if hypothesis is None
+            else parse_case({"hypothesis": hypothesis, "evidence": [*map(parse_evidence, evidence)]})
+        )
     except ValueError as error:
         raise RefusedError(str(error)) from None
     lines = iter(()) if alone else iter(sys.stdin)
@@ -65,7 +69,7 @@ def judge(
     if not model:
         say(f"{name} is asked; --model names another")
     try:
-        judging = Judge(project, connection, name, how)
+        judging = CaseJudge(project, connection, name, how)
     except (resolve.ModelError, PromptError) as error:
         raise RefusedError(str(error)) from None
     except UnpricedError as error:
@@ -78,7 +82,7 @@ def judge(
     raise SystemExit(0 if answered else 1)
 
 
-def _first(lines: Iterator[str]) -> tuple[Asked | None, Iterator[str]]:
+def _first(lines: Iterator[str]) -> tuple[CaseInput | None, Iterator[str]]:
     """The one case that stands on stdin over several lines; or None, and the lines of many."""
     first = next((line for line in lines if line.strip()), "")
     if not first:
@@ -87,7 +91,7 @@ def _first(lines: Iterator[str]) -> tuple[Asked | None, Iterator[str]]:
         json.loads(first)
     except ValueError:
         try:
-            return asked(json.loads(first + "".join(lines))), iter(())
+            return parse_case(json.loads(first + "".join(lines))), iter(())
         except CaseError as error:
             raise RefusedError(str(error)) from None
         except ValueError as error:
@@ -100,7 +104,7 @@ def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
     yield from lines
 
 
-async def _one(judging: Judge, alone: Asked, as_json: bool) -> bool:
+async def _one(judging: CaseJudge, alone: CaseInput, as_json: bool) -> bool:
     try:
         async for answer in judging.answers([alone]):
             if as_json:
@@ -113,7 +117,7 @@ async def _one(judging: Judge, alone: Asked, as_json: bool) -> bool:
     return False
 
 
-async def _many(judging: Judge, lines: Iterator[str], as_json: bool) -> bool:
+async def _many(judging: CaseJudge, lines: Iterator[str], as_json: bool) -> bool:
     """Answer the cases of `lines` as they come in; whether all of them have an answer."""
     good, number = True, 0
     try:
@@ -122,7 +126,7 @@ async def _many(judging: Judge, lines: Iterator[str], as_json: bool) -> bool:
             for line in chunk:
                 number += 1
                 try:
-                    one = asked(_json(line))
+                    one = parse_case(_json(line))
                 except CaseError as error:
                     good = False
                     _refuse(number, str(error), as_json)
@@ -179,7 +183,7 @@ def _line(value: Any) -> None:
     click.echo(json.dumps(plain(value)))
 
 
-def _show(answer: Judged) -> None:
+def _show(answer: CaseJudgement) -> None:
     label = "" if answer.id is None else f"{answer.id}: "
     if answer.decision is None:
         show(f"{label}no answer ({answer.outcome.value}){f': {answer.detail}' if answer.detail else ''}")

@@ -11,10 +11,10 @@ from typing import Any
 import click
 
 from core.config.project import Project
-from core.model_export.export import ExportParams, ModelFormat, start
-from core.models.registry import INSTALL, Kind, Listed, missing, roster
-from core.runs.control import look
-from storage.runs import Capabilities
+from core.model_export.export import ExportParams, ModelFormat, start_export
+from core.models.registry import INSTALL, ModelKind, RegisteredModel, missing, registered_models
+from core.runs.control import run_status
+from storage.runs import StoredCapabilities
 from storage.schema import RunState
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import plain, print_json, say, show, table
@@ -33,7 +33,7 @@ def models() -> None:
 def list_(context: Context, as_json: bool) -> None:
     """The models, where they are, their roles, and what is missing to use them; nothing is asked or loaded."""
     project, connection = context.open()
-    found = roster(project, connection)
+    found = registered_models(project, connection)
     without = missing()
     if as_json:
         print_json({"models": found, "train": {"installed": not without, "missing": without}})
@@ -51,20 +51,20 @@ def list_(context: Context, as_json: bool) -> None:
     show(f"the extra `train` is not installed ({', '.join(without)}): {INSTALL}" if without else "`train` is installed")
 
 
-def _named(one: Listed) -> str:
+def _named(one: RegisteredModel) -> str:
     return f"{one.name} (also {one.also})" if one.also else one.name
 
 
-def _where(one: Listed) -> str:
-    return f"{one.model} at {one.where}" if one.kind is Kind.ENDPOINT else one.where
+def _where(one: RegisteredModel) -> str:
+    return f"{one.model} at {one.where}" if one.kind is ModelKind.ENDPOINT else one.where
 
 
-def _state(one: Listed) -> str:
+def _state(one: RegisteredModel) -> str:
     if one.problem:
         return one.problem
-    if one.kind is Kind.ENDPOINT:
+    if one.kind is ModelKind.ENDPOINT:
         return f"structured output: {one.capabilities['mode']}" if one.capabilities else "not asked yet"
-    if one.kind is Kind.BASELINE:
+    if one.kind is ModelKind.BASELINE:
         return ""
     return "to be downloaded when it is asked" if one.downloaded is False else "there"
 
@@ -80,7 +80,7 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
     A model of the hub is downloaded only if it is named.
     """
     project, connection = context.open()
-    listed = roster(project, connection)
+    listed = registered_models(project, connection)
     known = {one.name: one for one in listed} | {one.also: one for one in listed if one.also}
     if unknown := [name for name in names if name not in known]:
         raise click.UsageError(f"no model {', '.join(unknown)} in the project: there are {', '.join(known)}")
@@ -97,21 +97,23 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
     raise SystemExit(0 if all(answer["ok"] for answer in found) else 1)
 
 
-async def _check(project: Project, connection: sqlite3.Connection, chosen: Sequence[Listed]) -> list[dict[str, Any]]:
+async def _check(
+    project: Project, connection: sqlite3.Connection, chosen: Sequence[RegisteredModel]
+) -> list[dict[str, Any]]:
     """What each says: endpoints all at once, then one after the other what works on this machine."""
-    from core.llm.endpoint_check import check as ask
-    from core.models.smoke_test import tried
+    from core.llm.endpoint_check import check_endpoint as ask
+    from core.models.smoke_test import smoke_test
 
     task = project.task
-    endpoints = [one.name for one in chosen if one.kind is Kind.ENDPOINT]
-    known = Capabilities(connection)
+    endpoints = [one.name for one in chosen if one.kind is ModelKind.ENDPOINT]
+    known = StoredCapabilities(connection)
     asked = (ask(task.models[name], capabilities=known, prices=task.prices) for name in endpoints)
     answers: dict[str, Any] = dict(zip(endpoints, await asyncio.gather(*asked), strict=True))
     for one in chosen:
-        if one.kind is Kind.LOCAL and not one.problem:
+        if one.kind is ModelKind.LOCAL and not one.problem:
             say(f"{one.name}: is opened and asked; on a processor this may take a minute or more")
-        if one.kind is not Kind.ENDPOINT:
-            answers[one.name] = await tried(project, connection, one.name)
+        if one.kind is not ModelKind.ENDPOINT:
+            answers[one.name] = await smoke_test(project, connection, one.name)
     return [{"name": one.name, "kind": one.kind, **plain(answers[one.name])} for one in chosen]
 
 
@@ -121,7 +123,7 @@ def _said(answer: dict[str, Any]) -> str:
     speed = "" if answer["tokens_per_s"] is None else f", {answer['tokens_per_s']:.0f} tokens/s"
     seconds = f"{answer['seconds']:.1f} s" if answer["seconds"] >= 0.1 else "less than 0.1 s"
     took = f"answered in {seconds}{speed}"
-    if answer["kind"] is Kind.ENDPOINT:
+    if answer["kind"] is ModelKind.ENDPOINT:
         return f"structured output: {answer['capabilities']['mode']}, {took}"
     if answer["runs_on"]:
         took = f"{took}, {answer['runs_on']}, opened in {answer['opened_s']:.1f} s"
@@ -152,10 +154,10 @@ def export_(
     """Write the trained model NAME to a folder, with a card: its adapter, merged weights, or one GGUF file."""
     project, connection = context.open()
     wanted = ExportParams(model=name, format=ModelFormat(format_), output=output, licence=licence, overwrite=overwrite)
-    run = start(project, connection, wanted)
+    run = start_export(project, connection, wanted)
     if not detach:
         run = wait(connection, run, lambda figures: str(figures.get("step", "")), quiet=as_json)
-    state = look(run).state
+    state = run_status(run).state
     if as_json:
         print_json({"run": run.id, "state": state.value, "reason": run.reason, **run.params, **run.progress})
     elif detach:

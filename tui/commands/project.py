@@ -8,7 +8,8 @@ import click
 
 from core.config.project import create, open_project
 from core.curriculum.plan import Plan, current, enough_elsewhere
-from core.curriculum.shelving import name, shelve, take_back
+from core.curriculum.shelving import name, shelve
+from core.curriculum.shelving import unshelve as unshelve_cell
 from storage.shelves import Shelf
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
@@ -76,7 +77,7 @@ def unshelve(context: Context, domain: str, level: int, decision: str, as_json: 
     """Take back what was shelved with just these names."""
     _, connection = context.open()
     shelf = Shelf(domain, level, decision)
-    take_back(connection, shelf)
+    unshelve_cell(connection, shelf)
     if as_json:
         print_json({"shelf": shelf})
         return

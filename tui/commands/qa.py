@@ -6,10 +6,10 @@ import sqlite3
 
 import click
 
-from core.qa.matrix import matrix as matrix_of
+from core.qa.matrix import rejection_matrix as matrix_of
 from core.qa.scorecard import people_record
 from core.qa.scorecard import scorecard as scorecard_of
-from core.qa.verdicts import became
+from core.qa.verdicts import example_of_attempt
 from storage import attempts, reviews
 from storage.schema import Result
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
@@ -189,7 +189,7 @@ def overrule(context: Context, attempt: str, note: str, reviewer: str, as_json: 
     if found.final is None or found.final.result is not Result.REJECTED:
         raise RefusedError(f"attempt {attempt} was not rejected")
     example = reviews.overrule(
-        connection, became(found.attempt, found.final), note=note, reviewer=reviewer or context.reviewer
+        connection, example_of_attempt(found.attempt, found.final), note=note, reviewer=reviewer or context.reviewer
     )
     if as_json:
         print_json({"example": example})

@@ -25,7 +25,7 @@ def report(context: Context, output: Path | None, overwrite: bool, as_json: bool
     The task, quotas, QA, agreement, benchmarks, the gate and training, with counts and intervals. It takes the place of
     the report before it. With --json its figures are printed, and a file is written only if --output names one.
     """
-    from core.report.contents import as_document, gather
+    from core.report.contents import contents_document, gather
     from core.report.page import FILE, write
 
     project, connection = context.open()
@@ -41,4 +41,4 @@ def report(context: Context, output: Path | None, overwrite: bool, as_json: bool
         if not as_json:
             show(str(place))
     if as_json:
-        print_json(as_document(found))
+        print_json(contents_document(found))

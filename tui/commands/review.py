@@ -7,12 +7,12 @@ from typing import TextIO
 
 import click
 
-from core.review.agreement import conclusion, report
+from core.review.agreement import agreement_report, conclusion
 from core.review.editing import checked, read_json
-from core.review.item import Case, deciding, labelling, read
+from core.review.item import ReviewItem, deciding, labelling, read_item
 from storage import blind_reviews, queues, reviews
 from storage.queues import Queue
-from storage.schema import Action, Example, Review
+from storage.schema import Example, Review, ReviewAction
 from storage.search import QueryError, parse_query
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.examples import which
@@ -80,7 +80,7 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
     if chosen is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
         raise RefusedError(f"what QA rejected has no {', '.join(parts)}")
     keys = queues.page(connection, chosen, where, reviewer=who, limit=limit).keys
-    found = [case.example for case in (read(connection, key) for key in keys) if case is not None]
+    found = [case.example for case in (read_item(connection, key) for key in keys) if case is not None]
     if as_json:
         print_json(found)
         return
@@ -89,7 +89,7 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
         [(one.id, one.status.value, _certainty(one), one.domain, one.level, one.hypothesis) for one in found],
         widths={5: 60},
     )
-    left = queues.left(connection, chosen, where, reviewer=who)
+    left = queues.queue_size(connection, chosen, where, reviewer=who)
     if left.number > len(found):
         say(f"{len(found)} of {left.number:,}{' or more' if left.more else ''}")
     elif not found:
@@ -105,7 +105,14 @@ def _who(context: Context, reviewer: str | None) -> str:
 
 
 def _decide(
-    context: Context, prefix: str, action: Action, as_json: bool, *, reviewer: str | None, note: str, reason: str = ""
+    context: Context,
+    prefix: str,
+    action: ReviewAction,
+    as_json: bool,
+    *,
+    reviewer: str | None,
+    note: str,
+    reason: str = "",
 ) -> None:
     _, connection = context.open()
     case = _case(connection, prefix)
@@ -113,9 +120,9 @@ def _decide(
     _report(reviews.act(connection, case.example, deciding(case, line)), as_json)
 
 
-def _case(connection: sqlite3.Connection, prefix: str) -> Case:
+def _case(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
     """The example, or the attempt that QA rejected, that `prefix` stands for; raises RefusedError."""
-    found = read(connection, prefix.upper()) or read(connection, which(connection, prefix).id)
+    found = read_item(connection, prefix.upper()) or read_item(connection, which(connection, prefix).id)
     if found is None:
         raise RefusedError(f"no example {prefix}: `sidequest examples list` shows those there are")
     return found
@@ -167,7 +174,7 @@ def agreement(context: Context, as_json: bool) -> None:
     from tui.widgets.agreement import coefficient, differences
 
     _, connection = context.open()
-    found = report(blind_reviews.every(connection))
+    found = agreement_report(blind_reviews.every(connection))
     if as_json:
         print_json(found)
         return
@@ -207,7 +214,7 @@ def agreement(context: Context, as_json: bool) -> None:
 @verb
 def accept(context: Context, example: str, note: str, reviewer: str | None, as_json: bool) -> None:
     """Accept an example."""
-    _decide(context, example, Action.ACCEPT, as_json, note=note, reviewer=reviewer)
+    _decide(context, example, ReviewAction.ACCEPT, as_json, note=note, reviewer=reviewer)
 
 
 @review.command()
@@ -223,7 +230,7 @@ def reject(context: Context, example: str, reason: str, note: str, reviewer: str
     known = context.project().task.review.reasons
     if reason and reason not in known:
         raise RefusedError(f"no reason {reason!r}: the project has {', '.join(known)}")
-    _decide(context, example, Action.REJECT, as_json, reason=reason, note=note, reviewer=reviewer)
+    _decide(context, example, ReviewAction.REJECT, as_json, reason=reason, note=note, reviewer=reviewer)
 
 
 @review.command()
@@ -236,7 +243,7 @@ def reject(context: Context, example: str, reason: str, note: str, reviewer: str
 @verb
 def flag(context: Context, example: str, off: bool, note: str, reviewer: str | None, as_json: bool) -> None:
     """Flag an example for another look."""
-    _decide(context, example, Action.UNFLAG if off else Action.FLAG, as_json, note=note, reviewer=reviewer)
+    _decide(context, example, ReviewAction.UNFLAG if off else ReviewAction.FLAG, as_json, note=note, reviewer=reviewer)
 
 
 @review.command()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from core.runs import control, launch
-from core.runs.control import Seen
-from core.runs.describe import asked, done, duration, last_sign
+from core.runs.control import RunStatus
+from core.runs.describe import describe_heartbeat, describe_progress, describe_request, duration
 from core.runs.tail import follow as following
 from storage import runs as stored
 from storage.schema import Event
@@ -19,7 +19,7 @@ def runs() -> None:
     """Runs: list, show, log, stop, kill, pause, resume."""
 
 
-def _document(seen: Seen) -> dict[str, object]:
+def _document(seen: RunStatus) -> dict[str, object]:
     return seen.run.model_dump(mode="json") | {"state": seen.state.value, "age_s": seen.age_s}
 
 
@@ -31,7 +31,7 @@ def _document(seen: Seen) -> dict[str, object]:
 def list_(context: Context, limit: int, as_json: bool) -> None:
     """The newest runs, newest first."""
     _, connection = context.open()
-    found = [control.look(run) for run in stored.newest(connection, limit)]
+    found = [control.run_status(run) for run in stored.newest(connection, limit)]
     total = stored.count(connection)
     if len(found) < total:
         say(f"the newest {len(found):,} of {total:,} runs; --limit shows more")
@@ -45,8 +45,8 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
                 seen.run.id,
                 seen.run.kind,
                 seen.state.value,
-                last_sign(seen),
-                done(seen),
+                describe_heartbeat(seen),
+                describe_progress(seen),
                 seen.run.reason,
             )
             for seen in found
@@ -63,7 +63,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
 def show_(context: Context, run: str, as_json: bool) -> None:
     """One run with its figures."""
     _, connection = context.open()
-    seen = control.look(control.require(connection, run))
+    seen = control.run_status(control.require_run(connection, run))
     if as_json:
         print_json(_document(seen))
         return
@@ -72,12 +72,12 @@ def show_(context: Context, run: str, as_json: bool) -> None:
         show(f"  {name:<12} {said}")
 
 
-def _figures(seen: Seen) -> list[tuple[str, str]]:
+def _figures(seen: RunStatus) -> list[tuple[str, str]]:
     """The figures of a run for a person; what is not known is left out."""
     figures = seen.run.progress
-    found = [("asked", asked(seen)), ("began", f"{seen.run.created.astimezone():%Y-%m-%d %H:%M}")]
+    found = [("asked", describe_request(seen)), ("began", f"{seen.run.created.astimezone():%Y-%m-%d %H:%M}")]
     if seen.age_s is not None:
-        found.append(("last sign", last_sign(seen)))
+        found.append(("last sign", describe_heartbeat(seen)))
     if figures.get("total") is not None:
         found.append(("done", f"{figures['done']} of {figures['total']}"))
     for name, label in (("attempts", "attempts"), ("accepted", "passed QA"), ("rejected", "rejected")):
@@ -107,7 +107,7 @@ def log(context: Context, run: str, follow: bool, limit: int, search: str, of_no
     if follow and as_json:
         raise RefusedError("--json prints one document, which --follow would never end: leave out one of them")
     _, connection = context.open()
-    found = control.require(connection, run)
+    found = control.require_run(connection, run)
     newest = stored.events_before(connection, found.id, limit=1)
     last = newest[-1].id if newest else 0
     wanted = {"before": last + 1, "limit": limit + 1}
@@ -145,7 +145,7 @@ def _said(message: str, run: str, as_json: bool) -> None:
 def stop(context: Context, run: str, as_json: bool) -> None:
     """Ask a run to stop after what is in flight; a second time kills it."""
     _, connection = context.open()
-    found = control.require(connection, run)
+    found = control.require_run(connection, run)
     _said(control.stop(connection, found.id), found.id, as_json)
 
 
@@ -157,7 +157,7 @@ def stop(context: Context, run: str, as_json: bool) -> None:
 def kill(context: Context, run: str, as_json: bool) -> None:
     """End a run's process at once: what is in flight is lost, what is finished is kept."""
     _, connection = context.open()
-    found = control.require(connection, run)
+    found = control.require_run(connection, run)
     _said(control.kill(connection, found.id), found.id, as_json)
 
 
@@ -169,7 +169,7 @@ def kill(context: Context, run: str, as_json: bool) -> None:
 def pause(context: Context, run: str, as_json: bool) -> None:
     """Ask a run to pause; its process stays."""
     _, connection = context.open()
-    found = control.require(connection, run)
+    found = control.require_run(connection, run)
     _said(control.pause(connection, found.id), found.id, as_json)
 
 
@@ -181,5 +181,5 @@ def pause(context: Context, run: str, as_json: bool) -> None:
 def resume(context: Context, run: str, as_json: bool) -> None:
     """Continue a run that is paused, stopped, failed or lost."""
     project, connection = context.open()
-    found = control.require(connection, run)
+    found = control.require_run(connection, run)
     _said(launch.resume(project, connection, found.id), found.id, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from core.dataset.splits import ACCEPTED, held, plan
+from core.dataset.splits import ACCEPTED, plan, split_contents
 from storage import listing
 from storage import splits as stored
 from storage.splits import SPLITS, SplitError
@@ -25,7 +25,7 @@ def splits() -> None:
 def show_(context: Context, as_json: bool) -> None:
     """What each split holds."""
     project, connection = context.open()
-    found = held(project.task, connection)
+    found = split_contents(project.task, connection)
     if as_json:
         print_json(found)
         return

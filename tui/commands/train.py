@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from core.config.project import Project
-from core.models.trained import trained
-from core.runs.control import RunError, look, require
-from core.training.run.start import KIND, adapter_folder, start
+from core.models.trained import trained_models
+from core.runs.control import RunError, require_run, run_status
+from core.training.run.start import KIND, adapter_folder, start_training
 from storage import runs as stored
 from storage import training
 from storage.schema import Run, RunState
@@ -39,7 +39,7 @@ def train() -> None:
 def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: bool) -> None:
     """Train the student as [train.RECIPE] says, on the accepted examples of the train split."""
     project, connection = context.open()
-    run = start(project, connection, recipe, start_from=start_from)
+    run = start_training(project, connection, recipe, start_from=start_from)
     if detach:
         if as_json:
             print_json({"run": run.id, "state": run.state})
@@ -48,7 +48,7 @@ def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: 
         return
     ended = wait(connection, run, _told, quiet=as_json)
     _show(context, ended, as_json)
-    state = look(ended).state
+    state = run_status(ended).state
     if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST} and not as_json:
         say(f"`sidequest runs resume {run.id[-6:]}` continues it")
     raise SystemExit(0 if state is RunState.FINISHED else 1)
@@ -61,11 +61,11 @@ def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: 
 @verb
 def estimate_(context: Context, recipe: str, as_json: bool) -> None:
     """What [train.RECIPE] takes of memory and time: by formula, and by three real steps that leave nothing behind."""
-    from core.training.estimate.recipe_estimate import estimate
+    from core.training.estimate.recipe_estimate import estimate_recipe
     from tui.commands.train_estimate import show_estimate
 
     project, _ = context.open()
-    found = asyncio.run(estimate(project, recipe, heard=say))
+    found = asyncio.run(estimate_recipe(project, recipe, heard=say))
     if as_json:
         print_json(found)
     else:
@@ -102,7 +102,7 @@ def list_(context: Context, as_json: bool) -> None:
                 run.id[-6:],
                 str(run.params.get("name", "")),
                 str(run.progress.get("phase", "")),
-                look(run).state.value,
+                run_status(run).state.value,
                 f"{run.progress.get('done', 0)}/{run.progress.get('total', '?')}",
                 _dev(run.progress),
             )
@@ -137,19 +137,19 @@ def note_(context: Context, run: str, text: str, step: int | None) -> None:
 @verb
 def compare_(context: Context, run: tuple[str, ...], benchmark: bool, as_json: bool) -> None:
     """The student and what training RUNs made of it (all, if none is named), on the same examples, in one table."""
-    from core.training.comparison import start_missing, table
+    from core.training.comparison import comparison_table, start_missing
     from tui.commands.train_figures import show_table
 
     project, connection = context.open()
     chosen = [_training(connection, one) for one in run]
-    found = table(project, connection, chosen)
+    found = comparison_table(project, connection, chosen)
     while benchmark and (lacking := next((row for row in found.rows if row.command), None)):
         say(f"{lacking.model}: {lacking.command}")
         made = start_missing(project, connection, found, lacking)
         ended = wait(connection, made, lambda figures: f"{figures.get('right', 0)} right", quiet=as_json)
-        if (state := look(ended).state) is not RunState.FINISHED:
+        if (state := run_status(ended).state) is not RunState.FINISHED:
             raise RunError(f"benchmark {made.id[-6:]} is {state}{f': {ended.reason}' if ended.reason else ''}")
-        found = table(project, connection, chosen)
+        found = comparison_table(project, connection, chosen)
     if as_json:
         print_json(found)
     else:
@@ -157,7 +157,7 @@ def compare_(context: Context, run: tuple[str, ...], benchmark: bool, as_json: b
 
 
 def _training(connection: Any, prefix: str) -> Run:
-    run = require(connection, prefix)
+    run = require_run(connection, prefix)
     if run.kind != KIND:
         raise RunError(f"run {prefix} is no training run: it is a {run.kind} run")
     return run
@@ -184,7 +184,7 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
     found: dict[str, Any] = {
         "run": run.id,
         "recipe": run.params.get("name"),
-        "state": look(run).state.value,
+        "state": run_status(run).state.value,
         "reason": run.reason,
         "phase": run.progress.get("phase"),
         "step": run.progress.get("done", 0),
@@ -204,10 +204,10 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
 
 def _models(project: Project, connection: Any, run: Run) -> list[str]:
     """The models that a training run has made."""
-    return [one.name for one in trained(project, connection).values() if one.run == run.id]
+    return [one.name for one in trained_models(project, connection).values() if one.run == run.id]
 
 
-def _plain(one: training.Step) -> dict[str, Any]:
+def _plain(one: training.TrainingStep) -> dict[str, Any]:
     return {"phase": one.phase, "step": one.step, **one.figures}
 
 
@@ -220,7 +220,10 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
     if as_json:
         print_json(_document(project, connection, run))
         return
-    show(f"{run.params.get('name')} · run {run.id[-6:]} · {look(run).state}{f': {run.reason}' if run.reason else ''}")
+    show(
+        f"{run.params.get('name')} · run {run.id[-6:]} · "
+        f"{run_status(run).state}{f': {run.reason}' if run.reason else ''}"
+    )
     if made := _models(project, connection, run):
         show(f"  made {', '.join(made)}: `sidequest train compare {run.id[-6:]}` holds it against the student")
     for sentence in run.progress.get("alarms", {}).values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.runs.describe import duration
-from core.training.estimate.recipe_estimate import Estimate, in_words
+from core.training.estimate.recipe_estimate import RecipeEstimate, in_words
 from tui.commands.output import show, table
 
 # The parts of memory, as a person reads them, with the moment in which they count.
@@ -22,7 +22,7 @@ _PARTS = {
 }
 
 
-def show_estimate(found: Estimate) -> None:
+def show_estimate(found: RecipeEstimate) -> None:
     """Print an estimate: memory part by part, time, whether it fits, and what to lower if not."""
     for phase in found.phases:
         show(f"{phase.name}: prompts of up to {phase.prompt_tokens} tokens, answers of up to {phase.answer_tokens}")

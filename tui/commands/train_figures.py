@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.training.comparison import FIGURES, Row, Table, in_words
+from core.training.comparison import FIGURES, ComparisonRow, ComparisonTable, describe_row
 from tui.commands.bench_figures import gap
 from tui.commands.output import say, show, table
 
 
-def show_table(found: Table) -> None:
+def show_table(found: ComparisonTable) -> None:
     """Print the models beside each other, then in pairs, then what is missing."""
     if found.examples is None:
         show("No model has a finished benchmark yet.\n")
@@ -15,7 +15,7 @@ def show_table(found: Table) -> None:
         show(f"{found.examples} examples, the same for all\n")
     table(
         ["", "model", "mode", *FIGURES, "gate"],
-        [(row.what, row.model, row.mode.value, *in_words(row), _verdict(row)) for row in found.rows],
+        [(row.what, row.model, row.mode.value, *describe_row(row), _verdict(row)) for row in found.rows],
     )
     if found.pairs:
         show("")
@@ -36,5 +36,5 @@ def show_table(found: Table) -> None:
         say("the reference was not asked the same: the gate says what can be said without it")
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: ComparisonRow) -> str:
     return "" if row.measured is None else row.measured.verdict.value

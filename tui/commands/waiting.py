@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from core.runs.control import look, stop
+from core.runs.control import run_status, stop
 from core.runs.describe import duration
 from storage import runs
 from storage.schema import Run
@@ -68,7 +68,7 @@ def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], Non
             if run is None:
                 raise RefusedError(f"run {run_id} is gone from the database")
             draw(run)
-            if look(run).state.ended:
+            if run_status(run).state.ended:
                 return run
             time.sleep(POLL_S)
         except KeyboardInterrupt:

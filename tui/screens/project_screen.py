@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from core.config.project import Project
-from core.runs.control import look
+from core.runs.control import run_status
 from storage.database import busy, data_version
 from storage.runs import newest
 from tui.actions import Action
@@ -41,10 +41,10 @@ def in_front(app: App[Any]) -> Screen[Any]:
 
 def going(connection: sqlite3.Connection) -> int:
     """How many of the newest runs are not over."""
-    return sum(not look(run).state.ended for run in newest(connection, RECENT))
+    return sum(not run_status(run).state.ended for run in newest(connection, RECENT))
 
 
-class LiveScreen(Screen[None]):
+class ProjectScreen(Screen[None]):
     """A screen on the project's database. `draw` reads and draws; it is called when something may have changed."""
 
     TITLE = ""

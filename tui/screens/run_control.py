@@ -7,33 +7,33 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from core.runs import control, launch
-from core.runs.control import RunError, Seen
+from core.runs.control import RunError, RunStatus
 from storage import runs
 from storage.schema import RunState
 from tui.keymap import key
-from tui.screens.project_screen import LiveScreen
+from tui.screens.project_screen import ProjectScreen
 from tui.widgets.modals import Confirm
 
 
-class RunControl(LiveScreen):
+class RunControl(ProjectScreen):
     """A screen that controls runs."""
 
     # How a run that does nothing goes on, as the screen's keys have it.
     # The action that resumes a run on this screen, as a keymap calls it; empty where none does.
     RESUME: ClassVar[str] = ""
 
-    def pause(self, seen: Seen) -> None:
+    def pause(self, seen: RunStatus) -> None:
         """Pause the run after what is in flight."""
         if seen.state.ended or seen.state in {RunState.PAUSED, RunState.PAUSING}:
             self._tell_standing(seen.state)
         else:
             self._ask(lambda: control.pause(self.db, seen.run.id))
 
-    def resume(self, seen: Seen) -> None:
+    def resume(self, seen: RunStatus) -> None:
         """Continue a run that is paused, stopped, failed or lost."""
         self._ask(lambda: launch.resume(self.project, self.db, seen.run.id))
 
-    def kill(self, seen: Seen) -> None:
+    def kill(self, seen: RunStatus) -> None:
         """End the run's process at once, or count a lost run as stopped, if the person confirms it."""
         if seen.state is RunState.LOST:
             self._dismiss(seen)
@@ -46,7 +46,7 @@ class RunControl(LiveScreen):
             )
             self._confirm(question, lambda: control.kill(self.db, seen.run.id))
 
-    def stop(self, seen: Seen) -> None:
+    def stop(self, seen: RunStatus) -> None:
         """Stop the run, or kill one that is stopping already, if the person confirms just that."""
 
         def stop() -> str:
@@ -66,7 +66,7 @@ class RunControl(LiveScreen):
         way = f"{key(self.RESUME)} resumes it" if self.RESUME else "it can be resumed"
         self.tell(f"it is {state}" + ("" if state is RunState.FINISHED else f": {way}"))
 
-    def _dismiss(self, seen: Seen) -> None:
+    def _dismiss(self, seen: RunStatus) -> None:
         question = (
             f"Run {seen.run.id[-6:]} is lost: its process is gone. Count it as stopped? What it has finished is kept, "
             "and it can be resumed."
@@ -90,7 +90,7 @@ class RunControl(LiveScreen):
         self.redraw()
 
 
-def stop_question(seen: Seen) -> str:
+def stop_question(seen: RunStatus) -> str:
     """What to ask before a run is stopped, or killed."""
     if seen.state is RunState.STOPPING:
         return f"Run {seen.run.id[-6:]} is stopping already. Kill its process? What it has finished is kept."

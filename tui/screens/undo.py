@@ -16,15 +16,15 @@ from textual.widgets import Static
 
 from storage import examples, reviews
 from storage.database import DatabaseError, connect_durably
-from storage.reviews import Act, ReviewError
+from storage.reviews import ReviewAct, ReviewError
 from storage.schema import Example, Review
-from tui.screens.project_screen import LiveScreen
+from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
 from tui.widgets.bars import bar
 from tui.widgets.example import entry, undone
 
 
-class Taken(Message):
+class UndoProgress(Message):
     """How many decisions are taken back; `over` says that no more will be, `problem` why."""
 
     def __init__(self, number: int, *, over: bool = False, problem: str = "") -> None:
@@ -40,7 +40,7 @@ class UndoScreen(ModalScreen[int]):
 
     BINDINGS: ClassVar[list[BindingType]] = [("y", "answer(True)"), ("n,escape", "answer(False)")]
 
-    def __init__(self, path: Path, act: Act, hypothesis: str) -> None:
+    def __init__(self, path: Path, act: ReviewAct, hypothesis: str) -> None:
         """`hypothesis` is that of the example that the newest line is about."""
         super().__init__()
         self._path = path
@@ -71,7 +71,7 @@ class UndoScreen(ModalScreen[int]):
             self._stop = self._stop or not yes
         elif yes:
             self._working = True
-            self.on_taken(Taken(0))
+            self.on_undo_progress(UndoProgress(0))
             self.run_worker(self._take_back, thread=True, exit_on_error=False)
         else:
             self.dismiss(0)
@@ -86,16 +86,16 @@ class UndoScreen(ModalScreen[int]):
             connection = connect_durably(self._path)
             try:
                 for number in reviews.taking_back(connection, self._act):
-                    self.post_message(Taken(number))
+                    self.post_message(UndoProgress(number))
                     if self._stop:
                         break
             finally:
                 connection.close()
         except (ReviewError, DatabaseError, sqlite3.Error) as error:
             problem = str(error)
-        self.post_message(Taken(number, over=True, problem=problem))
+        self.post_message(UndoProgress(number, over=True, problem=problem))
 
-    def on_taken(self, event: Taken) -> None:
+    def on_undo_progress(self, event: UndoProgress) -> None:
         """Show how far it has come, and close in the end."""
         of = len(self._act.lines)
         if event.over:
@@ -108,7 +108,7 @@ class UndoScreen(ModalScreen[int]):
         self.query_one("#box", Static).update(Content(drawn))
 
 
-class UndoableScreen(LiveScreen):
+class UndoableScreen(ProjectScreen):
     """A screen that knows which decisions it wrote one by one: the newest of them is undone without a question."""
 
     def __init__(self) -> None:
@@ -146,7 +146,7 @@ class UndoableScreen(LiveScreen):
             return
         self._undone(act, len(act.lines))
 
-    def _undone(self, act: Act, lines: int) -> None:
+    def _undone(self, act: ReviewAct, lines: int) -> None:
         newest = act.newest
         example = examples.get(self.db, newest.example) if lines else None
         if example is not None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from core.review.agreement import NAMELESS, Agreement, Coefficient, Report, conclusion
+from core.review.agreement import NAMELESS, Agreement, AgreementReport, Coefficient, conclusion
 from tui.text import line
 
 
-def drawn(found: Report) -> Content:
+def drawn(found: AgreementReport) -> Content:
     """The report for a person."""
     plural = "" if found.decisions == 1 else "s"
     parts: list[Content | str | tuple[str, str]] = [

@@ -16,12 +16,12 @@ WIDTH = 50
 _VALUE = WIDTH - 14
 
 
-def standing(accepted: dict[str, Quota], example: Example | None, log: list[tuple[Review, str]]) -> Content:
+def progress_panel(accepted: dict[str, Quota], example: Example | None, log: list[tuple[Review, str]]) -> Content:
     """The panel's text. `accepted` holds quotas that count accepted examples; `log` reviews with their hypotheses."""
     parts: list[Content | str | tuple[str, str]] = [("ACCEPTED\n", "bold $text-accent"), quotas(accepted, WIDTH - 4)]
     if example is not None:
         parts.append(("\n\nTHIS EXAMPLE\n", "bold $text-accent"))
-        for name, value in origin(example):
+        for name, value in origin_panel(example):
             parts += [(f"{name:<9}", "$text-muted"), f"{line(value, _VALUE)}\n"]
     if log:
         parts.append(("\nDECIDED LAST\n", "bold $text-accent"))
@@ -31,7 +31,7 @@ def standing(accepted: dict[str, Quota], example: Example | None, log: list[tupl
     return Content.assemble(*parts)
 
 
-def origin(example: Example) -> list[tuple[str, str]]:
+def origin_panel(example: Example) -> list[tuple[str, str]]:
     """Where an example came from, as names and values; what is not known is left out."""
     return [
         (name, value)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from textual.content import Content
 
-from core.review.item import Case
-from storage.schema import Action, Example, Result, Review, Status
+from core.review.item import ReviewItem
+from storage.schema import Example, Result, Review, ReviewAction, Status
 from tui.keymap import key
 from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance
@@ -77,7 +77,7 @@ def body(example: Example, *, hidden: bool = False, verdict: str = "", said: Seq
     return Content.assemble(*parts)
 
 
-def judgement(case: Case) -> str:
+def judgement(case: ReviewItem) -> str:
     """What QA said, in a sentence; '' if it said nothing. After an edit it says which version that was about."""
     verdict, example = case.verdict, case.example
     if verdict is None or verdict.result is Result.FAILED:
@@ -97,13 +97,13 @@ def judgement(case: Case) -> str:
 
 _BY = {"judge": "the judge", "rules": "the rules", "duplicates": "the search for near-duplicates"}
 _DID = {
-    Action.ACCEPT: "accepted",
-    Action.REJECT: "rejected",
-    Action.FLAG: "flagged",
-    Action.UNFLAG: "flag taken away",
-    Action.EDIT: "edited",
-    Action.OVERRULE: "brought in against QA",
-    Action.UNDO: "undone",
+    ReviewAction.ACCEPT: "accepted",
+    ReviewAction.REJECT: "rejected",
+    ReviewAction.FLAG: "flagged",
+    ReviewAction.UNFLAG: "flag taken away",
+    ReviewAction.EDIT: "edited",
+    ReviewAction.OVERRULE: "brought in against QA",
+    ReviewAction.UNDO: "undone",
 }
 
 
@@ -111,11 +111,11 @@ def entry(review: Review) -> str:
     """One line of the log, for a person: who did what, and why."""
     by = f"{review.reviewer}: " if review.reviewer else ""
     match review.action:
-        case Action.LABEL:
+        case ReviewAction.LABEL:
             what = f"decided {review.value} blind"
-        case Action.SPLIT:
+        case ReviewAction.SPLIT:
             what = f"put into split {review.value or 'none'}"
-        case Action.EDIT if review.version:
+        case ReviewAction.EDIT if review.version:
             what = f"edited, which made version {review.version}"
         case action:
             what = f"{_DID[action]}, blind as {review.value}" if review.value else _DID[action]

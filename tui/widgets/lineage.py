@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from textual.content import Content
 
-from storage.attempts import Judged
+from storage.attempts import JudgedAttempt
 from storage.schema import Candidate, Flaw, Result, Status, Verdict
 from tui.text import clean, content, in_words, line
 from tui.widgets.bars import relevance
@@ -28,7 +28,7 @@ BROUGHT = {
 _RAW = 3000
 
 
-def row(judged: Judged, width: int, brought: Status | None = None) -> Content:
+def row(judged: JudgedAttempt, width: int, brought: Status | None = None) -> Content:
     """A rejected attempt in one line: decision, reason, where it stands if `brought` in, hypothesis, critique."""
     attempt = judged.attempt
     why = reason_in_words(judged.final.reason if judged.final else attempt.outcome.value)
@@ -41,7 +41,9 @@ def row(judged: Judged, width: int, brought: Status | None = None) -> Content:
     return Content.assemble((head, "$text-muted"), (mark, "$text-success"), shown)
 
 
-def lineage(chain: Sequence[Judged], at: str, brought: Mapping[str, Status], planted: Mapping[str, Flaw]) -> Content:
+def lineage(
+    chain: Sequence[JudgedAttempt], at: str, brought: Mapping[str, Status], planted: Mapping[str, Flaw]
+) -> Content:
     """All attempts of a chain, oldest first: each as what it changed against the one before; `at` is marked.
 
     `brought` says where those stand that somebody brought in though QA had rejected them, `planted` which of them hold

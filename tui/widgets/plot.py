@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from textual.color import Color
 from textual_plotext import PlotextPlot
 
-from core.benchmark.answer_stream import Curve
+from core.benchmark.answer_stream import AccuracyCurve
 from core.benchmark.calibration import Bin
 
 Rgb = tuple[int, int, int]
@@ -21,7 +21,7 @@ class Plot(PlotextPlot):
         super().__init__(id=id)
         self._drawn: object = None
 
-    def accuracy(self, curves: Mapping[str, Curve]) -> None:
+    def accuracy(self, curves: Mapping[str, AccuracyCurve]) -> None:
         """The accuracy over the answers, with its interval; a line for each role."""
         if self.same(("accuracy", curves)):
             return

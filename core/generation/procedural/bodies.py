@@ -32,7 +32,7 @@ class Role(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Effect:
     """What was found for one half of the claim: `state` -1, 0 or 1, and the figures behind it.
 
     For BREAK_EVEN `with_value` is the saving and `without_value` the cost; for the second half of DRIVERS they are the
@@ -53,11 +53,11 @@ class Fact:
 
     form: Form
     part: int
-    finding: Finding
+    finding: Effect
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PlannedPiece:
     """One piece of evidence to be worded. `strength` is 2 (strong), 1 (fair) or 0 (weak)."""
 
     role: Role
@@ -73,8 +73,8 @@ class Body:
 
     world: World
     position: int
-    findings: tuple[Finding, ...]
-    pieces: tuple[Piece, ...]
+    findings: tuple[Effect, ...]
+    pieces: tuple[PlannedPiece, ...]
 
 
 def inside(band: Band, rng: Random, low: float = 0.0, high: float = 1.0) -> float:
@@ -84,7 +84,7 @@ def inside(band: Band, rng: Random, low: float = 0.0, high: float = 1.0) -> floa
     return min(max(value, band[0]), band[1])
 
 
-def find(world: World, position: int, rng: Random) -> tuple[Finding, ...]:
+def find(world: World, position: int, rng: Random) -> tuple[Effect, ...]:
     """The findings that make the truth of `position`, one for each half of the claim."""
     first, second = world.states[position]
     if world.scenario == Scenario.SIZE:
@@ -96,7 +96,7 @@ def find(world: World, position: int, rng: Random) -> tuple[Finding, ...]:
     return tuple(_finding(m, s, (0.1, 0.34), rng) for m, s in zip(world.metrics, (first, second), strict=True))
 
 
-def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random) -> Finding:
+def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random) -> Effect:
     margin = (size[1] - size[0]) * 0.1
     for attempt in range(400):
         base = round(rng.uniform(metric.low, metric.high), metric.decimals)
@@ -112,16 +112,16 @@ def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random)
     linked = state * moved
     if not state and rng.random() < 0.5:
         moved, linked = 0, rng.choice((1, -1))
-    return Finding(state, base, value, moved, rng.randint(11, 38), linked)
+    return Effect(state, base, value, moved, rng.randint(11, 38), linked)
 
 
-def _shares(main: Finding, driver: int, metric: Metric, rng: Random) -> Finding:
+def _shares(main: Effect, driver: int, metric: Metric, rng: Random) -> Effect:
     change = abs(main.with_value - main.without_value)
     larger = change * rng.uniform(0.7, 0.88)
     amounts = (larger, change - larger)
     decimals = metric.decimals + 1
     first, second = amounts if driver == 0 else (amounts[1], amounts[0])
-    return Finding(driver, round(second, decimals), round(first, decimals))
+    return Effect(driver, round(second, decimals), round(first, decimals))
 
 
 def plan(world: World, position: int, level: Level, rng: Random) -> Body:
@@ -131,16 +131,16 @@ def plan(world: World, position: int, level: Level, rng: Random) -> Body:
     facts = _facts(world, findings, level.steps if support >= 2 else 1, rng)
     strength = {"high": (2, 2), "mixed": (1, 2), "low": (1, 1)}[level.reliability]
     pieces = [
-        Piece(Role.SUPPORT, group, rng.randint(*strength), inside(level.relevance, rng, 0.25), world)
+        PlannedPiece(Role.SUPPORT, group, rng.randint(*strength), inside(level.relevance, rng, 0.25), world)
         for group in share_out(facts, support, rng, exact=world.scenario == Scenario.SIZE)
     ]
     pieces += [
-        Piece(Role.CONTRARY, (denial(world, findings, rng),), 0, inside(level.relevance, rng, 0.0, 0.5), world)
+        PlannedPiece(Role.CONTRARY, (denial(world, findings, rng),), 0, inside(level.relevance, rng, 0.0, 0.5), world)
         for _ in range(contrary)
     ]
     low, high = level.irrelevant_relevance
     below = (low, max(low, min(high, round(level.relevance[0] - 0.01, 2))))
-    pieces += [Piece(Role.IRRELEVANT, (), 1, inside(below, rng), world) for _ in range(irrelevant)]
+    pieces += [PlannedPiece(Role.IRRELEVANT, (), 1, inside(below, rng), world) for _ in range(irrelevant)]
     rng.shuffle(pieces)
     return Body(world, position, findings, tuple(pieces))
 
@@ -159,7 +159,7 @@ def _counts(level: Level, rng: Random) -> tuple[int, int, int]:
     return irrelevant, contrary, total - irrelevant - contrary
 
 
-def _facts(world: World, findings: tuple[Finding, ...], steps: int, rng: Random) -> list[Fact]:
+def _facts(world: World, findings: tuple[Effect, ...], steps: int, rng: Random) -> list[Fact]:
     if steps == 1:
         return [Fact(Form.BOTH, part, finding) for part, finding in enumerate(findings)]
     chains = world.scenario not in (Scenario.SIZE, Scenario.DRIVERS, Scenario.BREAK_EVEN, Scenario.STATED)
@@ -218,10 +218,10 @@ def _again(fact: Fact, exact: bool, rng: Random) -> Fact:
     return fact
 
 
-def denial(world: World, findings: tuple[Finding, ...], rng: Random) -> Fact:
+def denial(world: World, findings: tuple[Effect, ...], rng: Random) -> Fact:
     """What a weak source says against one of `findings`: another direction than the true one."""
     directional = 1 if world.scenario == Scenario.DRIVERS else len(findings)
     part = rng.randrange(directional)
     truth = findings[part].state
     false = -truth if truth else rng.choice((1, -1))
-    return Fact(Form.SAID, part, Finding(false, 0.0, 0.0))
+    return Fact(Form.SAID, part, Effect(false, 0.0, 0.0))

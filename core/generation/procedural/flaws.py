@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from core.config.task import Band, Level
-from core.generation.procedural.bodies import Body, Fact, Finding, Form, Piece, Role, share_out
+from core.generation.procedural.bodies import Body, Effect, Fact, Form, PlannedPiece, Role, share_out
 from core.generation.procedural.worlds import DECISIONS, Scenario
 from storage.schema import Candidate, Flaw
 
@@ -41,7 +41,7 @@ def inconclusive(body: Body, rng: Random) -> Body:
     finding = body.findings[part]
     if rng.random() < 0.5 or not finding.state:
         return _regrouped(body, [*_distinct(rest), Fact(Form.OPEN, part, finding)], rng)
-    swapped = Finding(-finding.state, finding.with_value, finding.without_value)
+    swapped = Effect(-finding.state, finding.with_value, finding.without_value)
     facts = [Fact(Form.BOTH, part, finding), Fact(Form.BOTH, part, swapped)]
     support = [number for number, piece in enumerate(body.pieces) if piece.role == Role.SUPPORT]
     if len(support) < 2:
@@ -72,7 +72,7 @@ def _distinct(facts: list[Fact]) -> list[Fact]:
 
 
 def _regrouped(body: Body, facts: list[Fact], rng: Random) -> Body:
-    support: list[Piece] = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
+    support: list[PlannedPiece] = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
     groups = iter(share_out(_distinct(facts), len(support), rng, exact=body.world.scenario == Scenario.SIZE))
     return replace(
         body,

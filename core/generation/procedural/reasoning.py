@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from core.generation.procedural.bodies import Body, Finding, Form, Role
+from core.generation.procedural.bodies import Body, Effect, Form, Role
 from core.generation.procedural.wording import Style, amount, sentence
 from core.generation.procedural.worlds import REFINED, REJECTED, VALIDATED, Scenario, World
 from storage.schema import Evidence
@@ -76,7 +76,7 @@ def _moved(subject: str, ground: str, claimed: int, found: int) -> str:
     return _part(seen, f"it {says}", claimed == found)
 
 
-def _balance(subject: str, finding: Finding, claimed: int, found: int) -> str:
+def _balance(subject: str, finding: Effect, claimed: int, found: int) -> str:
     does = {1: "saves more than it costs", 0: "breaks even", -1: "costs more than it saves"}[found]
     says = {1: "saving more than it costs", 0: "breaking even", -1: "costing more than it saves"}[claimed]
     figures = f"€{finding.without_value:,.0f} spent, €{finding.with_value:,.0f} saved"

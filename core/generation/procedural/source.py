@@ -14,7 +14,7 @@ from core.generation.procedural.reasoning import reasoning
 from core.generation.procedural.wording_evidence import evidence
 from core.generation.procedural.wording_hypothesis import hypothesis
 from core.generation.procedural.worlds import BODIES, DECISIONS, World, build, family_of, stream
-from core.generation.source import Request, Written
+from core.generation.source import Request, SourceResult
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
 NAME = "procedural"
@@ -39,7 +39,7 @@ class ProceduralSource:
         self._task = task
         self._flaw_rate = flaw_rate
 
-    async def write(self, request: Request) -> Written:
+    async def write(self, request: Request) -> SourceResult:
         """The example that `request` stands for; the same request gives the same example."""
         written = draw(self._task, request, self._flaw_rate)
         await asyncio.sleep(0)
@@ -73,7 +73,7 @@ def members(task: Task, decision: str) -> int:
     return max(1, round(len(BODIES[decision]) * wanted[decision] / most)) if most else 1
 
 
-def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
+def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> SourceResult:
     """The example for `request`, as a pure function. KeyError for a level, ValueError for a cell that is not there."""
     started = time.perf_counter()
     if request.cell.decision not in DECISIONS:
@@ -84,7 +84,7 @@ def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> Written:
     else:
         world = _world(task, request)
         family, candidate = world.family, _candidate(task, world, request, flaw)
-    return Written(
+    return SourceResult(
         Outcome.WRITTEN,
         family,
         candidate,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from core.config.task import Level
-from core.generation.procedural.bodies import Body, Form, Piece, Role
+from core.generation.procedural.bodies import Body, Form, PlannedPiece, Role
 from core.generation.procedural.wording import style
 from core.generation.procedural.wording_findings import state_fact
 from core.generation.procedural.wording_sources import aside, remark, source
@@ -25,7 +25,7 @@ def evidence(body: Body, level: Level, rng: Random) -> list[Evidence]:
     return pieces
 
 
-def word(piece: Piece, level: Level, used: set[object], rng: Random) -> Evidence:
+def word(piece: PlannedPiece, level: Level, used: set[object], rng: Random) -> Evidence:
     """One piece in words; forms that are in `used` are avoided, and what it takes is added."""
     world = piece.world
     if piece.role == Role.IRRELEVANT:

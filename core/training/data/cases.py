@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from core.config.case import Mode
 from core.models.chat import Chat
-from core.models.prompting import Asking, answered
-from core.training.data.sampler import Place
+from core.models.prompting import Prompting, target_answer
+from core.training.data.sampler import CasePosition
 from storage.schema import Evidence, Example
 
 
@@ -28,13 +28,13 @@ class TrainingCase:
     evidence: tuple[Evidence, ...]
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CasePosition:
         """Where it stands in the curriculum."""
-        return Place(self.level, self.label)
+        return CasePosition(self.level, self.label)
 
 
 def cases(
-    examples: Sequence[Example], asking: Asking, chat: Chat, mode: Mode, *, end: int, most: int
+    examples: Sequence[Example], asking: Prompting, chat: Chat, mode: Mode, *, end: int, most: int
 ) -> tuple[list[TrainingCase], int]:
     """The cases with prompts of at most `most` tokens, and how many were longer; `end` is the token that ends."""
     made, longer = [], 0
@@ -43,7 +43,7 @@ def cases(
         if len(prompt) > most:
             longer += 1
             continue
-        text = answered(mode, one.reasoning, one.decision, one.confidence)
+        text = target_answer(mode, one.reasoning, one.decision, one.confidence)
         made.append(
             TrainingCase(
                 example=one.id,

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from core.models.parse_answer import Read, read
+from core.models.parse_answer import ParsedAnswer, parse_answer
 from storage.schema import Evidence, Outcome
 
 # A quotation in reasoning, in any of the usual marks.
@@ -21,11 +21,11 @@ ENOUGH_WORDS = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GradedAnswer:
     """An answer that was read, beside the case. `costs` is by label and decision, empty if all mistakes are alike."""
 
     text: str
-    read: Read
+    read: ParsedAnswer
     label: str
     evidence: Sequence[Evidence]
     costs: Mapping[str, Mapping[str, float]]
@@ -36,26 +36,28 @@ class Answer:
         return self.read.decision == self.label
 
 
-Reward = Callable[[Answer], float]
+Reward = Callable[[GradedAnswer], float]
 
 
 class RewardError(ValueError):
     """A reward of the recipe cannot be used; the message says which and why."""
 
 
-def answer(
+def grade_answer(
     text: str,
     whole: bool,
     label: str,
     evidence: Sequence[Evidence],
     labels: Sequence[str],
     costs: Mapping[str, Mapping[str, float]],
-) -> Answer:
+) -> GradedAnswer:
     """A text as an answer; one that was cut off, not being `whole`, decides nothing."""
-    return Answer(text, read(text, "", Outcome.WRITTEN if whole else Outcome.TRUNCATED, labels), label, evidence, costs)
+    return GradedAnswer(
+        text, parse_answer(text, "", Outcome.WRITTEN if whole else Outcome.TRUNCATED, labels), label, evidence, costs
+    )
 
 
-def correct(found: Answer) -> float:
+def correct(found: GradedAnswer) -> float:
     """1 for the label, 0 for no decision and for another one; with costs, 1 minus what the decision costs."""
     if found.read.decision is None:
         return 0.0
@@ -64,14 +66,14 @@ def correct(found: Answer) -> float:
     return float(found.correct)
 
 
-def well_formed(found: Answer) -> float:
+def well_formed(found: GradedAnswer) -> float:
     """1 for reasoning, decision and confidence, half for a decision alone, 0 for none."""
     if found.read.decision is None:
         return 0.0
     return 1.0 if found.read.rationale and found.read.confidence is not None else 0.5
 
 
-def calibration(found: Answer) -> float:
+def calibration(found: GradedAnswer) -> float:
     """correct - (confidence - correct)^2 (RLCR, Damani et al. 2025); no decision or no confidence is the worst, -1."""
     if found.read.decision is None or found.read.confidence is None:
         return -1.0
@@ -79,13 +81,13 @@ def calibration(found: Answer) -> float:
     return right - (found.read.confidence - right) ** 2
 
 
-def length(found: Answer) -> float:
+def length(found: GradedAnswer) -> float:
     """1 up to 80 words, then less, 0 from 160 on: long answers are slow and say no more."""
     words = len(found.text.split())
     return max(0.0, min(1.0, 2 - words / ENOUGH_WORDS))
 
 
-def evidence(found: Answer) -> float:
+def evidence(found: GradedAnswer) -> float:
     """Of the sources and quotations in the reasoning, the share that the case really has; 0 if there are none."""
     said = found.read.rationale.casefold()
     known = "\n".join(f"{piece.source}\n{piece.content}" for piece in found.evidence).casefold()
@@ -105,7 +107,7 @@ BUILT_IN: dict[str, Reward] = {
 }
 
 
-def named(name: str) -> Reward:
+def find_reward(name: str) -> Reward:
     """The reward of this name: a built-in one, or 'module:function'. Raises RewardError."""
     if name in BUILT_IN:
         return BUILT_IN[name]

@@ -15,7 +15,7 @@ NEWEST = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CasePosition:
     """Where a case stands: what the curriculum goes by."""
 
     level: int
@@ -40,7 +40,7 @@ def shares(curriculum: Curriculum, levels: Sequence[int], progress: float) -> di
 
 
 @dataclass
-class Signal:
+class LevelSignal:
     """What an adaptive curriculum knows: how often answers of each level are right, as of late."""
 
     right: dict[int, float] = field(default_factory=dict)
@@ -58,14 +58,16 @@ class Signal:
         return {level: least + (1 - least * len(levels)) * value / whole for level, value in raw.items()}
 
 
-class Draw:
+class CurriculumSampler:
     """Draws cases for step after step. What was drawn is kept, so that a resumed run draws on where it was.
 
     Within a level each decision comes as often as the others if the curriculum is balanced, and each case once before
     one comes again.
     """
 
-    def __init__(self, places: Sequence[Place], curriculum: Curriculum, *, batch: int, steps: int, seed: int) -> None:
+    def __init__(
+        self, places: Sequence[CasePosition], curriculum: Curriculum, *, batch: int, steps: int, seed: int
+    ) -> None:
         self._curriculum = curriculum
         self._batch = batch
         self._steps = steps
@@ -74,7 +76,7 @@ class Draw:
         self._stacks: dict[int, dict[str, list[int]]] = {level: defaultdict(list) for level in self.levels}
         for at, place in enumerate(places):
             self._stacks[place.level][place.label if curriculum.balanced else ""].append(at)
-        self.signal = Signal()
+        self.signal = LevelSignal()
         self.drawn: list[list[int]] = []
 
     def step(self, number: int) -> list[int]:

@@ -21,14 +21,14 @@ from core.models.batching import shared_prefix
 from core.models.chat import Chat
 from core.models.environment import prepare
 from core.models.model_files import locate
-from core.models.prompting import Asking
-from core.models.trained import locals_of
-from core.models.weights import SAFE, check
+from core.models.prompting import Prompting
+from core.models.trained import local_models
+from core.models.weights import SAFE, find_weights
 from core.training.data.cases import cases
 from core.training.run import distributed
 from core.training.run.job import examples, explained
-from core.training.run.phase import Phase, carry_out
-from core.training.run.start import planned
+from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.start import plan_phases
 from storage import database
 from storage.schema import Example, RunState
 
@@ -38,7 +38,7 @@ STEPS = 3
 LOOKED_AT = 8
 
 
-class Measuring:
+class DryRunReporter:
     """Writes down what a phase tells."""
 
     def __init__(self, out: TextIO, name: str) -> None:
@@ -83,21 +83,21 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
     distributed.end_with_parent(lambda: shutil.rmtree(scratch, ignore_errors=True))
     prepare()
     project = open_project(folder)
-    params = planned(project.task, name)
+    params = plan_phases(project.task, name)
     with closing(database.connect(project.database)) as connection:
         train, dev = examples(connection, "train"), examples(connection, "dev")
     before: Path | None = None
     for phase_name, recipe in params.phases.items():
-        telling = Measuring(out, phase_name)
+        telling = DryRunReporter(out, phase_name)
         try:
-            path = locate(project.folder, locals_of(project.task)[params.student])
+            path = locate(project.folder, local_models(project.task)[params.student])
             telling.say(**lengths(project, path, recipe, train), watched=min(len(dev), recipe.evaluate_on))
             short = recipe.model_copy(
                 update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": LOOKED_AT}
             )
-            phase = Phase(phase_name, short, path, before, scratch / phase_name, train, dev)
+            phase = PhaseSetup(phase_name, short, path, before, scratch / phase_name, train, dev)
             began = time.perf_counter()
-            ending = carry_out(project, phase, telling)
+            ending = run_phase(project, phase, telling)
         except Exception as error:
             ending = explained(error, scratch)
             began = time.perf_counter()
@@ -112,9 +112,9 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
     """Tokens of the longest prompt and of the longest answer; how many cases there are, and how many are too long."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(**check(path), **SAFE)
+    tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE)
     chat = Chat(tokenizer, thinks=False)
-    asking = Asking(project.task, recipe.mode, project.folder)
+    asking = Prompting(project.task, recipe.mode, project.folder)
     made, longer = cases(train, asking, chat, recipe.mode, end=0, most=recipe.max_prompt_tokens)
     answers = max((len(one.answer) for one in made), default=0)
     learned = recipe.algorithm is not Algorithm.SFT

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.config.recipe import Algorithm, Recipe
-from core.models.model_size import Linear, Shape
+from core.models.model_size import Linear, ModelSize
 
 # The interpreter with torch, transformers, peft and trl, before anything is opened (measured: 0.55 to 0.62 GB).
 PROGRAM = 600_000_000
@@ -29,7 +29,7 @@ _CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
-class Lengths:
+class TokenLengths:
     """Tokens of the longest prompt, of the longest answer that is learned (SFT) or may be written (RL), and of what all
     prompts begin with."""
 
@@ -39,7 +39,7 @@ class Lengths:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class MemoryNeed:
     """What a recipe takes, part by part; `peak` is the most that is needed at once."""
 
     program: float
@@ -71,14 +71,16 @@ class Need:
         )
 
 
-def need(shape: Shape, recipe: Recipe, lengths: Lengths, *, device: str, fast_bf16: bool, processes: int = 1) -> Need:
+def memory_need(
+    shape: ModelSize, recipe: Recipe, lengths: TokenLengths, *, device: str, fast_bf16: bool, processes: int = 1
+) -> MemoryNeed:
     """What one of `processes` takes for `recipe` on `device` ('cpu' or 'cuda')."""
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and fast_bf16)
     item = BF16 if bf16 else FP32
     trained = adapter_weights(shape, recipe)
     learned = recipe.algorithm is not Algorithm.SFT
     weighed = weights(shape, recipe.quantization, item)
-    return Need(
+    return MemoryNeed(
         program=PROGRAM if device == "cpu" else CONTEXT,
         weights=weighed,
         adapter=FP32 * trained,
@@ -93,7 +95,7 @@ def need(shape: Shape, recipe: Recipe, lengths: Lengths, *, device: str, fast_bf
     )
 
 
-def weights(shape: Shape, quantization: str, item: int) -> float:
+def weights(shape: ModelSize, quantization: str, item: int) -> float:
     """The weights below the adapter. Quantized are linear layers alone; the others are then held in fp32 (peft)."""
     if quantization == "none":
         return float(item * shape.weights)
@@ -101,7 +103,7 @@ def weights(shape: Shape, quantization: str, item: int) -> float:
     return each * shape.in_linear + FP32 * (shape.weights - shape.in_linear)
 
 
-def opening(shape: Shape, quantization: str, item: int, weighed: float) -> float:
+def opening(shape: ModelSize, quantization: str, item: int, weighed: float) -> float:
     """What opening takes besides the weights: a GGUF file is unpacked into fp32 first, and then copied."""
     if not shape.packed:
         return float(shape.stored if quantization != "none" else 0)
@@ -109,7 +111,7 @@ def opening(shape: Shape, quantization: str, item: int, weighed: float) -> float
     return float(unpacked if quantization == "none" else max(0.0, unpacked + item * shape.weights - weighed))
 
 
-def targeted(shape: Shape, targets: str | list[str]) -> list[Linear]:
+def targeted(shape: ModelSize, targets: str | list[str]) -> list[Linear]:
     """The layers that an adapter is put on, as peft chooses them: all, by the end of the name, or by an expression."""
     if targets == "all-linear":
         return list(shape.linear)
@@ -118,23 +120,23 @@ def targeted(shape: Shape, targets: str | list[str]) -> list[Linear]:
     return [one for one in shape.linear if any(one.name == name or one.name.endswith(f".{name}") for name in targets)]
 
 
-def adapter_weights(shape: Shape, recipe: Recipe) -> int:
+def adapter_weights(shape: ModelSize, recipe: Recipe) -> int:
     """The weights of the adapter: `rank` times what goes into each layer and comes out (Hu et al. 2021)."""
     return sum(recipe.lora.rank * (one.enters + one.leaves) for one in targeted(shape, recipe.lora.targets))
 
 
-def cache_bytes(shape: Shape, item: int) -> int:
+def cache_bytes(shape: ModelSize, item: int) -> int:
     """What the model remembers of a token: a key and a value for each layer and head."""
     return 2 * shape.layers * shape.kv_heads * shape.head_width * item
 
 
-def rollouts(shape: Shape, recipe: Recipe, lengths: Lengths, item: int, processes: int) -> float:
+def rollouts(shape: ModelSize, recipe: Recipe, lengths: TokenLengths, item: int, processes: int) -> float:
     """The memory (KV cache) of all answers that are written at once, and the draw of their next tokens in fp64."""
     rows = _share(recipe, processes) * recipe.generations
     return rows * (cache_bytes(shape, item) * (lengths.prompt + lengths.answer) + shape.vocabulary * (item + 8 + 8))
 
 
-def token_bytes(shape: Shape, recipe: Recipe, item: int) -> float:
+def token_bytes(shape: ModelSize, recipe: Recipe, item: int) -> float:
     """What is kept of one token for the way back through a layer of Llama's kind, without checkpointing.
 
     Both norms in fp32; queries, keys and values (spread to all heads) and what they give; three products of the MLP.
@@ -147,7 +149,7 @@ def token_bytes(shape: Shape, recipe: Recipe, item: int) -> float:
     return plain + FP32 * (copies + recipe.lora.rank * len(on) / shape.layers)
 
 
-def activations(shape: Shape, recipe: Recipe, lengths: Lengths, item: int, processes: int) -> float:
+def activations(shape: ModelSize, recipe: Recipe, lengths: TokenLengths, item: int, processes: int) -> float:
     """What is kept of all tokens that are worked on at once, each read once: what all prompts begin with, the rest of
     each prompt, the answers. Each attends to a copy of what was remembered before it, spread to all heads."""
     prompts, answers = _rows(recipe, processes)
@@ -157,7 +159,7 @@ def activations(shape: Shape, recipe: Recipe, lengths: Lengths, item: int, proce
     return shape.layers * token_bytes(shape, recipe, item) * tokens + spread * remembered
 
 
-def logits(shape: Shape, recipe: Recipe, lengths: Lengths, processes: int) -> float:
+def logits(shape: ModelSize, recipe: Recipe, lengths: TokenLengths, processes: int) -> float:
     """The scores of a piece of the vocabulary for the tokens of all answers, in fp32, and their gradients."""
     _, answers = _rows(recipe, processes)
     return float(answers * lengths.answer * min(shape.vocabulary, _CHUNK) * 3 * FP32)

@@ -20,14 +20,14 @@ from core.config.project import Project
 from core.config.recipe import Algorithm, Launcher, Recipe
 from core.machine import MB, Machine, machine
 from core.models.model_files import MissingError, locate
-from core.models.model_size import Shape, shape_of
-from core.models.prompting import Asking
-from core.models.trained import locals_of
+from core.models.model_size import ModelSize, model_size
+from core.models.prompting import Prompting
+from core.models.trained import local_models
 from core.models.weights import WeightsError
 from core.runs.control import RunError
 from core.runs.describe import duration
-from core.training.estimate.memory import Lengths, Need, advice, need
-from core.training.run.start import TrainParams, planned, require_extra
+from core.training.estimate.memory import MemoryNeed, TokenLengths, advice, memory_need
+from core.training.run.start import TrainParams, plan_phases, require_extra
 from storage import database, examples
 from storage.examples import Filter
 
@@ -60,7 +60,7 @@ class PhaseEstimate:
 
 
 @dataclass
-class Estimate:
+class RecipeEstimate:
     """What a recipe takes against what the machine has; `memory_mb` is of the phase that takes most.
 
     It `fits` if the most that is needed, as measured or else by formula, is there. `basis` says what the time is by.
@@ -79,7 +79,7 @@ class Estimate:
     phases: list[PhaseEstimate]
 
 
-async def estimate(project: Project, name: str, *, heard: Heard) -> Estimate:
+async def estimate_recipe(project: Project, name: str, *, heard: Heard) -> RecipeEstimate:
     """What the recipe `name` will take; `heard` is told in sentences how far it is. Raises RunError.
 
     Where the formulas say that it cannot fit, nothing is tried. A trial is a process of its own: when this is
@@ -88,38 +88,38 @@ async def estimate(project: Project, name: str, *, heard: Heard) -> Estimate:
     has = await asyncio.to_thread(machine)
     params, shape, found = await asyncio.to_thread(_known, project, name, has)
     if max(one.peak_mb for one in found) * MB > _DOUBT * has.available:
-        return summed(name, params, shape, has, found)
+        return combine_phases(name, params, shape, has, found)
     with tempfile.TemporaryDirectory(prefix="sidequest-estimate-", ignore_cleanup_errors=True) as scratch:
         await _try(project, params, shape, has, found, Path(scratch), heard)
-    return summed(name, params, shape, has, found)
+    return combine_phases(name, params, shape, has, found)
 
 
 def refuse(project: Project, connection: sqlite3.Connection, params: TrainParams) -> None:
     """Raise RunError, with advice, if the formulas say that a phase cannot fit on this machine, by any doubt."""
     has = machine()
     shape, found = by_formula(project, connection, params, has)
-    whole = summed(params.name, params, shape, has, found)
+    whole = combine_phases(params.name, params, shape, has, found)
     if whole.peak_mb > _DOUBT * whole.available_mb:
         raise RunError(f"{in_words(whole)}. Any of these is enough: {'; '.join(whole.advice)}")
 
 
 def by_formula(
     project: Project, connection: sqlite3.Connection, params: TrainParams, has: Machine
-) -> tuple[Shape, list[PhaseEstimate]]:
+) -> tuple[ModelSize, list[PhaseEstimate]]:
     """The student's shape, and what each phase takes by its formulas alone. Raises RunError."""
     try:
-        shape = shape_of(locate(project.folder, locals_of(project.task)[params.student]))
+        shape = model_size(locate(project.folder, local_models(project.task)[params.student]))
     except (WeightsError, MissingError) as error:
         raise RunError(str(error)) from None
     letters = examples.longest(connection, Filter(status=("accepted",), split=("train",)))
     return shape, [
-        phase_by_formula(name, recipe, shape, guessed(project, recipe, letters), has)
+        phase_by_formula(name, recipe, shape, guess_lengths(project, recipe, letters), has)
         for name, recipe in params.phases.items()
     ]
 
 
-def _known(project: Project, name: str, has: Machine) -> tuple[TrainParams, Shape, list[PhaseEstimate]]:
-    params = planned(project.task, name)
+def _known(project: Project, name: str, has: Machine) -> tuple[TrainParams, ModelSize, list[PhaseEstimate]]:
+    params = plan_phases(project.task, name)
     require_extra()
     with closing(database.connect(project.database)) as connection:
         if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
@@ -129,7 +129,7 @@ def _known(project: Project, name: str, has: Machine) -> tuple[TrainParams, Shap
         return params, *by_formula(project, connection, params, has)
 
 
-def in_words(found: Estimate) -> str:
+def in_words(found: RecipeEstimate) -> str:
     """What is needed and what is there, as a sentence."""
     needs = found.measured_mb or found.peak_mb
     return (
@@ -138,13 +138,15 @@ def in_words(found: Estimate) -> str:
     )
 
 
-def phase_by_formula(name: str, recipe: Recipe, shape: Shape, lengths: Lengths, has: Machine) -> PhaseEstimate:
+def phase_by_formula(name: str, recipe: Recipe, shape: ModelSize, lengths: TokenLengths, has: Machine) -> PhaseEstimate:
     """A phase by its formulas alone."""
-    takes = need(shape, recipe, lengths, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(recipe))
+    takes = memory_need(
+        shape, recipe, lengths, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(recipe)
+    )
     return PhaseEstimate(name, parts(takes), takes.peak / MB, lengths.prompt, lengths.answer, lengths.shared)
 
 
-def parts(takes: Need) -> dict[str, float]:
+def parts(takes: MemoryNeed) -> dict[str, float]:
     """The parts of what is needed, in MB; what is not needed is left out."""
     return {name: value / MB for name, value in asdict(takes).items() if value}
 
@@ -158,15 +160,17 @@ def processes_of(recipe: Recipe) -> int:
     return 1
 
 
-def guessed(project: Project, recipe: Recipe, letters: int) -> Lengths:
+def guess_lengths(project: Project, recipe: Recipe, letters: int) -> TokenLengths:
     """The lengths by the `letters` of the longest case, before anything is taken apart into tokens."""
-    around = Asking(project.task, recipe.mode, project.folder).messages("", ())
+    around = Prompting(project.task, recipe.mode, project.folder).messages("", ())
     shared = int(sum(len(one["content"]) for one in around) / _LETTERS)
     prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
-    return Lengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
+    return TokenLengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
 
 
-def summed(name: str, params: TrainParams, shape: Shape, has: Machine, found: list[PhaseEstimate]) -> Estimate:
+def combine_phases(
+    name: str, params: TrainParams, shape: ModelSize, has: Machine, found: list[PhaseEstimate]
+) -> RecipeEstimate:
     """The phases as one: memory of the one that takes most, time of all."""
     available = has.available
     most = max(found, key=lambda one: one.measured_mb or one.peak_mb)
@@ -178,14 +182,14 @@ def summed(name: str, params: TrainParams, shape: Shape, has: Machine, found: li
         beyond = max(0.0, needs - most.peak_mb) * MB
 
         def enough(other: Recipe) -> bool:
-            length = Lengths(
+            length = TokenLengths(
                 min(most.prompt_tokens, other.max_prompt_tokens),
                 min(most.answer_tokens, other.max_answer_tokens)
                 if other.algorithm is not Algorithm.SFT
                 else most.answer_tokens,
                 min(most.shared_tokens, other.max_prompt_tokens - 1),
             )
-            takes = need(
+            takes = memory_need(
                 shape, other, length, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(other)
             )
             return takes.peak + beyond <= available
@@ -193,7 +197,7 @@ def summed(name: str, params: TrainParams, shape: Shape, has: Machine, found: li
         advised = advice(params.phases[most.name], enough)
     timed = [one.seconds for one in found]
     seconds = sum(one for one in timed if one is not None) if None not in timed else None
-    return Estimate(
+    return RecipeEstimate(
         recipe=name,
         fits=fits,
         memory_mb=most.memory_mb,
@@ -226,7 +230,7 @@ def _basis(params: TrainParams, found: list[PhaseEstimate]) -> str:
 async def _try(
     project: Project,
     params: TrainParams,
-    shape: Shape,
+    shape: ModelSize,
     has: Machine,
     found: list[PhaseEstimate],
     scratch: Path,
@@ -253,14 +257,14 @@ async def _try(
                 said.append(one)
                 at = next(place for place, phase in enumerate(found) if phase.name == one["phase"])
                 if "cases" in one:
-                    exact = Lengths(one["prompt"], one["answer"], one["shared"])
+                    exact = TokenLengths(one["prompt"], one["answer"], one["shared"])
                     found[at] = phase_by_formula(one["phase"], params.phases[one["phase"]], shape, exact, has)
                     found[at].watched = one["watched"]
                     if one["longer"]:
                         found[at].notes.append(f"{one['longer']} cases are too long and left out")
                     if found[at].peak_mb * MB > has.available:
                         return
-                told(found[at], params.phases[one["phase"]], one, heard)
+                apply_dry_run_line(found[at], params.phases[one["phase"]], one, heard)
             status = await trial.wait()
         finally:
             with suppress(ProcessLookupError):
@@ -274,7 +278,7 @@ async def _try(
         raise RunError(f"{params.name}: three steps were tried, and failed: {_last(log)}")
 
 
-def told(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any], heard: Heard) -> None:
+def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any], heard: Heard) -> None:
     """Take a line of the trial into `phase`, and say what it means."""
     if "cases" in one:
         heard(f"{phase.name}: prompts have up to {one['prompt']} tokens; the model is opened")

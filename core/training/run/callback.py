@@ -15,12 +15,12 @@ from transformers import TrainerCallback
 
 from core.config.recipe import Recipe
 from core.models.decoding import StoppedError
-from core.training.data.sampler import Draw
+from core.training.data.sampler import CurriculumSampler
 from core.training.run import checkpoints, distributed
 from core.training.run.alarms import Alarm, alarms, unread
-from core.training.run.phase import Telling
-from core.training.trainers.ppo import Proximal
-from core.training.trainers.rollout import Rollout, plain, sample
+from core.training.run.phase import Reporter
+from core.training.trainers.ppo import PpoTrainer
+from core.training.trainers.rollout import Rollout, as_stored, sample_rollouts
 
 # Answers that are kept of each step.
 KEPT = 6
@@ -41,14 +41,14 @@ class NotANumberError(RuntimeError):
     """The loss is no number any more; nothing after it is worth keeping."""
 
 
-class Watcher(TrainerCallback):
+class TrainingCallback(TrainerCallback):
     """Tells the figures of each step, looks at the dev split when it is time, and stops where it is asked to."""
 
     def __init__(
         self,
         recipe: Recipe,
-        telling: Telling,
-        draw: Draw,
+        telling: Reporter,
+        draw: CurriculumSampler,
         look: Callable[[], dict[str, Any]] | None,
         labels: Mapping[str, float],
     ) -> None:
@@ -73,7 +73,7 @@ class Watcher(TrainerCallback):
 
         A look that a stop has cut short is taken here, too.
         """
-        before = distributed.agreed(self._telling.accuracies())
+        before = distributed.broadcast(self._telling.accuracies())
         for accuracy in before.values():
             self._count(accuracy)
         if self._due(state.global_step) and state.global_step not in before:
@@ -96,7 +96,7 @@ class Watcher(TrainerCallback):
         lost = float(figures["loss"])
         if not math.isfinite(lost) or not math.isfinite(float(figures.get("grad_norm") or 0.0)):
             raise NotANumberError(f"the loss of step {state.global_step} is no number")
-        answers = [plain(one) for one in sample(self._rollouts, KEPT)]
+        answers = [as_stored(one) for one in sample_rollouts(self._rollouts, KEPT)]
         self._telling.step(state.global_step, figures, answers)
         self._steps.append({name: float(value) for name, value in figures.items() if value is not None})
         self._raise(alarms(self._steps, self._labels))
@@ -107,20 +107,20 @@ class Watcher(TrainerCallback):
             with suppress(StoppedError):
                 self._take_a_look(state.global_step)
         self.stopped = self._told_to_stop()
-        self.ended_early = distributed.agreed(self.ended_early)
+        self.ended_early = distributed.broadcast(self.ended_early)
         if self.stopped or self.ended_early:
             control.should_save = True
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
         """Add to the checkpoint what only this project knows, then call it complete."""
-        distributed.together()  # each has written its own part of it
+        distributed.barrier()  # each has written its own part of it
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if not state.is_world_process_zero:
             return
-        if isinstance(self.trainer, Proximal):
+        if isinstance(self.trainer, PpoTrainer):
             self.trainer.save_critic(folder)
-        checkpoints.complete(folder, self._draw.state())
+        checkpoints.complete_checkpoint(folder, self._draw.state())
 
     def _raise(self, found: Sequence[Alarm]) -> None:
         """Tell each alarm once."""
@@ -131,7 +131,7 @@ class Watcher(TrainerCallback):
 
     def _told_to_stop(self) -> bool:
         """Wait while the run is paused; whether it is to stop. All processes hear the same, as often."""
-        while (asked := distributed.agreed(self._telling.heard())) == "pause":
+        while (asked := distributed.broadcast(self._telling.heard())) == "pause":
             time.sleep(0.1)
         return asked == "stop"
 

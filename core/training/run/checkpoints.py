@@ -11,7 +11,7 @@ from typing import Any
 _STATE, _COMPLETE = "curriculum.json", "complete.json"
 
 
-def newest(folder: Path) -> Path | None:
+def newest_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint of a phase; what was cut short while it was written is removed."""
     found = []
     for one in folder.glob("checkpoint-*"):
@@ -27,7 +27,7 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def complete(checkpoint: Path, state: dict[str, Any]) -> None:
+def complete_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:
     """Add the curriculum's state, and mark the checkpoint as complete once everything is on disk."""
     (checkpoint / _STATE).write_text(json.dumps(state))
     mark = checkpoint / f"{_COMPLETE}.new"

@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def count() -> int:
+def process_count() -> int:
     """How many there are, on all machines."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def first() -> bool:
+def is_main_process() -> bool:
     """Whether this one is the first: it alone reads and writes the database."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def agreed(value: T) -> T:
+def broadcast(value: T) -> T:
     """What the first process has as `value`, in all of them: each waits here for the others."""
-    if count() == 1:
+    if process_count() == 1:
         return value
     from accelerate.utils import broadcast_object_list
 
@@ -32,9 +32,9 @@ def agreed(value: T) -> T:
     return found
 
 
-def gathered(values: list[T]) -> list[T]:
+def gather(values: list[T]) -> list[T]:
     """What all processes have as `values`, in their order: each waits here for the others."""
-    if count() == 1:
+    if process_count() == 1:
         return values
     from accelerate.utils import gather_object
 
@@ -42,9 +42,9 @@ def gathered(values: list[T]) -> list[T]:
     return found
 
 
-def together() -> None:
+def barrier() -> None:
     """Wait until all processes are here."""
-    if count() > 1:
+    if process_count() > 1:
         import torch.distributed
 
         torch.distributed.barrier()

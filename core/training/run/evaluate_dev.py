@@ -8,11 +8,11 @@ from typing import Any
 
 from core.benchmark.calibration import calibration
 from core.benchmark.metrics import figures
-from core.benchmark.scored import Scored
+from core.benchmark.scored import ScoredAnswer
 from core.config.case import Mode
 from core.models.batching import pack, shared_prefix
 from core.models.decoding import Decoder, Prefix
-from core.models.parse_answer import complete, read
+from core.models.parse_answer import is_complete, parse_answer
 from core.training.data.cases import TrainingCase
 from storage.schema import Outcome, PredictionOutcome
 
@@ -20,7 +20,7 @@ from storage.schema import Outcome, PredictionOutcome
 BUDGET, ROWS = 16_384, 32
 
 
-def look(
+def evaluate_dev(
     decoder: Decoder,
     cases: Sequence[TrainingCase],
     mode: Mode,
@@ -36,7 +36,7 @@ def look(
     prompts = [case.prompt for case in cases]
     shared = shared_prefix(prompts) if decoder.shares else 0
     prefix = decoder.prefix(prompts[0][:shared])
-    answers: list[Scored] = []
+    answers: list[ScoredAnswer] = []
     for group in pack([len(prompt) - shared + most for prompt in prompts], BUDGET, ROWS):
         chosen = [cases[at] for at in group]
         found = _decided if mode is Mode.DIRECT else _written
@@ -62,12 +62,12 @@ def look(
 
 def _written(
     decoder: Decoder, prefix: Prefix, cases: Sequence[TrainingCase], labels: Sequence[str], _: Any, most: int
-) -> list[Scored]:
+) -> list[ScoredAnswer]:
     prompts = [case.prompt for case in cases]
-    answers = decoder.generate(prompts, prefix, most, lambda text: complete(text, labels))
+    answers = decoder.generate(prompts, prefix, most, lambda text: is_complete(text, labels))
     scored = []
     for case, answer in zip(cases, answers, strict=True):
-        said = read(answer.text, "", Outcome.WRITTEN if answer.whole else Outcome.TRUNCATED, labels)
+        said = parse_answer(answer.text, "", Outcome.WRITTEN if answer.whole else Outcome.TRUNCATED, labels)
         scored.append(_scored(case, said.outcome, said.decision, said.confidence))
     return scored
 
@@ -79,7 +79,7 @@ def _decided(
     labels: Sequence[str],
     tokens: Sequence[list[int]],
     _: int,
-) -> list[Scored]:
+) -> list[ScoredAnswer]:
     from core.models.local import softmax
 
     scored = []
@@ -96,7 +96,7 @@ def _scored(
     decision: str | None,
     confidence: float | None,
     probabilities: dict[str, float] | None = None,
-) -> Scored:
-    return Scored(
+) -> ScoredAnswer:
+    return ScoredAnswer(
         case.example, case.label, case.domain, case.level, case.family, outcome, decision, confidence, probabilities
     )

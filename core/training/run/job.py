@@ -15,12 +15,12 @@ from typing import Any
 from core.config.project import Project
 from core.config.recipe import Launcher, Recipe
 from core.models.model_files import MissingError, locate
-from core.models.trained import locals_of
+from core.models.trained import local_models
 from core.models.weights import WeightsError
 from core.runs.session import Ending, Session
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
-from core.training.run.phase import Phase, carry_out
+from core.training.run.phase import PhaseSetup, run_phase
 from core.training.run.start import TrainParams, adapter_folder
 from storage import database, listing, runs, training
 from storage.examples import Filter
@@ -63,23 +63,23 @@ def work_on(session: Session, connection: sqlite3.Connection, params: TrainParam
     """Train the phase `name` in this process; what can be mended ends the run in words."""
     try:
         phase = phase_of(session.project, connection, session.run.id, params, name)
-        begun = checkpoints.newest(phase.folder)
+        begun = checkpoints.newest_checkpoint(phase.folder)
         training.forget_after(connection, session.run.id, name, checkpoints.step_of(begun) if begun else 0)
-        return carry_out(session.project, phase, InDatabase(session, connection, name, phase.recipe))
+        return run_phase(session.project, phase, DatabaseReporter(session, connection, name, phase.recipe))
     except Exception as error:  # libraries have types of their own for a full disk, and none
         return explained(error, session.project.run_folder(session.run.id))
 
 
-def phase_of(project: Project, connection: sqlite3.Connection, run: str, params: TrainParams, name: str) -> Phase:
+def phase_of(project: Project, connection: sqlite3.Connection, run: str, params: TrainParams, name: str) -> PhaseSetup:
     """What the phase `name` of a run is told. Raises MissingError."""
     names = list(params.phases)
     before = project.folder / params.start_from if params.start_from else None
     if (at := names.index(name)) > 0:
         before = project.run_folder(run) / names[at - 1] / "adapter"
-    return Phase(
+    return PhaseSetup(
         name=name,
         recipe=params.phases[name],
-        path=locate(project.folder, locals_of(project.task)[params.student]),
+        path=locate(project.folder, local_models(project.task)[params.student]),
         before=before,
         folder=project.run_folder(run) / name,
         train=examples(connection, "train"),
@@ -123,7 +123,7 @@ def _full(error: BaseException, folder: Path) -> bool:
     return "No space left" in said or (broken and shutil.disk_usage(folder).free < _LITTLE_ROOM)
 
 
-class InDatabase:
+class DatabaseReporter:
     """Keeps what a phase tells in the database, and hears there what is asked of it."""
 
     def __init__(self, session: Session, connection: sqlite3.Connection, name: str, recipe: Recipe) -> None:
@@ -169,7 +169,7 @@ class InDatabase:
 
     def heard(self) -> str | None:
         """What is asked of the run."""
-        return self._session.heard(self._db)
+        return self._session.requested_action(self._db)
 
     def stopping(self) -> bool:
         """Whether the run is to stop."""

@@ -56,7 +56,7 @@ def supervise(session: Session, connection: sqlite3.Connection, name: str, recip
                 time.sleep(_LOOK_S)
         finally:
             _end(started)
-    return ending_of(endings(folder), started.returncode)
+    return ending_of(read_endings(folder), started.returncode)
 
 
 def _end(started: subprocess.Popen[bytes]) -> None:
@@ -71,7 +71,7 @@ def _end(started: subprocess.Popen[bytes]) -> None:
             started.wait()
 
 
-def leave(folder: Path, rank: int, ending: Ending) -> None:
+def write_ending(folder: Path, rank: int, ending: Ending) -> None:
     """Say how the phase ended for the process `rank`."""
     file = folder / f"ending.{rank}.json"
     partial = file.with_suffix(".part")
@@ -79,7 +79,7 @@ def leave(folder: Path, rank: int, ending: Ending) -> None:
     partial.replace(file)
 
 
-def endings(folder: Path) -> list[Ending]:
+def read_endings(folder: Path) -> list[Ending]:
     """What the processes have left, the first one's first."""
     files = sorted(folder.glob("ending.*.json"), key=lambda file: int(file.name.split(".")[1]))
     told = [json.loads(file.read_text()) for file in files]

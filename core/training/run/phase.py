@@ -12,13 +12,13 @@ from typing import Any, Protocol
 from core.benchmark.sampling_order import ordered
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
-from core.models.prompting import Asking
+from core.models.prompting import Prompting
 from core.runs.session import Ending
 from core.training.run import checkpoints, distributed
 from storage.schema import Example, RunState
 
 
-class Telling(Protocol):
+class Reporter(Protocol):
     """Where a phase tells of itself, and hears what others ask of it."""
 
     def log(self, message: str, *, severity: str = "info") -> None:
@@ -51,7 +51,7 @@ class Telling(Protocol):
 
 
 @dataclass(frozen=True)
-class Phase:
+class PhaseSetup:
     """What a phase is told: a recipe, the student at `path`, the adapter to start `before`, where its files go.
 
     `train` are the examples that it learns from, `dev` those that it is watched on.
@@ -76,32 +76,32 @@ class Phase:
         return (self.adapter / "adapter_model.safetensors").is_file()
 
 
-def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
+def run_phase(project: Project, phase: PhaseSetup, telling: Reporter) -> Ending:
     """Train from the last checkpoint, or from the adapter before; FINISHED once the new adapter is there."""
     from transformers import PrinterCallback
 
     from core.models.chat import Chat
     from core.models.decoding import StoppedError
     from core.training.data.cases import cases, label_shares
-    from core.training.data.sampler import Draw
-    from core.training.run.callback import Watcher
+    from core.training.data.sampler import CurriculumSampler
+    from core.training.run.callback import TrainingCallback
     from core.training.trainers.policy import open_policy
 
     recipe = phase.recipe
-    if problem := refused(recipe, distributed.count(), os.environ):
+    if problem := refused(recipe, distributed.process_count(), os.environ):
         return Ending(RunState.FAILED, problem)
     phase.folder.mkdir(parents=True, exist_ok=True)
-    last = distributed.agreed(checkpoints.newest(phase.folder) if distributed.first() else None)
+    last = distributed.broadcast(checkpoints.newest_checkpoint(phase.folder) if distributed.is_main_process() else None)
     begun = checkpoints.step_of(last) if last else 0
     policy = open_policy(phase.path, recipe, adapter=phase.before)
     chat = Chat(policy.tokenizer, thinks=False)
-    asking = Asking(project.task, recipe.mode, project.folder)
+    asking = Prompting(project.task, recipe.mode, project.folder)
     made, longer = cases(phase.train, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
     if not made:
         return Ending(RunState.FAILED, "no case of the train split is short enough: raise max_prompt_tokens")
     dev = ordered(phase.dev, recipe.seed)[: recipe.evaluate_on]
     watched, _ = cases(dev, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
-    draw = Draw(
+    draw = CurriculumSampler(
         [case.place for case in made],
         recipe.curriculum,
         batch=recipe.batch,
@@ -113,7 +113,7 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
     telling.log(
         f"{phase.name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(made)} cases, {len(watched)} to watch"
         + (f"; {longer} are longer than {recipe.max_prompt_tokens} tokens and left out" if longer else "")
-        + (f"; {distributed.count()} processes" if distributed.count() > 1 else "")
+        + (f"; {distributed.process_count()} processes" if distributed.process_count() > 1 else "")
         + (f"; goes on after step {begun}" if begun else "")
     )
     if said := too_long([len(case.answer) for case in made], recipe.max_answer_tokens):
@@ -122,7 +122,7 @@ def carry_out(project: Project, phase: Phase, telling: Telling) -> Ending:
         telling.log("the dev split is empty: accuracy is not watched", severity="warning")
     labels = project.task.labels
     looking = _looking(policy, chat, watched, recipe, labels, telling.stopping) if watched else None
-    watcher = Watcher(recipe, telling, draw, looking, label_shares(made))
+    watcher = TrainingCallback(recipe, telling, draw, looking, label_shares(made))
     trainer = _trainer(labels, phase, policy, made, draw, watcher, begun)
     if getattr(trainer, "sharing", ""):
         telling.log(f"each prompt is read for each of its answers: {trainer.sharing}", severity="warning")
@@ -170,37 +170,37 @@ def _keep(model: Any, trainer: Any, folder: Path) -> None:
     """Save the adapter alone. Where its weights are spread over processes, all of them take part."""
     spread = trainer.accelerator.distributed_type.value in {"FSDP", "DEEPSPEED"}
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if spread else None
-    if distributed.first():
+    if distributed.is_main_process():
         model.save_pretrained(str(folder), selected_adapters=["default"], state_dict=state)
-    distributed.together()
+    distributed.barrier()
 
 
 def _trainer(
-    labels: Sequence[str], phase: Phase, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, begun: int
+    labels: Sequence[str], phase: PhaseSetup, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, begun: int
 ) -> Any:
     from core.training.trainers import arguments
 
     recipe = phase.recipe
     if recipe.algorithm is Algorithm.SFT:
-        from core.training.trainers.sft import Supervised
+        from core.training.trainers.sft import SftTrainer
 
-        settings = arguments.supervised(recipe, phase.folder, distributed.count())
-        return Supervised(policy, settings, made, draw, first_step=begun, callbacks=[watcher])
-    from core.training.data.rewards import named
-    from core.training.trainers.grpo import Reinforcing
-    from core.training.trainers.ppo import Proximal
-    from core.training.trainers.rollout import Judging
-    from core.training.trainers.vllm import reaching
+        settings = arguments.sft_arguments(recipe, phase.folder, distributed.process_count())
+        return SftTrainer(policy, settings, made, draw, first_step=begun, callbacks=[watcher])
+    from core.training.data.rewards import find_reward
+    from core.training.trainers.grpo import GrpoTrainer
+    from core.training.trainers.ppo import PpoTrainer
+    from core.training.trainers.rollout import Grading
+    from core.training.trainers.vllm import reach_server
 
-    kind = Proximal if recipe.algorithm is Algorithm.PPO else Reinforcing
-    with reaching(recipe.vllm_server) if recipe.vllm_server else nullcontext():
+    kind = PpoTrainer if recipe.algorithm is Algorithm.PPO else GrpoTrainer
+    with reach_server(recipe.vllm_server) if recipe.vllm_server else nullcontext():
         return kind(
             policy,
             recipe,
-            arguments.reinforced(recipe, phase.folder, distributed.count()),
+            arguments.grpo_arguments(recipe, phase.folder, distributed.process_count()),
             made,
             draw,
-            Judging(labels, {name: named(name) for name in recipe.rewards}, recipe.rewards, recipe.costs),
+            Grading(labels, {name: find_reward(name) for name in recipe.rewards}, recipe.rewards, recipe.costs),
             heard=watcher.heard,
             first_step=begun,
             callbacks=[watcher],
@@ -217,11 +217,11 @@ def _looking(
 ) -> Callable[[], dict[str, Any]]:
     """What looks at the dev split, and raises StoppedError; each process does, as spread weights need all of them."""
     from core.models.decoding import Decoder
-    from core.training.run.evaluate_dev import look
+    from core.training.run.evaluate_dev import evaluate_dev
 
     tokens = chat.answers(labels)
     # Several processes would have to agree at each token: they look to the end.
-    heeding = stopping if distributed.count() == 1 else lambda: False
+    heeding = stopping if distributed.process_count() == 1 else lambda: False
 
     def looking() -> dict[str, Any]:
         bare = policy.model.get_base_model()
@@ -229,7 +229,7 @@ def _looking(
         bare.eval()
         try:
             decoder = Decoder(bare, policy.text, policy.ends, heeding)
-            return look(decoder, watched, recipe.mode, labels, tokens, recipe.max_answer_tokens)
+            return evaluate_dev(decoder, watched, recipe.mode, labels, tokens, recipe.max_answer_tokens)
         finally:
             bare.train(training_before)
 

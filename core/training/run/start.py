@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
 from core.config.task import Task
-from core.models.trained import locals_of
+from core.models.trained import local_models
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
-from core.training.data.rewards import RewardError, named
+from core.training.data.rewards import RewardError, find_reward
 from storage import examples, runs
 from storage.examples import Filter
 from storage.schema import Run
@@ -39,20 +39,20 @@ class TrainParams(BaseModel):
         return self.phases[self.name]
 
 
-def start(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:
+def start_training(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:
     """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError."""
     from core.training.estimate.recipe_estimate import refuse
 
-    params = check(project, connection, name)
+    params = check_recipe(project, connection, name)
     refuse(project, connection, params)
     if start_from:
         params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
     return launch(project, connection, KIND, params.model_dump(mode="json"))
 
 
-def check(project: Project, connection: sqlite3.Connection, name: str) -> TrainParams:
+def check_recipe(project: Project, connection: sqlite3.Connection, name: str) -> TrainParams:
     """What a training of the recipe would be told; raises RunError with what keeps it from being started."""
-    params = planned(project.task, name)
+    params = plan_phases(project.task, name)
     require_extra()
     require_server(params)
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
@@ -78,7 +78,7 @@ def require_server(params: TrainParams) -> None:
         )
 
 
-def planned(task: Task, name: str) -> TrainParams:
+def plan_phases(task: Task, name: str) -> TrainParams:
     """The phases of a recipe, checked; raises RunError with what to do instead."""
     if name not in task.train:
         there = ", ".join(task.train) or "none"
@@ -86,13 +86,13 @@ def planned(task: Task, name: str) -> TrainParams:
     recipe = task.train[name]
     phases = {recipe.first: task.train[recipe.first], name: recipe} if recipe.first else {name: recipe}
     student = recipe.student or task.roles.student
-    if student not in locals_of(task):
-        there = ", ".join(locals_of(task))
+    if student not in local_models(task):
+        there = ", ".join(local_models(task))
         raise RunError(f"{student} is no model of this machine, and only those can be trained: use one of {there}")
     for one in phases.values():
         try:
             for reward in one.rewards if one.algorithm is not Algorithm.SFT else ():
-                named(reward)
+                find_reward(reward)
         except RewardError as error:
             raise RunError(str(error)) from None
     return TrainParams(name=name, phases=phases, student=student)

@@ -12,7 +12,7 @@ from core.config.recipe import Recipe
 from core.training.trainers.vllm import PATIENCE_S
 
 
-def supervised(recipe: Recipe, folder: Path, processes: int = 1) -> TrainingArguments:
+def sft_arguments(recipe: Recipe, folder: Path, processes: int = 1) -> TrainingArguments:
     """The arguments for SFT: a step is `batch` cases, `micro_batch` at a time in each process."""
     share = max(1, recipe.batch // processes)
     micro = min(recipe.micro_batch, share)
@@ -24,7 +24,7 @@ def supervised(recipe: Recipe, folder: Path, processes: int = 1) -> TrainingArgu
     )
 
 
-def reinforced(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConfig:
+def grpo_arguments(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConfig:
     """The arguments for GRPO and PPO: a step is `batch` cases with `generations` answers each."""
     share = max(1, recipe.batch // processes)
     groups = next(size for size in range(min(share, recipe.micro_batch), 0, -1) if share % size == 0)

@@ -12,13 +12,13 @@ from transformers import PreTrainedModel
 from trl import GRPOConfig, GRPOTrainer
 
 from core.config.recipe import Recipe
-from core.models.decoding import Decoder, Sampling, Written
+from core.models.decoding import Completion, Decoder, Sampling
 from core.training.data.cases import TrainingCase
-from core.training.data.sampler import Draw
+from core.training.data.sampler import CurriculumSampler
 from core.training.run import distributed
-from core.training.trainers.rollout import Judging, Rollout, figures, seeds, write
-from core.training.trainers.shared_prefix import Scores, Shared, shareable, take_shared
-from core.training.trainers.vllm import reaching
+from core.training.trainers.rollout import Grading, Rollout, figures, seeds, write
+from core.training.trainers.shared_prefix import PrefixBatch, Scores, shareable, split_prefix
+from core.training.trainers.vllm import reach_server
 
 Heard = Callable[[int, Sequence[Rollout], dict[str, float]], None]
 
@@ -44,13 +44,13 @@ class Policy:
         return int(self.tokenizer.eos_token_id)
 
 
-class Steps(Sampler[int]):
+class CurriculumSteps(Sampler[int]):
     """The rows of a dataset in the order in which the curriculum draws them, each `times` in a row.
 
     A step is repeated for each pass over the same answers; a resumed run begins with the step where it was.
     """
 
-    def __init__(self, draw: Draw, first: int, steps: int, times: int, repeats: int) -> None:
+    def __init__(self, draw: CurriculumSampler, first: int, steps: int, times: int, repeats: int) -> None:
         self._draw, self._first, self._steps, self._times, self._repeats = draw, first, steps, times, repeats
 
     def __iter__(self) -> Iterator[int]:
@@ -63,7 +63,7 @@ class Steps(Sampler[int]):
         return len(self._draw.step(0)) * self._times * self._repeats * self._steps
 
 
-class Reinforcing(GRPOTrainer):
+class GrpoTrainer(GRPOTrainer):
     """GRPO as trl has it, but for four things, each exact.
 
     Prompts are read once for all answers to them, when answers are written and when they are scored (`sharing` says why
@@ -77,8 +77,8 @@ class Reinforcing(GRPOTrainer):
         recipe: Recipe,
         args: GRPOConfig,
         cases: Sequence[TrainingCase],
-        draw: Draw,
-        judging: Judging,
+        draw: CurriculumSampler,
+        judging: Grading,
         *,
         heard: Heard,
         first_step: int = 0,
@@ -95,7 +95,7 @@ class Reinforcing(GRPOTrainer):
         self._heard = heard
         self._first_step = first_step
         self._call = 0
-        self._written: list[Written] = []
+        self._written: list[Completion] = []
         self._rollouts: list[Rollout] = []
         self._micro_batches: list[dict[str, Any]] = []
         rows = Dataset.from_dict({"prompt": [str(at) for at in range(len(cases))]})
@@ -108,7 +108,7 @@ class Reinforcing(GRPOTrainer):
             **others,
         )
         self.sharing = shareable(self.policy.causal) if share else "it was asked not to"
-        take_shared(self.policy.causal)
+        split_prefix(self.policy.causal)
         self._prompts = {tuple(case.prompt): case for case in cases}
 
     # ------------------------------------------------------------------ which cases
@@ -116,7 +116,7 @@ class Reinforcing(GRPOTrainer):
     def _get_train_sampler(self, dataset: Sized | None = None) -> Sampler[int]:  # noqa: ARG002  trl's signature
         repeats = self.num_iterations * self.args.steps_per_generation
         steps = self.args.max_steps // self.num_iterations
-        return Steps(self.draw, self._first_step // self.num_iterations, steps, self.num_generations, repeats)
+        return CurriculumSteps(self.draw, self._first_step // self.num_iterations, steps, self.num_generations, repeats)
 
     def _prepare_inputs(self, generation_batch: Any) -> Any:
         """As trl does, but groups stay together: it shuffles answers, which would part those that share a prompt."""
@@ -143,7 +143,7 @@ class Reinforcing(GRPOTrainer):
         **more: Any,
     ) -> tuple[list[list[int]], Any]:
         if self.use_vllm:
-            with reaching(self.recipe.vllm_server):
+            with reach_server(self.recipe.vllm_server):
                 ids, logps = super()._generate_single_turn(
                     prompt_ids, images, multimodal_fields, num_generations, *rest, **more
                 )
@@ -171,22 +171,22 @@ class Reinforcing(GRPOTrainer):
             model.train(training)
         return [self._ids(one) for one in self._written], None
 
-    def _of_server(self, ids: list[int]) -> Written:
+    def _of_server(self, ids: list[int]) -> Completion:
         """What a server wrote, which knows nothing of decisions, cut where the decision stands: as a decoder has it."""
-        from core.models.parse_answer import complete
+        from core.models.parse_answer import is_complete
 
         for at, token in enumerate(ids):
             if token in self.policy.ends:
-                return Written(ids[:at], self.policy.text(ids[:at]), whole=True)
+                return Completion(ids[:at], self.policy.text(ids[:at]), whole=True)
             text = self.policy.text(ids[: at + 1])
-            if complete(text, self.judging.labels):
-                return Written(ids[: at + 1], text, whole=True)
-        return Written(ids, self.policy.text(ids), whole=False)
+            if is_complete(text, self.judging.labels):
+                return Completion(ids[: at + 1], text, whole=True)
+        return Completion(ids, self.policy.text(ids), whole=False)
 
-    def _ids(self, written: Written) -> list[int]:
-        from core.models.parse_answer import complete
+    def _ids(self, written: Completion) -> list[int]:
+        from core.models.parse_answer import is_complete
 
-        chose_end = written.whole and not complete(written.text, self.judging.labels)
+        chose_end = written.whole and not is_complete(written.text, self.judging.labels)
         return [*written.ids, self.policy.end] if chose_end or not written.ids else written.ids
 
     def _calculate_rewards(self, inputs: Sequence[dict[str, Any]], *_: Any, **__: Any) -> torch.Tensor:
@@ -225,7 +225,7 @@ class Reinforcing(GRPOTrainer):
             for place, at in zip(places, better, strict=True):
                 rollouts[place * group : (place + 1) * group] = self._rollouts[at * group : (at + 1) * group]
         self._rollouts = rollouts
-        everyones = distributed.gathered(rollouts)
+        everyones = distributed.gather(rollouts)
         kept = figures(everyones, group, self.judging.labels)
         self._learn_of_levels(everyones)
         self._heard(self.state.global_step, everyones, kept | {"no_signal": first["no_signal"]})
@@ -267,7 +267,7 @@ class Reinforcing(GRPOTrainer):
             )  # fmt: skip
             return stock
         width = input_ids.shape[1] - logits_to_keep
-        shared = Shared(
+        shared = PrefixBatch(
             input_ids[:, :width],
             attention_mask[:, :width],
             input_ids[:, width:],

@@ -12,7 +12,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 
 from core.config.recipe import Lora, Recipe
 from core.models.chat import Chat
-from core.models.weights import SAFE, WeightsError, check, check_adapter, has_bf16, plain, set_threads
+from core.models.weights import SAFE, WeightsError, check_adapter, find_weights, has_bf16, open_plain, set_threads
 from core.training.trainers.grpo import Policy
 
 
@@ -25,7 +25,7 @@ def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> P
             made: Any = get_peft_model(model, _lora(recipe.lora, recipe.seed))
         else:
             check_adapter(adapter)
-            fits(model, adapter)
+            check_adapter_shapes(model, adapter)
             made = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, local_files_only=True)
     except (ValueError, RuntimeError, KeyError, OSError) as error:
         raise WeightsError(f"the adapter cannot be put on {path}: {error}") from error
@@ -41,14 +41,14 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     """The student without an adapter, in the precision and quantization of the recipe, and its tokenizer."""
     import transformers
 
-    location = check(path)
+    location = find_weights(path)
     transformers.utils.logging.disable_progress_bar()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and has_bf16(device))
     kind = torch.bfloat16 if bf16 else torch.float32
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE)
-        model = plain(location, kind, recipe.quantization)
+        model = open_plain(location, kind, recipe.quantization)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"cannot open the model {path}: {error}") from error
     if tokenizer.pad_token_id is None:
@@ -62,7 +62,7 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer
 
 
-def fits(model: Any, adapter: Path) -> None:
+def check_adapter_shapes(model: Any, adapter: Path) -> None:
     """Raise WeightsError if an adapter was made for a model of another shape."""
     from safetensors import safe_open
 

@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from core.training.trainers.critic import Scale, gae, seeded, value_loss, whitened
-from core.training.trainers.grpo import Reinforcing
-from core.training.trainers.shared_prefix import Scores, Shared
+from core.training.trainers.grpo import GrpoTrainer
+from core.training.trainers.shared_prefix import PrefixBatch, Scores
 
 _CRITIC, _OPTIMIZER, _SCALE = "critic.safetensors", "critic_optimizer.pt", "critic_scale.json"
 _NAMES = ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")
 
 
-class Proximal(Reinforcing):
+class PpoTrainer(GrpoTrainer):
     """Advantages per token by a critic and GAE, in place of one per answer against its group (Schulman et al. 2017).
 
     The critic reads the policy's hidden states and does not change them; it has an optimizer of its own. Critic,
@@ -70,7 +70,7 @@ class Proximal(Reinforcing):
         prompt, prompt_mask, answer, answer_mask = (rows[name] for name in _NAMES)
         if not self.sharing:
             with self.accelerator.autocast():
-                found: Scores = model(shared=Shared(prompt, prompt_mask, answer, answer_mask))
+                found: Scores = model(shared=PrefixBatch(prompt, prompt_mask, answer, answer_mask))
             return found.hidden
         whole = model.base_model(
             input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, answer_mask], 1)

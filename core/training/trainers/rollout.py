@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.models.batching import shared_prefix
-from core.models.decoding import Decoder, Sampling, Written
-from core.models.parse_answer import complete
+from core.models.decoding import Completion, Decoder, Sampling
+from core.models.parse_answer import is_complete
 from core.training.data.cases import TrainingCase
-from core.training.data.rewards import Reward, answer, total
+from core.training.data.rewards import Reward, grade_answer, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Rollout:
 
 
 @dataclass(frozen=True)
-class Judging:
+class Grading:
     """How answers are read and paid: the task's labels, the rewards by name, their weights, the costs of mistakes."""
 
     labels: Sequence[str]
@@ -43,11 +43,11 @@ class Judging:
     weights: Mapping[str, float]
     costs: Mapping[str, Mapping[str, float]]
 
-    def paid(self, case: TrainingCase, written: Written, end: int) -> Rollout:
+    def paid(self, case: TrainingCase, written: Completion, end: int) -> Rollout:
         """What `written` earns. The token that ends is among the ids where the model chose it: it is learned too."""
-        found = answer(written.text, written.whole, case.label, case.evidence, self.labels, self.costs)
+        found = grade_answer(written.text, written.whole, case.label, case.evidence, self.labels, self.costs)
         parts = {name: float(reward(found)) for name, reward in self.rewards.items()}
-        chose_end = written.whole and not complete(written.text, self.labels)
+        chose_end = written.whole and not is_complete(written.text, self.labels)
         return Rollout(
             case=case,
             ids=[*written.ids, end] if chose_end or not written.ids else written.ids,
@@ -72,12 +72,12 @@ def write(
     labels: Sequence[str],
     limit: int,
     sampling: Sampling,
-) -> list[Written]:
+) -> list[Completion]:
     """`times` answers to each case, side by side; each prompt is read once, and what all share is read once for all."""
     prompts = [case.prompt for case in cases]
     shared = shared_prefix(prompts) if decoder.shares and len(prompts) > 1 else 0
     prefix = decoder.prefix(prompts[0][:shared])
-    return decoder.generate(prompts, prefix, limit, lambda text: complete(text, labels), sampling, times=times)
+    return decoder.generate(prompts, prefix, limit, lambda text: is_complete(text, labels), sampling, times=times)
 
 
 def figures(rollouts: Sequence[Rollout], group: int, labels: Sequence[str]) -> dict[str, float]:
@@ -101,7 +101,7 @@ def figures(rollouts: Sequence[Rollout], group: int, labels: Sequence[str]) -> d
     return made
 
 
-def sample(rollouts: Sequence[Rollout], most: int) -> list[Rollout]:
+def sample_rollouts(rollouts: Sequence[Rollout], most: int) -> list[Rollout]:
     """Some answers that show a step: the best and the worst, and others evenly between."""
     ordered = sorted(rollouts, key=lambda one: -one.reward)
     if len(ordered) <= most:
@@ -109,7 +109,7 @@ def sample(rollouts: Sequence[Rollout], most: int) -> list[Rollout]:
     return [ordered[round(at * (len(ordered) - 1) / (most - 1))] for at in range(most)]
 
 
-def plain(one: Rollout) -> dict[str, Any]:
+def as_stored(one: Rollout) -> dict[str, Any]:
     """A rollout as it is stored."""
     return {
         "example": one.case.example,

@@ -10,14 +10,14 @@ from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
 
 from core.training.data.cases import TrainingCase
-from core.training.data.sampler import Draw
-from core.training.trainers.grpo import Policy, Steps
-from core.training.trainers.shared_prefix import Scores, Shared, shareable, take_shared
+from core.training.data.sampler import CurriculumSampler
+from core.training.trainers.grpo import CurriculumSteps, Policy
+from core.training.trainers.shared_prefix import PrefixBatch, Scores, shareable, split_prefix
 
 IGNORED = -100
 
 
-class Supervised(Trainer):
+class SftTrainer(Trainer):
     """The trainer of transformers, with cases by the curriculum; what prompts begin with is read once for a batch.
 
     `sharing` says why not, where a model cannot do that.
@@ -28,7 +28,7 @@ class Supervised(Trainer):
         policy: Policy,
         args: TrainingArguments,
         cases: Sequence[TrainingCase],
-        draw: Draw,
+        draw: CurriculumSampler,
         *,
         first_step: int = 0,
         **others: Any,
@@ -48,12 +48,12 @@ class Supervised(Trainer):
             **others,
         )
         self.sharing = shareable(policy.causal)
-        take_shared(policy.causal)
+        split_prefix(policy.causal)
         self._read = 0
         self.model_accepts_loss_kwargs = True  # the mean is over the tokens of a step, however it is divided
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  its signature
-        return Steps(self.draw, self._first_step, self.args.max_steps, 1, 1)
+        return CurriculumSteps(self.draw, self._first_step, self.args.max_steps, 1, 1)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Tell how many tokens were learned from, as trl's trainers do."""
@@ -76,7 +76,7 @@ class Supervised(Trainer):
             logits = whole.logits[:, -answer.shape[1] - 1 : -1].float()
             logps = torch.log_softmax(logits, -1).gather(-1, answer[..., None])[..., 0]
         else:
-            found: Scores = model(shared=Shared(prompt, prompt_mask, answer, mask.long()))
+            found: Scores = model(shared=PrefixBatch(prompt, prompt_mask, answer, mask.long()))
             logps = found.logps
         number = mask.sum() if num_items_in_batch is None else num_items_in_batch
         # The number is that of all processes, whose gradients are averaged.

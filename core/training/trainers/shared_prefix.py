@@ -48,7 +48,7 @@ def shareable(model: PreTrainedModel) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class PrefixBatch:
     """Answers (B, T), padded on the right, to prompts (B, P), padded on the left; masks are 1 where a token is."""
 
     prompt_ids: torch.Tensor
@@ -59,7 +59,7 @@ class Shared:
     entropy: bool = False
 
 
-def take_shared(model: PreTrainedModel) -> None:
+def split_prefix(model: PreTrainedModel) -> None:
     """Let `model(shared=...)` score answers on shared prompts.
 
     It goes through the model's own call, so that what is wrapped around it (an adapter, the exchange of gradients
@@ -68,13 +68,13 @@ def take_shared(model: PreTrainedModel) -> None:
     original = model.forward
 
     @functools.wraps(type(model).forward)
-    def forward(*args: Any, shared: Shared | None = None, **kwargs: Any) -> Any:
+    def forward(*args: Any, shared: PrefixBatch | None = None, **kwargs: Any) -> Any:
         return original(*args, **kwargs) if shared is None else score(model, shared)
 
     model.forward = forward
 
 
-def score(model: PreTrainedModel, shared: Shared) -> Scores:
+def score(model: PreTrainedModel, shared: PrefixBatch) -> Scores:
     """Score answers; rows with the same prompt share it, in whatever order they stand, and all prompts their beginning.
 
     `model` is the causal language model itself, not what is wrapped around it.

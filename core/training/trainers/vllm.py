@@ -14,7 +14,7 @@ class ServerError(RuntimeError):
 
 
 @contextmanager
-def reaching(address: str) -> Iterator[None]:
+def reach_server(address: str) -> Iterator[None]:
     """What is raised inside becomes a ServerError: trl raises its own, those of HTTP, and plain exceptions."""
     try:
         yield

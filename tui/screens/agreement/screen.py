@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from core.review.agreement import report
+from core.review.agreement import agreement_report
 from storage import blind_reviews
 from storage.database import connect
 from tui.text import line
@@ -49,7 +49,7 @@ class AgreementScreen(ModalScreen[None]):
         try:
             connection = connect(self._path)
             try:
-                found = drawn(report(blind_reviews.every(connection)))
+                found = drawn(agreement_report(blind_reviews.every(connection)))
             finally:
                 connection.close()
         except Exception as error:  # shown, not lost: a thread's traceback would end the app

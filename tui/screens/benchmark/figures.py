@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
-from core.benchmark.answer_stream import Kind, outcomes_without
+from core.benchmark.answer_stream import PairKind, unanswered_outcomes
 from core.benchmark.calibration import Calibration, Reliability
 from core.benchmark.gate import Gate
-from core.benchmark.metrics import NO_ANSWER, Figures, Slice
-from core.benchmark.scored import Scored
-from core.benchmark.sequential_gate import Verdict
+from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Slice
+from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential_gate import GateVerdict
 from core.benchmark.start import BenchParams, title
-from core.runs.control import Seen
+from core.runs.control import RunStatus
 from core.runs.describe import duration
 from storage.schema import PredictionOutcome, RunState
 from tui.keymap import key
@@ -36,7 +36,7 @@ SILENT = {
 SMOKE = "A smoke test: it shows that the model answers, and says nothing of its accuracy."
 _NAME = 12
 # The kinds of pairs as the overview names them, at length and in short.
-_FOUR = (Kind.BOTH_RIGHT, Kind.ONLY_REFERENCE, Kind.ONLY_STUDENT, Kind.BOTH_WRONG)
+_FOUR = (PairKind.BOTH_RIGHT, PairKind.ONLY_REFERENCE, PairKind.ONLY_STUDENT, PairKind.BOTH_WRONG)
 _FOUR_NAMES = (
     ("both right", "only reference right", "only student right", "both wrong"),
     ("both right", "only reference", "only student", "both wrong"),
@@ -55,7 +55,7 @@ def interval(low: float, high: float, digits: int = 1) -> str:
     return f"({percent(low, digits)}{' to ' if low < 0 else '–'}{percent(high, digits)})"
 
 
-def headline(seen: Mapping[str, Seen | None], gate: Gate | None, width: int) -> Content:
+def headline(seen: Mapping[str, RunStatus | None], gate: Gate | None, width: int) -> Content:
     """Who is held against whom, over what, and whether that is settled."""
     runs = [one.run for one in (seen["student"], seen["reference"]) if one is not None]
     names = " vs ".join(line(str(run.params.get("model")), 24) for run in runs)
@@ -67,7 +67,7 @@ def headline(seen: Mapping[str, Seen | None], gate: Gate | None, width: int) -> 
 
 def standing(gate: Gate) -> str:
     """The verdict in short."""
-    if gate.verdict is not Verdict.OPEN:
+    if gate.verdict is not GateVerdict.OPEN:
         return f"settled: {gate.verdict.value}"
     return "settled: no" + ("" if gate.more_needed is None else f", about {gate.more_needed:,} more")
 
@@ -76,7 +76,7 @@ def _over(params: BenchParams) -> str:
     return " · ".join(title(params).split(" · ")[2:])
 
 
-def progress(role: str, seen: Seen | None, width: int, *, chosen: bool) -> Content:
+def progress(role: str, seen: RunStatus | None, width: int, *, chosen: bool) -> Content:
     """One run in one line: how far it is, what it says so far, how fast it goes, when it will be done."""
     head = f"{'▸' if chosen else ' '}{role:<10}"
     if seen is None:
@@ -99,7 +99,7 @@ def progress(role: str, seen: Seen | None, width: int, *, chosen: bool) -> Conte
     )
 
 
-def _said(told: Mapping[str, float], seen: Seen) -> str:
+def _said(told: Mapping[str, float], seen: RunStatus) -> str:
     if told.get("accuracy") is None:
         return "no answer yet"
     if seen.run.params.get("sniff"):
@@ -107,7 +107,7 @@ def _said(told: Mapping[str, float], seen: Seen) -> str:
     return f"{percent(told['accuracy'])} % {interval(told['low'], told['high'])}"
 
 
-def _pace(seen: Seen) -> str:
+def _pace(seen: RunStatus) -> str:
     if seen.state is not RunState.RUNNING:
         return str(seen.state)
     told = seen.run.progress
@@ -116,7 +116,7 @@ def _pace(seen: Seen) -> str:
     return f"{pace}  eta {duration(told.get('eta_s'))}"
 
 
-def about(seen: Seen | None, width: int) -> Content:
+def about(seen: RunStatus | None, width: int) -> Content:
     """What the chosen run is, and what is the matter with it."""
     if seen is None:
         return Content("")
@@ -135,7 +135,7 @@ def about(seen: Seen | None, width: int) -> Content:
     return Content.styled(line(said, max(20, width - len(way))) + way, style)
 
 
-def paired(counts: Mapping[Kind, int] | None, gate: Gate | None, width: int) -> Content:
+def paired(counts: Mapping[PairKind, int] | None, gate: Gate | None, width: int) -> Content:
     """The four kinds of pairs, and how far the reference is ahead."""
     if counts is None:
         ways = f"{key('benchmark.choose')} chooses one, {key('benchmark.start')} starts one"
@@ -151,7 +151,7 @@ def paired(counts: Mapping[Kind, int] | None, gate: Gate | None, width: int) -> 
     return Content(line(next((one for one in said if cell_len(one) <= width), said[-1]), width))
 
 
-def spent(found: Figures | None, told: Mapping[str, object], width: int) -> Content:
+def spent(found: BenchmarkFigures | None, told: Mapping[str, object], width: int) -> Content:
     """What the chosen run took: time, tokens, money; and what it has no answer to."""
     if found is None:
         return Content.styled("reading the answers …", "$text-muted")
@@ -166,7 +166,7 @@ def spent(found: Figures | None, told: Mapping[str, object], width: int) -> Cont
         else:
             of = f" of {told['budget']:.2f}" if told.get("budget") is not None else ""
             parts.append(f"cost {found.cost.total:.4f}{of}, {found.cost.per_thousand:.2f} per 1,000")
-    silent = outcomes_without(found.outcomes)
+    silent = unanswered_outcomes(found.outcomes)
     named = ", ".join(f"{number:,} {SILENT.get(name, clean(name))}" for name, number in silent.items())
     style = "$text-warning" if silent else "$text-muted"
     return Content.assemble(
@@ -178,7 +178,7 @@ def _seconds(value: float) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
-def slices(found: Mapping[str, Figures | None], width: int, height: int) -> Content:
+def slices(found: Mapping[str, BenchmarkFigures | None], width: int, height: int) -> Content:
     """Accuracy by level in a table of three lines, then by domain, in percent; `v` shows counts and intervals.
 
     What does not fit into `height` lines is said to be left out.
@@ -204,7 +204,7 @@ def slices(found: Mapping[str, Figures | None], width: int, height: int) -> Cont
     return Content.assemble(*parts)
 
 
-def small_confusion(found: Figures, role: str, width: int) -> Content:
+def small_confusion(found: BenchmarkFigures, role: str, width: int) -> Content:
     """What was decided, by label, as counts alone; `c` shows the whole."""
     columns = [*found.confusion, NO_ANSWER]
     size = max(5, min(9, (width - _NAME) // len(columns)))
@@ -223,7 +223,7 @@ def _short(one: Slice | None) -> str:
     return "–" if one is None or one.rate is None else f"{percent(one.rate, 0)}"
 
 
-def every_slice(found: Mapping[str, Figures | None]) -> Content:
+def every_slice(found: Mapping[str, BenchmarkFigures | None]) -> Content:
     """Accuracy by level and by domain with counts and intervals; what differs from the rest is marked."""
     there = {role: one for role, one in found.items() if one is not None}
     parts: Parts = []
@@ -247,7 +247,7 @@ def _slice(one: Slice | None) -> str:
     return f"{one.right:,}/{one.n:,} {percent(one.rate)} % {interval(one.low, one.high)}{' !' if one.differs else ''}"
 
 
-def confusion(found: Figures, role: str, seen: Seen) -> Content:
+def confusion(found: BenchmarkFigures, role: str, seen: RunStatus) -> Content:
     """What was decided, by label; with precision, recall and F1 of each label."""
     names = list(found.confusion)
     columns = [*names, NO_ANSWER]
@@ -280,7 +280,7 @@ def _right(text: str, width: int) -> str:
 
 def words(gate: Gate) -> Content:
     """The gate's verdict and its reasons."""
-    style = "bold $text-success" if gate.verdict is Verdict.GOOD_ENOUGH else "bold $text-accent"
+    style = "bold $text-success" if gate.verdict is GateVerdict.GOOD_ENOUGH else "bold $text-accent"
     parts: Parts = [(f"{gate.verdict.value.upper()}\n\n", style)]
     for reason in gate.reasons:
         parts += ["  ", content(reason), "\n\n"]
@@ -292,7 +292,7 @@ def basis(found: Calibration) -> Reliability:
     return found.stated if found.stated.n else found.probability
 
 
-def sureness(found: Calibration, role: str, seen: Seen) -> Content:
+def sureness(found: Calibration, role: str, seen: RunStatus) -> Content:
     """How well confidence fits what was right, in figures."""
     one = basis(found)
     name = f"RELIABILITY · {role} · {line(str(seen.run.params.get('model')), 40)}\n"
@@ -311,14 +311,14 @@ def sureness(found: Calibration, role: str, seen: Seen) -> Content:
     return Content.assemble(*parts)
 
 
-def mark(one: Scored) -> tuple[str, str]:
+def mark(one: ScoredAnswer) -> tuple[str, str]:
     """Whether an answer is right, wrong or none: a sign and its style."""
     if one.decision is None:
         return "·", "warning"
     return ("✓", "accepted") if one.correct else ("✗", "rejected")
 
 
-def decided(one: Scored) -> str:
+def decided(one: ScoredAnswer) -> str:
     """What an answer decides and how sure it says it is, or why there is none."""
     if one.decision is None:
         return SILENT.get(one.outcome.value, one.outcome.value)

@@ -17,8 +17,8 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Select, Static
 
-from core.benchmark.answer_stream import in_role, models
-from core.benchmark.cost_estimate import Estimate, estimate
+from core.benchmark.answer_stream import askable_models, role_of
+from core.benchmark.cost_estimate import BenchmarkEstimate, estimate_benchmark
 from core.benchmark.sampling_order import SNIFF
 from core.benchmark.start import BenchParams
 from core.config.case import Mode
@@ -40,10 +40,10 @@ _FIRST, _LAST = "model", "budget"
 _REST_S = 0.25
 
 
-class Weighed(Message):
+class BenchmarkEstimated(Message):
     """What a benchmark as the form says would take; or why it cannot be."""
 
-    def __init__(self, turn: int, params: BenchParams | None, found: Estimate | None, problem: str) -> None:
+    def __init__(self, turn: int, params: BenchParams | None, found: BenchmarkEstimate | None, problem: str) -> None:
         super().__init__()
         self.turn, self.params, self.found, self.problem = turn, params, found, problem
 
@@ -67,7 +67,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
     def compose(self) -> ComposeResult:
         task = self._project.task
         # The student first; once it has a benchmark, the reference on the same examples.
-        names = models(self._project, self._db)
+        names = askable_models(self._project, self._db)
         first = names[0] if not self._shown["student"] or len(names) < 2 else names[1]
         budget = task.limits.budget
         with VerticalScroll(id="box"):
@@ -113,7 +113,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
 
     @on(Select.Changed, "#model")
     def _another_model(self, event: Select.Changed) -> None:
-        if event.value in resolve.known(self._project, self._db):
+        if event.value in resolve.known_models(self._project, self._db):
             mode = resolve.default_mode(self._project, self._db, str(event.value))
             self.query_one("#mode", Select).value = mode.value
 
@@ -131,7 +131,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         try:
             params = self._params()
         except (ValueError, ArithmeticError, RunError) as error:
-            self.post_message(Weighed(turn, None, None, _said(error)))
+            self.post_message(BenchmarkEstimated(turn, None, None, _said(error)))
         else:
             self.run_worker(partial(self._estimate, turn, params), thread=True, exit_on_error=False, group="weigh")
 
@@ -140,14 +140,14 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         try:
             connection = connect(self._project.database)
             try:
-                found = estimate(self._project, connection, params)
+                found = estimate_benchmark(self._project, connection, params)
             finally:
                 connection.close()
         except (RunError, FileError, DatabaseError, sqlite3.Error, ValueError) as error:
             problem = str(error)
-        self.post_message(Weighed(turn, params, found, problem))
+        self.post_message(BenchmarkEstimated(turn, params, found, problem))
 
-    def on_weighed(self, event: Weighed) -> None:
+    def on_benchmark_estimated(self, event: BenchmarkEstimated) -> None:
         """Show what it would take."""
         if event.turn == self._turn:
             said = content(event.problem, style="$text-error", limit=600)
@@ -177,7 +177,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
 
     def _paired(self, params: BenchParams) -> BenchParams:
         """The params with the other role's run to be watched against, if it shares an example with them."""
-        role = in_role(self._project.task, params)
+        role = role_of(self._project.task, params)
         other = "student" if role == "reference" else "reference"
         key = self._shown[other]
         found = runs.get(self._db, key) if key else None
@@ -204,7 +204,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         self.dismiss(None)
 
 
-def takes(found: Estimate) -> Content:
+def takes(found: BenchmarkEstimate) -> Content:
     """What a benchmark would ask, and cost."""
     examples = f"{found.examples:,} example{'s' if found.examples != 1 else ''}"
     asked = examples if found.questions == found.examples else f"{examples}, {found.questions:,} questions"

@@ -15,8 +15,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from core.benchmark.answer_stream import Live, pairs
-from core.benchmark.scored import Scored
+from core.benchmark.answer_stream import AnswerStream, pairs
+from core.benchmark.scored import ScoredAnswer
 from storage import predictions
 from storage.examples import Filter
 from storage.schema import Prediction
@@ -44,7 +44,7 @@ class PairsScreen(ModalScreen[None]):
     BINDINGS = bindings(PAIRS)
     MARKS = (("✓ ✗ ·", "right · wrong · no answer; the student first, then the reference"),)
 
-    def __init__(self, db: sqlite3.Connection, first: Live, second: Live | None) -> None:
+    def __init__(self, db: sqlite3.Connection, first: AnswerStream, second: AnswerStream | None) -> None:
         super().__init__()
         self._db = db
         self._first, self._second = first, second
@@ -53,7 +53,7 @@ class PairsScreen(ModalScreen[None]):
         self._kind = next((kind for kind, found in self._found.items() if found), next(iter(self._found)))
         self._where = Filter()
         self._query = ""
-        self._rows: list[Scored] = []
+        self._rows: list[ScoredAnswer] = []
 
     def compose(self) -> ComposeResult:
         yield Static(id="bar")
@@ -79,7 +79,7 @@ class PairsScreen(ModalScreen[None]):
         return self.query_one("#pairs", Listing)
 
     @property
-    def _current(self) -> Scored | None:
+    def _current(self) -> ScoredAnswer | None:
         at = self._list.chosen
         return None if at is None else self._rows[at]
 
@@ -122,7 +122,7 @@ class PairsScreen(ModalScreen[None]):
         said = {one.question.example: one.hypothesis for one in cases}
         return {number: self._line(one, said.get(one.example, ""), width) for number, one in rows.items()}
 
-    def _line(self, one: Scored, hypothesis: str, width: int) -> list[Part]:
+    def _line(self, one: ScoredAnswer, hypothesis: str, width: int) -> list[Part]:
         parts: list[Part] = [mark(one)]
         if self._second is not None:
             parts += [(" ", ""), mark(self._second.answers[one.example])]
@@ -148,7 +148,7 @@ class PairsScreen(ModalScreen[None]):
                 parts += [(clean(piece.source, limit=500), "italic"), "\n", content(piece.content), "\n"]
         return Content.assemble(*parts)
 
-    def _told(self, role: str, answer: Scored, found: Sequence[Prediction]) -> Parts:
+    def _told(self, role: str, answer: ScoredAnswer, found: Sequence[Prediction]) -> Parts:
         sign, _ = mark(answer)
         style = "$text-success" if answer.correct else "$text-error"
         parts: Parts = [(f"\n{role.upper()} ", f"bold {COLOURS.get(role, '$text-accent')}")]

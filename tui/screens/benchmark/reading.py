@@ -12,12 +12,12 @@ from typing import Any
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from core.benchmark.answer_stream import Live
-from core.benchmark.figures_cache import kept
-from core.benchmark.metrics import Figures, figures
+from core.benchmark.answer_stream import AnswerStream
+from core.benchmark.figures_cache import cached_figures
+from core.benchmark.metrics import BenchmarkFigures, figures
 from core.benchmark.start import BenchParams
-from core.benchmark.summary import reread
-from core.runs.control import Seen
+from core.benchmark.summary import parse_answers_again
+from core.runs.control import RunStatus
 from storage import predictions
 from storage.database import DatabaseError, connect
 from storage.schema import Run, RunState
@@ -35,15 +35,15 @@ SHARE = 20
 Work = Callable[[sqlite3.Connection], object]
 
 
-class Loaded(Message):
+class AnswersLoaded(Message):
     """A run was read to its end so far, or `problem` kept it from that."""
 
-    def __init__(self, run: str, live: Live | None, problem: str = "") -> None:
+    def __init__(self, run: str, live: AnswerStream | None, problem: str = "") -> None:
         super().__init__()
         self.run, self.live, self.problem = run, live, problem
 
 
-class Computed(Message):
+class FiguresComputed(Message):
     """The figures called `name` were computed out of `basis`, in `took` seconds; or `problem` says why not."""
 
     def __init__(self, name: str, basis: object, value: object, took: float, problem: str = "") -> None:
@@ -52,7 +52,7 @@ class Computed(Message):
 
 
 @dataclass
-class Known:
+class CachedFigures:
     """Figures as they were computed last, and whether they are being computed again."""
 
     basis: object = None
@@ -68,11 +68,11 @@ class BenchmarkReading(RunControl):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lives: dict[str, Live] = {}
+        self._lives: dict[str, AnswerStream] = {}
         self._loading: set[str] = set()
         self._unreadable: dict[str, str] = {}
-        self._figures: dict[str, tuple[int, float, float, Figures]] = {}
-        self._known: dict[str, Known] = {}
+        self._figures: dict[str, tuple[int, float, float, BenchmarkFigures]] = {}
+        self._known: dict[str, CachedFigures] = {}
         self._behind = False
 
     @property
@@ -80,55 +80,55 @@ class BenchmarkReading(RunControl):
         """Whether something is being read, or computed, that is to be shown."""
         return bool(self._loading) or any(known.busy for known in self._known.values())
 
-    def read_on(self, seen: Seen) -> Live | None:
+    def read_on(self, seen: RunStatus) -> AnswerStream | None:
         """What is known of a run's answers, with those that came since; None while it is read for the first time."""
         run, live = seen.run.id, self._lives.get(seen.run.id)
         if live is None or run in self._loading:
             if run not in self._loading and run not in self._unreadable:
                 self._load(seen)
             return live
-        new = predictions.told(self.db, run, after=live.cursor, limit=FEW)
-        live.hear(new)
+        new = predictions.prediction_figures(self.db, run, after=live.cursor, limit=FEW)
+        live.update(new)
         self._behind = self._behind or len(new) == FEW
         return live
 
-    def _load(self, seen: Seen) -> None:
+    def _load(self, seen: RunStatus) -> None:
         run = seen.run.id
         self._loading.add(run)
         read = partial(self._read, seen)
         # What the run itself says of its progress is painted first: a thread that reads takes turns with the app.
         self.set_timer(SOON_S, partial(self.run_worker, read, thread=True, exit_on_error=False, group=run))
 
-    def _read(self, seen: Seen) -> None:
+    def _read(self, seen: RunStatus) -> None:
         """Read a run to its end; in a thread."""
         run = seen.run.id
         try:
             connection = connect(self.project.database)
         except DatabaseError as error:
-            self.post_message(Loaded(run, None, str(error)))
+            self.post_message(AnswersLoaded(run, None, str(error)))
             return
         try:
             self._hear(connection, seen.run)
             # Where an older reader had read the answers, they are read anew and then shown again.
-            if seen.state.ended and reread(self.project, connection, seen.run):
+            if seen.state.ended and parse_answers_again(self.project, connection, seen.run):
                 self._hear(connection, seen.run)
         except sqlite3.Error as error:
-            self.post_message(Loaded(run, None, str(error)))
+            self.post_message(AnswersLoaded(run, None, str(error)))
         finally:
             connection.close()
 
     def _hear(self, connection: sqlite3.Connection, run: Run) -> None:
         worker = get_current_worker()
         samples = BenchParams.model_validate(run.params).samples
-        live = Live(run.id, samples, predictions.targets(connection, run.id))
+        live = AnswerStream(run.id, samples, predictions.targets(connection, run.id))
         while not worker.is_cancelled:
-            found = predictions.told(connection, run.id, after=live.cursor, limit=PIECE)
-            live.hear(found)
+            found = predictions.prediction_figures(connection, run.id, after=live.cursor, limit=PIECE)
+            live.update(found)
             if len(found) < PIECE:
-                self.post_message(Loaded(run.id, live))
+                self.post_message(AnswersLoaded(run.id, live))
                 return
 
-    def on_loaded(self, event: Loaded) -> None:
+    def on_answers_loaded(self, event: AnswersLoaded) -> None:
         """Show what was read."""
         self._loading.discard(event.run)
         if event.live is None:
@@ -145,10 +145,10 @@ class BenchmarkReading(RunControl):
             del self._lives[run]
             self._figures.pop(run, None)
 
-    def figures_of(self, seen: Seen | None, live: Live | None) -> Figures | None:
+    def figures_of(self, seen: RunStatus | None, live: AnswerStream | None) -> BenchmarkFigures | None:
         """The figures of a run: those kept when it ended, until all is read; of very many answers only now and then."""
         if live is None:
-            return kept(seen.run) if seen is not None and seen.state is RunState.FINISHED else None
+            return cached_figures(seen.run) if seen is not None and seen.state is RunState.FINISHED else None
         cursor, at, took, found = self._figures.get(live.run, (-1, 0.0, 0.0, None))
         now = time.monotonic()
         if found is None or (cursor != live.cursor and now - at >= SHARE * took):
@@ -157,9 +157,9 @@ class BenchmarkReading(RunControl):
         self._behind = self._behind or (cursor != live.cursor and self._figures[live.run][0] != live.cursor)
         return found
 
-    def computed(self, name: str, basis: object, work: Work) -> Known:
+    def computed(self, name: str, basis: object, work: Work) -> CachedFigures:
         """The figures called `name`; where `basis` has changed, `work` computes them anew in a thread, in its time."""
-        known = self._known.setdefault(name, Known())
+        known = self._known.setdefault(name, CachedFigures())
         if known.basis == basis:
             return known
         self._behind = True
@@ -181,11 +181,11 @@ class BenchmarkReading(RunControl):
                 connection.close()
         except Exception as error:  # whatever it is, it must not end the app: it is said where the figures would be
             problem = str(error) or type(error).__name__
-        self.post_message(Computed(name, basis, value, time.monotonic() - began, problem))
+        self.post_message(FiguresComputed(name, basis, value, time.monotonic() - began, problem))
 
-    def on_computed(self, event: Computed) -> None:
+    def on_figures_computed(self, event: FiguresComputed) -> None:
         """Show what was computed."""
-        self._known[event.name] = Known(
+        self._known[event.name] = CachedFigures(
             event.basis, event.value, event.problem, time.monotonic(), event.took, busy=False
         )
         self.redraw()

@@ -14,7 +14,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.benchmark.start import BenchParams, title
-from core.runs.control import look
+from core.runs.control import run_status
 from storage.schema import Run
 from tui.actions import BENCH_CHOICE, Action, bindings
 from tui.screens.benchmark.figures import interval, percent
@@ -64,7 +64,7 @@ class BenchmarkChoice(ModalScreen[tuple[str, str | None] | None]):
         if run.params.get("sniff"):
             right = f"{told.get('right', '?')} of {told.get('n', '?')} right"
         done = f"{told.get('done', '?')}/{told.get('total', '?')}"
-        state = look(run).state.value
+        state = run_status(run).state.value
         head = line(f"{run.id[-6:]} {title(BenchParams.model_validate(run.params))}", max(20, width))
         return Content.assemble(
             (head, "bold"), "\n", f"       {state:<9}{done:>12}  {right:<22} ", (role, "$text-accent")

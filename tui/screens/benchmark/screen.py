@@ -8,10 +8,10 @@ from functools import partial
 from textual.message import Message
 from textual.widgets import ContentSwitcher
 
-from core.benchmark.answer_stream import in_role
-from core.benchmark.start import KIND, BenchParams, retry, start
+from core.benchmark.answer_stream import role_of
+from core.benchmark.start import KIND, BenchParams, retry, start_benchmark
 from core.exchange.files import FileError
-from core.runs.control import RunError, Seen
+from core.runs.control import RunError, RunStatus
 from storage import runs
 from storage.database import DatabaseError, connect
 from storage.schema import Run, RunState
@@ -23,7 +23,7 @@ from tui.screens.benchmark.views import BenchmarkViews
 SOON_S = 0.2
 
 
-class Started(Message):
+class BenchmarkStarted(Message):
     """A benchmark was started, or `problem` kept it from that."""
 
     def __init__(self, params: BenchParams, run: Run | None, problem: str) -> None:
@@ -101,20 +101,20 @@ class BenchmarkScreen(BenchmarkViews):
         try:
             connection = connect(self.project.database)
             try:
-                run = start(self.project, connection, params)
+                run = start_benchmark(self.project, connection, params)
             finally:
                 connection.close()
         except (RunError, FileError, DatabaseError, sqlite3.Error) as error:
             problem = str(error)
-        self.post_message(Started(params, run, problem))
+        self.post_message(BenchmarkStarted(params, run, problem))
 
-    def on_started(self, event: Started) -> None:
+    def on_benchmark_started(self, event: BenchmarkStarted) -> None:
         """Show the run that starts."""
         self._starting = False
         if event.run is None:
             self.tell(event.problem, error=True)
             return
-        self._role = in_role(self.project.task, event.params)
+        self._role = role_of(self.project.task, event.params)
         self._ids[self._role] = event.run.id
         self.tell(f"run {event.run.id[-6:]} starts; it goes on if you leave")
         self._show_view("overview")
@@ -154,7 +154,7 @@ class BenchmarkScreen(BenchmarkViews):
         else:
             self.app.push_screen(PairsScreen(self.db, there[0], there[1] if len(there) > 1 else None))
 
-    def _run(self, what: str) -> Seen | None:
+    def _run(self, what: str) -> RunStatus | None:
         """The chosen run; None if there is none to `what`, which is said."""
         if self._chosen is None:
             self.tell(f"there is no run of the {self._role} to {what}: {key('benchmark.start')} starts one")

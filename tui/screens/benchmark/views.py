@@ -11,20 +11,20 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
-from core.benchmark.answer_stream import Kind, Live, curve, in_order, pairs, shown
+from core.benchmark.answer_stream import AnswerStream, PairKind, accuracy_curve, in_order, pairs, select_runs
 from core.benchmark.calibration import Calibration, calibration
 from core.benchmark.gate import Gate
-from core.benchmark.metrics import Figures
-from core.benchmark.scored import Scored
+from core.benchmark.metrics import BenchmarkFigures
+from core.benchmark.scored import ScoredAnswer
 from core.benchmark.start import KIND, BenchParams
-from core.benchmark.summary import weighed
-from core.runs.control import Seen, look
+from core.benchmark.summary import gate_of_answers
+from core.runs.control import RunStatus, run_status
 from storage import predictions, runs
-from storage.predictions import Asked
+from storage.predictions import StoredQuestion
 from storage.schema import Prediction, Run
 from tui.keymap import key
 from tui.screens.benchmark import figures as drawn
-from tui.screens.benchmark.reading import BenchmarkReading, Known
+from tui.screens.benchmark.reading import BenchmarkReading, CachedFigures
 from tui.text import clean, line
 from tui.widgets.plot import Plot
 
@@ -35,7 +35,7 @@ BESIDE = 40
 # What a poll may read of texts.
 NEWEST = 40
 
-Answers = Mapping[str, Scored]
+Answers = Mapping[str, ScoredAnswer]
 
 
 class BenchmarkViews(BenchmarkReading):
@@ -45,7 +45,7 @@ class BenchmarkViews(BenchmarkReading):
         super().__init__()
         # The runs that are shown, by role; empty until there is one.
         self._ids: dict[str, str | None] = {"student": None, "reference": None}
-        self._seen: dict[str, Seen | None] = {"student": None, "reference": None}
+        self._seen: dict[str, RunStatus | None] = {"student": None, "reference": None}
         self._role = "student"
 
     def parts(self) -> ComposeResult:
@@ -75,7 +75,7 @@ class BenchmarkViews(BenchmarkReading):
         return self.query_one("#views", ContentSwitcher).current or "overview"
 
     @property
-    def _chosen(self) -> Seen | None:
+    def _chosen(self) -> RunStatus | None:
         return self._seen[self._role]
 
     # ------------------------------------------------------------ drawing
@@ -108,12 +108,12 @@ class BenchmarkViews(BenchmarkReading):
         """See the two runs as they are now; where none was chosen yet, choose."""
         if not any(self._ids.values()):
             every = runs.of_kind(self.db, KIND)
-            student, reference = shown(self.project.task, every, lambda run: not look(run).state.ended)
+            student, reference = select_runs(self.project.task, every, lambda run: not run_status(run).state.ended)
             self._ids = {"student": student.id if student else None, "reference": reference.id if reference else None}
             self._role = "reference" if student is None and reference is not None else "student"
         for role, run in self._ids.items():
             found = runs.get(self.db, run) if run else None
-            self._seen[role] = look(found) if found is not None else None
+            self._seen[role] = run_status(found) if found is not None else None
 
     def _draw_nothing(self) -> None:
         accepted = Content.assemble(
@@ -134,7 +134,7 @@ class BenchmarkViews(BenchmarkReading):
         for name in ("student", "reference", "about", "pairs", "spent"):
             self.show(f"#{name}", Content(""))
 
-    def _draw_overview(self, lives: Mapping[str, Live | None], gate: Known) -> None:
+    def _draw_overview(self, lives: Mapping[str, AnswerStream | None], gate: CachedFigures) -> None:
         width = self.size.width - 2
         verdict = gate.value if isinstance(gate.value, Gate) else None
         self.query_one("#head").set_class(False, "open")
@@ -143,7 +143,7 @@ class BenchmarkViews(BenchmarkReading):
             self.show(f"#{role}", drawn.progress(role, seen, width + 1, chosen=role == self._role))
         self.show("#about", drawn.about(self._chosen, width))
         student, reference = lives["student"], lives["reference"]
-        counts: Mapping[Kind, int] | None = None
+        counts: Mapping[PairKind, int] | None = None
         if student is not None and reference is not None:
             counts = {kind: len(found) for kind, found in pairs(student, reference).items()}
         both = all(self._seen.values())
@@ -151,13 +151,15 @@ class BenchmarkViews(BenchmarkReading):
         self.show("#pairs", reading if both and counts is None else drawn.paired(counts, verdict, width))
         figures = {role: self.figures_of(self._seen[role], live) for role, live in lives.items()}
         self.show("#slices", self._beside(figures))
-        curves = {role: curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live}
+        curves = {
+            role: accuracy_curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live
+        }
         self.query_one("#plot", Plot).accuracy(curves)
         chosen = self._chosen
         self.show("#spent", drawn.spent(figures[self._role], chosen.run.progress if chosen else {}, width))
         self.show("#newest", self._newest(chosen))
 
-    def _beside(self, figures: Mapping[str, Figures | None]) -> Content:
+    def _beside(self, figures: Mapping[str, BenchmarkFigures | None]) -> Content:
         """What stands beside the plot: levels and domains, and where there is room the confusion."""
         room, mine = self.query_one("#columns").size.height, figures[self._role]
         matrix = drawn.small_confusion(mine, self._role, BESIDE) if mine is not None else Content("")
@@ -166,7 +168,7 @@ class BenchmarkViews(BenchmarkReading):
             return drawn.slices(figures, BESIDE, room)
         return Content("\n\n").join([drawn.slices(figures, BESIDE, room - below), matrix])
 
-    def _newest(self, seen: Seen | None) -> Content:
+    def _newest(self, seen: RunStatus | None) -> Content:
         if seen is None:
             return Content("")
         run = seen.run.id
@@ -179,7 +181,7 @@ class BenchmarkViews(BenchmarkReading):
         title = Content.styled(f"newest answers of the {self._role}", "bold $text-accent")
         return Content("\n").join([title, *(rows or [Content("none yet")])])
 
-    def _answer(self, one: Prediction, asked: Asked) -> Content:
+    def _answer(self, one: Prediction, asked: StoredQuestion) -> Content:
         about, right = asked.question, one.decision == asked.question.label
         sign, style = (
             ("·", "$text-warning")
@@ -196,14 +198,14 @@ class BenchmarkViews(BenchmarkReading):
             (f"{sign} ", style), head, line(asked.hypothesis, max(10, self.size.width - len(head) - 5))
         )
 
-    def _draw_confusion(self, lives: Mapping[str, Live | None]) -> None:
+    def _draw_confusion(self, lives: Mapping[str, AnswerStream | None]) -> None:
         figures, seen = self.figures_of(self._chosen, lives[self._role]), self._chosen
         if figures is None or seen is None:
             self.show("#confusion-words", Content("reading the answers …" if seen else "no benchmark in this role"))
             return
         self.show("#confusion-words", drawn.confusion(figures, self._role, seen))
 
-    def _draw_reliability(self, lives: Mapping[str, Live | None]) -> None:
+    def _draw_reliability(self, lives: Mapping[str, AnswerStream | None]) -> None:
         live, seen = lives[self._role], self._chosen
         if live is None or seen is None:
             self.show("#reliability-words", Content("reading the answers …" if seen else "no benchmark in this role"))
@@ -221,20 +223,20 @@ class BenchmarkViews(BenchmarkReading):
 
     # ------------------------------------------------------------ the gate
 
-    def _gate(self, lives: Mapping[str, Live | None]) -> Known:
+    def _gate(self, lives: Mapping[str, AnswerStream | None]) -> CachedFigures:
         """The gate over both runs, computed beside the app now and then."""
         student, other = self._seen["student"], self._seen["reference"]
         mine, theirs = lives["student"], lives["reference"]
         if student is None or mine is None or (other is not None and theirs is None) or student.run.params.get("sniff"):
-            return Known()
+            return CachedFigures()
         reference = None if other is None else other.run
         about = (student.run.id, None if reference is None else reference.id)
         basis = (about, mine.cursor, theirs and theirs.cursor, student.state.ended)
         heard = (mine.answers, theirs.answers if theirs else {})
         known = self.computed("gate", basis, partial(_weigh, student.run, reference, *heard))
-        return known if _about(known, about) else Known()
+        return known if _about(known, about) else CachedFigures()
 
-    def _words(self, known: Known) -> Content:
+    def _words(self, known: CachedFigures) -> Content:
         if self._seen["student"] is None:
             return Content(f"The gate needs a benchmark of the student: {key('benchmark.start')} starts one.")
         if self._seen["student"].run.params.get("sniff"):
@@ -249,7 +251,7 @@ class BenchmarkViews(BenchmarkReading):
 def _weigh(student: Run, reference: Run | None, mine: Answers, theirs: Answers, connection: sqlite3.Connection) -> Gate:
     """The gate over two runs; `connection` is the thread's own."""
     params = BenchParams.model_validate(student.params)
-    return weighed(
+    return gate_of_answers(
         connection,
         student,
         reference,
@@ -261,6 +263,6 @@ def _weigh(student: Run, reference: Run | None, mine: Answers, theirs: Answers, 
     )
 
 
-def _about(known: Known, shown_: tuple[str | None, ...]) -> bool:
+def _about(known: CachedFigures, shown_: tuple[str | None, ...]) -> bool:
     """Whether figures are those of these runs."""
     return isinstance(known.basis, tuple) and known.basis[0] == shown_

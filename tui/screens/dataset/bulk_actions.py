@@ -12,11 +12,11 @@ from textual.content import Content
 from textual.message import Message
 
 from core.dataset import splits as core_splits
-from core.review.item import deciding, read
+from core.review.item import deciding, read_item
 from storage import bulk, listing, reviews, splits
 from storage.database import connect_durably
 from storage.reviews import ReviewError
-from storage.schema import Action, Example, Review, Status
+from storage.schema import Example, Review, ReviewAction, Status
 from storage.splits import SPLITS, SplitError
 from tui.keymap import key
 from tui.screens.dataset.choice import Choice
@@ -28,10 +28,10 @@ from tui.widgets.modals import Confirm
 
 # What the person did, for the message.
 _DONE = {
-    Action.ACCEPT: "accepted",
-    Action.REJECT: "rejected",
-    Action.FLAG: "flagged",
-    Action.UNFLAG: "no longer flagged",
+    ReviewAction.ACCEPT: "accepted",
+    ReviewAction.REJECT: "rejected",
+    ReviewAction.FLAG: "flagged",
+    ReviewAction.UNFLAG: "no longer flagged",
 }
 PUT = "families put into splits"
 Work = Callable[[sqlite3.Connection], Iterator[int]]
@@ -64,7 +64,7 @@ class Marks:
         return array("q", (number for number in all_of_them if self.has(number)))
 
 
-class Going(Message):
+class BulkProgress(Message):
     """How far the act of many has come; `over` says what became of it, `problem` what went wrong."""
 
     def __init__(self, done: int, *, over: bool = False, problem: str = "") -> None:
@@ -173,7 +173,7 @@ class ActScreen(UndoableScreen, ListScreen):
 
     def action_accept(self) -> None:
         """Accept."""
-        self._decide(Action.ACCEPT)
+        self._decide(ReviewAction.ACCEPT)
 
     def action_reject(self) -> None:
         """Ask for the reason, and reject."""
@@ -185,7 +185,7 @@ class ActScreen(UndoableScreen, ListScreen):
 
         def answered(answer: int | None) -> None:
             if answer is not None:
-                self._decide(Action.REJECT, reason=answers[answer] if answer < len(answers) - 1 else "")
+                self._decide(ReviewAction.REJECT, reason=answers[answer] if answer < len(answers) - 1 else "")
 
         many = f"{len(meant):,} examples" if len(meant) > 1 else "the example"
         self.app.push_screen(Choice(f"Reject {many}: why?", answers), answered)
@@ -194,7 +194,7 @@ class ActScreen(UndoableScreen, ListScreen):
         """Flag, or take the flag away if the first of them has one."""
         meant = self._meant()
         first = listing.rows(self.db, meant[:1])
-        self._decide(Action.UNFLAG if first and first[0].flagged else Action.FLAG)
+        self._decide(ReviewAction.UNFLAG if first and first[0].flagged else ReviewAction.FLAG)
 
     def _ready(self) -> array[int] | None:
         """What an action is about, if there is something and nothing else goes on."""
@@ -207,7 +207,7 @@ class ActScreen(UndoableScreen, ListScreen):
             return None
         return meant
 
-    def _decide(self, action: Action, *, reason: str = "") -> None:
+    def _decide(self, action: ReviewAction, *, reason: str = "") -> None:
         meant = self._ready()
         if meant is None:
             return
@@ -215,17 +215,17 @@ class ActScreen(UndoableScreen, ListScreen):
             self._decide_one(meant[0], action, reason)
             return
         because = f" for “{line(reason, 40)}”" if reason else ""
-        verb = {Action.UNFLAG: "Take the flags of"}.get(action, action.value.capitalize())
+        verb = {ReviewAction.UNFLAG: "Take the flags of"}.get(action, action.value.capitalize())
         work = partial(bulk.act, numbers=meant, action=action, reason=reason, reviewer=self.sidequest.reviewer)
         self._confirm(f"{verb} {len(meant):,} examples{because}?", _DONE[action], len(meant), work)
 
-    def _decide_one(self, number: int, action: Action, reason: str) -> None:
+    def _decide_one(self, number: int, action: ReviewAction, reason: str) -> None:
         found = listing.whole(self.db, [number])
-        case = read(self.db, found[0].id) if found else None
+        case = read_item(self.db, found[0].id) if found else None
         if case is None:
             self.tell("it has gone", error=True)
             return
-        if action is Action.ACCEPT and case.example.status is Status.ACCEPTED:
+        if action is ReviewAction.ACCEPT and case.example.status is Status.ACCEPTED:
             self.tell("it is accepted already")
             return
         marked = bool(self.marks.count(self.table.numbers))
@@ -238,7 +238,7 @@ class ActScreen(UndoableScreen, ListScreen):
         self.remember(done)
         self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; {key('dataset.undo')} undoes")
         self._unmark()
-        if action in {Action.ACCEPT, Action.REJECT} and not marked:
+        if action in {ReviewAction.ACCEPT, ReviewAction.REJECT} and not marked:
             self.action_move(1)
         self.redraw()
 
@@ -312,7 +312,7 @@ class ActScreen(UndoableScreen, ListScreen):
         try:
             connection = connect_durably(self.project.database)
             for done in work(connection):
-                self.post_message(Going(done))
+                self.post_message(BulkProgress(done))
                 if self._stop:
                     break
         except (ReviewError, SplitError, sqlite3.Error) as error:
@@ -320,9 +320,9 @@ class ActScreen(UndoableScreen, ListScreen):
         finally:
             if connection is not None:
                 connection.close()
-        self.post_message(Going(done, over=True, problem=problem))
+        self.post_message(BulkProgress(done, over=True, problem=problem))
 
-    def on_going(self, event: Going) -> None:
+    def on_bulk_progress(self, event: BulkProgress) -> None:
         """Show how far it has come."""
         self._done = event.done
         if event.over:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.cells import set_cell_size
 
-from storage.listing import Row
+from storage.listing import ListedExample
 from storage.schema import Status
 from tui.text import line
 from tui.widgets.listing import Part
@@ -24,7 +24,7 @@ def columns(width: int) -> tuple[tuple[str, int], ...]:
     return BROAD if width >= BROAD_FROM else NARROW
 
 
-def cell(row: Row, name: str, size: int) -> Part:
+def cell(row: ListedExample, name: str, size: int) -> Part:
     """What the column `name` of `size` cells says of an example."""
     style = ""
     match name:

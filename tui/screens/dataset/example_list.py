@@ -19,11 +19,11 @@ from core.dataset.query import read_query
 from storage import examples, listing
 from storage.database import DatabaseError, connect
 from storage.examples import Filter
-from storage.listing import Order
+from storage.listing import SortOrder
 from storage.search import LANGUAGE, QueryError, spans
 from tui.keymap import key
 from tui.screens.dataset.columns import cell, columns
-from tui.screens.project_screen import LiveScreen
+from tui.screens.project_screen import ProjectScreen
 from tui.text import clean, line
 from tui.widgets.example import body
 from tui.widgets.excerpt import excerpt
@@ -42,7 +42,7 @@ WIDE = 150
 PREVIEW_S = 0.08
 
 
-class Read(Message):
+class RowsRead(Message):
     """A piece of the list with this number has been read; `last` if none follows, `problem` if none could.
 
     `waited` is how many of the seconds so far went by for the painting of the first rows.
@@ -55,14 +55,14 @@ class Read(Message):
         self.turn, self.numbers, self.last, self.problem, self.waited = turn, numbers, last, problem, waited
 
 
-class ListScreen(LiveScreen):
+class ListScreen(ProjectScreen):
     """Examples in a list that can be filtered, sorted and searched."""
 
     def __init__(self) -> None:
         super().__init__()
         self.query_text = ""
         self.where = Filter()
-        self.order = Order.NEWEST
+        self.order = SortOrder.NEWEST
         # Which reading of the list is the present one, whether it is over, and since when it goes on.
         self._turn = 0
         self.complete = False
@@ -154,13 +154,13 @@ class ListScreen(LiveScreen):
         if reader is not None:
             reader.interrupt()
 
-    def _read(self, turn: int, where: Filter, order: Order, painted: threading.Event) -> None:
+    def _read(self, turn: int, where: Filter, order: SortOrder, painted: threading.Event) -> None:
         """Read the list, in a thread of its own; each piece is a message, so that nothing waits for it."""
         problem, told, waited, gathered = "", 0.0, 0.0, array("q")
         try:
             connection = connect(self.project.database)
         except DatabaseError as error:
-            self.post_message(Read(turn, array("q"), last=True, problem=str(error)))
+            self.post_message(RowsRead(turn, array("q"), last=True, problem=str(error)))
             return
         try:
             self._reader = connection
@@ -171,7 +171,7 @@ class ListScreen(LiveScreen):
                 if time.monotonic() < told + MORE_S:
                     time.sleep(GAP_S)
                     continue
-                self.post_message(Read(turn, gathered))
+                self.post_message(RowsRead(turn, gathered))
                 began, told = time.monotonic(), time.monotonic()
                 if not waited and len(gathered) > SHORT:
                     painted.wait(FIRST_S)
@@ -184,9 +184,9 @@ class ListScreen(LiveScreen):
             if self._reader is connection:
                 self._reader = None
             connection.close()
-        self.post_message(Read(turn, gathered, last=True, problem=problem, waited=waited))
+        self.post_message(RowsRead(turn, gathered, last=True, problem=problem, waited=waited))
 
-    def on_read(self, event: Read) -> None:
+    def on_rows_read(self, event: RowsRead) -> None:
         """Show what was read."""
         if event.turn != self._turn:
             return
@@ -352,9 +352,9 @@ def highlighted(drawn: Content, words: str) -> Content:
     return drawn
 
 
-def spoken(order: Order) -> str:
+def spoken(order: SortOrder) -> str:
     """An order in words."""
-    return "by cell" if order is Order.CELL else f"{order.value.replace('-', ' ')} first"
+    return "by cell" if order is SortOrder.CELL else f"{order.value.replace('-', ' ')} first"
 
 
 def _language() -> Content:

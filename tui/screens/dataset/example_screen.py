@@ -13,15 +13,15 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.config.project import Project
-from core.dataset.example_detail import KIN, Whole, whole
+from core.dataset.example_detail import KIN, ExampleDetail, example_detail
 from core.dataset.neighbours import Neighbour, nearest
 from storage.database import DatabaseError, connect
-from storage.listing import Row
+from storage.listing import ListedExample
 from storage.schema import Example
 from tui.actions import EXAMPLE, Action, bindings
 from tui.screens.dataset.example_list import highlighted
 from tui.text import line
-from tui.widgets.context_panel import origin
+from tui.widgets.context_panel import origin_panel
 from tui.widgets.diff import diff
 from tui.widgets.example import body, entry, judgement, place
 from tui.widgets.keys import Keys
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 Parts = list[Content | str | tuple[str, str]]
 
 
-class Near(Message):
+class NeighboursFound(Message):
     """The nearest others were found, or `problem` kept them from it."""
 
     def __init__(self, found: list[Neighbour], problem: str = "") -> None:
@@ -54,7 +54,7 @@ class ExampleScreen(ModalScreen[str]):
         super().__init__()
         self._project = project
         self._example = example
-        self._found = whole(db, example.id)
+        self._found = example_detail(db, example.id)
         self._words = words
 
     def compose(self) -> ComposeResult:
@@ -77,16 +77,16 @@ class ExampleScreen(ModalScreen[str]):
         try:
             connection = connect(self._project.database)
         except DatabaseError as error:
-            self.post_message(Near([], str(error)))
+            self.post_message(NeighboursFound([], str(error)))
             return
         try:
-            self.post_message(Near(nearest(connection, self._example)))
+            self.post_message(NeighboursFound(nearest(connection, self._example)))
         except sqlite3.Error as error:
-            self.post_message(Near([], str(error)))
+            self.post_message(NeighboursFound([], str(error)))
         finally:
             connection.close()
 
-    def on_near(self, event: Near) -> None:
+    def on_neighbours_found(self, event: NeighboursFound) -> None:
         """Draw what is like it."""
         parts: Parts = [("\nNEAREST", "bold $text-accent"), (" in its domain and level, by words\n", "$text-muted")]
         width = self.app.size.width - 4
@@ -133,7 +133,7 @@ class ExampleScreen(ModalScreen[str]):
         panel.scroll_relative(y=step * max(1, panel.size.height - 1), animate=False)
 
 
-def told(found: Whole, width: int) -> Content:
+def told(found: ExampleDetail, width: int) -> Content:
     """All that is known about an example, for lines of `width` cells."""
     case = found.case
     one = case.example
@@ -159,7 +159,7 @@ def told(found: Whole, width: int) -> Content:
             parts += [(f"version {after.version}, {when_made.astimezone():%Y-%m-%d %H:%M}{current}\n", "$text-muted")]
             parts += [diff(before, after), "\n\n"]
     parts.append(("\nORIGIN\n", "bold $text-accent"))
-    for name, value in origin(one):
+    for name, value in origin_panel(one):
         parts += [(f"{name:<9}", "$text-muted"), line(value, max(20, width - 10)), "\n"]
     parts.append(("\nFAMILY\n", "bold $text-accent"))
     for row in found.kin:
@@ -172,6 +172,6 @@ def told(found: Whole, width: int) -> Content:
     return Content.assemble(*parts)
 
 
-def _row(row: Row, width: int) -> str:
+def _row(row: ListedExample, width: int) -> str:
     label = f"{row.id[-6:]}  {line(row.decision, 12)}  {row.status.value}"
     return f"{label}  {line(row.hypothesis, max(10, width - len(label) - 2))}"

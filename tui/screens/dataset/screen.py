@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 
 from storage import drafts, examples, listing, reviews
-from storage.listing import Order
+from storage.listing import SortOrder
 from storage.reviews import ReviewError
 from storage.schema import Example
 from tui.actions import DATASET, bindings
@@ -99,7 +99,7 @@ class DatasetScreen(ActScreen):
 
     def action_order(self) -> None:
         """Choose how the list is sorted."""
-        orders = list(Order)
+        orders = list(SortOrder)
 
         def answered(answer: int | None) -> None:
             if answer is not None and orders[answer] is not self.order:

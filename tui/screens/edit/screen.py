@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 DRAFT_S = 0.4
 
 
-class Piece(Vertical):
+class PieceForm(Vertical):
     """The fields of one piece of evidence."""
 
     def __init__(self, piece: Values, *, new: bool = False) -> None:
@@ -92,7 +92,7 @@ class EditScreen(ModalScreen[Example | None]):
         self._formed = fits_form(example)
         # What the form says before anybody types.
         self._untouched: Values = values_of(example) | ({"decision": decision} if decision else {})
-        self._pieces: list[Piece] = []
+        self._pieces: list[PieceForm] = []
         # What came back from the editor with a mistake in it, so that it can be mended there.
         self._unfinished = ""
         self._drafted = False
@@ -123,7 +123,7 @@ class EditScreen(ModalScreen[Example | None]):
                     yield _choice("domain", domains, values["domain"])
                     yield Label(" level      ")
                     yield _choice("level", [str(level.level) for level in self._curriculum.levels], values["level"])
-                self._pieces = [Piece(piece) for piece in values["evidence"]]
+                self._pieces = [PieceForm(piece) for piece in values["evidence"]]
                 yield Vertical(*self._pieces, id="pieces", classes="row")
                 yield Label("reasoning")
                 yield Area(values["reasoning"], id="reasoning")
@@ -228,7 +228,7 @@ class EditScreen(ModalScreen[Example | None]):
     def action_add(self) -> None:
         """Add an empty piece of evidence."""
         if self._formed:
-            piece = Piece({"source": "", "relevance": "0.5", "content": ""}, new=True)
+            piece = PieceForm({"source": "", "relevance": "0.5", "content": ""}, new=True)
             self._pieces.append(piece)
             self.query_one("#pieces").mount(piece)
             self._rearranged()
@@ -257,9 +257,9 @@ class EditScreen(ModalScreen[Example | None]):
             self.call_after_refresh(piece.scroll_visible, animate=False)
             self._rearranged()
 
-    def _piece(self) -> Piece | None:
+    def _piece(self) -> PieceForm | None:
         around = self.focused.ancestors_with_self if self.focused else []
-        piece = next((node for node in around if isinstance(node, Piece) and node in self._pieces), None)
+        piece = next((node for node in around if isinstance(node, PieceForm) and node in self._pieces), None)
         if piece is None:
             self.notify("put the cursor into the piece of evidence that is meant", markup=False)
         return piece

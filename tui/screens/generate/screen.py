@@ -16,11 +16,11 @@ from textual.widgets import DataTable, Input, Label, Select, Static
 
 from core.config.task import EMBEDDED
 from core.curriculum.plan import CellPlan, current
-from core.generation.start import Asked, GenerateParams, prepare, start
-from core.runs.control import RunError, Seen, look
+from core.generation.start import GenerateParams, GenerationPlan, prepare, start_generation
+from core.runs.control import RunError, RunStatus, run_status
 from core.runs.describe import duration
 from storage import attempts, runs
-from storage.attempts import Judged
+from storage.attempts import JudgedAttempt
 from storage.schema import RunState
 from storage.search import QueryError, parse_query
 from tui.actions import FORM, GENERATE, Action, bindings
@@ -63,7 +63,7 @@ class GenerateScreen(RunControl):
 
     def __init__(self) -> None:
         super().__init__()
-        self._seen: Seen | None = None
+        self._seen: RunStatus | None = None
         self._cells: list[CellPlan] = []
         self._offered: dict[str, list[str]] = {}
 
@@ -140,7 +140,7 @@ class GenerateScreen(RunControl):
         self._offer()
         self.query_one("#top").set_class(self.size.width >= WIDE, "wide")
         found = next((run for run in runs.newest(self.db, 20) if run.kind == "generate"), None)
-        self._seen = look(found) if found is not None else None
+        self._seen = run_status(found) if found is not None else None
         going = self.ticking()
         self.query_one("#form").display = not going
         self.query_one("#live").display = self._seen is not None
@@ -258,7 +258,7 @@ class GenerateScreen(RunControl):
             self.app.push_screen(question, lambda yes: self._start(asked.params) if yes else None)
 
     def _start(self, params: GenerateParams) -> None:
-        run = self._tried(lambda: start(self.project, self.db, params))
+        run = self._tried(lambda: start_generation(self.project, self.db, params))
         if run is not None:
             self._grid.focus()
             self.tell(f"run {run.id[-6:]} starts; it goes on if you leave")
@@ -320,7 +320,7 @@ def grid_widths(levels: int, width: int) -> tuple[int, int]:
     return max(6, min(14, room - levels * level)), level
 
 
-def announced(asked: Asked) -> str:
+def announced(asked: GenerationPlan) -> str:
     """The question whether to start: how many examples, in how many cells, by whom, for how much."""
     several, cells, params = asked.examples, len(asked.cells), asked.params
     what = f"{several:,} example{'s' if several != 1 else ''} in {cells:,} cell{'s' if cells != 1 else ''}"
@@ -331,7 +331,7 @@ def announced(asked: Asked) -> str:
     return f"Generate {what}? {params.source} writes, {params.judge} judges. {cost}{budget}"
 
 
-def live(seen: Seen, width: int) -> Content:
+def live(seen: RunStatus, width: int) -> Content:
     """A generating run in a few lines."""
     figures = seen.run.progress
     head = f"{seen.run.id[-6:]} {seen.state}"
@@ -376,7 +376,7 @@ _RARE = (("given_up", "given up"), ("unjudged", "unjudged"))
 _RESULTS = {"passed": ("✓", "$text-success"), "rejected": ("✗", "$text-error"), "failed": ("?", "$text-warning")}
 
 
-def newest(one: Judged, width: int) -> Content:
+def newest(one: JudgedAttempt, width: int) -> Content:
     """An attempt with its newest verdict in one line."""
     attempt = one.attempt
     verdict = one.verdicts[-1] if one.verdicts else None

@@ -8,13 +8,13 @@ from textual.content import Content
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.overview import Overview, Step, overview
-from core.runs.control import Seen
+from core.overview import NextStep, Overview, overview
+from core.runs.control import RunStatus
 from core.runs.describe import duration
 from storage.schema import RunState
 from tui.actions import HOME, bindings
 from tui.keymap import key
-from tui.screens.project_screen import LiveScreen
+from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
 from tui.widgets.bars import bar, quotas
 
@@ -26,7 +26,7 @@ ROWS = 6
 BAR, SHORTEST_BAR = 12, 5
 
 
-class HomeScreen(LiveScreen):
+class HomeScreen(ProjectScreen):
     """The first screen."""
 
     TITLE = "Home"
@@ -36,7 +36,7 @@ class HomeScreen(LiveScreen):
     def __init__(self) -> None:
         super().__init__()
         self._overview: Overview | None = None
-        self._steps: list[Step] = []
+        self._steps: list[NextStep] = []
 
     def parts(self) -> ComposeResult:
         with VerticalScroll():
@@ -124,7 +124,7 @@ def others(going: int, lost: int) -> str:
     return f"and {' and '.join(parts)}" if parts else ""
 
 
-def running(seen: Seen, width: int) -> Content:
+def running(seen: RunStatus, width: int) -> Content:
     """One run in one line: its figures, and how far it is as a bar in the room that they leave."""
     figures = seen.run.progress
     total = figures.get("total")
@@ -141,7 +141,7 @@ def running(seen: Seen, width: int) -> Content:
     )
 
 
-def _figures(seen: Seen) -> list[str]:
+def _figures(seen: RunStatus) -> list[str]:
     figures = seen.run.progress
     parts = [] if seen.state is RunState.RUNNING else [str(seen.state)]
     if figures.get("total") is not None:

@@ -8,8 +8,8 @@ from textual.content import Content
 
 from core.curriculum.plan import CellPlan
 from core.qa.matrix import Matrix, MatrixCell
-from core.qa.scorecard import PeopleRecord, Reviewed, Scorecard
-from storage.attempts import Judged
+from core.qa.scorecard import PeopleRecord, ReviewedVerdicts, Scorecard
+from storage.attempts import JudgedAttempt
 from storage.schema import Status
 from storage.shelves import Shelf
 from tui.keymap import key
@@ -42,7 +42,7 @@ def beside(
     level: int,
     cells: Sequence[CellPlan],
     held: Sequence[Shelf],
-    newest: Sequence[Judged],
+    newest: Sequence[JudgedAttempt],
     brought: Mapping[str, Status],
     width: int,
 ) -> Content:
@@ -112,7 +112,7 @@ def people(record: PeopleRecord) -> Content:
     return Content.assemble(*parts)
 
 
-def _sided(reviewed: Reviewed, said: str) -> str:
+def _sided(reviewed: ReviewedVerdicts, said: str) -> str:
     if not reviewed.decided:
         return "nobody has decided on one yet"
     interval = f"({reviewed.low:.0%}–{reviewed.high:.0%})".replace("%–", "–")

@@ -9,10 +9,10 @@ from textual import on
 from textual.content import Content
 from textual.widgets import Input
 
-from core.curriculum.shelving import Moved, ShelvingError, moved, shelve, take_back
+from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
 from core.curriculum.shelving import name as named
-from core.generation.start import GenerateParams, reads_hints, start
-from core.qa.verdicts import became
+from core.generation.start import GenerateParams, reads_hints, start_generation
+from core.qa.verdicts import example_of_attempt
 from core.runs.control import RunError
 from storage import examples, reviews
 from storage.reviews import ReviewError
@@ -45,7 +45,9 @@ class RejectionsScreen(ViewsScreen):
             self.tell("there is no candidate here that could be brought in")
             return
         try:
-            example = reviews.overrule(self.db, became(judged.attempt, judged.final), reviewer=self.sidequest.reviewer)
+            example = reviews.overrule(
+                self.db, example_of_attempt(judged.attempt, judged.final), reviewer=self.sidequest.reviewer
+            )
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not brought in: {error}", error=True)
             return
@@ -72,11 +74,11 @@ class RejectionsScreen(ViewsScreen):
         there = [one for one in self._shelves if one == Shelf(*self.heat.place, self._decision, one.reason)]
         try:
             if there:
-                take_back(self.db, there[0])
+                unshelve(self.db, there[0])
                 self.tell(f"{named(shelf)} is taken back")
                 self.redraw()
                 return
-            found = moved(self.project.task, examples.cell_counts(self.db), self._shelves, shelf)
+            found = shelving_change(self.project.task, examples.cell_counts(self.db), self._shelves, shelf)
         except (ShelvingError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
             return
@@ -121,7 +123,7 @@ class RejectionsScreen(ViewsScreen):
         asked |= {"decisions": [self._decision] if self._decision else []}
         try:
             given = GenerateParams.of(self.project.task).model_dump() | asked
-            run = start(self.project, self.db, GenerateParams.model_validate(given))
+            run = start_generation(self.project, self.db, GenerateParams.model_validate(given))
         except ValidationError as error:
             self.tell(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}", error=True)
         except (RunError, sqlite3.Error) as error:
@@ -131,7 +133,7 @@ class RejectionsScreen(ViewsScreen):
             self.tell(f"run {run.id[-6:]} writes it anew: key 2 watches it")
 
 
-def consequence(found: Moved) -> str:
+def consequence(found: ShelvingChange) -> str:
     """What shelving does, in figures."""
     kept = f"The {found.kept:,} that it has stay." if found.kept else "It has none."
     if not found.examples:

@@ -10,10 +10,10 @@ from textual.widgets import ContentSwitcher, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.curriculum.plan import CellPlan, current
-from core.qa.matrix import Matrix, matrix
+from core.qa.matrix import Matrix, rejection_matrix
 from core.qa.scorecard import people_record, scorecard
 from storage import attempts, shelves
-from storage.attempts import Judged
+from storage.attempts import JudgedAttempt
 from storage.schema import Status
 from storage.shelves import Shelf
 from tui.screens.rejections.figures import beside, headline, people, scores
@@ -56,7 +56,7 @@ class ViewsScreen(UndoableScreen):
         self._matrix = Matrix([], [])
         self._cells: list[CellPlan] = []
         self._shelves: list[Shelf] = []
-        self._rows: list[Judged] = []
+        self._rows: list[JudgedAttempt] = []
         # Of these, where those stand that somebody brought in all the same.
         self._brought: dict[str, Status] = {}
         self._all_read = False
@@ -80,7 +80,7 @@ class ViewsScreen(UndoableScreen):
     def on_mount(self) -> None:
         """Begin at the cell that is worst."""
         self.heat.focus()
-        one = matrix(attempts.reason_counts(self.db)).worst
+        one = rejection_matrix(attempts.reason_counts(self.db)).worst
         if one is not None and one.domain in self.heat.domains and one.level in self.heat.levels:
             self.heat.at = (self.heat.domains.index(one.domain), self.heat.levels.index(one.level))
 
@@ -118,7 +118,7 @@ class ViewsScreen(UndoableScreen):
     def draw(self) -> None:
         """Read the matrix and what is in front, and show them."""
         self.query_one("#map").set_class(self.size.width >= WIDE, "wide")
-        self._matrix = matrix(attempts.reason_counts(self.db), decision=self._decision or None)
+        self._matrix = rejection_matrix(attempts.reason_counts(self.db), decision=self._decision or None)
         self._shelves = shelves.every(self.db)
         self._cells = [
             cell
@@ -184,24 +184,24 @@ class ViewsScreen(UndoableScreen):
             at = ids.index(before.attempt.id) if before and before.attempt.id in ids else 0
             self._list.highlighted = at if ids else None
 
-    def _page(self, *, before: str = "", limit: int = PAGE) -> list[Judged]:
+    def _page(self, *, before: str = "", limit: int = PAGE) -> list[JudgedAttempt]:
         found = attempts.of_cell(
             self.db, *self.heat.place, decision=self._decision, reason=self._reason, before=before, limit=limit
         )
         self._all_read = len(found) < limit
         return found
 
-    def _add(self, rows: list[Judged]) -> None:
+    def _add(self, rows: list[JudgedAttempt]) -> None:
         width = self.size.width - 4
         self._list.add_options([Option(row(one, width, self._brought.get(one.attempt.id))) for one in rows])
         if not self._rows:
             self._list.add_option(Option(Content("nothing was rejected here"), disabled=True))
 
-    def _overruled(self, rows: list[Judged]) -> dict[str, Status]:
+    def _overruled(self, rows: list[JudgedAttempt]) -> dict[str, Status]:
         return attempts.overruled(self.db, [one.attempt.id for one in rows])
 
     @property
-    def _current(self) -> Judged | None:
+    def _current(self) -> JudgedAttempt | None:
         at = self._list.highlighted
         return self._rows[at] if at is not None and at < len(self._rows) else None
 

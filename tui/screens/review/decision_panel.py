@@ -8,8 +8,8 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from core.curriculum.plan import Quota
-from storage.queues import WAITING, Left, Queue
-from storage.schema import Action, Example, Review
+from storage.queues import WAITING, Queue, QueueSize
+from storage.schema import Example, Review, ReviewAction
 from tui.keymap import key
 from tui.text import clean, flow, line
 from tui.widgets.example import entry
@@ -55,7 +55,7 @@ def header(
 LONGEST = "999 of 9,999 · 9,999 left · 99.9/min"
 
 
-def position(at: int, size: int, left: Left, pace: float | None) -> str:
+def position(at: int, size: int, left: QueueSize, pace: float | None) -> str:
     """Where in the queue one is: "37 of 114 · 78 left · 6.2/min"; what was not counted to its end says so."""
     more = "+" if left.more else ""
     parts = [f"{at + 1:,} of {size:,}{more}"] if at < size else []
@@ -119,7 +119,7 @@ def done(review: Review, example: Example, width: int) -> Content:
     if review.value:
         value, label = line(review.value, 20), line(example.decision, 20)
         held = f"{value}, as the label says" if review.value == example.decision else f"{value}, the label is {label}"
-        stays = "" if review.action is Action.ACCEPT else "it stays "
+        stays = "" if review.action is ReviewAction.ACCEPT else "it stays "
         what = f"before: you decided {held}: {stays}{example.status}"
     return Content.styled(line(f"{what} · {key('review.undo')} undoes · “{text}”", width), "$text-muted")
 
@@ -132,7 +132,7 @@ def in_sight(why: str, width: int) -> Content:
     return Content.styled(flow([blind, *ways], width), "$text-muted")
 
 
-def nothing(queue: Queue, narrowed: str, left: Left, *, none: bool, begun: bool) -> Content:
+def nothing(queue: Queue, narrowed: str, left: QueueSize, *, none: bool, begun: bool) -> Content:
     """What to do where no example is in front; `none`: the project has none; `begun`: behind the last of the queue."""
     another = f"{key('review.queue')} chooses another queue"
     if none:

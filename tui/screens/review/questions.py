@@ -9,14 +9,14 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from tui.screens.project_screen import LiveScreen
+from tui.screens.project_screen import ProjectScreen
 from tui.text import clean, flow
 from tui.widgets.fields import Field
 
 _REJECT = "Reject the example:"
 
 
-class QuestionScreen(LiveScreen):
+class QuestionScreen(ProjectScreen):
     """A screen that scrolls one example, and asks below it."""
 
     def __init__(self) -> None:

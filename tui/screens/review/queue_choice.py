@@ -42,7 +42,7 @@ class QueueChoice(ModalScreen[Queue | None]):
             yield Static(Content.styled("enter or a digit chooses, escape goes back", "$text-muted"))
 
     def _line(self, number: int, queue: Queue) -> Content:
-        left = queues.left(self._connection, queue, reviewer=self._reviewer)
+        left = queues.queue_size(self._connection, queue, reviewer=self._reviewer)
         title, meaning = TITLES[queue]
         count = f"{left.number:,}{'+' if left.more else ''}"
         return Content.assemble((f"{number} {title:<21} ", "bold"), f"{count:>8}\n", (f"  {meaning}", "$text-muted"))

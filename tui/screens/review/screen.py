@@ -13,14 +13,14 @@ from textual.widgets import Static
 
 from core.curriculum.plan import Quota
 from core.review.blindness import Blindness
-from core.review.item import Case, changes, deciding, labelling
-from core.review.progress import Pace, accepted
+from core.review.item import ReviewItem, changes, deciding, labelling
+from core.review.progress import ReviewPace, accepted
 from core.review.round import Round
 from storage import drafts, examples, queues, reviews
 from storage.database import data_version
 from storage.queues import Queue
 from storage.reviews import ReviewError
-from storage.schema import Action, Example, Review
+from storage.schema import Example, Review, ReviewAction
 from storage.search import QueryError, parse_query
 from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
 from tui.keymap import key, label_keys
@@ -28,7 +28,7 @@ from tui.screens.review import decision_panel as drawn
 from tui.screens.review.questions import QuestionScreen
 from tui.screens.undo import UndoableScreen
 from tui.text import line
-from tui.widgets.context_panel import standing
+from tui.widgets.context_panel import progress_panel
 from tui.widgets.diff import diff
 from tui.widgets.example import body, entry, judgement, place
 
@@ -49,11 +49,11 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         super().__init__()
         self._queue = Queue.UNCERTAIN
         self._round: Round | None = None
-        self._case: Case | None = None
+        self._case: ReviewItem | None = None
         # What they had decided about the one in front, where its label turned out to be another.
         self._value = ""
         self._diffing = self._warned = False
-        self._pace = Pace()
+        self._pace = ReviewPace()
         self._others = -1
 
     def parts(self) -> ComposeResult:
@@ -146,7 +146,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
             log = reviews.recent(self.db, LOG_LINES)
             if self._hidden and example:
                 log = [(one, text) for one, text in log if one.example != example.id]
-            self.show("#standing", standing(quotas, example, log))
+            self.show("#standing", progress_panel(quotas, example, log))
 
     def _draw_header(self, quotas: dict[str, Quota]) -> None:
         left = self.round.left()
@@ -184,7 +184,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         note = Content(f"\nnote: {line(self.note, width - 6)}") if self.note else Content("")
         self.show("#prompt", keys + note)
 
-    def _changes(self, case: Case, hidden: bool) -> Content:
+    def _changes(self, case: ReviewItem, hidden: bool) -> Content:
         parts: list[Content | tuple[str, str] | str] = []
         for heading, before, after, critique in changes(self.db, case):
             parts.append((f"{heading.upper()}\n\n", "bold reverse"))
@@ -238,7 +238,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         now = self._write(review)
         if now is None:
             return
-        if review.action is Action.ACCEPT or not undecided:
+        if review.action is ReviewAction.ACCEPT or not undecided:
             self._next(review, drawn.done(review, now, self.size.width - 2))
             return
         self.blindness.saw(case.example.id)
@@ -274,7 +274,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         self._move(1)
         self.say(said)
 
-    def _decide(self, action: Action, *, reason: str = "") -> None:
+    def _decide(self, action: ReviewAction, *, reason: str = "") -> None:
         """Accept or reject the example in front."""
         case = self._case
         review = Review(example="", action=action, reason=reason, note=self.note, reviewer=self.sidequest.reviewer)
@@ -290,7 +290,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
 
     def action_accept(self) -> None:
         """Accept the example."""
-        self._decide(Action.ACCEPT)
+        self._decide(ReviewAction.ACCEPT)
 
     def action_reject(self) -> None:
         """Ask for the reason of a rejection."""
@@ -301,7 +301,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
 
     def reject(self, reason: str) -> None:
         """Reject what is in front."""
-        self._decide(Action.REJECT, reason=reason)
+        self._decide(ReviewAction.REJECT, reason=reason)
 
     def action_skip(self) -> None:
         """Go on without a decision."""
@@ -314,7 +314,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
     def action_flag(self) -> None:
         """Flag the example, or take the flag away."""
         flagged = self._case is not None and self._case.example.flagged
-        action, reviewer = Action.UNFLAG if flagged else Action.FLAG, self.sidequest.reviewer
+        action, reviewer = ReviewAction.UNFLAG if flagged else ReviewAction.FLAG, self.sidequest.reviewer
         # The line is about what is in front, whatever its id: `act` writes that.
         review = Review(example="", action=action, note=self.note, reviewer=reviewer)
         now = self._write(review)
@@ -326,7 +326,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
 
     def taken_back(self, newest: Review, example: Example, said: Content) -> None:
         """Show the example that an act was about, now that it is taken back."""
-        if newest.action in {Action.ACCEPT, Action.REJECT}:
+        if newest.action in {ReviewAction.ACCEPT, ReviewAction.REJECT}:
             self._pace.take_back()
         self.round.bring_to_front(example)
         self._leave()

@@ -20,7 +20,7 @@ from tui.text import line
 _TIME = 9
 
 
-class Log(ScrollView, can_focus=True):
+class EventLog(ScrollView, can_focus=True):
     """Events, one a row; a longer message is cut, and Enter asks to see it whole."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--time", "log--warning", "log--error", "log--match", "log--cursor"}

@@ -7,8 +7,8 @@ from typing import ClassVar
 from rich.cells import set_cell_size
 from textual.binding import Binding, BindingType
 
-from core.runs.control import Seen
-from core.runs.describe import done, last_sign
+from core.runs.control import RunStatus
+from core.runs.describe import describe_heartbeat, describe_progress
 from storage.schema import RunState
 from tui.text import line
 from tui.widgets.listing import Listing, Part
@@ -68,7 +68,7 @@ def header(terminal: int) -> str:
     return _SIGNS + _GAP.join(set_cell_size(name, width) for name, width in names.items())
 
 
-def row(seen: Seen, widths: dict[str, int]) -> list[Part]:
+def row(seen: RunStatus, widths: dict[str, int]) -> list[Part]:
     """A run, a text for each of the columns in `widths`."""
     figures = seen.run.progress
     rate, cost, budget = figures.get("per_minute"), figures.get("cost"), figures.get("budget")
@@ -77,8 +77,8 @@ def row(seen: Seen, widths: dict[str, int]) -> list[Part]:
         "run": seen.run.id[-6:],
         "kind": seen.run.kind,
         "state": str(seen.state),
-        "last sign": last_sign(seen),
-        "done": done(seen),
+        "last sign": describe_heartbeat(seen),
+        "done": describe_progress(seen),
         "rate": "" if rate is None or seen.state is not RunState.RUNNING else f"{rate:,.0f}/min",
         "cost": "" if cost is None else f"{cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"),
         "began": f"{began.astimezone():%m-%d %H:%M}",

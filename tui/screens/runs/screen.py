@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from core.runs.control import Seen, look
-from core.runs.describe import asked
+from core.runs.control import RunStatus, run_status
+from core.runs.describe import describe_request
 from core.runs.tail import Tail
 from storage import runs
 from storage.database import connect
@@ -19,7 +19,7 @@ from storage.schema import RunState
 from tui.actions import RUNS, bindings
 from tui.keymap import key
 from tui.screens.run_control import RunControl
-from tui.screens.runs.log import Log
+from tui.screens.runs.log import EventLog
 from tui.screens.runs.run_list import RunList, columns, header, row
 from tui.text import clean, content, line
 from tui.widgets.fields import Field
@@ -52,7 +52,7 @@ class RunsScreen(RunControl):
         yield Static(id="head")
         yield Static(id="columns")
         yield RunList(self._rows, id="runs")
-        yield Log(id="log")
+        yield EventLog(id="log")
         yield Field("", id="find", placeholder="words in the log")
 
     def on_mount(self) -> None:
@@ -73,8 +73,8 @@ class RunsScreen(RunControl):
         return self.query_one("#runs", RunList)
 
     @property
-    def _log(self) -> Log:
-        return self.query_one("#log", Log)
+    def _log(self) -> EventLog:
+        return self.query_one("#log", EventLog)
 
     # ------------------------------------------------------------ drawing
 
@@ -93,13 +93,13 @@ class RunsScreen(RunControl):
 
     def _rows(self, numbers: Sequence[int], width: int) -> Mapping[int, list[Part]]:
         widths = columns(self.size.width, width)
-        return {number: row(look(run), widths) for number, run in runs.of_numbers(self.db, numbers).items()}
+        return {number: row(run_status(run), widths) for number, run in runs.of_numbers(self.db, numbers).items()}
 
     def _head(self) -> Content:
         total = len(self._list.numbers)
         if not total:
             return Content(f"no run yet: key {key('app.generate')} starts one")
-        states = [look(run).state for run in runs.unended(self.db)]
+        states = [run_status(run).state for run in runs.unended(self.db)]
         lost = states.count(RunState.LOST)
         parts = [f"{total:,} run{'s' if total > 1 else ''}"]
         parts += [f"{len(states) - lost} going"] if len(states) > lost else []
@@ -136,9 +136,9 @@ class RunsScreen(RunControl):
         if (seen := self._chosen()) is not None:
             self._entitle(seen)
 
-    def _entitle(self, seen: Seen) -> None:
+    def _entitle(self, seen: RunStatus) -> None:
         only = "warnings and errors" if self._of_note else ""
-        parts = (f"Log of {line(seen.run.kind, 12)} {seen.run.id[-6:]}", only, asked(seen))
+        parts = (f"Log of {line(seen.run.kind, 12)} {seen.run.id[-6:]}", only, describe_request(seen))
         self._log.border_title = Content(line(" · ".join(part for part in parts if part), self.size.width - 6))
         more = " or more" if self._below == _COUNTED else ""
         below = f"{self._below:,}{more} newer lines below: end shows them" if self._below else ""
@@ -146,10 +146,10 @@ class RunsScreen(RunControl):
         found = f"finding {line(self._query, 30)}: {ways}" if self._query else ""
         self._log.border_subtitle = Content(" · ".join(part for part in (found, below) if part))
 
-    def _chosen(self) -> Seen | None:
+    def _chosen(self) -> RunStatus | None:
         number = self._list.chosen
         found = {} if number is None else runs.of_numbers(self.db, [number])
-        return look(found[number]) if number in found else None
+        return run_status(found[number]) if number in found else None
 
     def go_to(self, run: str) -> None:
         """Put the cursor on the run with this id, and show its log."""
@@ -170,8 +170,8 @@ class RunsScreen(RunControl):
         """A run that is clicked twice shows its log."""
         self.set_focus(self._log)
 
-    @on(Log.Moved)
-    def _along_the_log(self, event: Log.Moved) -> None:
+    @on(EventLog.Moved)
+    def _along_the_log(self, event: EventLog.Moved) -> None:
         """Read older or newer lines when the cursor comes to an end of the window."""
         tail = self._tail
         if tail is None:
@@ -182,8 +182,8 @@ class RunsScreen(RunControl):
         elif event.beyond > 0 and (more := tail.down(self.db)):
             self._show_log(len(tail.events) - more)
 
-    @on(Log.Edge)
-    def _to_an_edge(self, event: Log.Edge) -> None:
+    @on(EventLog.Edge)
+    def _to_an_edge(self, event: EventLog.Edge) -> None:
         """Show the whole log's first lines, or its newest."""
         tail = self._tail
         if tail is None:
@@ -227,7 +227,7 @@ class RunsScreen(RunControl):
         """Kill the chosen run, if the person confirms it."""
         self._with_chosen(self.kill)
 
-    def _with_chosen(self, act: Callable[[Seen], None]) -> None:
+    def _with_chosen(self, act: Callable[[RunStatus], None]) -> None:
         if (seen := self._chosen()) is None:
             self.tell("there is no run yet")
         else:

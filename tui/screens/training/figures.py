@@ -9,9 +9,9 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from core.config.recipe import Algorithm
-from core.runs.control import Seen
+from core.runs.control import RunStatus
 from core.runs.describe import duration
-from core.training.monitor import Phase, TrainingMonitor
+from core.training.monitor import PhaseMonitor, TrainingMonitor
 from storage.schema import RunState
 from storage.training import Note
 from tui.keymap import key
@@ -60,13 +60,13 @@ def is_share(name: str) -> bool:
     return name in _SHARES or name.startswith("decided/")
 
 
-def done(found: TrainingMonitor, phase: Phase) -> int:
+def done(found: TrainingMonitor, phase: PhaseMonitor) -> int:
     """How many steps of a phase are done; the run knows it before all of them are read."""
     told = found.run.progress
     return max(phase.at, int(told.get("done", 0)) if told.get("phase") == phase.name else 0)
 
 
-def headline(found: TrainingMonitor, phase: Phase, seen: Seen, width: int) -> Content:
+def headline(found: TrainingMonitor, phase: PhaseMonitor, seen: RunStatus, width: int) -> Content:
     """Which recipe is trained, how far it is, and when it will be done."""
     place = found.phases.index(phase) + 1
     of = f" · phase {place} of {len(found.phases)}: {line(phase.name, 20)}" if len(found.phases) > 1 else ""
@@ -81,7 +81,7 @@ def headline(found: TrainingMonitor, phase: Phase, seen: Seen, width: int) -> Co
     return Content.assemble((left, "bold"), " " * max(1, width - cell_len(left) - cell_len(right)), right)
 
 
-def standing(found: TrainingMonitor, phase: Phase, seen: Seen, width: int) -> Content:
+def standing(found: TrainingMonitor, phase: PhaseMonitor, seen: RunStatus, width: int) -> Content:
     """The run and its student; while it is at work its pace and memory, else why it is not, and the way on."""
     parts = [f"run {found.run.id[-6:]}", line(str(found.run.params.get("student", "")), 24)]
     way = ""
@@ -101,7 +101,7 @@ def standing(found: TrainingMonitor, phase: Phase, seen: Seen, width: int) -> Co
     return Content.styled(line(" · ".join(parts), max(20, width - len(way))) + way, style)
 
 
-def sparks(phase: Phase, width: int, rows: int) -> Content:
+def sparks(phase: PhaseMonitor, width: int, rows: int) -> Content:
     """Each figure of the steps so far: its name, how it went, where it is; in columns of at most `rows` lines.
 
     What does not fit is said to be left out.
@@ -133,7 +133,7 @@ def sparks(phase: Phase, width: int, rows: int) -> Content:
     return Content("\n").join(lines)
 
 
-def figures(phase: Phase) -> list[tuple[str, str]]:
+def figures(phase: PhaseMonitor) -> list[tuple[str, str]]:
     """The figures of a phase in the order of what matters, with what a person calls them."""
     if phase.recipe.algorithm is Algorithm.SFT:
         return list(_OF_SFT)
@@ -142,12 +142,12 @@ def figures(phase: Phase) -> list[tuple[str, str]]:
     return [("reward", "reward"), *earned, *decided, *_OF_RL]
 
 
-def _drawn(phase: Phase, name: str, width: int) -> str:
+def _drawn(phase: PhaseMonitor, name: str, width: int) -> str:
     low, high = (0.0, 1.0) if is_share(name) else (None, None)
     return sparkline(over(phase.points(name), phase.at, width), low, high)
 
 
-def dev(phase: Phase, width: int) -> Content:
+def dev(phase: PhaseMonitor, width: int) -> Content:
     """The dev split: accuracy and ECE before training and now, with the interval, and how many answers are none."""
     if not phase.looks:
         return Content.styled("dev accuracy  no look yet", "$text-muted")
@@ -168,7 +168,7 @@ def dev(phase: Phase, width: int) -> Content:
     return Content.styled(line(" · ".join(parts), width), "bold")
 
 
-def mix(phase: Phase, width: int) -> Content:
+def mix(phase: PhaseMonitor, width: int) -> Content:
     """Which levels the student is given, as meant and as drawn in the newest step."""
     meant, given = phase.parts("mix/"), phase.parts("level/")
     parts = [f"level mix {_levels(meant)}"] if meant else []
@@ -182,13 +182,13 @@ def _levels(shares: Mapping[str, float]) -> str:
     return " ".join(f"{level}:{100 * share:.0f}" for level, share in sorted(shares.items()))
 
 
-def alarms(found: TrainingMonitor, phase: Phase, width: int, rows: int) -> tuple[Content, int]:
+def alarms(found: TrainingMonitor, phase: PhaseMonitor, width: int, rows: int) -> tuple[Content, int]:
     """What goes wrong, in words, and the newest note, in at most `rows` lines; with the lines that it takes.
 
     Of what does not fit it is said where it can be read.
     """
     told = [(f"! {clean(one, limit=300)}", "$text-warning") for one in found.alarms]
-    if notes := found.noted(phase):
+    if notes := found.notes_of(phase):
         more = f" (and {len(notes) - 1} more: {key('training.curves')} shows them)" if len(notes) > 1 else ""
         told.insert(0, (line(f"{noted(notes[-1])}{more}", width), "$text-muted"))
     parts: list[Content] = []

@@ -17,10 +17,10 @@ from textual.worker import Worker, WorkerState
 
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
-from core.models.trained import trained
+from core.models.trained import trained_models
 from core.runs.control import RunError
 from core.runs.describe import duration
-from core.training.run.start import TrainParams, adapter_of, check
+from core.training.run.start import TrainParams, adapter_of, check_recipe
 from storage import examples
 from storage.database import DatabaseError, connect
 from storage.examples import Filter
@@ -29,14 +29,14 @@ from tui.text import clean, content
 from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
-    from core.training.estimate.recipe_estimate import Estimate
+    from core.training.estimate.recipe_estimate import RecipeEstimate
 
 _NEW = "a new adapter"
 # Of what an estimate says while it is made, so many of the newest lines are shown.
 _LINES = 5
 
 
-class Weighed(Message):
+class FormulaEstimated(Message):
     """What a training of the form's recipe would do, and take by the formulas; or why it cannot be started."""
 
     def __init__(self, turn: int, said: Content, problem: str = "") -> None:
@@ -57,13 +57,13 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
         self._turn = 0
         # Whether to close, once it is known that what the form says can be started.
         self._starting = False
-        self._trial: Worker[Estimate] | None = None
+        self._trial: Worker[RecipeEstimate] | None = None
         self._heard: list[str] = []
 
     def compose(self) -> ComposeResult:
         names = list(self._project.task.train)
         # The last phase of a run is what it has made; the newest run first.
-        made = {one.run: one.name for one in trained(self._project, self._db).values()}
+        made = {one.run: one.name for one in trained_models(self._project, self._db).values()}
         with VerticalScroll(id="box"):
             yield Static(Content.styled("Start a training", "bold"))
             with Grid(id="form"):
@@ -107,29 +107,29 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
 
     def _weighed(self, turn: int, recipe: str, before: str) -> None:
         from core.machine import machine
-        from core.training.estimate.recipe_estimate import by_formula, refuse, summed
+        from core.training.estimate.recipe_estimate import by_formula, combine_phases, refuse
 
         try:
             connection = connect(self._project.database)
             try:
-                params = check(self._project, connection, recipe)
+                params = check_recipe(self._project, connection, recipe)
                 if before:
                     adapter_of(self._project, connection, before)
                 refuse(self._project, connection, params)
                 has = machine()
                 shape, phases = by_formula(self._project, connection, params, has)
-                needs = summed(recipe, params, shape, has, phases)
+                needs = combine_phases(recipe, params, shape, has, phases)
                 train, dev = (
                     examples.count(connection, Filter(status=("accepted",), split=(one,))) for one in ("train", "dev")
                 )
             finally:
                 connection.close()
         except (RunError, DatabaseError, sqlite3.Error) as error:
-            self.post_message(Weighed(turn, Content(""), str(error)))
+            self.post_message(FormulaEstimated(turn, Content(""), str(error)))
         else:
-            self.post_message(Weighed(turn, takes(params, train, dev, needs)))
+            self.post_message(FormulaEstimated(turn, takes(params, train, dev, needs)))
 
-    def on_weighed(self, event: Weighed) -> None:
+    def on_formula_estimated(self, event: FormulaEstimated) -> None:
         """Show what it would take; close, if that was waited for."""
         if event.turn != self._turn:
             return
@@ -153,10 +153,10 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
         self._hear("three steps are tried")
         self._trial = self.run_worker(self._estimate(self._wanted()[0]), exit_on_error=False, group="estimate")
 
-    async def _estimate(self, recipe: str) -> Estimate:
-        from core.training.estimate.recipe_estimate import estimate
+    async def _estimate(self, recipe: str) -> RecipeEstimate:
+        from core.training.estimate.recipe_estimate import estimate_recipe
 
-        return await estimate(self._project, recipe, heard=self._hear)
+        return await estimate_recipe(self._project, recipe, heard=self._hear)
 
     def _hear(self, sentence: str) -> None:
         self._heard.append(sentence)
@@ -204,7 +204,7 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
             self.dismiss(None)
 
 
-def takes(params: TrainParams, train: int, dev: int, found: Estimate) -> Content:
+def takes(params: TrainParams, train: int, dev: int, found: RecipeEstimate) -> Content:
     """What a training would do, phase by phase, on how many cases, and the memory that it needs by the formulas."""
     from core.training.estimate.recipe_estimate import in_words
 
@@ -225,7 +225,7 @@ def _phase(recipe: Recipe) -> str:
     return f"{steps}, {recipe.generations} answers to each, {recipe.batch * recipe.generations:,} a step"
 
 
-def estimated(found: Estimate) -> Content:
+def estimated(found: RecipeEstimate) -> Content:
     """What three steps say of memory and time, and what to lower where it does not fit."""
     from core.training.estimate.recipe_estimate import in_words
 

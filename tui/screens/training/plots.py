@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Grid
 
 from core.config.recipe import Algorithm
-from core.training.monitor import Phase, Points
+from core.training.monitor import PhaseMonitor, Points
 from storage.training import Note
 from tui.widgets.plot import Plot, faint
 
@@ -19,17 +19,17 @@ _ROLES = ("student", "reference")
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CurveLine:
     """A figure over steps, of one run; `edges` are those of its interval."""
 
     points: Points
     edges: tuple[Points, ...] = ()
 
 
-class Curve(Plot):
+class CurvePlot(Plot):
     """The lines of one figure, one for each run; a line stands where a note is pinned."""
 
-    def lines(self, title: str, lines: Sequence[Line], notes: Sequence[Note], *, share: bool = False) -> None:
+    def lines(self, title: str, lines: Sequence[CurveLine], notes: Sequence[Note], *, share: bool = False) -> None:
         """Draw them; of a `share` from 0 to 100 %."""
         if self.same((title, lines, notes)):
             return
@@ -58,24 +58,27 @@ class Curve(Plot):
             )
 
 
-class Curves(Grid):
+class CurveGrid(Grid):
     """Four plots: what is learnt by, how far that goes, and accuracy and ECE on the dev split; of one run or two."""
 
     def compose(self) -> ComposeResult:
         for number in range(4):
-            yield Curve(id=f"{self.id}-{number}")
+            yield CurvePlot(id=f"{self.id}-{number}")
 
-    def draw(self, phases: Sequence[Phase], notes: Sequence[Note]) -> None:
+    def draw(self, phases: Sequence[PhaseMonitor], notes: Sequence[Note]) -> None:
         """Draw a phase, or one of each of two runs."""
-        gained, gone, accuracy, ece = self.query(Curve)
+        gained, gone, accuracy, ece = self.query(CurvePlot)
         for plot, (name, title) in zip((gained, gone), names(phases), strict=True):
-            plot.lines(f"{title}{_each(phases)}", [Line(one.points(name)) for one in phases], notes)
-        looks = [Line(one.looked("accuracy"), (one.looked("low"), one.looked("high"))) for one in phases]
+            plot.lines(f"{title}{_each(phases)}", [CurveLine(one.points(name)) for one in phases], notes)
+        looks = [
+            CurveLine(one.evaluation_points("accuracy"), (one.evaluation_points("low"), one.evaluation_points("high")))
+            for one in phases
+        ]
         accuracy.lines("dev accuracy", looks, notes, share=True)
-        ece.lines("dev ece", [Line(one.looked("ece")) for one in phases], notes)
+        ece.lines("dev ece", [CurveLine(one.evaluation_points("ece")) for one in phases], notes)
 
 
-def names(phases: Sequence[Phase]) -> list[tuple[str, str]]:
+def names(phases: Sequence[PhaseMonitor]) -> list[tuple[str, str]]:
     """What the first two plots show, by name and title: what all of the phases have, else what the first has."""
     if all(one.recipe.algorithm is not Algorithm.SFT for one in phases):
         far = ("kl", "kl") if any(one.points("kl") for one in phases) else ("entropy", "entropy")
@@ -83,7 +86,7 @@ def names(phases: Sequence[Phase]) -> list[tuple[str, str]]:
     return [("loss", "loss"), ("grad_norm", "gradient")]
 
 
-def _each(phases: Sequence[Phase]) -> str:
+def _each(phases: Sequence[PhaseMonitor]) -> str:
     """What a point stands for, where that is more than a step."""
     size = max(one.size for one in phases)
     return f", means of {size} steps" if size > 1 else ""

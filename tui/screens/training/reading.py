@@ -17,7 +17,7 @@ from tui.screens.run_control import RunControl
 FEW, PIECE = 100, 500
 
 
-class Heard(Message):
+class TrainingRead(Message):
     """A run was read to its end so far, or `problem` kept it from that."""
 
     def __init__(self, known: TrainingMonitor, problem: str = "") -> None:
@@ -46,7 +46,7 @@ class TrainingReading(RunControl):
         known = self._runs.setdefault(run.id, TrainingMonitor(run))
         known.run = run
         busy = run.id in self._reading | self._unreadable
-        if not busy and not known.hear(self.db, run, FEW):
+        if not busy and not known.update(self.db, run, FEW):
             self._reading.add(run.id)
             # In a thread of its own it is read anew, so that what is drawn meanwhile does not change under way.
             self.run_worker(partial(self._read, run), thread=True, exit_on_error=False, group=run.id)
@@ -57,16 +57,16 @@ class TrainingReading(RunControl):
         try:
             connection = connect(self.project.database)
             try:
-                while not (worker.is_cancelled or known.hear(connection, run, PIECE)):
+                while not (worker.is_cancelled or known.update(connection, run, PIECE)):
                     pass
             finally:
                 connection.close()
         except (DatabaseError, sqlite3.Error) as error:
-            self.post_message(Heard(known, str(error)))
+            self.post_message(TrainingRead(known, str(error)))
         else:
-            self.post_message(Heard(known))
+            self.post_message(TrainingRead(known))
 
-    def on_heard(self, event: Heard) -> None:
+    def on_training_read(self, event: TrainingRead) -> None:
         """Show what was read."""
         self._reading.discard(event.known.run.id)
         if event.problem:

@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.runs.control import look
+from core.runs.control import run_status
 from storage.schema import Run
 from tui.actions import TRAIN_CHOICE, Action, bindings
 from tui.text import line
@@ -53,7 +53,7 @@ class TrainingChoice(ModalScreen[str | None]):
         told = run.progress
         name = str(run.params.get("name", ""))
         phase = str(told.get("phase", ""))
-        parts = [str(look(run).state)]
+        parts = [str(run_status(run).state)]
         parts += [phase] if phase and phase != name else []
         parts.append(f"step {told.get('done', 0)}/{told.get('total', '?')}")
         accuracy = told.get("dev", {}).get("accuracy")

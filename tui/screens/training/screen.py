@@ -10,8 +10,8 @@ from textual import on, work
 from textual.message import Message
 from textual.widgets import ContentSwitcher, Input
 
-from core.runs.control import RunError, Seen, look
-from core.training.run.start import KIND, start
+from core.runs.control import RunError, RunStatus, run_status
+from core.training.run.start import KIND, start_training
 from storage import runs, training
 from storage.database import connect
 from storage.schema import Run, RunState
@@ -21,14 +21,14 @@ from tui.screens.training.views import FIRST_RECIPE, TrainingViews
 from tui.text import content
 
 if TYPE_CHECKING:
-    from core.training.comparison import Table
-    from core.training.monitor import Phase
+    from core.training.comparison import ComparisonTable
+    from core.training.monitor import PhaseMonitor
 
 
-class Weighed(Message):
+class ComparisonReady(Message):
     """The table of what came of training is there, or `problem` says why not."""
 
-    def __init__(self, found: Table | None, problem: str = "") -> None:
+    def __init__(self, found: ComparisonTable | None, problem: str = "") -> None:
         super().__init__()
         self.found, self.problem = found, problem
 
@@ -50,7 +50,7 @@ class TrainingScreen(TrainingViews):
 
     def __init__(self) -> None:
         super().__init__()
-        self._table: Table | None = None
+        self._table: ComparisonTable | None = None
 
     def on_screen_suspend(self) -> None:
         """Leave the note for what is laid over the screen, such as the palette: its actions act."""
@@ -98,12 +98,12 @@ class TrainingScreen(TrainingViews):
             self._phase = names[(names.index(phase.name) + 1) % len(names)]
             self.redraw()
 
-    def _shown_phase(self, seen: Seen) -> Phase | None:
+    def _shown_phase(self, seen: RunStatus) -> PhaseMonitor | None:
         """The phase on the screen; None if the recipes of the run cannot be read, which the screen says."""
         known = self._known(seen.run)
         return None if known is None else known.phase(self._phase)
 
-    def _run(self) -> Seen | None:
+    def _run(self) -> RunStatus | None:
         """The run that is shown; None if there is none, which is said."""
         if self._seen is None:
             self.tell(f"nothing was trained yet: {key('training.start')} starts")
@@ -125,7 +125,7 @@ class TrainingScreen(TrainingViews):
             return
         recipe, before = wanted
         try:
-            run = start(self.project, self.db, recipe, start_from=before)
+            run = start_training(self.project, self.db, recipe, start_from=before)
         except (RunError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
             return
@@ -241,20 +241,20 @@ class TrainingScreen(TrainingViews):
     @work(thread=True, exclusive=True, exit_on_error=False, group="table")
     def _weigh(self) -> None:
         """Read the benchmarks beside the app: intervals are drawn anew many times."""
-        from core.training.comparison import table
+        from core.training.comparison import comparison_table
 
         try:
             connection = connect(self.project.database)
             try:
-                found = table(self.project, connection, [])
+                found = comparison_table(self.project, connection, [])
             finally:
                 connection.close()
         except Exception as error:  # whatever it is, it must not end the app: it is said where the table would be
-            self.post_message(Weighed(None, str(error) or type(error).__name__))
+            self.post_message(ComparisonReady(None, str(error) or type(error).__name__))
         else:
-            self.post_message(Weighed(found))
+            self.post_message(ComparisonReady(found))
 
-    def on_weighed(self, event: Weighed) -> None:
+    def on_comparison_ready(self, event: ComparisonReady) -> None:
         """Show the table."""
         from tui.screens.training.comparison_table import drawn_table
 
@@ -267,7 +267,7 @@ class TrainingScreen(TrainingViews):
         """Show what is new; the table, once a benchmark that it waits for has ended."""
         super().draw()
         going = [row.going for row in self._table.rows if row.going] if self._table and self._view == "table" else []
-        if any(found is None or look(found).state.ended for found in map(self._look, going)):
+        if any(found is None or run_status(found).state.ended for found in map(self._look, going)):
             self._table = None
             self._weigh()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.cells import set_cell_size
 from textual.content import Content
 
-from core.training.monitor import Phase, Points, TrainingMonitor
+from core.training.monitor import PhaseMonitor, Points, TrainingMonitor
 from tui.screens.training.figures import is_share, number
 from tui.text import line
 from tui.widgets.bars import over, sparkline
@@ -26,7 +26,7 @@ _STEPS = (
 )
 _LOOKS = (("accuracy", "dev accuracy"), ("ece", "dev ece"))
 
-Pair = tuple[tuple[TrainingMonitor, Phase], tuple[TrainingMonitor, Phase]]
+Pair = tuple[tuple[TrainingMonitor, PhaseMonitor], tuple[TrainingMonitor, PhaseMonitor]]
 
 
 def beside(pair: Pair, width: int) -> Content:
@@ -42,13 +42,13 @@ def beside(pair: Pair, width: int) -> Content:
         _row("steps", [f"{one.at:,} of {one.recipe.steps:,}" for one in (first, second)], half),
     ]
     for name, label in _LOOKS:
-        rows += _figure(name, label, [first.looked(name), second.looked(name)], last, half)
+        rows += _figure(name, label, [first.evaluation_points(name), second.evaluation_points(name)], last, half)
     for name, label in _STEPS:
         rows += _figure(name, label, [first.points(name), second.points(name)], last, half)
     return Content("\n").join(rows)
 
 
-def _title(found: TrainingMonitor, phase: Phase) -> str:
+def _title(found: TrainingMonitor, phase: PhaseMonitor) -> str:
     name = found.run.params.get("name", "")
     of = f" {phase.name}" if phase.name != name else ""
     return f"{name}{of} · {phase.recipe.algorithm.value.upper()} · {found.run.id[-6:]}"

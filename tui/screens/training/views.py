@@ -8,14 +8,14 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
-from core.runs.control import RunError, Seen, look
-from core.training.monitor import Phase, TrainingMonitor, shown
-from core.training.run.start import check
+from core.runs.control import RunError, RunStatus, run_status
+from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
+from core.training.run.start import check_recipe
 from storage import runs, training
 from storage.schema import Run
 from tui.keymap import key
 from tui.screens.training import figures as drawn
-from tui.screens.training.plots import Curves
+from tui.screens.training.plots import CurveGrid
 from tui.screens.training.reading import TrainingReading
 from tui.screens.training.side_by_side import beside
 from tui.text import clean
@@ -42,7 +42,7 @@ class TrainingViews(TrainingReading):
         self._other: str | None = None
         # The phase that is shown; '': the one that the run is at.
         self._phase = ""
-        self._seen: Seen | None = None
+        self._seen: RunStatus | None = None
 
     def parts(self) -> ComposeResult:
         with ContentSwitcher(initial="overview", id="views"):
@@ -52,15 +52,15 @@ class TrainingViews(TrainingReading):
                 yield Static(id="alarms")
                 with Horizontal(id="columns"):
                     yield Static(id="sparks")
-                    yield Curves(id="near")
+                    yield CurveGrid(id="near")
                 yield Static(id="newest")
             with Vertical(id="curves"):
                 yield Static(id="curves-words", classes="row")
-                yield Curves(id="far")
+                yield CurveGrid(id="far")
                 yield Static(id="notes")
             with Vertical(id="beside"):
                 yield Static(id="beside-words")
-                yield Curves(id="both")
+                yield CurveGrid(id="both")
             with VerticalScroll(id="table"):
                 yield Static(id="table-words")
         yield Field("", id="note", placeholder="a note, pinned to the step that it is at")
@@ -81,8 +81,8 @@ class TrainingViews(TrainingReading):
 
     def draw(self) -> None:
         """Read what is new of the run, and show the view in front."""
-        found = self._look(self._id) or shown(self.db, lambda run: not look(run).state.ended)
-        self._seen = None if found is None else look(found)
+        found = self._look(self._id) or select_run(self.db, lambda run: not run_status(run).state.ended)
+        self._seen = None if found is None else run_status(found)
         known = None if found is None else self._known(found)
         for name in ("columns", "newest", "alarms"):
             self.query_one(f"#{name}").display = known is not None
@@ -120,7 +120,7 @@ class TrainingViews(TrainingReading):
             words = f"There is no recipe: {FIRST_RECIPE}, then {again} reads it."
         else:
             try:
-                check(self.project, self.db, names[0])
+                check_recipe(self.project, self.db, names[0])
             except RunError as error:
                 words = f"Not yet: {error}"
         return Content.assemble(
@@ -135,7 +135,7 @@ class TrainingViews(TrainingReading):
             " says how far the student is behind.",
         )
 
-    def _draw_overview(self, known: TrainingMonitor, phase: Phase, seen: Seen) -> None:
+    def _draw_overview(self, known: TrainingMonitor, phase: PhaseMonitor, seen: RunStatus) -> None:
         width, wide = self._width, self.size.width >= WIDE and self.size.height >= TALL
         self.query_one("#near").display = wide
         self.query_one("#overview").set_class(wide, "wide")
@@ -155,19 +155,19 @@ class TrainingViews(TrainingReading):
         else:
             self.show("#sparks", drawn.sparks(phase, width // 2 if wide else width, room))
         if wide:
-            self.query_one("#near", Curves).draw([phase], known.noted(phase))
+            self.query_one("#near", CurveGrid).draw([phase], known.notes_of(phase))
         title = Content.styled(f"step {phase.at:,}: what it wrote, and what that earned", "bold $text-accent")
         lines = [title, *(drawn.answer(one, width) for one in answers[: wrote - 1])] if wrote else []
         self.show("#newest", Content("\n").join(lines))
 
-    def _draw_curves(self, known: TrainingMonitor, phase: Phase, seen: Seen) -> None:
+    def _draw_curves(self, known: TrainingMonitor, phase: PhaseMonitor, seen: RunStatus) -> None:
         self.show("#curves-words", drawn.headline(known, phase, seen, self._width))
-        notes = known.noted(phase)
-        self.query_one("#far", Curves).draw([phase], notes)
+        notes = known.notes_of(phase)
+        self.query_one("#far", CurveGrid).draw([phase], notes)
         self.query_one("#notes").display = bool(notes)
         self.show("#notes", drawn.notes_of(notes, self._width, max(2, self.size.height // 6)))
 
-    def _draw_beside(self, known: TrainingMonitor, phase: Phase) -> None:
+    def _draw_beside(self, known: TrainingMonitor, phase: PhaseMonitor) -> None:
         run = self._look(self._other)
         other = None if run is None else self._known(run)
         self.query_one("#both").display = False
@@ -182,7 +182,7 @@ class TrainingViews(TrainingReading):
         second = other.phase(phase.name)
         self.show("#beside-words", beside(((known, phase), (other, second)), self._width))
         self.query_one("#both").display = self.size.height >= TALL
-        self.query_one("#both", Curves).draw([phase, second], ())
+        self.query_one("#both", CurveGrid).draw([phase, second], ())
 
 
 def unreadable(run: Run) -> Content:
