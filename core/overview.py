@@ -13,6 +13,9 @@ from core.curriculum.plan import Plan, plan
 from core.models.trained import trained_models
 from core.qa.matrix import FlaggedCell, rejection_matrix
 from core.runs.control import RunStatus, run_status
+from core.runs.params import BenchmarkParams, params_of
+from core.runs.progress import BenchmarkProgress, progress_of
+from core.runs.readable import readable
 from storage import attempts, examples, imported, reviews, runs, shelves
 from storage.schema import RunState, Status
 
@@ -112,8 +115,9 @@ def steps(
 
 def _after_review(project: Project, connection: sqlite3.Connection, looked: list[RunStatus]) -> list[NextStep]:
     """What to train and to measure next, by the newest training run and by the newest benchmark of the student."""
-    of_kind = {kind: [one.run for one in looked if one.run.kind == kind] for kind in ("train", "benchmark")}
-    asked = {str(run.params["model"]) for run in of_kind["benchmark"]}
+    of_kind = {kind: readable(one.run for one in looked if one.run.kind == kind) for kind in ("train", "benchmark")}
+    benchmarks = [(run, params_of(run, BenchmarkParams)) for run in of_kind["benchmark"]]
+    asked = {params.model for _, params in benchmarks}
     if of_kind["train"]:
         made = list(trained_models(project, connection).values())
         of_newest = [one for one in made if one.run == of_kind["train"][0].id]
@@ -122,11 +126,11 @@ def _after_review(project: Project, connection: sqlite3.Connection, looked: list
             return [NextStep(said, "training")]
         return []
     student = project.task.roles.student
-    whole = [run for run in of_kind["benchmark"] if run.params["model"] == student and not run.params.get("sniff")]
-    if whole and whole[0].state is RunState.FINISHED:
-        told, target = whole[0].progress, whole[0].params.get("target", 0.0)
-        if told.get("high", 1.0) < target:
-            rate = f"{100 * told['low']:.0f}–{100 * told['high']:.0f} %, short of {100 * target:.0f} %"
+    whole = [(run, params) for run, params in benchmarks if params.model == student and not params.sniff]
+    if whole and whole[0][0].state is RunState.FINISHED:
+        progress, target = progress_of(whole[0][0], BenchmarkProgress), whole[0][1].target
+        if progress.low is not None and progress.high is not None and progress.high < target:
+            rate = f"{100 * progress.low:.0f}–{100 * progress.high:.0f} %, short of {100 * target:.0f} %"
             said = f"{student} is right in {rate}: w on Benchmark says whether training is worth it"
             return [NextStep(said, "benchmark")]
     return []

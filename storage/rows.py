@@ -50,7 +50,7 @@ def insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -
     return done.lastrowid or 0
 
 
-def fields(row: sqlite3.Row, *, nested: frozenset[str] = frozenset()) -> dict[str, Any]:
+def fields(row: sqlite3.Row | dict[str, Any], *, nested: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The columns of `row` for pydantic: `nested` ones are parsed, those of a usage are gathered."""
     found = dict(row)
     for name in nested:

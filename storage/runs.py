@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
+from pydantic import ValidationError
+
 from storage.database import transaction
 from storage.rows import cell, columns, fields, insert
 from storage.schema import Event, Run, RunState, now
@@ -21,7 +23,18 @@ _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _run(row: sqlite3.Row) -> Run:
-    return Run.model_validate(fields(row, nested=_RUN))
+    """The run of a row; of a damaged row, a failed run that says what is wrong in `unreadable`."""
+    values = dict(row)
+    values.pop("number", None)
+    try:
+        return Run.model_validate(fields(values, nested=_RUN))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    except (ValueError, TypeError, RecursionError) as error:
+        problem = f"params or progress: {error}"
+    reason = f"this run cannot be read: {problem}"
+    return Run(id=str(values["id"]), kind=str(values["kind"]), state=RunState.FAILED, reason=reason, unreadable=problem)
 
 
 def add(connection: sqlite3.Connection, run: Run) -> None:
@@ -32,7 +45,7 @@ def add(connection: sqlite3.Connection, run: Run) -> None:
 
 def write(connection: sqlite3.Connection, run: Run) -> None:
     """Insert a new run. Call it inside a transaction."""
-    insert(connection, "runs", columns(run))
+    insert(connection, "runs", columns(run, without=frozenset({"unreadable"})))
 
 
 def get(connection: sqlite3.Connection, run: str) -> Run | None:
@@ -72,8 +85,7 @@ def of_numbers(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[in
     """The runs that have these numbers."""
     marks = ", ".join("?" * len(wanted))
     rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(wanted))
-    found = [fields(row, nested=_RUN) for row in rows]
-    return {one.pop("number"): Run.model_validate(one) for one in found}
+    return {row["number"]: _run(row) for row in rows}
 
 
 def unended(connection: sqlite3.Connection) -> list[Run]:

@@ -340,6 +340,7 @@ class Run(StoredModel):
     created: datetime = Field(default_factory=now)
     started: datetime | None = None
     ended: datetime | None = None
+    unreadable: str = Field(default="", description="What is wrong with the stored row; '' if nothing. Never stored.")
 
 
 class Event(StoredModel):

@@ -14,13 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from core.benchmark.start import BenchParams
 from core.benchmark.start import start_benchmark as ask
 from core.config.case import Mode
 from core.config.project import Project, create, open_project
 from core.dataset.splits import plan
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.runs.control import run_status, stop
+from core.runs.params import BenchmarkParams, GenerateParams
 from storage import examples, reviews, runs, splits
 from storage.database import connect
 from storage.examples import Filter
@@ -45,7 +45,7 @@ def _measured(project: Project, db: sqlite3.Connection) -> None:
     """Share the accepted examples out, and ask two models that need nothing but this machine about some of them."""
     list(splits.put(db, plan(project.task, db).given))
     for model in ("majority", "bag-of-words"):
-        asked = ask(project, db, BenchParams(model=model, mode=Mode.DIRECT, split="test"))
+        asked = ask(project, db, BenchmarkParams(model=model, mode=Mode.DIRECT, split="test"))
         while not run_status(runs.get(db, asked.id) or asked).state.ended:
             time.sleep(0.1)
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 from core.benchmark.metrics import CONFIDENCE
 from core.benchmark.results import score_samples
 from core.benchmark.scored import ScoredAnswer
-from core.benchmark.start import BenchParams
 from core.config.project import Project
 from core.config.task import Task
 from core.models.resolve import known_models
+from core.runs.params import BenchmarkParams, params_of
 from core.statistics import wilson
 from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome, Run
@@ -115,31 +115,32 @@ def _kind(student: bool, reference: bool) -> PairKind:
 
 
 def select_runs(task: Task, every: Sequence[Run], going: Callable[[Run], bool]) -> tuple[Run | None, Run | None]:
-    """The two of `every` benchmark, newest first, that say most together: the student's, and the reference's.
+    """The two of `every` readable benchmark, newest first, that say most together: the student's, and the reference's.
 
     The student's is one that is going, else the newest of the model in that role that is no smoke test, else the
     newest of any model but the reference. The reference's is the one that the student's is paired with, if it is, else
     found in the same way.
     """
+    params = {run.id: params_of(run, BenchmarkParams) for run in every}
     by_id = {run.id: run for run in every}
-    big = [run for run in every if run.params.get("model") == task.roles.reference or run.params.get("student")]
+    big = [run for run in every if role_of(task, params[run.id]) == "reference"]
     small = [run for run in every if run not in big]
 
     def best(found: Sequence[Run], model: str) -> Run | None:
         def rank(run: Run) -> tuple[bool, bool, bool, str]:
-            return going(run), run.params.get("model") == model, not run.params.get("sniff"), run.id
+            return going(run), params[run.id].model == model, not params[run.id].sniff, run.id
 
         return max(found, key=rank, default=None)
 
     student = best(small, task.roles.student)
     if student is None:
         return None, best(big, task.roles.reference)
-    paired = by_id.get(str(student.params.get("reference") or ""))
-    paired = paired or next((run for run in every if run.params.get("student") == student.id), None)
+    paired = by_id.get(params[student.id].reference)
+    paired = paired or next((run for run in every if params[run.id].student == student.id), None)
     return student, paired or best(big, task.roles.reference)
 
 
-def role_of(task: Task, params: BenchParams) -> str:
+def role_of(task: Task, params: BenchmarkParams) -> str:
     """Whether a run of these params is the 'reference', or the 'student'."""
     return "reference" if params.student or params.model == task.roles.reference else "student"
 

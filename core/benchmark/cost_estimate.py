@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from core.benchmark.start import BenchParams, chosen_examples
+from core.benchmark.start import chosen_examples
 from core.config.project import Project
 from core.llm.prices import cost, tokens_in
 from core.models import resolve
 from core.models.prompting import Prompting
 from core.runs.control import RunError
+from core.runs.params import BenchmarkParams
 from storage import predictions
 from storage.schema import Example
 
@@ -35,7 +36,7 @@ class BenchmarkEstimate:
     free: bool
 
 
-def estimate_benchmark(project: Project, connection: sqlite3.Connection, params: BenchParams) -> BenchmarkEstimate:
+def estimate_benchmark(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> BenchmarkEstimate:
     """What a benchmark of `params` would ask; raises RunError if it cannot be started, FileError, PromptError."""
     if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
@@ -59,7 +60,7 @@ def estimate_benchmark(project: Project, connection: sqlite3.Connection, params:
     )
 
 
-def _prompt_tokens(project: Project, params: BenchParams, chosen: list[Example]) -> int:
+def _prompt_tokens(project: Project, params: BenchmarkParams, chosen: list[Example]) -> int:
     """About how many tokens a prompt has, in mean over some that are spread evenly."""
     asking = Prompting(project.task, params.mode, project.folder)
     some = chosen[:: max(1, len(chosen) // _MEASURED)]

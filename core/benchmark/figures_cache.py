@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from core.benchmark.metrics import BenchmarkFigures
 from core.models.parse_answer import READER
+from core.runs.progress import BenchmarkProgress, KeptFigures, progress_of
 from storage.schema import Run
 
 
-def dump_figures(found: BenchmarkFigures) -> dict[str, Any]:
+def dump_figures(found: BenchmarkFigures) -> KeptFigures:
     """`found` as JSON, for the progress of a run whose answers were read by the present reader."""
-    return {"reader": READER, "figures": _adapter().dump_python(found, mode="json")}
+    return KeptFigures(reader=READER, figures=_adapter().dump_python(found, mode="json"))
 
 
 def cached_figures(run: Run) -> BenchmarkFigures | None:
     """The figures that were kept when `run` ended; None if there are none, or if its answers are to be read anew."""
-    stored = run.progress.get("kept")
-    if not isinstance(stored, dict) or stored.get("reader") != READER:
+    kept = progress_of(run, BenchmarkProgress).kept
+    if kept is None or kept.reader != READER:
         return None
     try:
-        return _adapter().validate_python(stored.get("figures"))
+        return _adapter().validate_python(kept.figures)
     except ValidationError:
         return None
 

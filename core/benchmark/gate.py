@@ -18,11 +18,7 @@ from core.benchmark.metrics import Rate
 from core.benchmark.paired import NotSharedError
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict, SequentialGate, gate_verdict
-
-TARGET = 0.85
-LEVEL = 0.95
-# A reference that is surely less than this ahead leaves nothing to be gained by training towards it.
-MARGIN = 0.05
+from core.runs.params import LEVEL, MARGIN, TARGET
 
 _ADVICE = {
     GateVerdict.GOOD_ENOUGH: "Use the student as it is.",

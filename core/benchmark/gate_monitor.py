@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from core.benchmark.results import score_samples
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict, SequentialGate
-from core.benchmark.start import BenchParams
+from core.runs.params import BenchmarkParams, params_of
 from storage import predictions, runs
 from storage.predictions import PredictionFigures, Target
 
@@ -45,7 +45,7 @@ class NewAnswers:
 class GateMonitor:
     """The watch of one run: over its own answers, and those of the other run that its params name."""
 
-    def __init__(self, connection: sqlite3.Connection, run: str, params: BenchParams) -> None:
+    def __init__(self, connection: sqlite3.Connection, run: str, params: BenchmarkParams) -> None:
         self._own = NewAnswers(connection, run, params.samples)
         self._asked = {one.example for one in self._own.targets}
         self._is_reference = bool(params.student)
@@ -53,7 +53,7 @@ class GateMonitor:
         self._other: NewAnswers | None = None
         if other:
             found = runs.get(connection, other)
-            samples = BenchParams.model_validate(found.params).samples if found else 1
+            samples = params_of(found, BenchmarkParams).samples if found else 1
             self._other = NewAnswers(connection, other, samples)
         self._watch = SequentialGate(
             [(one.example, one.family) for one in self._own.targets],

@@ -16,12 +16,13 @@ from core.benchmark.gate_monitor import GateMonitor
 from core.benchmark.metrics import RunningFigures, figures
 from core.benchmark.results import score_all, score_samples
 from core.benchmark.sequential_gate import GateVerdict
-from core.benchmark.start import BenchParams
 from core.config.case import Case
 from core.llm.limits import Budget, BudgetExhaustedError
 from core.models.model import Model, Reply
 from core.models.parse_answer import READER, parse_answer
 from core.models.resolve import ModelError, model_for
+from core.runs.params import BenchmarkParams, params_of
+from core.runs.progress import BenchmarkProgress
 from core.runs.session import Ending, Session
 from storage import predictions
 from storage.predictions import PredictionFigures, StoredQuestion, target
@@ -40,7 +41,7 @@ GRACE_S = 20.0
 
 async def benchmark(session: Session) -> Ending:
     """Ask the model of the run what is still to be asked; returns how it ended."""
-    params = BenchParams.model_validate(session.run.params)
+    params = params_of(session.run, BenchmarkParams)
     asked = predictions.cases(session.connection, session.run.id)
     spent = sum(one.cost or 0.0 for one in predictions.prediction_figures(session.connection, session.run.id))
     budget = None if params.budget is None else Budget(float(params.budget), spent=spent)
@@ -66,7 +67,9 @@ async def benchmark(session: Session) -> Ending:
 class _Asking:
     """A benchmark at work: what it has heard so far, and its concurrent lines of asking."""
 
-    def __init__(self, session: Session, params: BenchParams, asked: Sequence[StoredQuestion], model: Model) -> None:
+    def __init__(
+        self, session: Session, params: BenchmarkParams, asked: Sequence[StoredQuestion], model: Model
+    ) -> None:
         self._session = session
         self._params = params
         self._db = session.connection
@@ -117,7 +120,8 @@ class _Asking:
         ending = self._over()
         self._publish()
         if ending.state is RunState.FINISHED:
-            self._session.progress |= {"kept": dump_figures(figures(list(self._heard.values()), self._labels))}
+            kept = dump_figures(figures(list(self._heard.values()), self._labels))
+            self._session.progress = self._session.progress.model_copy(update={"kept": kept})
         return ending
 
     def _over(self) -> Ending:
@@ -255,22 +259,22 @@ class _Asking:
 
     def _publish(self) -> None:
         counts = self._tally.counts()
-        self._session.progress = {
-            "total": self._total,
-            "done": self._total - self._clock.left,
-            "n": counts.n,
-            "right": counts.right,
-            "accuracy": counts.accuracy,
-            "low": counts.low,
-            "high": counts.high,
-            "outcomes": counts.outcomes,
-            "per_minute": self._clock.per_minute(),
-            "eta_s": self._clock.eta_s(),
-            "eta_basis": "by lengths",
-            "cost": self._cost,
-            "budget": None if self._params.budget is None else float(self._params.budget),
-            "settled": None if self._verdict is None else self._verdict.value,
-        }
+        self._session.progress = BenchmarkProgress(
+            total=self._total,
+            done=self._total - self._clock.left,
+            n=counts.n,
+            right=counts.right,
+            accuracy=counts.accuracy,
+            low=counts.low,
+            high=counts.high,
+            outcomes=counts.outcomes,
+            per_minute=self._clock.per_minute(),
+            eta_s=self._clock.eta_s(),
+            eta_basis="by lengths",
+            cost=self._cost,
+            budget=None if self._params.budget is None else float(self._params.budget),
+            settled=None if self._verdict is None else self._verdict.value,
+        )
 
 
 def _told(one: Prediction) -> PredictionFigures:

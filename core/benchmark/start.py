@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
 from ulid import ULID
 
-from core.benchmark.gate import LEVEL, MARGIN, TARGET
 from core.benchmark.sampling_order import SNIFF, ordered, sniff
-from core.config.case import Mode
 from core.config.project import Project
 from core.dataset.query import read_query
 from core.exchange.files import FileError
@@ -22,6 +18,7 @@ from core.exchange.record_reader import RejectedError, fingerprint
 from core.models import resolve
 from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import spawn
+from core.runs.params import BenchmarkParams, params_of
 from storage import listing, predictions, runs, splits
 from storage.database import transaction
 from storage.examples import Filter
@@ -31,39 +28,7 @@ from storage.search import QueryError
 KIND = "benchmark"
 
 
-class BenchParams(BaseModel):
-    """What a person asks a benchmark to do: which model, how, and over which examples.
-
-    One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` says what is asked.
-    `like` is a run whose questions are asked again, exactly as they were, with its samples and seed; the fields that
-    say what is asked are then its own. `reference` is the run of the reference, if this one is the student's, `student`
-    the other way round: pairs are watched against it. `number` counts how often failures were asked again.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str
-    mode: Mode
-    split: str = ""
-    where: str = ""
-    file: str = ""
-    mapping: str = ""
-    like: str = ""
-    limit: int | None = Field(default=None, ge=1)
-    sniff: bool = False
-    samples: int = Field(default=1, ge=1, le=99)
-    seed: int = Field(default=0, ge=0, lt=2**53)
-    stop_when_settled: bool = False
-    reference: str = ""
-    student: str = ""
-    target: float = Field(default=TARGET, gt=0, lt=1)
-    level: float = Field(default=LEVEL, gt=0.5, lt=1)
-    margin: float = Field(default=MARGIN, gt=0, lt=1)
-    budget: Decimal | None = Field(default=None, ge=0)
-    number: int = Field(default=0, ge=0)
-
-
-def start_benchmark(project: Project, connection: sqlite3.Connection, params: BenchParams) -> Run:
+def start_benchmark(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> Run:
     """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
     if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
@@ -94,14 +59,14 @@ def start_benchmark(project: Project, connection: sqlite3.Connection, params: Be
     return run
 
 
-def _like(first: Run, params: BenchParams) -> BenchParams:
+def _like(first: Run, params: BenchmarkParams) -> BenchmarkParams:
     """The params with what `first` asks."""
-    told = BenchParams.model_validate(first.params)
+    told = params_of(first, BenchmarkParams)
     same = ("split", "where", "file", "mapping", "limit", "sniff", "samples", "seed")
     return params.model_copy(update={"like": first.id, **{name: getattr(told, name) for name in same}})
 
 
-def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchParams) -> list[Example]:
+def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> list[Example]:
     """What is to be asked, in the order of asking; raises RunError if there is nothing, FileError."""
     found = _of_file(project, params) if params.file else _of_project(project, connection, params)
     chosen = sniff(found, params.seed) if params.sniff else ordered(found, params.seed)
@@ -127,7 +92,7 @@ def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     failures = predictions.failed(connection, run.id)
     if not failures:
         raise RunError(f"run {run.id[-6:]} has an answer to all that it asked: there is nothing to ask again")
-    params = BenchParams.model_validate(run.params)
+    params = params_of(run, BenchmarkParams)
     again = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
     cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
     said = f"asks {failures} failures again"
@@ -137,7 +102,7 @@ def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     return failures
 
 
-def _of_project(project: Project, connection: sqlite3.Connection, params: BenchParams) -> list[Example]:
+def _of_project(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> list[Example]:
     if params.split:
         if params.split not in splits.SPLITS:
             raise RunError(f"no split {params.split}: there are {', '.join(splits.SPLITS)}")
@@ -156,7 +121,7 @@ def _of_project(project: Project, connection: sqlite3.Connection, params: BenchP
     return found
 
 
-def _of_file(project: Project, params: BenchParams) -> list[Example]:
+def _of_file(project: Project, params: BenchmarkParams) -> list[Example]:
     """The examples of a file; the same content has the same id in every run."""
     mapping = mapping_for(project, params.mapping) if params.mapping else None
     found: dict[str, Example] = {}
@@ -169,7 +134,7 @@ def _of_file(project: Project, params: BenchParams) -> list[Example]:
     return list(found.values())
 
 
-def _nothing(params: BenchParams) -> str:
+def _nothing(params: BenchmarkParams) -> str:
     if params.split:
         return (
             f"no accepted example is in the split {params.split}: accept some, then share them out in "
@@ -193,7 +158,7 @@ def _question(run: Run, place: int, one: Example) -> Question:
     )
 
 
-def title(params: BenchParams) -> str:
+def title(params: BenchmarkParams) -> str:
     """What a benchmark measures, for a person: 'o1 · schema · split test'."""
     over = f"split {params.split}" if params.split else Path(params.file).name if params.file else params.where
     parts = [params.model, params.mode.value, over or "all examples"]

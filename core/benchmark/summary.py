@@ -14,11 +14,13 @@ from core.benchmark.metrics import BenchmarkFigures, figures
 from core.benchmark.paired import Comparison, compare
 from core.benchmark.results import scored_answers
 from core.benchmark.scored import ScoredAnswer
-from core.benchmark.start import KIND, BenchParams
+from core.benchmark.start import KIND
 from core.config.project import Project
 from core.models.parse_answer import READER, parse_answer
 from core.runs.control import RunError, run_status
-from storage import blind_reviews, predictions, runs
+from core.runs.params import BenchmarkParams, params_of
+from core.runs.readable import readable_of_kind
+from storage import blind_reviews, predictions
 from storage.schema import Prediction, Run, RunState
 
 
@@ -28,7 +30,7 @@ class BenchmarkSummary:
 
     run: Run
     state: RunState
-    params: BenchParams
+    params: BenchmarkParams
     asked: int
     answers: list[ScoredAnswer]
     figures: BenchmarkFigures
@@ -42,7 +44,7 @@ def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> Ben
     return BenchmarkSummary(
         run=run,
         state=run_status(run).state,
-        params=BenchParams.model_validate(run.params),
+        params=params_of(run, BenchmarkParams),
         asked=predictions.asked(connection, run.id),
         answers=answers,
         figures=figures(answers, project.task.labels),
@@ -151,14 +153,15 @@ def label_noise(connection: sqlite3.Connection) -> Ceiling:
 
 def newest_benchmark(connection: sqlite3.Connection, model: str) -> Run:
     """The newest benchmark of a model that is no smoke test; raises RunError."""
-    for run in runs.of_kind(connection, KIND):
-        if run.params.get("model") == model and not run.params.get("sniff"):
+    for run in readable_of_kind(connection, KIND):
+        params = params_of(run, BenchmarkParams)
+        if params.model == model and not params.sniff:
             return run
     raise RunError(f"no benchmark of {model} yet: `sidequest bench run --model {model}` makes one")
 
 
 def _looked_at(connection: sqlite3.Connection, run: Run) -> bool:
     """Whether a run could have ended at a place that its answers had chosen, or has not ended where it was to."""
-    params = BenchParams.model_validate(run.params)
+    params = params_of(run, BenchmarkParams)
     open_ = predictions.waiting(connection, run.id, params.samples, 0)
     return params.stop_when_settled or bool(open_)

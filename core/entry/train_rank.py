@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from core.config.project import Project, open_project
+from core.runs.params import TrainParams, params_of
 from core.runs.session import Ending, Session
 from core.training.run import checkpoints, distributed
 from core.training.run.job import DatabaseReporter, explained, phase_of
 from core.training.run.launcher import write_ending
 from core.training.run.phase import PhaseSetup, run_phase
-from core.training.run.start import TrainParams
 from storage import database, runs, training
 
 
@@ -74,7 +74,7 @@ def _first(project: Project, run_id: str, name: str) -> Ending:
         run = runs.get(connection, run_id)
         if run is None:
             raise RuntimeError(f"no run {run_id}")
-        phase = phase_of(project, connection, run_id, TrainParams.model_validate(run.params), name)
+        phase = phase_of(project, connection, run_id, params_of(run, TrainParams), name)
         begun = checkpoints.newest_checkpoint(phase.folder)
         training.forget_after(connection, run_id, name, checkpoints.step_of(begun) if begun else 0)
         with Session(project, connection, run) as session:

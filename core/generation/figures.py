@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import Any
 
+from core.runs.progress import GenerateProgress
 from storage.attempts import JudgedAttempt
 from storage.schema import Attempt, Outcome, Result, Verdict
 
@@ -54,32 +54,32 @@ class GenerationFigures:
         """Count a slot that was just filled or given up, for the rate."""
         self._ends.append(time.monotonic())
 
-    def snapshot(self) -> dict[str, Any]:
-        """The figures as JSON; what is not known yet is None."""
+    def snapshot(self) -> GenerateProgress:
+        """The figures as of now."""
         now = time.monotonic()
         while self._ends and now - self._ends[0] > WINDOW_S:
             self._ends.popleft()
         span = min(WINDOW_S, now - self._since)
         per_minute = len(self._ends) / span * 60 if self._ends and span > 0 else None
         left = max(0, self.total - self.accepted - self.given_up)
-        return {
-            "total": self.total,
-            "done": self.accepted + self.given_up,
-            "attempts": sum(self.outcomes.values()),
-            "accepted": self.accepted,
-            "rejected": self.rejected,
-            "unjudged": self.unjudged,
-            "given_up": self.given_up,
-            "in_flight": self.in_flight,
-            "per_minute": per_minute,
-            "cost": self.cost,
-            "cost_per_accepted": self.cost / self.accepted if self.cost is not None and self.accepted else None,
-            "budget": self.budget,
-            "eta_s": left / per_minute * 60 if per_minute else None,
-            "eta_basis": f"slots closed in the last {span:.0f} s" if per_minute else "",
-            "reasons": dict(self.reasons.most_common()),
-            "outcomes": dict(self.outcomes.most_common()),
-        }
+        return GenerateProgress(
+            total=self.total,
+            done=self.accepted + self.given_up,
+            attempts=sum(self.outcomes.values()),
+            accepted=self.accepted,
+            rejected=self.rejected,
+            unjudged=self.unjudged,
+            given_up=self.given_up,
+            in_flight=self.in_flight,
+            per_minute=per_minute,
+            cost=self.cost,
+            cost_per_accepted=self.cost / self.accepted if self.cost is not None and self.accepted else None,
+            budget=self.budget,
+            eta_s=left / per_minute * 60 if per_minute else None,
+            eta_basis=f"slots closed in the last {span:.0f} s" if per_minute else "",
+            reasons=dict(self.reasons.most_common()),
+            outcomes=dict(self.outcomes.most_common()),
+        )
 
     def _count_attempt(self, attempt: Attempt) -> None:
         self.outcomes[attempt.outcome.value] += 1

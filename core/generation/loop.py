@@ -28,11 +28,11 @@ from core.generation.slots import (
     unfilled,
 )
 from core.generation.source import Request, Source
-from core.generation.start import GenerateParams
 from core.llm.limits import BudgetExhaustedError
 from core.qa import duplicates
 from core.qa.judge import Judge
 from core.qa.verdicts import assess, example_of_attempt, groups, near_duplicate
+from core.runs.params import GenerateParams
 from core.runs.session import Ending, Session
 from storage import attempts, examples, shelves
 from storage.attempts import CONTENT_FAULTS, JudgedAttempt

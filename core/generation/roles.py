@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from core.config.project import Project
 from core.generation.source import Source
-from core.generation.start import GenerateParams
 from core.qa.judge import Judge
+from core.runs.params import GenerateParams
 from storage.runs import StoredCapabilities
 
 if TYPE_CHECKING:

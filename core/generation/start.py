@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
-from decimal import Decimal
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from core.config.project import Project
 from core.config.task import EMBEDDED, Task
@@ -15,46 +12,11 @@ from core.curriculum.plan import CellPlan, current, enough_elsewhere
 from core.generation.slots import CellSlots, choose
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
+from core.runs.params import GenerateParams, params_of
+from core.runs.progress import GenerateProgress, progress_of
+from core.runs.readable import readable
 from storage import attempts, runs
 from storage.schema import Run
-
-
-class GenerateParams(BaseModel):
-    """What a person asks a generating run to do. Empty lists do not restrict the cells; `n` None fills them all.
-
-    `revise` is a rejected attempt to begin with, in its own cell; `hint` is advice for the source.
-    """
-
-    model_config = ConfigDict(extra="forbid")
-
-    source: str
-    judge: str
-    n: int | None = Field(default=None, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**53)
-    domains: list[str] = []
-    levels: list[int] = []
-    decisions: list[str] = []
-    budget: Decimal | None = Field(default=None, ge=0)
-    flaws: float = Field(default=0.0, ge=0, le=1)
-    attempts_per_minute: float | None = Field(default=None, gt=0)
-    hint: str = Field(default="", max_length=2000)
-    revise: str | None = None
-
-    @property
-    def restricted(self) -> bool:
-        """Whether only some cells are meant."""
-        return bool(self.domains or self.levels or self.decisions)
-
-    @classmethod
-    def of(cls, task: Task) -> GenerateParams:
-        """What the project file says, where nobody says otherwise."""
-        return cls(
-            source=task.roles.generator,
-            judge=task.roles.judge,
-            budget=task.limits.budget,
-            flaws=task.limits.planted_flaws,
-            attempts_per_minute=task.limits.attempts_per_minute,
-        )
 
 
 def start_generation(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
@@ -99,9 +61,12 @@ def _cost_of_one(connection: sqlite3.Connection, params: GenerateParams) -> floa
     """What an accepted example cost in the newest run with this source and judge; those that are embedded are free."""
     if params.source in EMBEDDED["generator"] and params.judge in EMBEDDED["judge"]:
         return 0.0
-    for run in runs.newest(connection):
-        if run.kind == "generate" and (run.params["source"], run.params["judge"]) == (params.source, params.judge):
-            each: float | None = run.progress.get("cost_per_accepted")
+    for run in readable(runs.newest(connection)):
+        if run.kind != "generate":
+            continue
+        before = params_of(run, GenerateParams)
+        if (before.source, before.judge) == (params.source, params.judge):
+            each = progress_of(run, GenerateProgress).cost_per_accepted
             if each is not None:
                 return each
     return None

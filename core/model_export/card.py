@@ -24,7 +24,7 @@ from storage.examples import Filter
 from storage.schema import Evidence, Status
 
 if TYPE_CHECKING:
-    from core.model_export.export import ExportParams
+    from core.runs.params import ExportParams
 
 # The card writes these where a case stands.
 _HYPOTHESIS, _SOURCE, _CONTENT = "HYPOTHESIS", "SOURCE", "TEXT"

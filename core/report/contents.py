@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from core.benchmark.gate import LEVEL, MARGIN, TARGET, Gate
+from core.benchmark.gate import Gate
 from core.benchmark.paired import Comparison, NotSharedError
 from core.benchmark.start import KIND as BENCHMARK
 from core.benchmark.summary import BenchmarkSummary, as_document, compare_runs, decide_gate, summarize
@@ -18,8 +18,11 @@ from core.qa.matrix import Matrix, rejection_matrix
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from core.review import agreement
 from core.runs.control import run_status
+from core.runs.params import LEVEL, MARGIN, TARGET, BenchmarkParams, TrainParams, params_of
+from core.runs.progress import TrainProgress, progress_of
+from core.runs.readable import readable_of_kind
 from core.training.run.start import KIND as TRAINING
-from storage import attempts, blind_reviews, examples, runs, training
+from storage import attempts, blind_reviews, examples, training
 from storage.examples import CellCount
 from storage.schema import Run, RunState, Status, now
 
@@ -79,7 +82,7 @@ def gather(project: Project, connection: sqlite3.Connection) -> Contents:
     reasons = Counter[str]()
     for cell in rejections.cells:
         reasons.update(cell.reasons)
-    asked, trained = runs.of_kind(connection, BENCHMARK), runs.of_kind(connection, TRAINING)
+    asked, trained = readable_of_kind(connection, BENCHMARK), readable_of_kind(connection, TRAINING)
     measured = [summarize(project, connection, run) for run in asked[:NEWEST]]
     roles = project.task.roles
     student, reference = _newest(project, connection, asked, roles.student, measured), None
@@ -140,10 +143,10 @@ def contents_document(found: Contents) -> dict[str, Any]:
         "trainings": [
             {
                 "run": one.run.id,
-                "recipe": one.run.params.get("name"),
+                "recipe": params_of(one.run, TrainParams).name,
                 "state": one.state,
                 "reason": one.run.reason,
-                "alarms": one.run.progress.get("alarms", {}),
+                "alarms": progress_of(one.run, TrainProgress).alarms,
                 "metrics": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.steps],
                 "looks": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.looks],
                 "notes": one.notes,
@@ -159,7 +162,8 @@ def _newest(
 ) -> BenchmarkSummary | None:
     """The newest benchmark of a model that is no smoke test and has an answer, measured if it was not yet."""
     for run in asked:
-        if run.params.get("model") == model and not run.params.get("sniff"):
+        params = params_of(run, BenchmarkParams)
+        if params.model == model and not params.sniff:
             known = next((one for one in measured if one.run.id == run.id), None)
             found = known or summarize(project, connection, run)
             if found.answers:

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.config.project import Project
+from core.runs.progress import RunProgress, parse_progress
 from storage import database, runs
 from storage.schema import Run, RunState
 
@@ -39,7 +40,7 @@ class Session:
         self.project = project
         self.connection = connection
         self.run = run
-        self.progress: dict[str, Any] = dict(run.progress)
+        self.progress: RunProgress = parse_progress(run)
         self._request: str | None = None
         self._telling = True
         self._over = threading.Event()
@@ -122,7 +123,7 @@ class Session:
             yield
         finally:
             current = runs.get(connection, self.run.id)
-            self.progress = current.progress if current else self.progress
+            self.progress = parse_progress(current) if current else self.progress
             self._telling = True
 
     def _beat(self) -> None:

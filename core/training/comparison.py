@@ -8,11 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from core.benchmark.gate import LEVEL, MARGIN, TARGET
 from core.benchmark.paired import Comparison, compare
 from core.benchmark.results import scored_answers
 from core.benchmark.sequential_gate import GateVerdict
-from core.benchmark.start import KIND, BenchParams
+from core.benchmark.start import KIND
 from core.benchmark.start import start_benchmark as start_benchmark
 from core.benchmark.summary import BenchmarkSummary, gate_of_answers, parse_answers_again, summarize
 from core.config.case import Mode
@@ -21,7 +20,9 @@ from core.models import resolve
 from core.models.trained import TrainedModel, lineage, missing, trained_models
 from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import resume
-from storage import predictions, runs
+from core.runs.params import LEVEL, MARGIN, TARGET, BenchmarkParams, params_of
+from core.runs.readable import readable_of_kind
+from storage import predictions
 from storage.schema import PredictionOutcome, Run, RunState
 
 Examples = frozenset[tuple[str, int]]
@@ -142,7 +143,7 @@ def start_missing(project: Project, connection: sqlite3.Connection, found: Compa
     if row.stopped:
         resume(project, connection, row.stopped)
         return require_run(connection, row.stopped)
-    params = BenchParams(model=row.model, mode=row.mode, like=found.like, split="" if found.like else "test")
+    params = BenchmarkParams(model=row.model, mode=row.mode, like=found.like, split="" if found.like else "test")
     return start_benchmark(project, connection, params)
 
 
@@ -215,15 +216,15 @@ def _benchmarks(connection: sqlite3.Connection, wanted: set[tuple[str, Mode]]) -
     """The benchmarks of the models in their modes, newest first: those that asked all of it, and the others."""
     finished: Benchmarks = {}
     open_: Benchmarks = {}
-    for run in runs.of_kind(connection, KIND):
-        params = BenchParams.model_validate(run.params)
+    for run in readable_of_kind(connection, KIND):
+        params = params_of(run, BenchmarkParams)
         key = (params.model, params.mode)
         if key in wanted and not params.sniff:
             (finished if _whole(connection, run, params) else open_).setdefault(key, []).append(run)
     return finished, open_
 
 
-def _whole(connection: sqlite3.Connection, run: Run, params: BenchParams) -> bool:
+def _whole(connection: sqlite3.Connection, run: Run, params: BenchmarkParams) -> bool:
     """Whether a benchmark has asked all that it was to ask: one that was settled before has not."""
     return run.state is RunState.FINISHED and not predictions.waiting(connection, run.id, params.samples, 0)
 
@@ -243,8 +244,8 @@ def _most(connection: sqlite3.Connection, finished: Benchmarks) -> tuple[Example
 def _reference(project: Project, connection: sqlite3.Connection, asked: Examples | None) -> Run | None:
     """The newest benchmark of the reference that asked the same."""
     name = resolve.resolve_name(project, connection, project.task.roles.reference)
-    for run in runs.of_kind(connection, KIND):
-        params = BenchParams.model_validate(run.params)
+    for run in readable_of_kind(connection, KIND):
+        params = params_of(run, BenchmarkParams)
         whole = params.model == name and not params.sniff and _whole(connection, run, params)
         if whole and predictions.asked_of(connection, run.id) == asked:
             return run

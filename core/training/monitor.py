@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from core.config.recipe import Recipe
-from core.training.run.start import KIND, TrainParams
+from core.runs.params import TrainParams, params_of
+from core.runs.progress import TrainProgress, progress_of
+from core.training.run.start import KIND
 from storage import runs, training
 from storage.schema import Run
 from storage.training import Note, TrainingStep
@@ -93,7 +95,7 @@ class PhaseMonitor:
 class TrainingMonitor:
     """A training run: all its phases, those that have not begun with no steps, and what was noted.
 
-    It is read by cursor, so that each look costs only what is new. Raises ValidationError for a run whose recipes this
+    It is read by cursor, so that each look costs only what is new. Raises UnreadableRunError for a run that this
     version cannot read.
     """
 
@@ -103,14 +105,15 @@ class TrainingMonitor:
         self._begin()
 
     def _begin(self) -> None:
-        params = TrainParams.model_validate(self.run.params)
+        params = params_of(self.run, TrainParams)
         self.phases = [PhaseMonitor(name, recipe) for name, recipe in params.phases.items()]
 
     @property
     def current(self) -> PhaseMonitor:
         """The phase that the run is at."""
+        progress = progress_of(self.run, TrainProgress)
         begun = [one for one in self.phases if one.newest or one.looks]
-        named = [one for one in self.phases if one.name == self.run.progress.get("phase")]
+        named = [one for one in self.phases if one.name == progress.phase]
         return (named or begun[-1:] or self.phases)[0]
 
     def phase(self, name: str) -> PhaseMonitor:
@@ -120,7 +123,7 @@ class TrainingMonitor:
     @property
     def alarms(self) -> list[str]:
         """What has gone wrong so far, in words."""
-        return list(self.run.progress.get("alarms", {}).values())
+        return list(progress_of(self.run, TrainProgress).alarms.values())
 
     def notes_of(self, phase: PhaseMonitor) -> list[Note]:
         """The notes of a phase."""

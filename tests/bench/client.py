@@ -16,9 +16,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from core.benchmark.start import BenchParams, start_benchmark
+from core.benchmark.start import start_benchmark
 from core.config.case import Mode
 from core.config.project import FILE, Project, create, open_project
+from core.runs.params import BenchmarkParams
 from storage.database import connect
 from tests.bench.generation import finish, server
 from tests.core.judged_runs import fill
@@ -53,7 +54,7 @@ def efficiency(folder: Path, in_flight: int, asked: int | None) -> float:
         fill(connection, asked or number)
         with Terminal([SIDEQUEST, "-C", str(folder)], folder, (160, 45)) as terminal:
             terminal.until(shows("Home"))
-            run = start_benchmark(made, connection, BenchParams(model="loopback", mode=Mode.SCHEMA, split="test"))
+            run = start_benchmark(made, connection, BenchmarkParams(model="loopback", mode=Mode.SCHEMA, split="test"))
             terminal.send("6")
             while not ended(connection, run.id):
                 terminal.drain(0.5)

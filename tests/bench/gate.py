@@ -16,9 +16,10 @@ import random
 from dataclasses import asdict, dataclass
 from statistics import median
 
-from core.benchmark.gate import LEVEL, MARGIN, TARGET, gate
+from core.benchmark.gate import gate
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict, SequentialGate
+from core.runs.params import LEVEL, MARGIN, TARGET
 from storage.schema import PredictionOutcome
 
 ONCE, MOST = 300, 1000

@@ -23,8 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.config.project import FILE, Project, create, open_project
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.runs.control import run_status
+from core.runs.params import GenerateParams
 from storage import runs
 from storage.database import connect
 from storage.schema import Run, RunState

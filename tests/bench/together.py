@@ -24,8 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.config.project import open_project
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.runs import control
+from core.runs.params import GenerateParams
 from storage import reviews, runs
 from storage.database import connect
 from storage.schema import ReviewAction

@@ -6,9 +6,9 @@ import json
 import sqlite3
 import zlib
 
-from core.benchmark.start import BenchParams
 from core.config.case import Mode
 from core.config.project import FILE, Project, open_project
+from core.runs.params import BenchmarkParams
 from storage import examples
 from storage.database import transaction
 from storage.schema import Evidence, Run, Status
@@ -54,9 +54,9 @@ def opinionated(body: Body) -> Reaction:
     return Reaction(content=json.dumps({"reasoning": "So.", "decision": decision, "confidence": 0.8}))
 
 
-def params(model: str = "big", mode: Mode = Mode.SCHEMA, **change: object) -> BenchParams:
+def params(model: str = "big", mode: Mode = Mode.SCHEMA, **change: object) -> BenchmarkParams:
     """Over the split test, unless `change` says otherwise."""
-    return BenchParams.model_validate({"model": model, "mode": mode, "split": "test"} | change)
+    return BenchmarkParams.model_validate({"model": model, "mode": mode, "split": "test"} | change)
 
 
 def counted(db: sqlite3.Connection, run: Run) -> dict[str, int]:

@@ -76,7 +76,7 @@ async def test_each_example_is_asked_once_and_counted(here: None, project: Proje
 
 
 def test_figures_of_another_reader_or_none_are_not_shown() -> None:
-    stored = dump_figures(figures([], ["YES"]))
+    stored = dump_figures(figures([], ["YES"])).model_dump()
     assert cached_figures(Run(kind="benchmark", progress={"kept": stored})) == figures([], ["YES"])
     assert cached_figures(Run(kind="benchmark", progress={"kept": stored | {"reader": 0}})) is None
     assert cached_figures(Run(kind="benchmark", progress={"kept": stored | {"figures": {"n": 3}}})) is None
@@ -342,7 +342,7 @@ async def test_a_better_reader_reads_old_answers_anew(
     ) as server:
         project = with_model(project, server.url)
         monkeypatch.setattr(
-            "core.benchmark.runner.read", lambda *_: parse_answer.ParsedAnswer(PredictionOutcome.UNPARSEABLE)
+            "core.benchmark.runner.parse_answer", lambda *_: parse_answer.ParsedAnswer(PredictionOutcome.UNPARSEABLE)
         )
         monkeypatch.setattr("core.benchmark.runner.READER", 0)
         run = start.start_benchmark(project, db, params(mode=Mode.REASON))

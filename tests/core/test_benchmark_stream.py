@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from core.benchmark.answer_stream import PAIRED, AnswerStream, PairKind, accuracy_curve, in_order, pairs, select_runs
 from core.benchmark.cost_estimate import estimate_benchmark
 from core.benchmark.results import score_all, scored_answers
-from core.benchmark.start import BenchParams
 from core.config.case import Mode
 from core.config.project import FILE, Project, open_project
 from core.runs.control import RunError
+from core.runs.params import BenchmarkParams
 from core.statistics import wilson
 from storage import examples, predictions
 from storage.database import transaction
@@ -150,7 +150,7 @@ def test_what_a_benchmark_would_take(project: Project, db: sqlite3.Connection) -
     )
     path.write_text(path.read_text(encoding="utf-8") + model, encoding="utf-8")
     project = open_project(project.folder)
-    params = BenchParams(model="big", mode=Mode.SCHEMA, samples=3, limit=8)
+    params = BenchmarkParams(model="big", mode=Mode.SCHEMA, samples=3, limit=8)
     found = estimate_benchmark(project, db, params)
     assert (found.examples, found.questions, found.output_tokens, found.at_most) == (8, 24, 2400, True)
     assert 24 * 150 < found.input_tokens < 24 * 1000
@@ -161,8 +161,8 @@ def test_what_a_benchmark_would_take(project: Project, db: sqlite3.Connection) -
     found = estimate_benchmark(open_project(project.folder), db, params)
     assert (found.output_tokens, found.at_most) == (24 * 20, False)
     assert found.cost == pytest.approx(24 * 20 * 10 / 1_000_000)
-    assert estimate_benchmark(project, db, BenchParams(model="majority", mode=Mode.DIRECT)).free
+    assert estimate_benchmark(project, db, BenchmarkParams(model="majority", mode=Mode.DIRECT)).free
     with pytest.raises(RunError, match="no model 'nobody'"):
-        estimate_benchmark(project, db, BenchParams(model="nobody", mode=Mode.DIRECT))
+        estimate_benchmark(project, db, BenchmarkParams(model="nobody", mode=Mode.DIRECT))
     with pytest.raises(RunError, match="no accepted example is in the split test"):
-        estimate_benchmark(project, db, BenchParams(model="big", mode=Mode.SCHEMA, split="test"))
+        estimate_benchmark(project, db, BenchmarkParams(model="big", mode=Mode.SCHEMA, split="test"))

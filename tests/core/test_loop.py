@@ -16,8 +16,9 @@ import pytest
 from core.config.project import FILE, Project, create, open_project
 from core.curriculum.shelving import shelve
 from core.generation.figures import GenerationFigures
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.runs import control, launch
+from core.runs.params import GenerateParams
 from storage import attempts, runs
 from storage.database import connect
 from storage.examples import count
@@ -276,10 +277,10 @@ def test_a_pause_does_not_count_for_the_rate(monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(3):
         clock[0] += 1.0
         figures.closed()
-    assert figures.snapshot()["per_minute"] == pytest.approx(60)
+    assert figures.snapshot().per_minute == pytest.approx(60)
     clock[0] += 600.0
     figures.rest()
-    assert figures.snapshot()["per_minute"] is None
+    assert figures.snapshot().per_minute is None
     clock[0] += 2.0
     figures.closed()
-    assert figures.snapshot()["per_minute"] == pytest.approx(30)
+    assert figures.snapshot().per_minute == pytest.approx(30)

@@ -14,9 +14,10 @@ pytest.importorskip("peft")
 
 from core.config.project import Project
 from core.model_export import export, gguf
-from core.model_export.export import CARD, GGUF, ExportParams, ModelFormat
+from core.model_export.export import CARD, GGUF
 from core.models.weights import Precision, WeightsError, open_weights
 from core.runs.control import RunError
+from core.runs.params import ExportParams, ModelFormat
 from core.runs.session import Ending, Session
 from storage import examples, listing, runs
 from storage.database import transaction

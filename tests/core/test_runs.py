@@ -19,10 +19,11 @@ import pytest
 
 from core.config.project import FILE, Project, open_project
 from core.curriculum.plan import current
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.overview import overview
 from core.runs import control, launch
 from core.runs.control import RunError
+from core.runs.params import GenerateParams
 from storage import attempts, examples, runs
 from storage.database import BusyError, connect, patience, transaction
 from storage.examples import cell_counts

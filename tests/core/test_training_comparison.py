@@ -14,6 +14,7 @@ from core.benchmark.sequential_gate import GateVerdict
 from core.config.case import Mode
 from core.config.project import Project
 from core.runs.control import RunError
+from core.runs.params import BenchmarkParams, params_of
 from core.training.comparison import comparison_table, start_missing
 from storage import listing, predictions, runs
 from storage.examples import Filter
@@ -141,7 +142,7 @@ def test_a_missing_benchmark_asks_exactly_the_same(
     made = start_missing(tiny, db, found, found.rows[1])
     assert predictions.asked_of(db, made.id) == predictions.asked_of(db, asked.id)
     assert [one.hypothesis for one in predictions.cases(db, made.id)] == [one.hypothesis for one in cases[:20]]
-    told = bench.BenchParams.model_validate(made.params)
+    told = params_of(made, BenchmarkParams)
     assert (told.like, told.where, told.seed, told.model, told.mode) == (
         asked.id,
         "level:1",

@@ -85,7 +85,7 @@ def stopping_at(session: Session, step: int) -> None:
     original = session.requested_action
 
     def heard(connection: sqlite3.Connection) -> str | None:
-        if session.progress.get("done", 0) >= step - 1:  # its figures come after it
+        if session.progress.done >= step - 1:  # its figures come after it
             session.stop()
         return original(connection)
 

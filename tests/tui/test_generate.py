@@ -12,8 +12,9 @@ from textual.widgets import DataTable, Input, Select
 
 from core.config.project import FILE, Project
 from core.config.task import EndpointSettings
-from core.generation.start import GenerateParams, prepare
+from core.generation.start import prepare
 from core.runs import control
+from core.runs.params import GenerateParams
 from storage import examples, runs, shelves
 from storage.schema import Run, RunState
 from storage.shelves import Shelf

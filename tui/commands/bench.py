@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
-from core.benchmark.start import KIND, BenchParams, benchmark, retry, start_benchmark, title
+from core.benchmark.start import KIND, benchmark, retry, start_benchmark, title
 from core.config.case import Mode
 from core.exchange.files import FileError
 from core.models import resolve
 from core.runs.control import run_status
 from core.runs.describe import duration
+from core.runs.params import BenchmarkParams, params_of
 from storage import runs as stored
 from storage.schema import Run, RunState
 from tui.commands.bench_figures import show_comparison, show_outcome
@@ -68,7 +69,7 @@ def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
         update["budget"] = project.task.limits.budget
     update |= {"model": model, "mode": asked["mode"] or resolve.default_mode(project, connection, model)}
     try:
-        run = start_benchmark(project, connection, BenchParams.model_validate(update))
+        run = start_benchmark(project, connection, BenchmarkParams.model_validate(update))
     except FileError as error:
         raise RefusedError(str(error)) from None
     if detach:
@@ -108,7 +109,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
         [
             (
                 run.id[-6:],
-                title(BenchParams.model_validate(run.params)),
+                title(params_of(run, BenchmarkParams)),
                 run_status(run).state.value,
                 f"{run.progress.get('done', '?')}/{run.progress.get('total', '?')}",
                 f"{run.progress.get('right', '?')}/{run.progress.get('n', '?')}",

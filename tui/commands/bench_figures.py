@@ -5,8 +5,9 @@ from __future__ import annotations
 from core.benchmark.calibration import Reliability
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Rate, Slice
 from core.benchmark.paired import Comparison, Gap
-from core.benchmark.start import BenchParams, title
+from core.benchmark.start import title
 from core.benchmark.summary import BenchmarkSummary
+from core.runs.params import BenchmarkParams, params_of
 from storage.schema import Run
 from tui.commands.output import say, show, table
 
@@ -48,7 +49,7 @@ def show_outcome(found: BenchmarkSummary) -> None:
 
 def show_comparison(first: Run, second: Run, found: Comparison) -> None:
     """Print the second run against the first."""
-    one, two = (title(BenchParams.model_validate(run.params)) for run in (first, second))
+    one, two = (title(params_of(run, BenchmarkParams)) for run in (first, second))
     show(f"first   {one} · run {first.id[-6:]}\nsecond  {two} · run {second.id[-6:]}\n")
     show(f"  {found.n} pairs of {found.families} families: the second is ahead by {gap(found)}")
     show(f"  both right {found.both_right}, only first {found.b}, only second {found.c}, both wrong {found.both_wrong}")

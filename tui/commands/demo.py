@@ -10,10 +10,11 @@ import click
 
 from core.config.project import FILE, Project, create, open_project
 from core.curriculum.plan import current
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.qa.matrix import rejection_matrix
 from core.qa.scorecard import scorecard
 from core.runs.control import run_status
+from core.runs.params import GenerateParams
 from storage import attempts
 from storage.database import connect
 from storage.schema import RunState

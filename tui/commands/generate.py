@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from core.generation.start import GenerateParams, start_generation
+from core.generation.start import start_generation
 from core.runs.control import run_status
+from core.runs.params import GenerateParams
 from storage.schema import Run, RunState
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say

@@ -11,9 +11,10 @@ from typing import Any
 import click
 
 from core.config.project import Project
-from core.model_export.export import ExportParams, ModelFormat, start_export
+from core.model_export.export import start_export
 from core.models.registry import INSTALL, ModelKind, RegisteredModel, missing, registered_models
 from core.runs.control import run_status
+from core.runs.params import ExportParams, ModelFormat
 from storage.runs import StoredCapabilities
 from storage.schema import RunState
 from tui.commands.context import Context, json_option, pass_context, verb

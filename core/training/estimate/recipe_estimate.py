@@ -26,8 +26,9 @@ from core.models.trained import local_models
 from core.models.weights import WeightsError
 from core.runs.control import RunError
 from core.runs.describe import duration
+from core.runs.params import TrainParams
 from core.training.estimate.memory import MemoryNeed, TokenLengths, advice, memory_need
-from core.training.run.start import TrainParams, plan_phases, require_extra
+from core.training.run.start import plan_phases, require_extra
 from storage import database, examples
 from storage.examples import Filter
 

@@ -17,11 +17,13 @@ from core.config.recipe import Launcher, Recipe
 from core.models.model_files import MissingError, locate
 from core.models.trained import local_models
 from core.models.weights import WeightsError
+from core.runs.params import TrainParams, params_of
+from core.runs.progress import DevFigures, TrainProgress
 from core.runs.session import Ending, Session
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
 from core.training.run.phase import PhaseSetup, run_phase
-from core.training.run.start import TrainParams, adapter_folder
+from core.training.run.start import adapter_folder
 from storage import database, listing, runs, training
 from storage.examples import Filter
 from storage.schema import Example, RunState
@@ -39,7 +41,7 @@ async def train(session: Session) -> Ending:
 
 
 def _train(session: Session) -> Ending:
-    params = TrainParams.model_validate(session.run.params)
+    params = params_of(session.run, TrainParams)
     with closing(database.connect(session.project.database)) as connection:
         ending = Ending(RunState.FINISHED)
         for name, recipe in params.phases.items():
@@ -140,32 +142,40 @@ class DatabaseReporter:
         self._took.append(float(figures["seconds"]))
         pace = sum(self._took) / len(self._took)
         shown = ("loss", "reward", "right", "kl", "entropy", "length")
-        self._session.progress = self._session.progress | {
-            "phase": self._name,
-            "algorithm": self._recipe.algorithm.value,
-            "done": number,
-            "total": self._recipe.steps,
-            "per_minute": 60 / pace if pace else None,
-            "eta_s": pace * (self._recipe.steps - number),
-            "eta_basis": f"the last {len(self._took)} steps",
+        self._publish(
+            phase=self._name,
+            algorithm=self._recipe.algorithm.value,
+            done=number,
+            total=self._recipe.steps,
+            per_minute=60 / pace if pace else None,
+            eta_s=pace * (self._recipe.steps - number),
+            eta_basis=f"the last {len(self._took)} steps",
             **{name: figures.get(name) for name in shown},
-        }
+        )
 
     def look(self, number: int, figures: dict[str, Any]) -> None:
         """Keep a look at the dev split."""
         training.add_look(self._db, self._session.run.id, self._name, number, figures)
-        kept = {"accuracy": figures["accuracy"], "low": figures["low"], "high": figures["high"], "ece": figures["ece"]}
-        self._session.progress = (
-            {"done": number, "total": self._recipe.steps}
-            | self._session.progress
-            | {"phase": self._name, "dev": kept | {"step": number}}
+        dev = DevFigures(
+            step=number,
+            accuracy=figures["accuracy"],
+            low=figures["low"],
+            high=figures["high"],
+            ece=figures["ece"],
         )
+        before = self._session.progress
+        begun = {} if before.total is not None else {"done": number, "total": self._recipe.steps}
+        self._publish(**begun, phase=self._name, dev=dev)
 
     def alarm(self, name: str, sentence: str) -> None:
         """Log an alarm."""
         runs.log(self._db, self._session.run.id, sentence, severity="warning", alarm=name, phase=self._name)
-        raised = {**self._session.progress.get("alarms", {}), name: sentence}
-        self._session.progress = self._session.progress | {"alarms": raised}
+        raised = TrainProgress.model_validate(self._session.progress.model_dump()).alarms | {name: sentence}
+        self._publish(alarms=raised)
+
+    def _publish(self, **figures: Any) -> None:
+        """Put the newest figures into the progress of the run."""
+        self._session.progress = self._session.progress.model_copy(update=figures)
 
     def heard(self) -> str | None:
         """What is asked of the run."""

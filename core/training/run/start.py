@@ -6,14 +6,13 @@ import sqlite3
 from importlib.util import find_spec
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from core.config.project import Project
-from core.config.recipe import Algorithm, Recipe
+from core.config.recipe import Algorithm
 from core.config.task import Task
 from core.models.trained import local_models
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
+from core.runs.params import TrainParams
 from core.training.data.rewards import RewardError, find_reward
 from storage import examples, runs
 from storage.examples import Filter
@@ -21,22 +20,6 @@ from storage.schema import Run
 
 KIND = "train"
 NEEDED = ("torch", "transformers", "peft", "trl", "datasets")
-
-
-class TrainParams(BaseModel):
-    """What a person asks a training run to do: the recipes of its phases, as they stood in the file, in their order."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str
-    phases: dict[str, Recipe]
-    student: str
-    start_from: str = ""
-
-    @property
-    def recipe(self) -> Recipe:
-        """The last phase's."""
-        return self.phases[self.name]
 
 
 def start_training(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:

@@ -13,9 +13,10 @@ from core.benchmark.gate import Gate
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Slice
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict
-from core.benchmark.start import BenchParams, title
+from core.benchmark.start import title
 from core.runs.control import RunStatus
 from core.runs.describe import duration
+from core.runs.params import BenchmarkParams, params_of
 from storage.schema import PredictionOutcome, RunState
 from tui.keymap import key
 from tui.text import clean, content, line
@@ -59,7 +60,7 @@ def headline(seen: Mapping[str, RunStatus | None], gate: Gate | None, width: int
     """Who is held against whom, over what, and whether that is settled."""
     runs = [one.run for one in (seen["student"], seen["reference"]) if one is not None]
     names = " vs ".join(line(str(run.params.get("model")), 24) for run in runs)
-    left = f"Benchmark · {names} · {_over(BenchParams.model_validate(runs[0].params))}"
+    left = f"Benchmark · {names} · {_over(BenchmarkParams.model_validate(runs[0].params))}"
     right = "" if gate is None else standing(gate)
     left = line(left, max(20, width - cell_len(right) - 1))
     return Content.assemble((left, "bold"), " " * max(1, width - cell_len(left) - cell_len(right)), right)
@@ -72,7 +73,7 @@ def standing(gate: Gate) -> str:
     return "settled: no" + ("" if gate.more_needed is None else f", about {gate.more_needed:,} more")
 
 
-def _over(params: BenchParams) -> str:
+def _over(params: BenchmarkParams) -> str:
     return " · ".join(title(params).split(" · ")[2:])
 
 
@@ -120,7 +121,7 @@ def about(seen: RunStatus | None, width: int) -> Content:
     """What the chosen run is, and what is the matter with it."""
     if seen is None:
         return Content("")
-    said = f"{title(BenchParams.model_validate(seen.run.params))} · run {seen.run.id[-6:]} · "
+    said = f"{title(params_of(seen.run, BenchmarkParams))} · run {seen.run.id[-6:]} · "
     said += seen.run.reason if seen.run.reason.startswith(seen.state.value) else seen.state.value
     if seen.run.reason and not seen.run.reason.startswith(seen.state.value):
         said += f": {seen.run.reason}"

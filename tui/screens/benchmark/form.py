@@ -20,12 +20,12 @@ from textual.widgets import Input, Label, Select, Static
 from core.benchmark.answer_stream import askable_models, role_of
 from core.benchmark.cost_estimate import BenchmarkEstimate, estimate_benchmark
 from core.benchmark.sampling_order import SNIFF
-from core.benchmark.start import BenchParams
 from core.config.case import Mode
 from core.config.project import Project
 from core.exchange.files import FileError
 from core.models import resolve
 from core.runs.control import RunError
+from core.runs.params import BenchmarkParams
 from storage import runs
 from storage.database import DatabaseError, connect
 from storage.splits import SPLITS
@@ -43,12 +43,14 @@ _REST_S = 0.25
 class BenchmarkEstimated(Message):
     """What a benchmark as the form says would take; or why it cannot be."""
 
-    def __init__(self, turn: int, params: BenchParams | None, found: BenchmarkEstimate | None, problem: str) -> None:
+    def __init__(
+        self, turn: int, params: BenchmarkParams | None, found: BenchmarkEstimate | None, problem: str
+    ) -> None:
         super().__init__()
         self.turn, self.params, self.found, self.problem = turn, params, found, problem
 
 
-class BenchmarkForm(ModalScreen[BenchParams | None]):
+class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
     """Closes with what to start, or None. `shown` are the runs on the screen, by role, to be paired with."""
 
     TITLE = "Start a benchmark"
@@ -135,7 +137,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         else:
             self.run_worker(partial(self._estimate, turn, params), thread=True, exit_on_error=False, group="weigh")
 
-    def _estimate(self, turn: int, params: BenchParams) -> None:
+    def _estimate(self, turn: int, params: BenchmarkParams) -> None:
         found, problem = None, ""
         try:
             connection = connect(self._project.database)
@@ -156,7 +158,7 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
                 self.dismiss(event.params)
             self._starting = False
 
-    def _params(self) -> BenchParams:
+    def _params(self) -> BenchmarkParams:
         """What the form says; raises ValueError, ArithmeticError, RunError."""
         chosen = {name: str(self.query_one(f"#{name}", Select).value) for name in ("model", "mode", "split")}
         written = {name: self.query_one(f"#{name}", Input).value.strip() for name in ("where", "limit", "budget")}
@@ -173,9 +175,9 @@ class BenchmarkForm(ModalScreen[BenchParams | None]):
         if written["budget"]:
             values["budget"] = Decimal(written["budget"])
         values["stop_when_settled"] = self.query_one("#stop", Select).value == "when settled"
-        return self._paired(BenchParams.model_validate(values))
+        return self._paired(BenchmarkParams.model_validate(values))
 
-    def _paired(self, params: BenchParams) -> BenchParams:
+    def _paired(self, params: BenchmarkParams) -> BenchmarkParams:
         """The params with the other role's run to be watched against, if it shares an example with them."""
         role = role_of(self._project.task, params)
         other = "student" if role == "reference" else "reference"

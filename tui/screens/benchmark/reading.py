@@ -15,9 +15,9 @@ from textual.worker import get_current_worker
 from core.benchmark.answer_stream import AnswerStream
 from core.benchmark.figures_cache import cached_figures
 from core.benchmark.metrics import BenchmarkFigures, figures
-from core.benchmark.start import BenchParams
 from core.benchmark.summary import parse_answers_again
 from core.runs.control import RunStatus
+from core.runs.params import BenchmarkParams, params_of
 from storage import predictions
 from storage.database import DatabaseError, connect
 from storage.schema import Run, RunState
@@ -119,7 +119,7 @@ class BenchmarkReading(RunControl):
 
     def _hear(self, connection: sqlite3.Connection, run: Run) -> None:
         worker = get_current_worker()
-        samples = BenchParams.model_validate(run.params).samples
+        samples = params_of(run, BenchmarkParams).samples
         live = AnswerStream(run.id, samples, predictions.targets(connection, run.id))
         while not worker.is_cancelled:
             found = predictions.prediction_figures(connection, run.id, after=live.cursor, limit=PIECE)

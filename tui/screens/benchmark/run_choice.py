@@ -13,8 +13,9 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.benchmark.start import BenchParams, title
+from core.benchmark.start import title
 from core.runs.control import run_status
+from core.runs.params import BenchmarkParams, params_of
 from storage.schema import Run
 from tui.actions import BENCH_CHOICE, Action, bindings
 from tui.screens.benchmark.figures import interval, percent
@@ -65,7 +66,7 @@ class BenchmarkChoice(ModalScreen[tuple[str, str | None] | None]):
             right = f"{told.get('right', '?')} of {told.get('n', '?')} right"
         done = f"{told.get('done', '?')}/{told.get('total', '?')}"
         state = run_status(run).state.value
-        head = line(f"{run.id[-6:]} {title(BenchParams.model_validate(run.params))}", max(20, width))
+        head = line(f"{run.id[-6:]} {title(params_of(run, BenchmarkParams))}", max(20, width))
         return Content.assemble(
             (head, "bold"), "\n", f"       {state:<9}{done:>12}  {right:<22} ", (role, "$text-accent")
         )

@@ -9,9 +9,10 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher
 
 from core.benchmark.answer_stream import role_of
-from core.benchmark.start import KIND, BenchParams, retry, start_benchmark
+from core.benchmark.start import KIND, retry, start_benchmark
 from core.exchange.files import FileError
 from core.runs.control import RunError, RunStatus
+from core.runs.params import BenchmarkParams
 from storage import runs
 from storage.database import DatabaseError, connect
 from storage.schema import Run, RunState
@@ -26,7 +27,7 @@ SOON_S = 0.2
 class BenchmarkStarted(Message):
     """A benchmark was started, or `problem` kept it from that."""
 
-    def __init__(self, params: BenchParams, run: Run | None, problem: str) -> None:
+    def __init__(self, params: BenchmarkParams, run: Run | None, problem: str) -> None:
         super().__init__()
         self.params, self.run, self.problem = params, run, problem
 
@@ -84,7 +85,7 @@ class BenchmarkScreen(BenchmarkViews):
 
         self.app.push_screen(BenchmarkForm(self.project, self.db, self._ids), self._start)
 
-    def _start(self, params: BenchParams | None) -> None:
+    def _start(self, params: BenchmarkParams | None) -> None:
         if params is None:
             return
         self._starting = True
@@ -95,7 +96,7 @@ class BenchmarkScreen(BenchmarkViews):
         if self._starting:
             self.tell("what is asked is being written down …")
 
-    def _prepare(self, params: BenchParams) -> None:
+    def _prepare(self, params: BenchmarkParams) -> None:
         """Start the benchmark; in a thread, since of many examples it takes seconds to keep what is asked."""
         run, problem = None, ""
         try:

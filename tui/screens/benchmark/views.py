@@ -16,9 +16,10 @@ from core.benchmark.calibration import Calibration, calibration
 from core.benchmark.gate import Gate
 from core.benchmark.metrics import BenchmarkFigures
 from core.benchmark.scored import ScoredAnswer
-from core.benchmark.start import KIND, BenchParams
+from core.benchmark.start import KIND
 from core.benchmark.summary import gate_of_answers
 from core.runs.control import RunStatus, run_status
+from core.runs.params import BenchmarkParams, params_of
 from storage import predictions, runs
 from storage.predictions import StoredQuestion
 from storage.schema import Prediction, Run
@@ -250,7 +251,7 @@ class BenchmarkViews(BenchmarkReading):
 
 def _weigh(student: Run, reference: Run | None, mine: Answers, theirs: Answers, connection: sqlite3.Connection) -> Gate:
     """The gate over two runs; `connection` is the thread's own."""
-    params = BenchParams.model_validate(student.params)
+    params = params_of(student, BenchmarkParams)
     return gate_of_answers(
         connection,
         student,

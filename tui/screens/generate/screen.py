@@ -16,9 +16,10 @@ from textual.widgets import DataTable, Input, Label, Select, Static
 
 from core.config.task import EMBEDDED
 from core.curriculum.plan import CellPlan, current
-from core.generation.start import GenerateParams, GenerationPlan, prepare, start_generation
+from core.generation.start import GenerationPlan, prepare, start_generation
 from core.runs.control import RunError, RunStatus, run_status
 from core.runs.describe import duration
+from core.runs.params import GenerateParams
 from storage import attempts, runs
 from storage.attempts import JudgedAttempt
 from storage.schema import RunState

@@ -11,9 +11,10 @@ from textual.widgets import Input
 
 from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
 from core.curriculum.shelving import name as named
-from core.generation.start import GenerateParams, reads_hints, start_generation
+from core.generation.start import reads_hints, start_generation
 from core.qa.verdicts import example_of_attempt
 from core.runs.control import RunError
+from core.runs.params import GenerateParams
 from storage import examples, reviews
 from storage.reviews import ReviewError
 from storage.schema import Example, Review

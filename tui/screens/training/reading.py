@@ -41,7 +41,7 @@ class TrainingReading(RunControl):
     def read_on(self, run: Run) -> TrainingMonitor:
         """What is known of a run, with what came since; its steps are not all there while it is being read.
 
-        Raises ValidationError for a run whose recipes cannot be read.
+        Raises UnreadableRunError for a run whose recipes cannot be read.
         """
         known = self._runs.setdefault(run.id, TrainingMonitor(run))
         known.run = run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from core.runs.params import UnreadableRunError
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -108,7 +108,7 @@ class TrainingViews(TrainingReading):
         """What is known of a run; None if another version of this program has made it."""
         try:
             return self.read_on(run)
-        except ValidationError:
+        except UnreadableRunError:
             return None
 
     def _nothing(self) -> Content:

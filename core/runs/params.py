@@ -1,0 +1,167 @@
+"""What a person asked of a run, a model for each kind: written when it starts, and enough to resume it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.config.case import Mode
+from core.config.recipe import Recipe
+from core.config.task import Task
+from core.runs.control import RunError
+from storage.schema import Run
+
+# The gate's defaults: the accuracy that is good enough, and how sure a verdict is.
+TARGET = 0.85
+LEVEL = 0.95
+# A reference that is surely less than this ahead leaves nothing to be gained by training towards it.
+MARGIN = 0.05
+
+
+class UnreadableRunError(RunError):
+    """A stored run cannot be read, because it was damaged or written by a later version; the message says where."""
+
+
+class GenerateParams(BaseModel):
+    """What a generating run is to do. Empty lists do not restrict the cells; `n` None fills them all.
+
+    `revise` is a rejected attempt to begin with, in its own cell; `hint` is advice for the source.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str
+    judge: str
+    n: int | None = Field(default=None, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    domains: list[str] = []
+    levels: list[int] = []
+    decisions: list[str] = []
+    budget: Decimal | None = Field(default=None, ge=0)
+    flaws: float = Field(default=0.0, ge=0, le=1)
+    attempts_per_minute: float | None = Field(default=None, gt=0)
+    hint: str = Field(default="", max_length=2000)
+    revise: str | None = None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether only some cells are meant."""
+        return bool(self.domains or self.levels or self.decisions)
+
+    @classmethod
+    def of(cls, task: Task) -> GenerateParams:
+        """What the project file says, where nobody says otherwise."""
+        return cls(
+            source=task.roles.generator,
+            judge=task.roles.judge,
+            budget=task.limits.budget,
+            flaws=task.limits.planted_flaws,
+            attempts_per_minute=task.limits.attempts_per_minute,
+        )
+
+
+class BenchmarkParams(BaseModel):
+    """What a benchmark is to do: which model it asks, how, and about which examples.
+
+    One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` says what is asked.
+    `like` is a run whose questions are asked again, exactly as they were, with its samples and seed; the fields that
+    say what is asked are then its own. `reference` is the run of the reference, if this one is the student's, `student`
+    the other way round: pairs are watched against it. `number` counts how often failures were asked again.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    mode: Mode
+    split: str = ""
+    where: str = ""
+    file: str = ""
+    mapping: str = ""
+    like: str = ""
+    limit: int | None = Field(default=None, ge=1)
+    sniff: bool = False
+    samples: int = Field(default=1, ge=1, le=99)
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    stop_when_settled: bool = False
+    reference: str = ""
+    student: str = ""
+    target: float = Field(default=TARGET, gt=0, lt=1)
+    level: float = Field(default=LEVEL, gt=0.5, lt=1)
+    margin: float = Field(default=MARGIN, gt=0, lt=1)
+    budget: Decimal | None = Field(default=None, ge=0)
+    number: int = Field(default=0, ge=0)
+
+
+class TrainParams(BaseModel):
+    """What a training is to do: the recipes of its phases, as they stood in the project file, in their order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    phases: dict[str, Recipe]
+    student: str
+    start_from: str = ""
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the last phase."""
+        return self.phases[self.name]
+
+
+class ModelFormat(StrEnum):
+    """What an export writes."""
+
+    ADAPTER = "adapter"  # the LoRA adapter alone, to be put on its base
+    MERGED = "merged"  # whole weights as safetensors, the adapter merged into the unquantized base
+    GGUF = "gguf"  # the same in one file, for llama.cpp
+
+
+class ExportParams(BaseModel):
+    """What an export of a trained model is to do; `model` is the name that stays, `output` an absolute path."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    format: ModelFormat
+    output: Path
+    licence: str = ""
+    overwrite: bool = False
+
+
+RunParams = GenerateParams | BenchmarkParams | TrainParams | ExportParams
+P = TypeVar("P", bound=BaseModel)
+
+_MODELS: dict[str, type[RunParams]] = {
+    "generate": GenerateParams,
+    "benchmark": BenchmarkParams,
+    "train": TrainParams,
+    "export": ExportParams,
+}
+
+
+def params_of(run: Run, model: type[P]) -> P:
+    """The params of `run` as `model`; raises UnreadableRunError with the field that is wrong."""
+    if run.unreadable:
+        raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: {run.unreadable}")
+    return validated(run, model, run.params, "params")
+
+
+def parse_params(run: Run) -> RunParams:
+    """The params of a run of any kind; raises UnreadableRunError, also for a kind that this version does not know."""
+    if not run.unreadable and run.kind not in _MODELS:
+        raise UnreadableRunError(f"run {run.id[-6:]} is of a kind that this version does not know: {run.kind}")
+    return params_of(run, _MODELS.get(run.kind, GenerateParams))
+
+
+def validated(run: Run, model: type[P], stored: object, column: str) -> P:
+    """What `stored` says as `model`; raises UnreadableRunError that names the run and the field of the `column`."""
+    try:
+        return model.model_validate(stored)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join([column, *map(str, first["loc"])])
+        raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: {place}: {first['msg']}") from None

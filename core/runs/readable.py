@@ -1,0 +1,31 @@
+"""Which stored runs can be read: one that was damaged is a line in the list, and never the end of the app."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+
+from core.runs.params import UnreadableRunError, parse_params
+from core.runs.progress import parse_progress
+from storage import runs
+from storage.schema import Run
+
+
+def problem_of(run: Run) -> str:
+    """Why `run` cannot be read, as a sentence; '' if it can."""
+    try:
+        parse_params(run)
+        parse_progress(run)
+    except UnreadableRunError as error:
+        return str(error)
+    return ""
+
+
+def readable(stored: Iterable[Run]) -> list[Run]:
+    """Those of the `stored` runs whose params and progress can be parsed, in their order."""
+    return [run for run in stored if not problem_of(run)]
+
+
+def readable_of_kind(connection: sqlite3.Connection, kind: str) -> list[Run]:
+    """All runs of a kind that can be read, newest first."""
+    return readable(runs.of_kind(connection, kind))
