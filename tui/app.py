@@ -188,7 +188,7 @@ class SidequestApp(App[int]):
         """Every action of the app, and what Textual offers beside."""
         from tui.palette import commands
 
-        ours = list(commands(self, screen))
+        ours = list(commands(self, screen, self.settings.keymap, self.action_go))
         yield from ours
         for command in super().get_system_commands(screen):
             if command.title not in {"Keys", *(one.title for one in ours)}:

@@ -10,11 +10,12 @@ from typing import Any
 from ulid import ULID
 
 from core.benchmark.sampling_order import SNIFF, ordered, sniff
+from core.config.case import fingerprint
 from core.config.project import Project
 from core.dataset.query import read_query
 from core.exchange.files import FileError
 from core.exchange.importing import mapping_for, read
-from core.exchange.record_reader import RejectedError, fingerprint
+from core.exchange.record_reader import RejectedError
 from core.models import resolve
 from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import spawn

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import sha256
 
 from storage.schema import Evidence
 
@@ -24,3 +26,9 @@ class Case:
     hypothesis: str
     evidence: tuple[Evidence, ...]
     sample: int = 0
+
+
+def fingerprint(hypothesis: str, evidence: list[tuple[str, str]], decision: str) -> bytes:
+    """What makes two examples the same: hypothesis, pieces (source, content) and decision."""
+    said = json.dumps([hypothesis, evidence, decision], ensure_ascii=False)
+    return sha256(said.encode(errors="replace")).digest()[:16]

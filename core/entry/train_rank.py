@@ -12,7 +12,8 @@ from typing import Any
 from core.config.project import Project, open_project
 from core.runs.params import TrainParams, params_of
 from core.runs.session import Ending, Session
-from core.training.run import checkpoints, distributed
+from core.training import distributed
+from core.training.run import checkpoints
 from core.training.run.job import DatabaseReporter, explained, phase_of
 from core.training.run.launcher import write_ending
 from core.training.run.phase import PhaseSetup, run_phase
@@ -34,7 +35,7 @@ class SilentReporter:
     def alarm(self, name: str, sentence: str) -> None:
         """Nothing."""
 
-    def heard(self) -> str | None:
+    def requested_action(self) -> str | None:
         """Nothing: the first one hears."""
         return None
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.config.case import fingerprint
 from core.config.mapping import Mapping
 from core.config.project import Project, check_toml
 from core.config.task import Task
 from core.exchange.files import FileError, records, stem_of
-from core.exchange.record_reader import RecordReader, RejectedError, TaskNames, fingerprint, validate_example
+from core.exchange.record_reader import RecordReader, RejectedError, TaskNames, validate_example
 from storage import imported, splits
 from storage.schema import Example, Status
 

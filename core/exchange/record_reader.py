@@ -179,12 +179,6 @@ def family_of(hypothesis: str) -> str:
     return f"import-{sha256(plain.encode(errors='replace')).hexdigest()[:16]}"
 
 
-def fingerprint(hypothesis: str, evidence: list[tuple[str, str]], decision: str) -> bytes:
-    """What makes two examples the same: hypothesis, pieces (source, content) and decision."""
-    said = json.dumps([hypothesis, evidence, decision], ensure_ascii=False)
-    return sha256(said.encode(errors="replace")).digest()[:16]
-
-
 def _words(value: Any) -> str:
     """A text without blanks around it; numbers and truth values as text; what is neither, as JSON."""
     if value is None:

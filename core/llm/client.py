@@ -7,15 +7,17 @@ import os
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from core.config.task import EndpointSettings, Price
 from core.llm import prices
+from core.llm.answer import Answer, Exchange
 from core.llm.capabilities import Capabilities, CapabilityStore, assumed_capabilities, learn, stored_capabilities
 from core.llm.limits import Budget, Faltered, Limited, LimitPolicy, RequestLimiter, Reservation
+from core.llm.probe import probe
 from core.llm.schemas import AnswerSchema
 from core.llm.wire import (
     Fault,
@@ -38,31 +40,6 @@ if TYPE_CHECKING:
 PASSING = frozenset({Outcome.TIMEOUT, Outcome.CONNECTION, Outcome.RATE_LIMITED, Outcome.SERVER_ERROR})
 # So often a request is repeated because a refusal taught what the endpoint does not take.
 _LESSONS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Answer(Generic[M]):
-    """How one question ended. `value` is there if `outcome` is WRITTEN and a shape was asked for.
-
-    `raw` is the answer as it came, `thought` what the server sent apart as thinking.
-    """
-
-    outcome: Outcome
-    value: M | None = None
-    raw: str = ""
-    thought: str = ""
-    detail: str = ""
-    usage: Usage = field(default_factory=Usage)
-    model: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange(Generic[M]):
-    """An answer with what only the machinery needs."""
-
-    answer: Answer[M]
-    fault: Fault | None = None
-    thinks: bool = False
 
 
 @dataclass
@@ -144,11 +121,9 @@ class Client:
 
         None for the capabilities if the endpoint cannot be asked: the answer's outcome says why.
         """
-        from core.llm.probe import probe
-
         if problem := self._key_problem():
             return None, Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
-        found, answer = await probe(self)
+        found, answer = await probe(self.model, self.send)
         if found is not None:
             _endpoint(self.model, self._pace).capabilities = found
             self._store.save(self.model.base_url, self.model.model, found.to_json())

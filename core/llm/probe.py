@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from core.config.task import EndpointSettings
+from core.llm.answer import Answer, Exchange
 from core.llm.capabilities import Capabilities, StructuredMode, assumed_capabilities, learn, lower
 from core.llm.schemas import AnswerSchema, answer_schema
-from core.llm.wire import Messages, request_body
+from core.llm.wire import M, Messages, request_body
 from storage.schema import Outcome
 
-if TYPE_CHECKING:
-    from core.llm.client import Answer, Client
+# Sends a body that asks for a schema, with at most so many tokens of answer; again after faults that may pass.
+Send = Callable[[dict[str, Any], AnswerSchema[M], int], Awaitable[Exchange[M]]]
 
 # Enough for the answer, and little enough that a small model which never ends does not keep the run waiting.
 _TOKENS = 256
@@ -51,14 +54,13 @@ def question(mode: StructuredMode) -> Messages:
     return [{"role": "system", "content": "You answer briefly."}, {"role": "user", "content": words}]
 
 
-async def probe(client: Client) -> tuple[Capabilities | None, Answer[Any]]:
+async def probe(model: EndpointSettings, send: Send[_Birds]) -> tuple[Capabilities | None, Answer[Any]]:
     """What works, and the last answer; None if the endpoint cannot be asked (the answer's outcome says why)."""
-    model = client.model
     believed = assumed_capabilities(model.base_url, model.model)
     cut_before = False
     for _ in range(_QUESTIONS):
         tokens = model.max_output_tokens if believed.thinks else min(_TOKENS, model.max_output_tokens)
-        reply = await client.send(request_body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
+        reply = await send(request_body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
         answer = reply.answer
         if answer.outcome in {Outcome.BAD_REQUEST, Outcome.SERVER_ERROR} and reply.fault is not None:
             # Some servers answer 500 to a format they do not know.

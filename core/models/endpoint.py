@@ -7,8 +7,9 @@ from pathlib import Path
 
 from core.config.case import Case, Mode
 from core.config.task import Task
+from core.llm.answer import Answer
 from core.llm.capabilities import CapabilityStore
-from core.llm.client import Answer, Client
+from core.llm.client import Client
 from core.llm.limits import Budget, LimitPolicy
 from core.llm.schemas import answer_schema
 from core.models.model import Reply

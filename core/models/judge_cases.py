@@ -11,9 +11,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from ulid import ULID
 
-from core.config.case import Case, Mode
+from core.config.case import Case, Mode, fingerprint
 from core.config.project import Project, dotted
-from core.exchange.record_reader import fingerprint
 from core.llm.limits import Budget
 from core.models import resolve
 from core.models.model import Model, Reply

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from core.config.task import Task
 from core.curriculum.cell import Cell
 from core.curriculum.knobs import knobs
+from core.llm.answer import Answer
 from core.llm.capabilities import CapabilityStore
-from core.llm.client import Answer, Client
+from core.llm.client import Client
 from core.llm.limits import Budget, LimitPolicy
 from core.llm.prompts import load
 from core.llm.schemas import answer_schema

@@ -21,7 +21,7 @@ from core.runs.control import run_status
 from core.runs.params import LEVEL, MARGIN, TARGET, BenchmarkParams, TrainParams, params_of
 from core.runs.progress import TrainProgress, progress_of
 from core.runs.readable import readable_of_kind
-from core.training.run.start import KIND as TRAINING
+from core.training.plan import KIND as TRAINING
 from storage import attempts, blind_reviews, examples, training
 from storage.examples import CellCount
 from storage.schema import Run, RunState, Status, now

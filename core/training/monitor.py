@@ -10,7 +10,7 @@ from math import isfinite
 from core.config.recipe import Recipe
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import TrainProgress, progress_of
-from core.training.run.start import KIND
+from core.training.plan import KIND
 from storage import runs, training
 from storage.schema import Run
 from storage.training import Note, TrainingStep

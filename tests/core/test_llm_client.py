@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from core.config.task import EndpointSettings, Price
+from core.llm.answer import Answer
 from core.llm.capabilities import Capabilities, StructuredMode, stored_capabilities
-from core.llm.client import Answer, Client
+from core.llm.client import Client
 from core.llm.limits import Budget, BudgetExhaustedError, LimitPolicy
 from core.llm.prices import UnpricedError
 from core.llm.schemas import answer_schema

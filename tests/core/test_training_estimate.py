@@ -97,7 +97,7 @@ async def test_cancelled(project: Project, db: sqlite3.Connection, weights: Path
     trials: list[psutil.Process] = []
     while not trials:
         await asyncio.sleep(0.02)
-        trials = [one for one in mine.children() if "core.training.estimate.dry_run" in one.cmdline()]
+        trials = [one for one in mine.children() if "core.entry.dry_run" in one.cmdline()]
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work

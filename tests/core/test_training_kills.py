@@ -19,6 +19,7 @@ from core.config.project import Project
 from core.config.recipe import Algorithm
 from core.entry import worker
 from core.runs import control, launch
+from core.training.plan import adapter_folder
 from core.training.run import checkpoints, start
 from storage import runs, training
 from storage.schema import Run, RunState
@@ -108,4 +109,4 @@ async def test_killed_at_random_moments(
     assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
     looks = [[one.figures["right"] for one in training.looks(db, one.id)] for one in (run, calm)]
     assert looks[0] == looks[1]
-    assert (start.adapter_folder(project, run) / "adapter_model.safetensors").is_file()
+    assert (adapter_folder(project, run) / "adapter_model.safetensors").is_file()

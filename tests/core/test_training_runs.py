@@ -16,6 +16,7 @@ from core.config.project import FILE, Project, open_project
 from core.models.prompting import Prompting
 from core.runs.control import RunError
 from core.runs.session import Ending, Session
+from core.training.plan import adapter_folder
 from core.training.run import checkpoints, job, start
 from storage import runs, training
 from storage.schema import Run, RunState
@@ -114,7 +115,7 @@ async def test_to_the_end_and_stopped_and_resumed(
     project = trainable(project, db, weights, **{name: RECIPES[name]})
     calm = start.start_training(project, db, name)
     assert await carry_out(project, db, calm) == Ending(RunState.FINISHED, "")
-    assert (start.adapter_folder(project, calm) / "adapter_model.safetensors").is_file()
+    assert (adapter_folder(project, calm) / "adapter_model.safetensors").is_file()
     assert len(losses(db, calm)) == 4
     assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4]
     run = start.start_training(project, db, name)

@@ -285,7 +285,7 @@ async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3
         fill(db, 12, split="train")
         await until(pilot, lambda: "g chooses a recipe" in shown(pilot), 5)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("core.training.run.start.find_spec", lambda _: None)
+            patch.setattr("core.training.plan.find_spec", lambda _: None)
             await pilot.press("g")
             await until(pilot, lambda: "pip install 'sidequest[train]'" in shown(pilot))
         assert runs.of_kind(db, "train") == []

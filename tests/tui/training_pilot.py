@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from core.config.recipe import Algorithm, Recipe
 from core.runs.params import TrainParams
 from core.statistics import wilson
-from core.training.run.start import KIND
+from core.training.plan import KIND
 from storage import runs, training
 from storage.database import transaction
 from storage.schema import Run, RunState

@@ -18,8 +18,9 @@ from core.llm.prompts import PromptError
 from core.models import resolve
 from core.models.judge_cases import CaseError, CaseInput, CaseJudge, CaseJudgement, parse_case, parse_evidence
 from storage.schema import PredictionOutcome
+from tui.as_json import json_value
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.output import plain, print_json, say, show
+from tui.commands.output import print_json, say, show
 
 # So many lines are asked together at most; fewer are not waited for.
 AT_ONCE = 256
@@ -180,7 +181,7 @@ def _refuse(number: int, why: str, as_json: bool) -> None:
 
 def _line(value: Any) -> None:
     """One line of JSON, at once."""
-    click.echo(json.dumps(plain(value)))
+    click.echo(json.dumps(json_value(value)))
 
 
 def _show(answer: CaseJudgement) -> None:

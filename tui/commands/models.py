@@ -17,8 +17,9 @@ from core.runs.control import run_status
 from core.runs.params import ExportParams, ModelFormat
 from storage.runs import StoredCapabilities
 from storage.schema import RunState
+from tui.as_json import json_value
 from tui.commands.context import Context, json_option, pass_context, verb
-from tui.commands.output import plain, print_json, say, show, table
+from tui.commands.output import print_json, say, show, table
 from tui.commands.waiting import wait
 
 
@@ -115,7 +116,7 @@ async def _check(
             say(f"{one.name}: is opened and asked; on a processor this may take a minute or more")
         if one.kind is not ModelKind.ENDPOINT:
             answers[one.name] = await smoke_test(project, connection, one.name)
-    return [{"name": one.name, "kind": one.kind, **plain(answers[one.name])} for one in chosen]
+    return [{"name": one.name, "kind": one.kind, **json_value(answers[one.name])} for one in chosen]
 
 
 def _said(answer: dict[str, Any]) -> str:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import click
-from pydantic import BaseModel
 
+from tui.as_json import json_value
 from tui.text import clean, line
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document. It is ASCII: what a terminal would act on is escaped."""
-    click.echo(json.dumps(plain(value), indent=2))
-
-
-def plain(value: Any) -> Any:
-    """`value` (models, dataclasses, enums, containers) as what json knows."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, Path):
-        return str(value)
-    return value
+    click.echo(json.dumps(json_value(value), indent=2))
 
 
 def say(message: str) -> None:

@@ -12,8 +12,9 @@ from core.qa.scorecard import scorecard as scorecard_of
 from core.qa.verdicts import example_of_attempt
 from storage import attempts, reviews
 from storage.schema import Result
+from tui.as_json import json_value
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.output import plain, print_json, show, table
+from tui.commands.output import print_json, show, table
 
 
 @click.group()
@@ -68,7 +69,7 @@ def scorecard(context: Context, as_json: bool) -> None:
     found = scorecard_of(attempts.flaw_records(connection))
     record = people_record(attempts.reviewed_counts(connection))
     if as_json:
-        print_json(plain(found) | {"people": plain(record)})
+        print_json(json_value(found) | {"people": json_value(record)})
         return
     if not found.planted:
         show("no flaw was planted: `sidequest generate --fill --flaws 0.1` plants some to measure QA with")

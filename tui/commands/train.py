@@ -12,7 +12,8 @@ import click
 from core.config.project import Project
 from core.models.trained import trained_models
 from core.runs.control import RunError, require_run, run_status
-from core.training.run.start import KIND, adapter_folder, start_training
+from core.training.plan import KIND, adapter_folder
+from core.training.run.start import start_training
 from storage import runs as stored
 from storage import training
 from storage.schema import Run, RunState

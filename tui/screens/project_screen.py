@@ -24,7 +24,7 @@ from tui.widgets.keys import Keys
 from tui.widgets.top import top
 
 if TYPE_CHECKING:
-    from tui.app import SidequestApp
+    from tui.app_context import AppContext
 
 POLL_S = 1.0
 # So many of the newest runs are looked at for those that are going on.
@@ -99,7 +99,7 @@ class ProjectScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """No action of the screen before it is drawn, or while keys mean something else."""
         if any(action == one.name.partition("(")[0] for one in self.ACTIONS):
-            front = in_front(self.sidequest) is self
+            front = in_front(self.app) is self
             return front and self._seen_version >= 0 and not self.typing and not self.asking
         return super().check_action(action, parameters)
 
@@ -117,9 +117,9 @@ class ProjectScreen(Screen[None]):
         self._draw_bar()
 
     @property
-    def sidequest(self) -> SidequestApp:
+    def sidequest(self) -> AppContext:
         """The app."""
-        return cast("SidequestApp", self.app)
+        return cast("AppContext", self.app)
 
     @property
     def project(self) -> Project:

@@ -28,7 +28,7 @@ from core.runs.control import RunError
 from core.runs.describe import duration
 from core.runs.params import TrainParams
 from core.training.estimate.memory import MemoryNeed, TokenLengths, advice, memory_need
-from core.training.run.start import plan_phases, require_extra
+from core.training.plan import plan_phases, require_extra
 from storage import database, examples
 from storage.examples import Filter
 
@@ -242,7 +242,7 @@ async def _try(
     heard("the model's words are read")
     with log.open("wb") as errors:
         trial = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "core.training.estimate.dry_run", params.name, str(scratch)),
+            *(sys.executable, "-m", "core.entry.dry_run", params.name, str(scratch)),
             cwd=project.folder,
             stdin=asyncio.subprocess.PIPE,  # it ends when nobody holds the other end
             stdout=asyncio.subprocess.PIPE,

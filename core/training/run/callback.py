@@ -15,10 +15,11 @@ from transformers import TrainerCallback
 
 from core.config.recipe import Recipe
 from core.models.decoding import StoppedError
+from core.training import distributed
 from core.training.data.sampler import CurriculumSampler
-from core.training.run import checkpoints, distributed
+from core.training.run import checkpoints
 from core.training.run.alarms import Alarm, alarms, unread
-from core.training.run.phase import Reporter
+from core.training.run.reporter import Reporter
 from core.training.trainers.ppo import PpoTrainer
 from core.training.trainers.rollout import Rollout, as_stored, sample_rollouts
 
@@ -131,7 +132,7 @@ class TrainingCallback(TrainerCallback):
 
     def _told_to_stop(self) -> bool:
         """Wait while the run is paused; whether it is to stop. All processes hear the same, as often."""
-        while (asked := distributed.broadcast(self._telling.heard())) == "pause":
+        while (asked := distributed.broadcast(self._telling.requested_action())) == "pause":
             time.sleep(0.1)
         return asked == "stop"
 

@@ -20,10 +20,10 @@ from core.models.weights import WeightsError
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import DevFigures, TrainProgress
 from core.runs.session import Ending, Session
+from core.training.plan import adapter_folder
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
 from core.training.run.phase import PhaseSetup, run_phase
-from core.training.run.start import adapter_folder
 from storage import database, listing, runs, training
 from storage.examples import Filter
 from storage.schema import Example, RunState
@@ -177,7 +177,7 @@ class DatabaseReporter:
         """Put the newest figures into the progress of the run."""
         self._session.progress = self._session.progress.model_copy(update=figures)
 
-    def heard(self) -> str | None:
+    def requested_action(self) -> str | None:
         """What is asked of the run."""
         return self._session.requested_action(self._db)
 

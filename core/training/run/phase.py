@@ -7,47 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from core.benchmark.sampling_order import ordered
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
 from core.models.prompting import Prompting
 from core.runs.session import Ending
-from core.training.run import checkpoints, distributed
+from core.training import distributed
+from core.training.run import checkpoints
+from core.training.run.reporter import Reporter
 from storage.schema import Example, RunState
-
-
-class Reporter(Protocol):
-    """Where a phase tells of itself, and hears what others ask of it."""
-
-    def log(self, message: str, *, severity: str = "info") -> None:
-        """Say something."""
-        ...
-
-    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
-        """Keep the figures of a step."""
-        ...
-
-    def look(self, number: int, figures: dict[str, Any]) -> None:
-        """Keep what a look at the dev split has shown."""
-        ...
-
-    def alarm(self, name: str, sentence: str) -> None:
-        """Say that something goes wrong."""
-        ...
-
-    def heard(self) -> str | None:
-        """What is asked of the run between two steps: 'pause', 'stop' or None."""
-        ...
-
-    def stopping(self) -> bool:
-        """Whether the run is to stop, asked in the middle of a look."""
-        ...
-
-    def accuracies(self) -> dict[int, float]:
-        """What the looks so far have shown, by step."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from trl import GRPOConfig, GRPOTrainer
 
 from core.config.recipe import Recipe
 from core.models.decoding import Completion, Decoder, Sampling
+from core.training import distributed
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
-from core.training.run import distributed
 from core.training.trainers.rollout import Grading, Rollout, figures, seeds, write
 from core.training.trainers.shared_prefix import PrefixBatch, Scores, shareable, split_prefix
 from core.training.trainers.vllm import reach_server

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from array import array
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
@@ -22,6 +22,7 @@ from storage.examples import Filter
 from storage.schema import Prediction
 from storage.search import QueryError, parse_query
 from tui.actions import PAIRS, Action, bindings
+from tui.app_context import AppContext
 from tui.screens.benchmark.figures import COLOURS, SILENT, decided, mark
 from tui.text import clean, content, line
 from tui.widgets.fields import Field
@@ -232,10 +233,7 @@ class PairsScreen(ModalScreen[None]):
 
     def action_explain_keys(self) -> None:
         """Explain the keys of this screen."""
-        from tui.app import SidequestApp
-
-        if isinstance(self.app, SidequestApp):
-            self.app.action_explain()
+        cast("AppContext", self.app).action_explain()
 
     def action_move(self, step: int) -> None:
         """Another pair."""

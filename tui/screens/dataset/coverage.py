@@ -26,7 +26,7 @@ from tui.widgets.keys import Keys
 from tui.widgets.spread import figures
 
 if TYPE_CHECKING:
-    from tui.app import SidequestApp
+    from tui.app_context import AppContext
 
 
 class CoverageScreen(ModalScreen[str | None]):
@@ -156,7 +156,7 @@ class CoverageScreen(ModalScreen[str | None]):
 
     def action_explain_keys(self) -> None:
         """Explain the keys."""
-        cast("SidequestApp", self.app).action_explain()
+        cast("AppContext", self.app).action_explain()
 
     def action_close(self) -> None:
         """Back to the list."""

@@ -27,7 +27,7 @@ from tui.widgets.example import body, entry, judgement, place
 from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
-    from tui.app import SidequestApp
+    from tui.app_context import AppContext
 
 Parts = list[Content | str | tuple[str, str]]
 
@@ -98,7 +98,7 @@ class ExampleScreen(ModalScreen[str]):
 
     def action_explain_keys(self) -> None:
         """Explain the keys."""
-        cast("SidequestApp", self.app).action_explain()
+        cast("AppContext", self.app).action_explain()
 
     def action_close(self) -> None:
         """Back to the list."""

@@ -31,7 +31,7 @@ from tui.widgets.keys import Keys
 from tui.widgets.modals import Confirm
 
 if TYPE_CHECKING:
-    from tui.app import SidequestApp
+    from tui.app_context import AppContext
 
 # After so long without a key, what was typed is on the disk.
 DRAFT_S = 0.4
@@ -145,8 +145,8 @@ class EditScreen(ModalScreen[Example | None]):
         return cast(Values, draft.content.get("form", self._untouched))
 
     @property
-    def _sidequest(self) -> SidequestApp:
-        return cast("SidequestApp", self.app)
+    def _sidequest(self) -> AppContext:
+        return cast("AppContext", self.app)
 
     def on_mount(self) -> None:
         """Begin with the hypothesis."""

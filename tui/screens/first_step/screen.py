@@ -17,7 +17,7 @@ from tui.text import content
 from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
-    from tui.app import SidequestApp
+    from tui.app_context import AppContext
 
 FIRST_STEP = [Action("i", "app.found", "Make a project here", "Write a commented project file into this folder")]
 
@@ -40,7 +40,7 @@ class FirstStepScreen(Screen[None]):
         self.notify("read again: it cannot be opened yet", markup=False, timeout=2.5)
 
     def _words(self) -> Content:
-        app = cast("SidequestApp", self.app)
+        app = cast("AppContext", self.app)
         if (app.folder / FILE).exists():
             return Content.assemble(
                 ("The project cannot be opened\n\n", "bold $text-error"),

@@ -20,7 +20,7 @@ from storage.reviews import ReviewError
 from storage.schema import Example, Review
 from storage.shelves import Shelf
 from tui.actions import REJECTIONS, bindings
-from tui.commands.output import plain
+from tui.as_json import json_value
 from tui.keymap import key
 from tui.screens.rejections.views import ViewsScreen
 from tui.widgets.heatmap import FLAGGED, SHELVED
@@ -66,7 +66,7 @@ class RejectionsScreen(ViewsScreen):
         if self._current is not None:
             import json
 
-            self.app.copy_to_clipboard(json.dumps(plain(self._current), indent=2))
+            self.app.copy_to_clipboard(json.dumps(json_value(self._current), indent=2))
             self.tell("sent to the terminal's clipboard as JSON; not every terminal takes it")
 
     def action_shelve(self) -> None:

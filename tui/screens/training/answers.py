@@ -24,7 +24,7 @@ from tui.widgets.fields import Field
 from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
-    from tui.app import SidequestApp
+    from tui.app_context import AppContext
 
 Place = tuple[str, int]
 
@@ -172,7 +172,7 @@ class AnswersScreen(ModalScreen[None]):
 
     def action_explain_keys(self) -> None:
         """Explain the keys of this screen."""
-        cast("SidequestApp", self.app).action_explain()
+        cast("AppContext", self.app).action_explain()
 
     def action_close(self) -> None:
         """Out of the field; else back to the training."""

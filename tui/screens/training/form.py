@@ -21,7 +21,8 @@ from core.models.trained import trained_models
 from core.runs.control import RunError
 from core.runs.describe import duration
 from core.runs.params import TrainParams
-from core.training.run.start import adapter_of, check_recipe
+from core.training.plan import adapter_of
+from core.training.run.start import check_recipe
 from storage import examples
 from storage.database import DatabaseError, connect
 from storage.examples import Filter

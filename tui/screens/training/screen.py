@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.widgets import ContentSwitcher, Input
 
 from core.runs.control import RunError, RunStatus, run_status
-from core.training.run.start import KIND, start_training
+from core.training.plan import KIND
+from core.training.run.start import start_training
 from storage import runs, training
 from storage.database import connect
 from storage.schema import Run, RunState

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from core.runs.params import UnreadableRunError
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Static
 
 from core.runs.control import RunError, RunStatus, run_status
+from core.runs.params import UnreadableRunError
 from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
 from core.training.run.start import check_recipe
 from storage import runs, training

@@ -1,4 +1,4 @@
-"""Three steps of a recipe, to measure them: `python -m core.training.estimate.dry_run RECIPE FOLDER`.
+"""Three steps of a recipe, to measure them: `python -m core.entry.dry_run RECIPE FOLDER`.
 
 It writes what it finds to standard output, a JSON object a line, and nothing to the project.
 """
@@ -24,11 +24,11 @@ from core.models.model_files import locate
 from core.models.prompting import Prompting
 from core.models.trained import local_models
 from core.models.weights import SAFE, find_weights
+from core.training import distributed
 from core.training.data.cases import cases
-from core.training.run import distributed
+from core.training.plan import plan_phases
 from core.training.run.job import examples, explained
 from core.training.run.phase import PhaseSetup, run_phase
-from core.training.run.start import plan_phases
 from storage import database
 from storage.schema import Example, RunState
 
@@ -65,7 +65,7 @@ class DryRunReporter:
     def alarm(self, name: str, sentence: str) -> None:
         """Nothing: three steps say little."""
 
-    def heard(self) -> str | None:
+    def requested_action(self) -> str | None:
         """Nothing is asked of a trial."""
         return None
 
