@@ -14,7 +14,7 @@ from storage import reviews, runs
 from storage.schema import ReviewAction, RunState
 from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened
 from tests.tui.conftest import put, several
-from tests.tui.training_pilot import trained
+from tests.tui.training_pilot import add_training_run
 from tui.app import SidequestApp
 from tui.screens import project_screen
 
@@ -85,7 +85,7 @@ def test_two_benchmarks(
 def test_a_training(
     pictured: SidequestApp, db: sqlite3.Connection, snap_compare: Any, size: tuple[int, int], theme: str
 ) -> None:
-    run = trained(db, 24, id="01JTRAINING000000000000001", reason="stopped on request")
+    run = add_training_run(db, 24, id="01JTRAINING000000000000001", reason="stopped on request")
     alarms = {"one confidence": "Confidence hardly varies any more: raise the weight of calibration."}
     runs.update(db, run.id, progress=run.progress | {"alarms": alarms})
 

@@ -22,7 +22,7 @@ from storage.schema import RunState
 from tests.core.judged_runs import fill
 from tests.core.test_training_memory import SHAPE
 from tests.tui.conftest import RAW, SIZE, shown, told, until
-from tests.tui.training_pilot import figures, look, opened, trained
+from tests.tui.training_pilot import add_training_run, dev_figures, open_training, step_figures
 from tui.app import SidequestApp
 from tui.screens.training.form import TrainingForm
 from tui.screens.training.screen import TrainingScreen
@@ -42,13 +42,13 @@ ALIVE: Any = {"state": RunState.RUNNING, "pid": os.getpid(), "pid_started": psut
 
 
 @pytest.fixture(autouse=True)
-def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No process is started."""
     monkeypatch.setattr("core.runs.launch.spawn", lambda *_: None)
 
 
-def student(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Recipes, and a student of known size that need not be there."""
+def write_recipes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write recipes into the project file, and give the student a known size, so that no model has to be there."""
     path = Path(project.folder / FILE)
     path.write_text(path.read_text() + RECIPES)
     monkeypatch.setattr("core.training.estimate.recipe_estimate.locate", lambda *_: Path("there"))
@@ -57,7 +57,7 @@ def student(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_without_a_run_it_says_what_to_do(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "Nothing was trained yet" in shown(pilot)
         assert '[train.sft] and below it algorithm = "sft"' in " ".join(shown(pilot).split())
         for key in ("p", "x", "n", "c", "v", "t", "o", "enter", "l"):
@@ -71,11 +71,11 @@ async def test_without_a_run_it_says_what_to_do(app: SidequestApp) -> None:
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45), (200, 50), (60, 15)])
 async def test_the_figures_of_a_run(app: SidequestApp, db: sqlite3.Connection, size: tuple[int, int]) -> None:
-    run = trained(db)
+    run = add_training_run(db)
     alarms = {"one confidence": "Confidence hardly varies any more: raise the weight of calibration."}
     runs.update(db, run.id, progress=run.progress | {"alarms": alarms})
     async with app.run_test(size=size) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         text = shown(pilot)
         assert "small · GRPO · step 12/400" in text
         assert "dev accuracy 57 → 70 % (57–80), 42/60" in text
@@ -97,24 +97,24 @@ async def test_the_figures_of_a_run(app: SidequestApp, db: sqlite3.Connection, s
 
 
 async def test_a_run_at_work_tells_its_pace_and_time(app: SidequestApp, db: sqlite3.Connection) -> None:
-    trained(db, **ALIVE)
+    add_training_run(db, **ALIVE)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "eta 52 m" in shown(pilot)
         assert "smollm2-135m · 3.1 s a step · 245 tokens/s · 1,830 MB" in shown(pilot)
 
 
 async def test_it_follows_a_run_that_goes_on_and_is_made_again(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db, **ALIVE)
+    run = add_training_run(db, **ALIVE)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        training.add_step(db, run.id, "small", 13, figures(13, Algorithm.GRPO) | {"reward": 0.911})
+        await open_training(pilot)
+        training.add_step(db, run.id, "small", 13, step_figures(13, Algorithm.GRPO) | {"reward": 0.911})
         runs.update(db, run.id, progress=run.progress | {"done": 13})
         await until(pilot, lambda: "step 13/400" in shown(pilot) and "0.911" in shown(pilot), 5)
         # Resumed from the checkpoint of step 8: what came after is made again, with other figures.
         training.forget_after(db, run.id, "small", 8)
         for step in range(9, 14):
-            training.add_step(db, run.id, "small", step, figures(step, Algorithm.GRPO) | {"reward": 0.122})
+            training.add_step(db, run.id, "small", step, step_figures(step, Algorithm.GRPO) | {"reward": 0.122})
         await until(pilot, lambda: "0.122" in shown(pilot) and "0.911" not in shown(pilot), 5)
         assert "dev accuracy 57 → 63 %" in shown(pilot)  # the look at step 12 is gone
         training.forget_after(db, run.id, "small", 0)
@@ -123,9 +123,9 @@ async def test_it_follows_a_run_that_goes_on_and_is_made_again(app: SidequestApp
 
 
 async def test_a_run_of_sft_shows_its_loss_and_no_answers(app: SidequestApp, db: sqlite3.Connection) -> None:
-    trained(db, algorithm=Algorithm.SFT, answers=False)
+    add_training_run(db, algorithm=Algorithm.SFT, answers=False)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "loss          █" in shown(pilot)
         await pilot.press("f")
         await until(pilot, lambda: "this run has one phase, small" in told(pilot))
@@ -134,9 +134,9 @@ async def test_a_run_of_sft_shows_its_loss_and_no_answers(app: SidequestApp, db:
 
 
 async def test_the_phases_of_a_run(app: SidequestApp, db: sqlite3.Connection) -> None:
-    trained(db, warm=60)
+    add_training_run(db, warmup_steps=60)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "small · GRPO · phase 2 of 2: small · step 12/400" in shown(pilot)
         await pilot.press("f")
         await pilot.pause()
@@ -150,9 +150,9 @@ async def test_the_phases_of_a_run(app: SidequestApp, db: sqlite3.Connection) ->
 
 
 async def test_a_run_before_its_first_step(app: SidequestApp, db: sqlite3.Connection) -> None:
-    trained(db, 0)
+    add_training_run(db, 0)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "no step yet" in shown(pilot)
         assert "no look yet" in shown(pilot)
         await pilot.press("c")
@@ -165,10 +165,10 @@ async def test_a_run_before_its_first_step(app: SidequestApp, db: sqlite3.Connec
 async def test_a_run_whose_only_look_was_before_its_first_step(
     app: SidequestApp, db: sqlite3.Connection, size: tuple[int, int], steps: int
 ) -> None:
-    run = trained(db, steps)
-    training.add_look(db, run.id, "small", 0, look(0))
+    run = add_training_run(db, steps)
+    training.add_look(db, run.id, "small", 0, dev_figures(0))
     async with app.run_test(size=size) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "50 %" in shown(pilot)
         await pilot.press("c")
         await pilot.pause()
@@ -176,19 +176,21 @@ async def test_a_run_whose_only_look_was_before_its_first_step(
 
 
 async def test_a_run_that_failed_says_why_and_the_way_on(app: SidequestApp, db: sqlite3.Connection) -> None:
-    trained(db, state=RunState.FAILED, reason="out of memory: lower batch; resume goes on from the last checkpoint")
+    add_training_run(
+        db, state=RunState.FAILED, reason="out of memory: lower batch; resume goes on from the last checkpoint"
+    )
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "out of memory: lower batch" in shown(pilot)
         assert "p resumes it" in shown(pilot)
 
 
 async def test_many_alarms_are_cut_and_the_log_has_them_all(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db)
-    sentences = {str(at): f"[/] Sign {at} \x1b[31m {'of what goes wrong ' * 6}" for at in range(7)}
+    run = add_training_run(db)
+    sentences = {str(number): f"[/] Sign {number} \x1b[31m {'of what goes wrong ' * 6}" for number in range(7)}
     runs.update(db, run.id, progress=run.progress | {"alarms": sentences})
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "! [/] Sign 0 ␛[31m" in shown(pilot)
         assert "! and 6 more: l shows them in the log" in shown(pilot)
         assert "+1.10" in shown(pilot)
@@ -196,10 +198,10 @@ async def test_many_alarms_are_cut_and_the_log_has_them_all(app: SidequestApp, d
 
 
 async def test_a_run_of_another_version_is_said_to_be_unreadable(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db)
+    run = add_training_run(db)
     runs.update(db, run.id, params=run.params | {"phases": {"small": {"algorithm": "dpo"}}})
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "cannot be read" in shown(pilot)
         assert "o chooses another run" in " ".join(shown(pilot).split())
         for key in ("n", "c", "f", "enter", "escape", "v"):
@@ -209,13 +211,13 @@ async def test_a_run_of_another_version_is_said_to_be_unreadable(app: SidequestA
 
 
 async def test_a_very_long_run_is_read_beside_the_app_and_averaged(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db, 3, answers=False)
+    run = add_training_run(db, 3, answers=False)
     rows = [(run.id, "small", step, f'{{"loss": 1.0, "reward": {step}}}', "2026-01-01") for step in range(4, 10_001)]
     with db:
         db.executemany("INSERT INTO training_steps VALUES (?, ?, ?, ?, ?)", rows)
     runs.update(db, run.id, progress=run.progress | {"done": 10_000})
     async with app.run_test(size=(160, 45)) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "step 10,000/400" in shown(pilot)
         await until(pilot, lambda: "reading the steps" not in shown(pilot))
         assert "a point is the mean of 32 steps" in shown(pilot)
@@ -224,12 +226,12 @@ async def test_a_very_long_run_is_read_beside_the_app_and_averaged(app: Sideques
 
 
 async def test_a_note_is_pinned_to_its_step(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db)
+    run = add_training_run(db)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("n", *"raised kl", "enter")
         await until(pilot, lambda: "noted at step 12: raised kl" in shown(pilot))
-        assert [(one.step, one.note) for one in training.notes(db, run.id)] == [(12, "raised kl")]
+        assert [(note.step, note.note) for note in training.notes(db, run.id)] == [(12, "raised kl")]
         await pilot.press("n", "x", "escape")
         await pilot.pause()
         assert len(training.notes(db, run.id)) == 1
@@ -240,12 +242,12 @@ async def test_a_note_is_pinned_to_its_step(app: SidequestApp, db: sqlite3.Conne
 
 
 async def test_two_runs_side_by_side(app: SidequestApp, db: sqlite3.Connection) -> None:
-    first = trained(db, id="01JTRAINING00000000000001A")
+    first = add_training_run(db, id="01JTRAINING00000000000001A")
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("v")
         await until(pilot, lambda: "no other training run" in told(pilot))
-        trained(db, 8, id="01JTRAINING00000000000002B")
+        add_training_run(db, 8, id="01JTRAINING00000000000002B")
         await pilot.press("v")
         await until(pilot, lambda: "Which run beside this one?" in shown(pilot))
         await pilot.press("enter")
@@ -261,9 +263,9 @@ async def test_two_runs_side_by_side(app: SidequestApp, db: sqlite3.Connection) 
 
 
 async def test_the_table_says_what_is_missing(app: SidequestApp, db: sqlite3.Connection) -> None:
-    trained(db)
+    add_training_run(db)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("t")
         await until(pilot, lambda: "has finished no phase" in shown(pilot) or "nothing was trained" in shown(pilot))
         await pilot.press("t")
@@ -274,7 +276,7 @@ async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3
     path = Path(project.folder / FILE)
     path.write_text(path.read_text() + RECIPES)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "Not yet: no accepted example is in the split train" in shown(pilot)
         await pilot.press("g")
         await until(pilot, lambda: "no accepted example is in the split train" in shown(pilot))
@@ -294,10 +296,10 @@ async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3
 async def test_start_from_the_form(
     project: Project, db: sqlite3.Connection, app: SidequestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    student(project, monkeypatch)
+    write_recipes(project, monkeypatch)
     fill(db, 12, split="train")
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("g")
         await until(pilot, lambda: "on 12 cases" in shown(pilot))
         assert "warm: SFT, 60 steps of 8 cases" in shown(pilot)
@@ -312,7 +314,7 @@ async def test_start_from_the_form(
 async def test_an_estimate_is_made_given_up_and_shown(
     project: Project, db: sqlite3.Connection, app: SidequestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    student(project, monkeypatch)
+    write_recipes(project, monkeypatch)
     fill(db, 12, split="train")
     ended: list[str] = []
 
@@ -331,7 +333,7 @@ async def test_an_estimate_is_made_given_up_and_shown(
 
     monkeypatch.setattr("core.training.estimate.recipe_estimate.estimate_recipe", estimate)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("g")
         await until(pilot, lambda: "on 12 cases" in shown(pilot))
         await pilot.press("ctrl+e")
@@ -359,9 +361,9 @@ async def test_an_estimate_is_made_given_up_and_shown(
 
 
 async def test_pause_stop_and_log(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db, **ALIVE)
+    run = add_training_run(db, **ALIVE)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         assert "eta 52 m" in shown(pilot)
         await pilot.press("p")
         await until(pilot, lambda: "pauses" in told(pilot))
@@ -374,13 +376,13 @@ async def test_pause_stop_and_log(app: SidequestApp, db: sqlite3.Connection) -> 
 
 
 async def test_a_run_that_ended_is_resumed(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db)
+    run = add_training_run(db)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("x")
         await until(pilot, lambda: "it is stopped: p resumes it" in told(pilot))
         await pilot.press("p")
         await until(pilot, lambda: "goes on" in told(pilot))
-        found = runs.get(db, run.id)
-        assert found is not None
-        assert found.state is RunState.QUEUED
+        resumed = runs.get(db, run.id)
+        assert resumed is not None
+        assert resumed.state is RunState.QUEUED

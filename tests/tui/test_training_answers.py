@@ -7,15 +7,15 @@ import sqlite3
 from core.config.recipe import Algorithm
 from storage import training
 from tests.tui.conftest import RAW, SIZE, shown, told, until
-from tests.tui.training_pilot import figures, kept, opened, trained
+from tests.tui.training_pilot import add_training_run, open_training, step_answers, step_figures
 from tui.app import SidequestApp
 from tui.screens.training.screen import TrainingScreen
 
 
 async def test_answers_step_by_step(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db)
+    run = add_training_run(db)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: "Answers · small · step 12 · 12 of 12 steps" in shown(pilot))
         assert "reward +1.10: correct +1.00 · format +1.00" in shown(pilot)
@@ -37,7 +37,7 @@ async def test_answers_step_by_step(app: SidequestApp, db: sqlite3.Connection) -
         await pilot.press("escape")
         await pilot.press("left", "n", *"a lucky guess", "enter")
         await until(pilot, lambda: "noted at step 11: a lucky guess" in shown(pilot))
-        assert [(one.phase, one.step) for one in training.notes(db, run.id)] == [("small", 11)]
+        assert [(note.phase, note.step) for note in training.notes(db, run.id)] == [("small", 11)]
         await pilot.press("n", *"no", "escape")
         await pilot.pause()
         assert len(training.notes(db, run.id)) == 1
@@ -46,15 +46,15 @@ async def test_answers_step_by_step(app: SidequestApp, db: sqlite3.Connection) -
 
 
 async def test_answers_follow_the_run_and_outlive_a_resume(app: SidequestApp, db: sqlite3.Connection) -> None:
-    run = trained(db)
+    run = add_training_run(db)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("enter")
         await until(pilot, lambda: "12 of 12 steps" in shown(pilot))
-        training.add_step(db, run.id, "small", 13, figures(13, Algorithm.GRPO), kept(13))
+        training.add_step(db, run.id, "small", 13, step_figures(13, Algorithm.GRPO), step_answers(13))
         await until(pilot, lambda: "step 13 · 13 of 13" in shown(pilot), 5)
         await pilot.press("left", "left")
-        training.add_step(db, run.id, "small", 14, figures(14, Algorithm.GRPO), kept(14))
+        training.add_step(db, run.id, "small", 14, step_figures(14, Algorithm.GRPO), step_answers(14))
         await until(pilot, lambda: "step 11 · 11 of 14" in shown(pilot), 5)  # who reads is not moved on
         training.forget_after(db, run.id, "small", 8)
         await until(pilot, lambda: "step 8 · 8 of 8" in shown(pilot), 5)

@@ -20,65 +20,71 @@ from tui.screens.training.screen import TrainingScreen
 HOSTILE = "\x1b]52;c;aGFjaw==\x07 it rose [/bold] \u202ebackwards"
 
 
-def trained(
+def add_training_run(
     db: sqlite3.Connection,
     steps: int = 12,
     *,
     algorithm: Algorithm = Algorithm.GRPO,
     answers: bool = True,
-    warm: int = 0,
-    **run: Any,
+    warmup_steps: int = 0,
+    **fields: Any,
 ) -> Run:
-    """A training run of a recipe with so many of 400 steps done, looks at the dev split between, and answers.
+    """Write a training run with `steps` of 400 done, with their answers, and a look at the dev split each fourth step.
 
-    Before it are so many steps of SFT, `warm`, as a phase of its own.
+    With `warmup_steps` the run has a phase of SFT before, with so many steps. `fields` are those of the Run.
     """
     recipe = Recipe(algorithm=algorithm, steps=400)
-    before = {"warm": Recipe(algorithm=Algorithm.SFT, steps=60)} if warm else {}
-    params = TrainParams(name="small", phases={**before, "small": recipe}, student="smollm2-135m")
-    told: dict[str, Any] = {"phase": "small", "done": steps, "total": 400, "eta_s": 3120.0}
-    plain: dict[str, Any] = {"kind": KIND, "state": RunState.STOPPED, "params": params.model_dump(mode="json")}
-    made = Run(**(plain | {"progress": told} | run))
+    warmup = {"warm": Recipe(algorithm=Algorithm.SFT, steps=60)} if warmup_steps else {}
+    params = TrainParams(name="small", phases={**warmup, "small": recipe}, student="smollm2-135m")
+    defaults: dict[str, Any] = {
+        "kind": KIND,
+        "state": RunState.STOPPED,
+        "params": params.model_dump(mode="json"),
+        "progress": {"phase": "small", "done": steps, "total": 400, "eta_s": 3120.0},
+    }
+    run = Run(**(defaults | fields))
     with transaction(db):
-        runs.write(db, made)
-    for step in range(1, warm + 1):
-        training.add_step(db, made.id, "warm", step, figures(step, Algorithm.SFT))
+        runs.write(db, run)
+    for step in range(1, warmup_steps + 1):
+        training.add_step(db, run.id, "warm", step, step_figures(step, Algorithm.SFT))
     for step in range(1, steps + 1):
-        training.add_step(db, made.id, "small", step, figures(step, algorithm), kept(step) if answers else ())
+        training.add_step(
+            db, run.id, "small", step, step_figures(step, algorithm), step_answers(step) if answers else ()
+        )
         if step % 4 == 0:
-            training.add_look(db, made.id, "small", step, look(step))
-    return made
+            training.add_look(db, run.id, "small", step, dev_figures(step))
+    return run
 
 
-def figures(step: int, algorithm: Algorithm) -> dict[str, Any]:
+def step_figures(step: int, algorithm: Algorithm) -> dict[str, Any]:
     """The figures of a step."""
-    found: dict[str, Any] = {"loss": 2.0 / step, "grad_norm": 0.5, "seconds": 3.1, "tokens_per_s": 245.0}
-    found |= {"memory_mb": 1830.0, "mix/1": 0.4, "mix/2": 0.35, "mix/3": 0.25, "learning_rate": 3e-4}
+    figures: dict[str, Any] = {"loss": 2.0 / step, "grad_norm": 0.5, "seconds": 3.1, "tokens_per_s": 245.0}
+    figures |= {"memory_mb": 1830.0, "mix/1": 0.4, "mix/2": 0.35, "mix/3": 0.25, "learning_rate": 3e-4}
     if algorithm is Algorithm.SFT:
-        return found
+        return figures
     rl = {"reward": 0.3 + 0.02 * step, "right": 0.4, "kl": 0.02, "entropy": 0.48, "clipped": 0.01, "no_signal": 0.25}
     parts = {"reward/correct": 0.4, "reward/calibration": 0.2, "reward/format": 0.9, "length": 74.0, "cut": 0.0}
-    drawn = {
+    shares = {
         "level/1": 0.5,
         "level/2": 0.5,
         "decided/VALIDATED": 0.41,
         "decided/REJECTED": 0.35,
         "decided/REFINED": 0.24,
     }
-    return found | rl | parts | drawn | {"confidence_sd": 0.12, "unread": 0.1}
+    return figures | rl | parts | shares | {"confidence_sd": 0.12, "unread": 0.1}
 
 
-def look(step: int) -> dict[str, Any]:
-    """A look at the dev split."""
+def dev_figures(step: int) -> dict[str, Any]:
+    """The figures of the dev split after a step."""
     right = min(60, 30 + step)
     low, high = wilson(right, 60)
     return {"n": 60, "right": right, "accuracy": right / 60, "low": low, "high": high,
             "ece": max(0.0, 0.3 - 0.01 * step), "unread": 0.05}  # fmt: skip
 
 
-def kept(step: int) -> list[dict[str, Any]]:
-    """The answers that are kept of a step: a right one, a wrong one that is hostile, and one without a decision."""
-    plain = {
+def step_answers(step: int) -> list[dict[str, Any]]:
+    """Three answers of a step: a right one, a wrong one with hostile text, and one without a decision."""
+    common = {
         "example": f"01J{0:023d}",
         "level": 2,
         "label": "REFINED",
@@ -86,14 +92,14 @@ def kept(step: int) -> list[dict[str, Any]]:
         "parts": {"correct": 1.0, "format": 1.0},
     }
     return [
-        plain | {"text": f"Reasoning: step {step} says so.\nDecision: REFINED", "decision": "REFINED",
+        common | {"text": f"Reasoning: step {step} says so.\nDecision: REFINED", "decision": "REFINED",
                  "confidence": 0.7, "reward": 1.1},
-        plain | {"text": HOSTILE, "decision": "REJECTED", "confidence": 0.9, "reward": -0.2},
-        plain | {"text": "word " * 500, "decision": None, "confidence": None, "reward": 0.0, "whole": False},
+        common | {"text": HOSTILE, "decision": "REJECTED", "confidence": 0.9, "reward": -0.2},
+        common | {"text": "word " * 500, "decision": None, "confidence": None, "reward": 0.0, "whole": False},
     ]  # fmt: skip
 
 
-async def opened(pilot: Pilot[int]) -> None:
+async def open_training(pilot: Pilot[int]) -> None:
     """Go to Training."""
     await pilot.press("7")
     await until(pilot, lambda: isinstance(pilot.app.screen, TrainingScreen))
