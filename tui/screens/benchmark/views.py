@@ -155,7 +155,7 @@ class BenchmarkViews(BenchmarkReading):
         curves = {
             role: accuracy_curve(live.answers.values(), len(live.answers)) for role, live in lives.items() if live
         }
-        self.query_one("#plot", Plot).accuracy(curves)
+        self.query_one("#plot", Plot).draw_accuracy(curves)
         chosen = self._chosen
         self.show("#spent", drawn.spent(figures[self._role], chosen.run.progress if chosen else {}, width))
         self.show("#newest", self._newest(chosen))
@@ -220,7 +220,7 @@ class BenchmarkViews(BenchmarkReading):
             self.show("#reliability-words", Content(clean(known.problem, limit=500) or "computing …"))
             return
         self.show("#reliability-words", drawn.sureness(found, self._role, seen))
-        self.query_one("#reliability-plot", Plot).reliability(drawn.basis(found).bins, self._role)
+        self.query_one("#reliability-plot", Plot).draw_reliability(drawn.basis(found).bins, self._role)
 
     # ------------------------------------------------------------ the gate
 

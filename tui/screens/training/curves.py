@@ -1,4 +1,4 @@
-"""Plots of training runs in the terminal: what they earn, how far they go, what the dev split says, step by step."""
+"""The curves of training runs: what they learn by, how far they go, and accuracy and ECE on the dev split."""
 
 from __future__ import annotations
 
@@ -6,87 +6,112 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textual.app import ComposeResult
-from textual.containers import Grid
+from textual.containers import Grid, Vertical
 
 from core.config.recipe import Algorithm
-from core.training.monitor import PhaseMonitor, Points
+from core.runs.control import RunStatus
+from core.training.monitor import PhaseMonitor, Points, TrainingMonitor
 from storage.training import Note
-from tui.widgets.plot import Plot, faint
+from tui.screens.training.figures import headline, note_block
+from tui.widgets.plot import Plot, Rgb, fade
+from tui.widgets.text_panel import TextPanel
 
-# How the first run's line is drawn, and the other's: apart without colours, too.
+# The markers of the first run's line and of the other's: they differ without colours, too.
 MARKERS = ("braille", "+")
 _ROLES = ("student", "reference")
 
 
 @dataclass(frozen=True, slots=True)
 class CurveLine:
-    """A figure over steps, of one run; `edges` are those of its interval."""
+    """A figure of one run over its steps; `edges` are the bounds of its interval."""
 
     points: Points
     edges: tuple[Points, ...] = ()
 
 
 class CurvePlot(Plot):
-    """The lines of one figure, one for each run; a line stands where a note is pinned."""
+    """One figure, with a line for each run, and a vertical line at each step that has a note."""
 
-    def lines(self, title: str, lines: Sequence[CurveLine], notes: Sequence[Note], *, share: bool = False) -> None:
-        """Draw them; of a `share` from 0 to 100 %."""
-        if self.same((title, lines, notes)):
+    def draw_lines(self, title: str, lines: Sequence[CurveLine], notes: Sequence[Note], *, share: bool = False) -> None:
+        """Draw the lines; a `share` is drawn from 0 to 100 %."""
+        if not self.clear_for((title, lines, notes)):
             return
         for note in notes:
-            self.plt.vline(note.step, color=faint(self.role("reference"), self.ground()))
+            self.plt.vline(note.step, color=fade(self.role_colour("reference"), self.background_colour()))
         factor = 100 if share else 1
-        for one, role, marker in zip(lines, _ROLES, MARKERS, strict=False):
-            for edge in one.edges:
-                self._line(edge, factor, "·", faint(self.role(role), self.ground()))
-            self._line(one.points, factor, marker, self.role(role))
+        for curve, role, marker in zip(lines, _ROLES, MARKERS, strict=False):
+            for edge in curve.edges:
+                self._draw_points(edge, factor, "·", fade(self.role_colour(role), self.background_colour()))
+            self._draw_points(curve.points, factor, marker, self.role_colour(role))
         if share:
             self.plt.ylim(0, 100)
             self.plt.yticks([0, 50, 100], ["0", "50", "100 %"])
-        # The first look is at step 0, where the axis would have no length yet.
-        last = max([1, *(one.points[-1][0] for one in lines if one.points)])
+        # The first point of the dev split is at step 0, where the axis would have no length yet.
+        last = max([1, *(curve.points[-1][0] for curve in lines if curve.points)])
         ticks: list[float] = sorted({0, last // 2, last})
         self.plt.xlim(0, last)
         self.plt.xticks(ticks, [f"{tick:,}" for tick in ticks])
-        self.plt.title(title if any(one.points for one in lines) else f"{title}: not known yet")
+        self.plt.title(title if any(curve.points for curve in lines) else f"{title}: not known yet")
         self.refresh()
 
-    def _line(self, points: Points, factor: int, marker: str, colour: tuple[int, int, int]) -> None:
+    def _draw_points(self, points: Points, factor: int, marker: str, colour: Rgb) -> None:
         if points:
-            self.plt.plot(
-                [step for step, _ in points], [factor * value for _, value in points], marker=marker, color=colour
-            )
+            steps, values = [step for step, _ in points], [factor * value for _, value in points]
+            self.plt.plot(steps, values, marker=marker, color=colour)
 
 
 class CurveGrid(Grid):
-    """Four plots: what is learnt by, how far that goes, and accuracy and ECE on the dev split; of one run or two."""
+    """Four plots of one run or two: what they learn by, how far that goes, and accuracy and ECE on the dev split."""
 
     def compose(self) -> ComposeResult:
         for number in range(4):
             yield CurvePlot(id=f"{self.id}-{number}")
 
     def draw(self, phases: Sequence[PhaseMonitor], notes: Sequence[Note]) -> None:
-        """Draw a phase, or one of each of two runs."""
-        gained, gone, accuracy, ece = self.query(CurvePlot)
-        for plot, (name, title) in zip((gained, gone), names(phases), strict=True):
-            plot.lines(f"{title}{_each(phases)}", [CurveLine(one.points(name)) for one in phases], notes)
-        looks = [
-            CurveLine(one.evaluation_points("accuracy"), (one.evaluation_points("low"), one.evaluation_points("high")))
-            for one in phases
+        """Draw a phase, or one phase of each of two runs."""
+        learning_plot, distance_plot, accuracy_plot, ece_plot = self.query(CurvePlot)
+        for plot, (name, title) in zip((learning_plot, distance_plot), learning_figures(phases), strict=True):
+            lines = [CurveLine(phase.points(name)) for phase in phases]
+            plot.draw_lines(f"{title}{_averaging(phases)}", lines, notes)
+        accuracy_lines = [
+            CurveLine(
+                phase.evaluation_points("accuracy"), (phase.evaluation_points("low"), phase.evaluation_points("high"))
+            )
+            for phase in phases
         ]
-        accuracy.lines("dev accuracy", looks, notes, share=True)
-        ece.lines("dev ece", [CurveLine(one.evaluation_points("ece")) for one in phases], notes)
+        accuracy_plot.draw_lines("dev accuracy", accuracy_lines, notes, share=True)
+        ece_plot.draw_lines("dev ece", [CurveLine(phase.evaluation_points("ece")) for phase in phases], notes)
 
 
-def names(phases: Sequence[PhaseMonitor]) -> list[tuple[str, str]]:
-    """What the first two plots show, by name and title: what all of the phases have, else what the first has."""
-    if all(one.recipe.algorithm is not Algorithm.SFT for one in phases):
-        far = ("kl", "kl") if any(one.points("kl") for one in phases) else ("entropy", "entropy")
-        return [("reward", "reward"), far]
+class CurvesView(Vertical):
+    """The curves of one run as large as the screen, and its notes."""
+
+    def compose(self) -> ComposeResult:
+        yield TextPanel(id="curves-words", classes="row")
+        yield CurveGrid(id="far")
+        yield TextPanel(id="notes")
+
+    def draw(self, monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus) -> None:
+        """Show a phase of a run."""
+        size = self.screen.size
+        width = size.width - 2
+        self.query_one("#curves-words", TextPanel).show(headline(monitor, phase, status, width))
+        notes = monitor.notes_of(phase)
+        self.query_one("#far", CurveGrid).draw([phase], notes)
+        notes_text = self.query_one("#notes", TextPanel)
+        notes_text.display = bool(notes)
+        notes_text.show(note_block(notes, width, max(2, size.height // 6)))
+
+
+def learning_figures(phases: Sequence[PhaseMonitor]) -> list[tuple[str, str]]:
+    """The name and title of the two figures of the steps: those of RL if all phases are RL, else those of SFT."""
+    if all(phase.recipe.algorithm is not Algorithm.SFT for phase in phases):
+        has_kl = any(phase.points("kl") for phase in phases)
+        return [("reward", "reward"), ("kl", "kl") if has_kl else ("entropy", "entropy")]
     return [("loss", "loss"), ("grad_norm", "gradient")]
 
 
-def _each(phases: Sequence[PhaseMonitor]) -> str:
-    """What a point stands for, where that is more than a step."""
-    size = max(one.size for one in phases)
+def _averaging(phases: Sequence[PhaseMonitor]) -> str:
+    """What to add to a title where a point is the mean of several steps."""
+    size = max(phase.size for phase in phases)
     return f", means of {size} steps" if size > 1 else ""

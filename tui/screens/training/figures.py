@@ -1,4 +1,4 @@
-"""The figures of a training run as Training draws them."""
+"""The texts in which Training shows the figures, alarms, notes and answers of a run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tui.keymap import key
 from tui.text import clean, line
 from tui.widgets.bars import over, sparkline
 
-# What stands before a sparkline, and the cells that a figure with its sparkline takes at least.
-_NAME, _COLUMN = 13, 37
-# The figures of a step, in the order of what matters, as they are named here and for a person.
-_OF_RL = (
+# The cells of the label before a sparkline, and those that a figure with its sparkline takes at least.
+_LABEL_WIDTH, _MIN_COLUMN = 13, 37
+# The figures of a step with their labels, the most important first.
+_RL_FIGURES = (
     ("right", "right"),
     ("kl", "kl"),
     ("entropy", "entropy"),
@@ -35,15 +35,15 @@ _OF_RL = (
     ("grad_norm", "gradient"),
     ("value_loss", "critic's loss"),
 )
-_OF_SFT = (("loss", "loss"), ("grad_norm", "gradient"), ("learning_rate", "rate"))
-# Figures that are shares: they are drawn from 0 to 100 %.
+_SFT_FIGURES = (("loss", "loss"), ("grad_norm", "gradient"), ("learning_rate", "rate"))
+# Shares are drawn from 0 to 100 %.
 _SHARES = {"right", "clipped", "no_signal", "cut", "unread", "accuracy"}
-# A model that was given up on says of itself why.
-_TROUBLED = {RunState.FAILED, RunState.LOST}
+# The states in which the reason of the run is an error.
+_ERROR_STATES = {RunState.FAILED, RunState.LOST}
 
 
-def number(name: str, value: float | None) -> str:
-    """A figure in a few cells; one that is not known says so."""
+def format_figure(name: str, value: float | None) -> str:
+    """A figure in a few cells; 'unknown' for None."""
     if value is None:
         return "unknown"
     if is_share(name):
@@ -60,201 +60,204 @@ def is_share(name: str) -> bool:
     return name in _SHARES or name.startswith("decided/")
 
 
-def done(found: TrainingMonitor, phase: PhaseMonitor) -> int:
-    """How many steps of a phase are done; the run knows it before all of them are read."""
-    told = found.run.progress
-    return max(phase.at, int(told.get("done", 0)) if told.get("phase") == phase.name else 0)
+def steps_done(monitor: TrainingMonitor, phase: PhaseMonitor) -> int:
+    """How many steps of a phase are done. The run may know of more than were read so far."""
+    progress = monitor.run.progress
+    return max(phase.at, int(progress.get("done", 0)) if progress.get("phase") == phase.name else 0)
 
 
-def headline(found: TrainingMonitor, phase: PhaseMonitor, seen: RunStatus, width: int) -> Content:
-    """Which recipe is trained, how far it is, and when it will be done."""
-    place = found.phases.index(phase) + 1
-    of = f" · phase {place} of {len(found.phases)}: {line(phase.name, 20)}" if len(found.phases) > 1 else ""
-    recipe = line(str(found.run.params.get("name", "")), 20)
-    left = f"{recipe} · {phase.recipe.algorithm.value.upper()}{of}"
-    left += f" · step {done(found, phase):,}/{phase.recipe.steps:,}"
-    going = seen.state is RunState.RUNNING
-    right = f"eta {duration(found.run.progress.get('eta_s'))}" if going else str(seen.state)
-    if going and found.current is not found.phases[-1]:
+def headline(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, width: int) -> Content:
+    """The recipe, the phase and the step of a run, and when it will be done."""
+    phases = monitor.phases
+    recipe = line(str(monitor.run.params.get("name", "")), 20)
+    left = f"{recipe} · {phase.recipe.algorithm.value.upper()}"
+    if len(phases) > 1:
+        left += f" · phase {phases.index(phase) + 1} of {len(phases)}: {line(phase.name, 20)}"
+    left += f" · step {steps_done(monitor, phase):,}/{phase.recipe.steps:,}"
+    running = status.state is RunState.RUNNING
+    right = f"eta {duration(monitor.run.progress.get('eta_s'))}" if running else str(status.state)
+    if running and monitor.current is not phases[-1]:
         right += " to the next phase"
     left = line(left, max(20, width - cell_len(right) - 1))
     return Content.assemble((left, "bold"), " " * max(1, width - cell_len(left) - cell_len(right)), right)
 
 
-def standing(found: TrainingMonitor, phase: PhaseMonitor, seen: RunStatus, width: int) -> Content:
-    """The run and its student; while it is at work its pace and memory, else why it is not, and the way on."""
-    parts = [f"run {found.run.id[-6:]}", line(str(found.run.params.get("student", "")), 24)]
-    way = ""
-    if seen.state.ended:
-        # Which key resumes it is said anyway.
-        reason = found.run.reason.partition(";")[0] if seen.state is RunState.STOPPED else found.run.reason
-        parts.append(reason or str(seen.state))
-        way = "" if seen.state is RunState.FINISHED else f" · {key('training.pause-resume')} resumes it"
-    for name, form in (
+def status_line(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, width: int) -> Content:
+    """The run and its student, with pace and memory; for a run that has ended also why, and how to resume it."""
+    parts = [f"run {monitor.run.id[-6:]}", line(str(monitor.run.params.get("student", "")), 24)]
+    hint = ""
+    if status.state.ended:
+        reason = monitor.run.reason
+        if status.state is RunState.STOPPED:
+            # The rest of the reason says how to resume it, as the hint does.
+            reason = reason.partition(";")[0]
+        parts.append(reason or str(status.state))
+        hint = "" if status.state is RunState.FINISHED else f" · {key('training.pause-resume')} resumes it"
+    for name, template in (
         ("seconds", "{:.1f} s a step"),
         ("tokens_per_s", "{:,.0f} tokens/s"),
         ("memory_mb", "{:,.0f} MB"),
     ):
         value = phase.latest(name)
-        parts += [] if value is None else [form.format(value)]
-    style = "$text-error" if seen.state in _TROUBLED else "$text-muted"
-    return Content.styled(line(" · ".join(parts), max(20, width - len(way))) + way, style)
+        parts += [] if value is None else [template.format(value)]
+    style = "$text-error" if status.state in _ERROR_STATES else "$text-muted"
+    return Content.styled(line(" · ".join(parts), max(20, width - len(hint))) + hint, style)
 
 
-def sparks(phase: PhaseMonitor, width: int, rows: int) -> Content:
-    """Each figure of the steps so far: its name, how it went, where it is; in columns of at most `rows` lines.
+def sparkline_block(phase: PhaseMonitor, width: int, rows: int) -> Content:
+    """Each figure of the steps so far with a sparkline and its newest value, in columns of at most `rows` lines.
 
-    What does not fit is said to be left out.
+    The last cell names the figures that do not fit.
     """
     if phase.newest is None:
         return Content.styled("no step yet: the student is opened, and looks at the dev split first", "$text-muted")
-    known = [(name, label) for name, label in figures(phase) if phase.points(name)]
-    columns = max(1, width // _COLUMN)
-    cells = width // columns
-    tails = {name: number(name, phase.latest(name)) for name, _ in known}
-    room = max(4, cells - _NAME - max(map(len, tails.values())) - 4)
-    drawn = [
+    labels = [(name, label) for name, label in figure_labels(phase) if phase.points(name)]
+    columns = max(1, width // _MIN_COLUMN)
+    column = width // columns
+    values = {name: format_figure(name, phase.latest(name)) for name, _ in labels}
+    sparkline_width = max(4, column - _LABEL_WIDTH - max(map(len, values.values())) - 4)
+    cells = [
         Content.assemble(
-            set_cell_size(line(label, _NAME), _NAME + 1),
-            (f"{_drawn(phase, name, room):<{room}}", "$text-accent"),
-            f" {tails[name]}",
+            set_cell_size(line(label, _LABEL_WIDTH), _LABEL_WIDTH + 1),
+            (f"{_sparkline(phase, name, sparkline_width):<{sparkline_width}}", "$text-accent"),
+            f" {values[name]}",
         )
-        for name, label in known
+        for name, label in labels
     ]
-    height = min(max(1, rows), -(-len(drawn) // columns))
+    height = min(max(1, rows), -(-len(cells) // columns))
     fitting = height * columns
-    if len(drawn) > fitting:
-        left = ", ".join(label.strip() for _, label in known[fitting - 1 :])
-        drawn = [*drawn[: fitting - 1], Content.styled(line(f"… and {left}", cells - 1), "$text-muted")]
-    lines = []
-    for at in range(height):
-        beside = drawn[at::height]
-        lines.append(Content("").join(one.pad_right(cells - one.cell_length) for one in beside))
-    return Content("\n").join(lines)
+    if len(cells) > fitting:
+        left_out = ", ".join(label.strip() for _, label in labels[fitting - 1 :])
+        cells = [*cells[: fitting - 1], Content.styled(line(f"… and {left_out}", column - 1), "$text-muted")]
+    return Content("\n").join(
+        Content("").join(cell.pad_right(column - cell.cell_length) for cell in cells[row::height])
+        for row in range(height)
+    )
 
 
-def figures(phase: PhaseMonitor) -> list[tuple[str, str]]:
-    """The figures of a phase in the order of what matters, with what a person calls them."""
+def figure_labels(phase: PhaseMonitor) -> list[tuple[str, str]]:
+    """The figures that the steps of a phase may have, with their labels, the most important first."""
     if phase.recipe.algorithm is Algorithm.SFT:
-        return list(_OF_SFT)
-    earned = [(f"reward/{name}", f" {name}") for name in phase.parts("reward/")]
-    decided = [(f"decided/{label}", label) for label in phase.parts("decided/")]
-    return [("reward", "reward"), *earned, *decided, *_OF_RL]
+        return list(_SFT_FIGURES)
+    reward_parts = [(f"reward/{name}", f" {name}") for name in phase.parts("reward/")]
+    decisions = [(f"decided/{label}", label) for label in phase.parts("decided/")]
+    return [("reward", "reward"), *reward_parts, *decisions, *_RL_FIGURES]
 
 
-def _drawn(phase: PhaseMonitor, name: str, width: int) -> str:
+def _sparkline(phase: PhaseMonitor, name: str, width: int) -> str:
     low, high = (0.0, 1.0) if is_share(name) else (None, None)
     return sparkline(over(phase.points(name), phase.at, width), low, high)
 
 
-def dev(phase: PhaseMonitor, width: int) -> Content:
-    """The dev split: accuracy and ECE before training and now, with the interval, and how many answers are none."""
+def dev_line(phase: PhaseMonitor, width: int) -> Content:
+    """The dev split: accuracy with its interval and ECE, before training and now, and the share of unread answers."""
     if not phase.looks:
         return Content.styled("dev accuracy  no look yet", "$text-muted")
-    newest, again = phase.looks[-1].figures, len(phase.looks) > 1
-    rate = newest.get("accuracy")
-    said = "unknown"
-    if rate is not None:
-        said = f"{100 * rate:.0f} % ({100 * newest['low']:.0f}–{100 * newest['high']:.0f}), "
-        said += f"{newest['right']}/{newest['n']}"
-    before = phase.looks[0].figures.get("accuracy")
-    first = "" if before is None or not again else f"{100 * before:.0f} → "
-    ece, ece_before = newest.get("ece"), phase.looks[0].figures.get("ece")
-    errors = "unknown" if ece is None else f"{ece:.2f}"
-    if ece is not None and ece_before is not None and again:
-        errors = f"{ece_before:.2f} → {errors}"
-    parts = [f"dev accuracy {first}{said}", f"ece {errors}"]
+    first, newest, several = phase.looks[0].figures, phase.looks[-1].figures, len(phase.looks) > 1
+    accuracy, first_accuracy = newest.get("accuracy"), first.get("accuracy")
+    accuracy_text = "unknown"
+    if accuracy is not None:
+        accuracy_text = f"{100 * accuracy:.0f} % ({100 * newest['low']:.0f}–{100 * newest['high']:.0f}), "
+        accuracy_text += f"{newest['right']}/{newest['n']}"
+    if first_accuracy is not None and several:
+        accuracy_text = f"{100 * first_accuracy:.0f} → {accuracy_text}"
+    ece, first_ece = newest.get("ece"), first.get("ece")
+    ece_text = "unknown" if ece is None else f"{ece:.2f}"
+    if ece is not None and first_ece is not None and several:
+        ece_text = f"{first_ece:.2f} → {ece_text}"
+    parts = [f"dev accuracy {accuracy_text}", f"ece {ece_text}"]
     parts += [f"unread {100 * newest['unread']:.0f} %", f"step {phase.looks[-1].step:,}"]
     return Content.styled(line(" · ".join(parts), width), "bold")
 
 
-def mix(phase: PhaseMonitor, width: int) -> Content:
-    """Which levels the student is given, as meant and as drawn in the newest step."""
-    meant, given = phase.parts("mix/"), phase.parts("level/")
-    parts = [f"level mix {_levels(meant)}"] if meant else []
-    parts += [f"drawn {_levels(given)}"] if given else []
+def level_line(phase: PhaseMonitor, width: int) -> Content:
+    """The shares of the levels among the training cases: as planned, and as drawn in the newest step."""
+    planned, drawn = phase.parts("mix/"), phase.parts("level/")
+    parts = [f"level mix {_format_levels(planned)}"] if planned else []
+    parts += [f"drawn {_format_levels(drawn)}"] if drawn else []
     if phase.size > 1:
         parts.append(f"a point is the mean of {phase.size} steps")
     return Content(line(" · ".join(parts), width))
 
 
-def _levels(shares: Mapping[str, float]) -> str:
+def _format_levels(shares: Mapping[str, float]) -> str:
     return " ".join(f"{level}:{100 * share:.0f}" for level, share in sorted(shares.items()))
 
 
-def alarms(found: TrainingMonitor, phase: PhaseMonitor, width: int, rows: int) -> tuple[Content, int]:
-    """What goes wrong, in words, and the newest note, in at most `rows` lines; with the lines that it takes.
+def alarm_block(monitor: TrainingMonitor, phase: PhaseMonitor, width: int, rows: int) -> tuple[Content, int]:
+    """The newest note and the alarms, in at most `rows` lines; returns the text and the lines that it takes.
 
-    Of what does not fit it is said where it can be read.
+    The last line counts those that do not fit, and says where to read them.
     """
-    told = [(f"! {clean(one, limit=300)}", "$text-warning") for one in found.alarms]
-    if notes := found.notes_of(phase):
+    texts = [(f"! {clean(alarm, limit=300)}", "$text-warning") for alarm in monitor.alarms]
+    if notes := monitor.notes_of(phase):
         more = f" (and {len(notes) - 1} more: {key('training.curves')} shows them)" if len(notes) > 1 else ""
-        told.insert(0, (line(f"{noted(notes[-1])}{more}", width), "$text-muted"))
+        texts.insert(0, (line(f"{format_note(notes[-1])}{more}", width), "$text-muted"))
     parts: list[Content] = []
-    taken = 0
-    for at, (words, style) in enumerate(told):
-        height = len(wrap(words, max(20, width)))
-        left = len(told) - at
-        if taken + height > rows - (left > 1):
+    used = 0
+    for position, (text, style) in enumerate(texts):
+        height = len(wrap(text, max(20, width)))
+        left = len(texts) - position
+        if used + height > rows - (left > 1):
             parts.append(
                 Content.styled(f"! and {left} more: {key('training.log')} shows them in the log", "$text-warning")
             )
-            return Content("\n").join(parts), taken + 1
-        parts.append(Content.styled(words, style))
-        taken += height
-    return Content("\n").join(parts), taken
+            return Content("\n").join(parts), used + 1
+        parts.append(Content.styled(text, style))
+        used += height
+    return Content("\n").join(parts), used
 
 
-def noted(note: Note) -> str:
+def format_note(note: Note) -> str:
     """A note, with the step that it is pinned to."""
     return f"▴ noted at step {note.step:,}: {' '.join(clean(note.note, limit=200).split())}"
 
 
-def notes_of(found: Sequence[Note], width: int, rows: int) -> Content:
-    """The newest notes in at most `rows` lines; that some are left out is said."""
-    cut = len(found) > rows
-    lines = [line(noted(one), width) for one in found[-(rows - 1 if cut else rows) :]]
-    return Content("\n".join([f"… {len(found) - len(lines)} older notes", *lines] if cut else lines))
+def note_block(notes: Sequence[Note], width: int, rows: int) -> Content:
+    """The newest notes in at most `rows` lines; the first line counts those that do not fit."""
+    cut = len(notes) > rows
+    lines = [line(format_note(note), width) for note in notes[-(rows - 1 if cut else rows) :]]
+    return Content("\n".join([f"… {len(notes) - len(lines)} older notes", *lines] if cut else lines))
 
 
-def answer(one: Mapping[str, object], width: int) -> Content:
-    """An answer in a line: what it earned, what was decided, whether that is right, and its words."""
-    decision, label = one.get("decision"), one.get("label")
+def answer_line(answer: Mapping[str, object], width: int) -> Content:
+    """An answer in a line: its reward, its decision, whether that is right, and its text."""
+    decision, label = answer.get("decision"), answer.get("label")
     right = decision == label
     sign, style = (
         ("·", "$text-warning") if decision is None else ("✓", "$text-success") if right else ("✗", "$text-error")
     )
-    confidence = one.get("confidence")
-    sure = f" {confidence:.2f}" if isinstance(confidence, float) else ""
-    said = "no decision" if decision is None else f"{decision}{sure}"
-    head = f"{_reward(one.get('reward')):>6} "
-    about = set_cell_size(line(said + ("" if right else f", is {label}"), 34), 35)
-    return Content.assemble(
-        head, (f"{sign} ", style), about, line(str(one.get("text", "")), max(10, width - len(head) - 37))
-    )
+    confidence = answer.get("confidence")
+    confidence_text = f" {confidence:.2f}" if isinstance(confidence, float) else ""
+    decision_text = "no decision" if decision is None else f"{decision}{confidence_text}"
+    reward = f"{_format_reward(answer.get('reward')):>6} "
+    outcome = set_cell_size(line(decision_text + ("" if right else f", is {label}"), 34), 35)
+    text = line(str(answer.get("text", "")), max(10, width - len(reward) - 37))
+    return Content.assemble(reward, (f"{sign} ", style), outcome, text)
 
 
-def _reward(value: object) -> str:
+def _format_reward(value: object) -> str:
     return f"{value:+.2f}".replace("-", "−") if isinstance(value, (int, float)) else ""
 
 
-def whole(one: Mapping[str, object], hypothesis: str | None) -> Content:
-    """An answer with all that is known of it, to be read, and the hypothesis that it is about."""
-    parts = one.get("parts")
-    earned = " · ".join(f"{name} {_reward(value)}" for name, value in parts.items()) if isinstance(parts, dict) else ""
-    decision = one.get("decision") or "no decision"
-    sure = one.get("confidence")
-    head = f"decided {decision}" + (f", {sure:.2f} sure" if isinstance(sure, float) else "")
-    head += f" · the label is {one.get('label')} · level {one.get('level')}"
-    cut = "" if one.get("whole") else "\ncut off before its end"
-    about = "the example is not there any more" if hypothesis is None else hypothesis
+def answer_detail(answer: Mapping[str, object], hypothesis: str | None) -> Content:
+    """The whole of an answer, its reward with its parts, and its hypothesis; None if the example is deleted."""
+    parts = answer.get("parts")
+    earned = ""
+    if isinstance(parts, dict):
+        earned = " · ".join(f"{name} {_format_reward(value)}" for name, value in parts.items())
+    confidence = answer.get("confidence")
+    head = f"decided {answer.get('decision') or 'no decision'}"
+    head += f", {confidence:.2f} sure" if isinstance(confidence, float) else ""
+    head += f" · the label is {answer.get('label')} · level {answer.get('level')}"
+    cut = "" if answer.get("whole") else "\ncut off before its end"
+    hypothesis_text = "the example is not there any more" if hypothesis is None else hypothesis
     return Content.assemble(
         (clean(head, limit=300), "bold"),
         "\n",
-        (clean(f"reward {_reward(one.get('reward'))}: {earned}{cut}", limit=600), "$text-muted"),
+        (clean(f"reward {_format_reward(answer.get('reward'))}: {earned}{cut}", limit=600), "$text-muted"),
         ("\n\nHYPOTHESIS\n", "bold $text-accent"),
-        clean(about, limit=2000),
+        clean(hypothesis_text, limit=2000),
         ("\n\nANSWER\n", "bold $text-accent"),
-        clean(str(one.get("text", "")), limit=20_000),
+        clean(str(answer.get("text", "")), limit=20_000),
     )

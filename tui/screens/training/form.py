@@ -1,4 +1,4 @@
-"""Which recipe to train, over Training: the form, and what it would take, before it is started."""
+"""The form that starts a training, over Training: it shows what the training would take first."""
 
 from __future__ import annotations
 
@@ -33,17 +33,20 @@ from tui.widgets.keys import Keys
 if TYPE_CHECKING:
     from core.training.estimate.recipe_estimate import RecipeEstimate
 
-_NEW = "a new adapter"
-# Of what an estimate says while it is made, so many of the newest lines are shown.
-_LINES = 5
+_NEW_ADAPTER = "a new adapter"
+# So many of the newest messages of an estimate are shown.
+_MAX_MESSAGES = 5
 
 
 class FormulaEstimated(Message):
-    """What a training of the form's recipe would do, and take by the formulas; or why it cannot be started."""
+    """What a training would do, and take by the formulas; or the `problem` for which it cannot be started.
 
-    def __init__(self, turn: int, said: Content, problem: str = "") -> None:
+    `request` is the number of the request that this answers.
+    """
+
+    def __init__(self, request: int, summary: Content, problem: str = "") -> None:
         super().__init__()
-        self.turn, self.said, self.problem = turn, said, problem
+        self.request, self.summary, self.problem = request, summary, problem
 
 
 class TrainingForm(ModalScreen[tuple[str, str] | None]):
@@ -56,58 +59,62 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
     def __init__(self, project: Project, db: sqlite3.Connection) -> None:
         super().__init__()
         self._project, self._db = project, db
-        self._turn = 0
-        # Whether to close, once it is known that what the form says can be started.
+        # The number of the newest request for an estimate by formula: answers to older ones do not count.
+        self._request = 0
+        # Whether the form closes as soon as the answer says that the training can be started.
         self._starting = False
-        self._trial: Worker[RecipeEstimate] | None = None
-        self._heard: list[str] = []
+        self._estimate_worker: Worker[RecipeEstimate] | None = None
+        self._messages: list[str] = []
 
     def compose(self) -> ComposeResult:
-        names = list(self._project.task.train)
-        # The last phase of a run is what it has made; the newest run first.
-        made = {one.run: one.name for one in trained_models(self._project, self._db).values()}
+        recipes = list(self._project.task.train)
+        # The last phase of a run names what the run has made; the newest run comes first.
+        names = {model.run: model.name for model in trained_models(self._project, self._db).values()}
+        adapters = [(Content(clean(name)), run_id) for run_id, name in reversed(names.items())]
         with VerticalScroll(id="box"):
             yield Static(Content.styled("Start a training", "bold"))
             with Grid(id="form"):
                 yield Label("recipe")
                 yield Select(
-                    [(Content(clean(one)), one) for one in names], value=names[0], allow_blank=False, id="recipe"
+                    [(Content(clean(recipe)), recipe) for recipe in recipes],
+                    value=recipes[0],
+                    allow_blank=False,
+                    id="recipe",
                 )
                 yield Label("starts from")
-                choices = [(Content(_NEW), ""), *((Content(clean(name)), run) for run, name in reversed(made.items()))]
-                yield Select(choices, value="", allow_blank=False, id="before")
+                yield Select([(Content(_NEW_ADAPTER), ""), *adapters], value="", allow_blank=False, id="before")
             yield Static(id="takes")
             yield Static(id="estimate")
         yield Keys()
 
     def on_mount(self) -> None:
-        """Begin with the recipe."""
+        """Put the cursor on the recipe, and estimate it."""
         self.query_one("#recipe").focus()
-        self._weigh()
+        self._request_formula()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Escape closes a list that hangs open."""
+        """Leave escape to a list that is open."""
         if action == "close":
-            return not any(one.expanded for one in self.query(Select))
+            return not any(select.expanded for select in self.query(Select))
         return super().check_action(action, parameters)
 
-    # ------------------------------------------------------------ what it would take
+    # ------------------------------------------------------------ the estimate by formula
 
     @on(Select.Changed)
-    def _another(self) -> None:
+    def _on_choice_changed(self) -> None:
         self._starting = False
-        self._give_up()
+        self._cancel_estimate()
         self.query_one("#estimate", Static).update("")
-        self._weigh()
+        self._request_formula()
 
-    def _weigh(self) -> None:
-        """Find out beside the app what it would take, or why it cannot be started."""
-        self._turn += 1
-        recipe, before = self._wanted()
-        work = partial(self._weighed, self._turn, recipe, before)
-        self.run_worker(work, thread=True, exit_on_error=False, group="weigh")
+    def _request_formula(self) -> None:
+        """Find out in a thread what the training would take, or why it cannot be started."""
+        self._request += 1
+        recipe, start_from = self._choice()
+        work = partial(self._compute_formula, self._request, recipe, start_from)
+        self.run_worker(work, thread=True, exit_on_error=False, group="formula")
 
-    def _weighed(self, turn: int, recipe: str, before: str) -> None:
+    def _compute_formula(self, request: int, recipe: str, start_from: str) -> None:
         from core.machine import machine
         from core.training.estimate.recipe_estimate import by_formula, combine_phases, refuse
 
@@ -115,133 +122,138 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
             connection = connect(self._project.database)
             try:
                 params = check_recipe(self._project, connection, recipe)
-                if before:
-                    adapter_of(self._project, connection, before)
+                if start_from:
+                    adapter_of(self._project, connection, start_from)
                 refuse(self._project, connection, params)
-                has = machine()
-                shape, phases = by_formula(self._project, connection, params, has)
-                needs = combine_phases(recipe, params, shape, has, phases)
+                this_machine = machine()
+                model_size, phases = by_formula(self._project, connection, params, this_machine)
+                estimate = combine_phases(recipe, params, model_size, this_machine, phases)
                 train, dev = (
-                    examples.count(connection, Filter(status=("accepted",), split=(one,))) for one in ("train", "dev")
+                    examples.count(connection, Filter(status=("accepted",), split=(split,)))
+                    for split in ("train", "dev")
                 )
             finally:
                 connection.close()
         except (RunError, DatabaseError, sqlite3.Error) as error:
-            self.post_message(FormulaEstimated(turn, Content(""), str(error)))
+            self.post_message(FormulaEstimated(request, Content(""), str(error)))
         else:
-            self.post_message(FormulaEstimated(turn, takes(params, train, dev, needs)))
+            self.post_message(FormulaEstimated(request, formula_summary(params, train, dev, estimate)))
 
     def on_formula_estimated(self, event: FormulaEstimated) -> None:
-        """Show what it would take; close, if that was waited for."""
-        if event.turn != self._turn:
+        """Show what the training would take; close, if the form waits to start it."""
+        if event.request != self._request:
             return
-        said = content(event.problem, style="$text-error", limit=900) if event.problem else event.said
-        self.query_one("#takes", Static).update(said)
+        text = content(event.problem, style="$text-error", limit=900) if event.problem else event.summary
+        self.query_one("#takes", Static).update(text)
         if self._starting and not event.problem:
-            self.dismiss(self._wanted())
+            self.dismiss(self._choice())
         self._starting = False
 
-    def _wanted(self) -> tuple[str, str]:
+    def _choice(self) -> tuple[str, str]:
         return str(self.query_one("#recipe", Select).value), str(self.query_one("#before", Select).value)
 
-    # ------------------------------------------------------------ three real steps
+    # ------------------------------------------------------------ the estimate by three real steps
 
     def action_estimate(self) -> None:
         """Try three real steps of each phase."""
-        if self._trial is not None:
+        if self._estimate_worker is not None:
             self._tell("it is being estimated: escape gives it up")
             return
-        self._heard = []
-        self._hear("three steps are tried")
-        self._trial = self.run_worker(self._estimate(self._wanted()[0]), exit_on_error=False, group="estimate")
+        self._messages = []
+        self._show_progress("three steps are tried")
+        recipe, _ = self._choice()
+        self._estimate_worker = self.run_worker(self._estimate(recipe), exit_on_error=False, group="estimate")
 
     async def _estimate(self, recipe: str) -> RecipeEstimate:
         from core.training.estimate.recipe_estimate import estimate_recipe
 
-        return await estimate_recipe(self._project, recipe, heard=self._hear)
+        return await estimate_recipe(self._project, recipe, heard=self._show_progress)
 
-    def _hear(self, sentence: str) -> None:
-        self._heard.append(sentence)
-        lines = [clean(one, limit=200) for one in self._heard[-_LINES:]]
-        said = Content.styled("\n".join([*lines, "… escape gives it up"]), "$text-muted")
-        self.query_one("#estimate", Static).update(said)
+    def _show_progress(self, message: str) -> None:
+        self._messages.append(message)
+        lines = [clean(text, limit=200) for text in self._messages[-_MAX_MESSAGES:]]
+        text = Content.styled("\n".join([*lines, "… escape gives it up"]), "$text-muted")
+        self.query_one("#estimate", Static).update(text)
 
     @on(Worker.StateChanged)
-    def _ended(self, event: Worker.StateChanged) -> None:
-        """Show what the trial says, or why it says nothing."""
-        if event.worker is not self._trial or event.state in {WorkerState.PENDING, WorkerState.RUNNING}:
+    def _on_estimate_ended(self, event: Worker.StateChanged) -> None:
+        """Show the estimate, or why there is none."""
+        if event.worker is not self._estimate_worker or event.state in {WorkerState.PENDING, WorkerState.RUNNING}:
             return
-        self._trial = None
+        self._estimate_worker = None
         if event.state is WorkerState.SUCCESS and event.worker.result is not None:
-            said = estimated(event.worker.result)
+            text = estimate_summary(event.worker.result)
         elif event.state is WorkerState.CANCELLED:
-            said = Content.styled("the estimate was given up", "$text-muted")
+            text = Content.styled("the estimate was given up", "$text-muted")
         else:
-            said = content(f"no estimate: {event.worker.error}", style="$text-error", limit=900)
-        self.query_one("#estimate", Static).update(said)
+            text = content(f"no estimate: {event.worker.error}", style="$text-error", limit=900)
+        self.query_one("#estimate", Static).update(text)
 
-    def _give_up(self) -> bool:
-        """Give up the estimate that is made, if one is."""
-        if self._trial is None:
+    def _cancel_estimate(self) -> bool:
+        """Give up the estimate; returns whether one was being made."""
+        if self._estimate_worker is None:
             return False
-        self._trial.cancel()
+        self._estimate_worker.cancel()
         return True
 
-    # ------------------------------------------------------------ ends
+    # ------------------------------------------------------------ closing
 
     def action_start(self) -> None:
-        """Close with what to start; what is wrong with it is said, and nothing closes."""
-        if self._trial is not None:
+        """Close with the choice, once it is checked. If it cannot be started, say why and stay open."""
+        if self._estimate_worker is not None:
             self._tell("it is being estimated, which takes the memory that it would need: escape gives that up")
             return
         self._starting = True
-        self._weigh()
+        self._request_formula()
 
-    def _tell(self, words: str) -> None:
-        self.notify(words, markup=False, timeout=4)
+    def _tell(self, message: str) -> None:
+        self.notify(message, markup=False, timeout=4)
 
     def action_close(self) -> None:
-        """Give up the estimate that is made; else start nothing."""
-        if not self._give_up():
+        """Give up the estimate, if one is being made; else close without a choice."""
+        if not self._cancel_estimate():
             self.dismiss(None)
 
 
-def takes(params: TrainParams, train: int, dev: int, found: RecipeEstimate) -> Content:
-    """What a training would do, phase by phase, on how many cases, and the memory that it needs by the formulas."""
+def formula_summary(params: TrainParams, train: int, dev: int, estimate: RecipeEstimate) -> Content:
+    """What a training would do, phase by phase, on how many cases, and the memory that it needs by the formulas.
+
+    `train` and `dev` count the accepted examples of these splits.
+    """
     from core.training.estimate.recipe_estimate import in_words
 
-    most = max(one.evaluate_on for one in params.phases.values())
-    watched = f"watched on {min(dev, most):,} of the {dev:,} of the split dev"
-    lines = [f"trains {clean(params.student, limit=60)} on {train:,} cases, {watched}"]
-    lines += [f"  {clean(name, limit=30)}: {_phase(recipe)}" for name, recipe in params.phases.items()]
+    evaluated = min(dev, max(recipe.evaluate_on for recipe in params.phases.values()))
+    evaluation = f"watched on {evaluated:,} of the {dev:,} of the split dev"
+    lines = [f"trains {clean(params.student, limit=60)} on {train:,} cases, {evaluation}"]
+    lines += [f"  {clean(name, limit=30)}: {_describe_phase(recipe)}" for name, recipe in params.phases.items()]
     if not dev:
         lines.append("the split dev is empty: accuracy cannot be watched")
-    lines.append(f"by formula, {clean(in_words(found), limit=200)}; ctrl+e tries three steps, for memory and time")
-    return Content("\n".join(lines))
+    lines.append(f"by formula, {clean(in_words(estimate), limit=200)}; ctrl+e tries three steps, for memory and time")
+    return Content("\n").join(lines)
 
 
-def _phase(recipe: Recipe) -> str:
+def _describe_phase(recipe: Recipe) -> str:
     steps = f"{recipe.algorithm.value.upper()}, {recipe.steps:,} steps of {recipe.batch} cases"
     if recipe.algorithm is Algorithm.SFT:
         return steps
     return f"{steps}, {recipe.generations} answers to each, {recipe.batch * recipe.generations:,} a step"
 
 
-def estimated(found: RecipeEstimate) -> Content:
-    """What three steps say of memory and time, and what to lower where it does not fit."""
+def estimate_summary(estimate: RecipeEstimate) -> Content:
+    """Memory and time by three real steps, and what to lower if it does not fit."""
     from core.training.estimate.recipe_estimate import in_words
 
-    parts = " · ".join(
-        f"{name} {value:,.0f}" for name, value in sorted(found.memory_mb.items(), key=lambda part: -part[1])
+    largest_first = sorted(estimate.memory_mb.items(), key=lambda part: -part[1])
+    parts = " · ".join(f"{name} {megabytes:,.0f}" for name, megabytes in largest_first)
+    verdict, style = ("it fits", "$text-success") if estimate.fits else ("it does not fit", "$text-error")
+    notes = [note for phase in estimate.phases for note in phase.notes]
+    return Content("\n").join(
+        [
+            Content.styled(verdict, style),
+            Content(clean(in_words(estimate), limit=200)),
+            Content.styled(clean(f"MB: {parts}", limit=300), "$text-muted"),
+            Content(clean(f"time: {duration(estimate.seconds)} ({estimate.basis})", limit=300)),
+            *(Content.styled(clean(f"! {note}", limit=200), "$text-warning") for note in notes),
+            *(Content(clean(f"  lower: {advice}", limit=200)) for advice in estimate.advice),
+        ]
     )
-    lines = [
-        Content.styled(
-            "it fits" if found.fits else "it does not fit", "$text-success" if found.fits else "$text-error"
-        ),
-        Content(clean(in_words(found), limit=200)),
-        Content.styled(clean(f"MB: {parts}", limit=300), "$text-muted"),
-        Content(clean(f"time: {duration(found.seconds)} ({found.basis})", limit=300)),
-        *(Content.styled(clean(f"! {note}", limit=200), "$text-warning") for one in found.phases for note in one.notes),
-        *(Content(clean(f"  lower: {one}", limit=200)) for one in found.advice),
-    ]
-    return Content("\n").join(lines)

@@ -1,82 +1,92 @@
-"""Reading training runs beside the app: by cursor, and the first read of a long one in a thread."""
+"""Loading training runs while the app goes on: by cursor, and the first read of a long run in a thread."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Collection
 from functools import partial
 
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from core.runs.params import UnreadableRunError
 from core.training.monitor import TrainingMonitor
 from storage.database import DatabaseError, connect
 from storage.schema import Run
-from tui.screens.run_control import RunControl
+from tui.screens.project_screen import ProjectScreen
 
-# What is new is read by the app itself up to so many steps: a few milliseconds. In a thread so many at a time.
-FEW, PIECE = 100, 500
+# The app itself reads up to so many new steps of a phase, which takes milliseconds; a thread reads so many at a time.
+APP_STEPS, THREAD_STEPS = 100, 500
 
 
-class TrainingRead(Message):
-    """A run was read to its end so far, or `problem` kept it from that."""
+class RunLoaded(Message):
+    """A thread has read a run up to its newest step, or `problem` says why it could not."""
 
-    def __init__(self, known: TrainingMonitor, problem: str = "") -> None:
+    def __init__(self, monitor: TrainingMonitor, problem: str = "") -> None:
         super().__init__()
-        self.known, self.problem = known, problem
+        self.monitor, self.problem = monitor, problem
 
 
-class TrainingReading(RunControl):
-    """A screen on training runs, each of which is kept as far as it was read."""
+class TrainingLoader:
+    """Loads training runs for `screen`, and keeps in memory what was read of each.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._runs: dict[str, TrainingMonitor] = {}
-        self._reading: set[str] = set()
-        self._unreadable: set[str] = set()
+    After reading in a thread it posts RunLoaded to the screen, which passes it to `accept`.
+    """
 
-    def reading(self, run: Run) -> bool:
-        """Whether a run is being read for the first time, or anew."""
-        return run.id in self._reading
+    def __init__(self, screen: ProjectScreen) -> None:
+        self._screen = screen
+        self._monitors: dict[str, TrainingMonitor] = {}
+        self._loading: set[str] = set()
+        self._failed: set[str] = set()
 
-    def read_on(self, run: Run) -> TrainingMonitor:
-        """What is known of a run, with what came since; its steps are not all there while it is being read.
+    def is_loading(self, run: Run) -> bool:
+        """Whether a thread is reading the run."""
+        return run.id in self._loading
 
-        Raises UnreadableRunError for a run whose recipes cannot be read.
+    def load(self, run: Run) -> TrainingMonitor | None:
+        """Read what is new of a run, and return all that is known of it.
+
+        Some of its steps are missing while `is_loading`. Returns None if the recipes of the run cannot be read, because
+        another version of this program has made it.
         """
-        known = self._runs.setdefault(run.id, TrainingMonitor(run))
-        known.run = run
-        busy = run.id in self._reading | self._unreadable
-        if not busy and not known.update(self.db, run, FEW):
-            self._reading.add(run.id)
-            # In a thread of its own it is read anew, so that what is drawn meanwhile does not change under way.
-            self.run_worker(partial(self._read, run), thread=True, exit_on_error=False, group=run.id)
-        return known
-
-    def _read(self, run: Run) -> None:
-        known, worker = TrainingMonitor(run), get_current_worker()
         try:
-            connection = connect(self.project.database)
+            monitor = self._monitors.setdefault(run.id, TrainingMonitor(run))
+            monitor.run = run
+            up_to_date = (
+                self.is_loading(run) or run.id in self._failed or monitor.update(self._screen.db, run, APP_STEPS)
+            )
+        except UnreadableRunError:
+            return None
+        if not up_to_date:
+            self._loading.add(run.id)
+            # The thread fills a monitor of its own: what the screen draws meanwhile must not change under it.
+            self._screen.run_worker(partial(self._load_all, run), thread=True, exit_on_error=False, group=run.id)
+        return monitor
+
+    def _load_all(self, run: Run) -> None:
+        monitor, worker = TrainingMonitor(run), get_current_worker()
+        try:
+            connection = connect(self._screen.project.database)
             try:
-                while not (worker.is_cancelled or known.update(connection, run, PIECE)):
+                while not (worker.is_cancelled or monitor.update(connection, run, THREAD_STEPS)):
                     pass
             finally:
                 connection.close()
         except (DatabaseError, sqlite3.Error) as error:
-            self.post_message(TrainingRead(known, str(error)))
+            self._screen.post_message(RunLoaded(monitor, str(error)))
         else:
-            self.post_message(TrainingRead(known))
+            self._screen.post_message(RunLoaded(monitor))
 
-    def on_training_read(self, event: TrainingRead) -> None:
-        """Show what was read."""
-        self._reading.discard(event.known.run.id)
+    def accept(self, event: RunLoaded) -> None:
+        """Keep what a thread has read; do not try a run again that could not be read."""
+        run_id = event.monitor.run.id
+        self._loading.discard(run_id)
         if event.problem:
-            self._unreadable.add(event.known.run.id)
-            self.tell(f"run {event.known.run.id[-6:]} cannot be read: {event.problem}", error=True)
+            self._failed.add(run_id)
         else:
-            self._runs[event.known.run.id] = event.known
-        self.redraw()
+            self._monitors[run_id] = event.monitor
 
-    def forget(self, *, but: set[str]) -> None:
-        """Keep in memory only the figures of these runs."""
-        for run in set(self._runs) - but:
-            del self._runs[run]
+    def keep_only(self, run_ids: Collection[str]) -> None:
+        """Forget what was read of all other runs."""
+        for run_id in set(self._monitors).difference(run_ids):
+            del self._monitors[run_id]

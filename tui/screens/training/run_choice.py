@@ -20,57 +20,60 @@ from tui.actions import TRAIN_CHOICE, Action, bindings
 from tui.text import line
 from tui.widgets.keys import Keys
 
-# So many are listed: a list of options lays all of them out.
-MOST = 200
+# At most so many runs are listed: an OptionList lays out all of its options.
+MAX_RUNS = 200
 
 
 class TrainingChoice(ModalScreen[str | None]):
-    """Training runs, newest first; closes with the id of one, or None. `shown` is the one on the screen."""
+    """Lists training runs, newest first. Closes with the id of one, or None.
+
+    `shown_id` is the run that is on the screen.
+    """
 
     TITLE = "Training runs"
     ACTIONS: ClassVar[list[Action]] = TRAIN_CHOICE
     BINDINGS = bindings(TRAIN_CHOICE)
 
-    def __init__(self, question: str, found: Sequence[Run], shown: str | None) -> None:
+    def __init__(self, question: str, runs: Sequence[Run], shown_id: str | None) -> None:
         super().__init__()
-        self._question, self._shown = question, shown
-        self._found, self._all = found[:MOST], len(found)
+        self._question, self._shown_id = question, shown_id
+        self._listed_runs, self._run_count = runs[:MAX_RUNS], len(runs)
 
     def compose(self) -> ComposeResult:
-        cut = f" The newest {MOST} of {self._all:,}." if self._all > MOST else ""
+        cut = f" The newest {MAX_RUNS} of {self._run_count:,}." if self._run_count > MAX_RUNS else ""
         with Vertical(id="box"):
             yield Static(Content.styled(f"{self._question}{cut}", "bold"))
-            yield OptionList(*(Option(self._row(run)) for run in self._found), markup=False)
+            yield OptionList(*(Option(self._row(run)) for run in self._listed_runs), markup=False)
         yield Keys()
 
     def on_mount(self) -> None:
-        """Begin at the newest."""
-        choices = self.query_one(OptionList)
-        choices.highlighted = 0
-        choices.focus()
+        """Put the cursor on the newest run."""
+        options = self.query_one(OptionList)
+        options.highlighted = 0
+        options.focus()
 
     def _row(self, run: Run) -> Content:
-        told = run.progress
+        progress = run.progress
         name = str(run.params.get("name", ""))
-        phase = str(told.get("phase", ""))
+        phase = str(progress.get("phase", ""))
         parts = [str(run_status(run).state)]
         parts += [phase] if phase and phase != name else []
-        parts.append(f"step {told.get('done', 0)}/{told.get('total', '?')}")
-        accuracy = told.get("dev", {}).get("accuracy")
+        parts.append(f"step {progress.get('done', 0)}/{progress.get('total', '?')}")
+        accuracy = progress.get("dev", {}).get("accuracy")
         parts.append("dev not looked at" if accuracy is None else f"dev {100 * accuracy:.0f} %")
         width = min(self.app.size.width - 8, 100)
         head = set_cell_size(f"{run.id[-6:]} {line(name, 20)}", 28)
-        here = " (shown)" if run.id == self._shown else ""
-        return Content.assemble((head, "bold"), line(" · ".join(parts) + here, max(20, width - 28)))
+        shown = " (shown)" if run.id == self._shown_id else ""
+        return Content.assemble((head, "bold"), line(" · ".join(parts) + shown, max(20, width - 28)))
 
     @on(OptionList.OptionSelected)
-    def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._found[event.option_index].id)
+    def _choose(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._listed_runs[event.option_index].id)
 
     def action_pick(self) -> None:
-        """Close with the run under the cursor."""
+        """Choose the run under the cursor."""
         self.query_one(OptionList).action_select()
 
     def action_close(self) -> None:
-        """Stay with what is shown."""
+        """Close without a choice."""
         self.dismiss(None)

@@ -1,19 +1,24 @@
-"""Two training runs as Training holds them against each other: figure by figure, on the same steps and scale."""
+"""Two training runs side by side: figure by figure, on the same steps and scale."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rich.cells import set_cell_size
+from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.content import Content
 
 from core.training.monitor import PhaseMonitor, Points, TrainingMonitor
-from tui.screens.training.figures import is_share, number
+from tui.screens.training.curves import CurveGrid
+from tui.screens.training.figures import format_figure, is_share
+from tui.screens.training.overview import TALL
 from tui.text import line
 from tui.widgets.bars import over, sparkline
+from tui.widgets.text_panel import TextPanel
 
-_NAME, _SHORTEST = 13, 6
-_STEPS = (
+_LABEL_WIDTH, _SHORTEST_SPARKLINE = 13, 6
+_STEP_FIGURES = (
     ("reward", "reward"),
     ("right", "right"),
     ("kl", "kl"),
@@ -24,52 +29,80 @@ _STEPS = (
     ("no_signal", "no signal"),
     ("tokens_per_s", "tokens/s"),
 )
-_LOOKS = (("accuracy", "dev accuracy"), ("ece", "dev ece"))
+_DEV_FIGURES = (("accuracy", "dev accuracy"), ("ece", "dev ece"))
 
-Pair = tuple[tuple[TrainingMonitor, PhaseMonitor], tuple[TrainingMonitor, PhaseMonitor]]
+RunPhase = tuple[TrainingMonitor, PhaseMonitor]
 
 
-def beside(pair: Pair, width: int) -> Content:
-    """Each figure that one of them knows: how it went over the steps of both, where it began and where it is."""
-    half = max(20, (width - _NAME - 2) // 2)
-    first, second = (phase for _, phase in pair)
-    last = max(first.at, second.at, 1)
-    titles = [line(_title(*one), half - 1) for one in pair]
+class SideBySideView(Vertical):
+    """Another run beside the one that is shown; on tall terminals with the curves of both."""
+
+    def compose(self) -> ComposeResult:
+        yield TextPanel(id="beside-words")
+        yield CurveGrid(id="both")
+
+    def show_message(self, message: Content) -> None:
+        """Show a message in place of the runs."""
+        self.query_one("#both").display = False
+        self.query_one("#beside-words", TextPanel).show(message)
+
+    def draw(self, first: RunPhase, second: RunPhase) -> None:
+        """Compare a phase of one run with a phase of another."""
+        size = self.screen.size
+        self.query_one("#beside-words", TextPanel).show(compare_figures(first, second, size.width - 2))
+        curves = self.query_one("#both", CurveGrid)
+        curves.display = size.height >= TALL
+        curves.draw([first[1], second[1]], ())
+
+
+def compare_figures(first: RunPhase, second: RunPhase, width: int) -> Content:
+    """Each figure that at least one phase has: its first and newest value, and a sparkline over the steps of both."""
+    column = max(20, (width - _LABEL_WIDTH - 2) // 2)
+    phases = (first[1], second[1])
+    last = max(1, *(phase.at for phase in phases))
+    titles = [line(_title(*run_phase), column - 1) for run_phase in (first, second)]
     rows = [
         Content.assemble(
-            " " * _NAME, (set_cell_size(titles[0], half), "bold $text-accent"), "  ", (titles[1], "bold $text-warning")
+            " " * _LABEL_WIDTH,
+            (set_cell_size(titles[0], column), "bold $text-accent"),
+            "  ",
+            (titles[1], "bold $text-warning"),
         ),
-        _row("steps", [f"{one.at:,} of {one.recipe.steps:,}" for one in (first, second)], half),
+        _row("steps", [f"{phase.at:,} of {phase.recipe.steps:,}" for phase in phases], column),
     ]
-    for name, label in _LOOKS:
-        rows += _figure(name, label, [first.evaluation_points(name), second.evaluation_points(name)], last, half)
-    for name, label in _STEPS:
-        rows += _figure(name, label, [first.points(name), second.points(name)], last, half)
+    for name, label in _DEV_FIGURES:
+        rows += _figure_rows(name, label, [phase.evaluation_points(name) for phase in phases], last, column)
+    for name, label in _STEP_FIGURES:
+        rows += _figure_rows(name, label, [phase.points(name) for phase in phases], last, column)
     return Content("\n").join(rows)
 
 
-def _title(found: TrainingMonitor, phase: PhaseMonitor) -> str:
-    name = found.run.params.get("name", "")
-    of = f" {phase.name}" if phase.name != name else ""
-    return f"{name}{of} · {phase.recipe.algorithm.value.upper()} · {found.run.id[-6:]}"
+def _title(monitor: TrainingMonitor, phase: PhaseMonitor) -> str:
+    name = monitor.run.params.get("name", "")
+    phase_name = f" {phase.name}" if phase.name != name else ""
+    return f"{name}{phase_name} · {phase.recipe.algorithm.value.upper()} · {monitor.run.id[-6:]}"
 
 
-def _figure(name: str, label: str, both: Sequence[Points], last: int, half: int) -> list[Content]:
-    values = [value for points in both for _, value in points]
+def _figure_rows(name: str, label: str, series: Sequence[Points], last: int, column: int) -> list[Content]:
+    """The row of a figure with the points of both phases; none if neither has any."""
+    values = [value for points in series for _, value in points]
     if not values:
         return []
     low, high = (0.0, 1.0) if is_share(name) else (min(values), max(values))
-    tails = ["unknown" if not one else f"{number(name, one[0][1])} → {number(name, one[-1][1])}" for one in both]
-    room = max(_SHORTEST, half - max(map(len, tails)) - 1)
-    drawn = [
-        f"{tail:<{half - room - 1}} {sparkline(over(points, last, room), low, high)}"
-        for points, tail in zip(both, tails, strict=True)
+    ranges = [
+        f"{format_figure(name, points[0][1])} → {format_figure(name, points[-1][1])}" if points else "unknown"
+        for points in series
     ]
-    return [_row(label, drawn, half)]
+    width = max(_SHORTEST_SPARKLINE, column - max(map(len, ranges)) - 1)
+    cells = [
+        f"{text:<{column - width - 1}} {sparkline(over(points, last, width), low, high)}"
+        for points, text in zip(series, ranges, strict=True)
+    ]
+    return [_row(label, cells, column)]
 
 
-def _row(label: str, cells: Sequence[str], half: int) -> Content:
+def _row(label: str, cells: Sequence[str], column: int) -> Content:
     left, right = cells
     return Content.assemble(
-        f"{label:<{_NAME}}", (set_cell_size(left, half), "$text-accent"), "  ", (right, "$text-warning")
+        f"{label:<{_LABEL_WIDTH}}", (set_cell_size(left, column), "$text-accent"), "  ", (right, "$text-warning")
     )
