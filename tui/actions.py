@@ -233,7 +233,7 @@ TRAINING = [
     Action("x", "stop", "Stop", "Stop the run, with a checkpoint first; a second time kills it"),
     Action("enter", "answers", "Answers", "What the student wrote, step by step, and what each answer earned"),
     Action("b", "benchmark", "Measure", "In the table: start, or resume, the first benchmark that it lacks"),
-    Action("v", "beside", "Compare", "Another training run beside this one; again: back"),
+    Action("v", "compare", "Compare", "Another training run beside this one; again: back"),
     Action("n", "note", "Note", "Pin a note to the step that it is at"),
     Action("c", "view('curves')", "Curves", "Curves as large as the screen, and all notes; again: back"),
     Action("t", "table", "Table", "Base, SFT and RL on the same benchmark, in one table; again: back"),

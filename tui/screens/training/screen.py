@@ -261,7 +261,7 @@ class TrainingScreen(RunControl):
         self._loader.keep_only({run_id, *([self._other_id] if self._other_id else [])})
         self._show_view("overview")
 
-    def action_beside(self) -> None:
+    def action_compare(self) -> None:
         """Choose a run to show beside this one; again: back to the overview."""
         if self._view == "beside":
             self._show_view("overview")
