@@ -1,1 +1,1 @@
-"""Benchmark: is it running, what does it say so far, can I stop."""
+"""Benchmark: how far the runs are, what they say so far, and how to stop them."""

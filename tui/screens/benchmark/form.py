@@ -1,4 +1,4 @@
-"""What a benchmark is to ask, over Benchmark: the form, and what it would take, before it is started."""
+"""The form that starts a benchmark, over Benchmark: what to ask, and what that would cost."""
 
 from __future__ import annotations
 
@@ -30,28 +30,32 @@ from storage import runs
 from storage.database import DatabaseError, connect
 from storage.splits import SPLITS
 from tui.actions import BENCH_FORM, Action, bindings
+from tui.screens.benchmark.state import other_role
 from tui.text import clean, content
 from tui.widgets.fields import Field
 from tui.widgets.keys import Keys
 
 _ALL = "all accepted"
 _FIRST, _LAST = "model", "budget"
-# So long after the last change the figures are made.
-_REST_S = 0.25
+# The estimate is made so long after the last change.
+_ESTIMATE_DELAY_S = 0.25
 
 
 class BenchmarkEstimated(Message):
-    """What a benchmark as the form says would take; or why it cannot be."""
+    """What a benchmark as the form describes it would cost, or `problem` says why it cannot be started.
+
+    `revision` is that of the form that was estimated.
+    """
 
     def __init__(
-        self, turn: int, params: BenchmarkParams | None, found: BenchmarkEstimate | None, problem: str
+        self, revision: int, params: BenchmarkParams | None, estimate: BenchmarkEstimate | None, problem: str
     ) -> None:
         super().__init__()
-        self.turn, self.params, self.found, self.problem = turn, params, found, problem
+        self.revision, self.params, self.estimate, self.problem = revision, params, estimate, problem
 
 
 class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
-    """Closes with what to start, or None. `shown` are the runs on the screen, by role, to be paired with."""
+    """Closes with what to start, or None. `shown` are the runs on the screen, by role, which may be paired with it."""
 
     TITLE = "Start a benchmark"
     ACTIONS: ClassVar[list[Action]] = BENCH_FORM
@@ -62,8 +66,9 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
         self._project = project
         self._db = db
         self._shown = shown
-        self._turn = 0
-        # Whether to close, once it is known that what the form says can be started.
+        # Counts the changes: an estimate of an older form is dropped.
+        self._revision = 0
+        # Whether to close as soon as the estimate shows that this can be started.
         self._starting = False
 
     def compose(self) -> ComposeResult:
@@ -76,23 +81,23 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
             yield Static(Content.styled("Start a benchmark", "bold"))
             with Grid(id="form"):
                 yield Label("model")
-                yield _choice("model", names, first)
+                yield _select("model", names, first)
                 yield Label("asked by")
-                yield _choice(
-                    "mode", [one.value for one in Mode], resolve.default_mode(self._project, self._db, first).value
+                yield _select(
+                    "mode", [mode.value for mode in Mode], resolve.default_mode(self._project, self._db, first).value
                 )
                 yield Label("split")
-                yield _choice("split", [*SPLITS[::-1], _ALL], "test")
+                yield _select("split", [*SPLITS[::-1], _ALL], "test")
                 yield Label("only")
                 yield Field("", id="where", placeholder="level:1-2 domain:risk")
                 yield Label("how many")
                 yield Field("", id="limit", placeholder="all")
                 yield Label("sniff")
-                yield _choice("sniff", ["no", f"{SNIFF} examples"], "no")
+                yield _select("sniff", ["no", f"{SNIFF} examples"], "no")
                 yield Label("samples")
                 yield Field("1", id="samples", placeholder="how often each is asked")
                 yield Label("stop")
-                yield _choice("stop", ["at the end", "when settled"], "at the end")
+                yield _select("stop", ["at the end", "when settled"], "at the end")
                 yield Label("seed")
                 yield Field("0", id="seed")
                 yield Label("budget")
@@ -101,136 +106,139 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
         yield Keys()
 
     def on_mount(self) -> None:
-        """Begin with the model."""
+        """Put the cursor into the first field."""
         self.query_one(f"#{_FIRST}").focus()
-        self._weigh_soon()
+        self._schedule_estimate()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Enter opens and closes a list; escape closes one that hangs open."""
         if action == "next_field":
             return isinstance(self.focused, Input)
         if action == "close":
-            return not any(one.expanded for one in self.query(Select))
+            return not any(select.expanded for select in self.query(Select))
         return super().check_action(action, parameters)
 
     @on(Select.Changed, "#model")
-    def _another_model(self, event: Select.Changed) -> None:
+    def _choose_default_mode(self, event: Select.Changed) -> None:
         if event.value in resolve.known_models(self._project, self._db):
             mode = resolve.default_mode(self._project, self._db, str(event.value))
             self.query_one("#mode", Select).value = mode.value
 
     @on(Select.Changed)
     @on(Input.Changed)
-    def _weigh_soon(self) -> None:
-        """Say what it would take, once nothing changes for a moment."""
-        self._turn += 1
+    def _schedule_estimate(self) -> None:
+        """Estimate the costs, once nothing changes for a moment."""
+        self._revision += 1
         self._starting = False
-        self.set_timer(_REST_S, partial(self._weigh, self._turn))
+        self.set_timer(_ESTIMATE_DELAY_S, partial(self._start_estimate, self._revision))
 
-    def _weigh(self, turn: int) -> None:
-        if turn != self._turn:
+    def _start_estimate(self, revision: int) -> None:
+        if revision != self._revision:
             return
         try:
             params = self._params()
         except (ValueError, ArithmeticError, RunError) as error:
-            self.post_message(BenchmarkEstimated(turn, None, None, _said(error)))
+            self.post_message(BenchmarkEstimated(revision, None, None, _describe_error(error)))
         else:
-            self.run_worker(partial(self._estimate, turn, params), thread=True, exit_on_error=False, group="weigh")
+            work = partial(self._estimate, revision, params)
+            self.run_worker(work, thread=True, exit_on_error=False, group="estimate")
 
-    def _estimate(self, turn: int, params: BenchmarkParams) -> None:
-        found, problem = None, ""
+    def _estimate(self, revision: int, params: BenchmarkParams) -> None:
+        """Estimate the costs; runs in a thread."""
+        estimate, problem = None, ""
         try:
             connection = connect(self._project.database)
             try:
-                found = estimate_benchmark(self._project, connection, params)
+                estimate = estimate_benchmark(self._project, connection, params)
             finally:
                 connection.close()
         except (RunError, FileError, DatabaseError, sqlite3.Error, ValueError) as error:
             problem = str(error)
-        self.post_message(BenchmarkEstimated(turn, params, found, problem))
+        self.post_message(BenchmarkEstimated(revision, params, estimate, problem))
 
     def on_benchmark_estimated(self, event: BenchmarkEstimated) -> None:
-        """Show what it would take."""
-        if event.turn == self._turn:
-            said = content(event.problem, style="$text-error", limit=600)
-            self.query_one("#takes", Static).update(said if event.found is None else takes(event.found))
-            if self._starting and event.found is not None:
+        """Show the estimate, or what is wrong with the form."""
+        if event.revision == self._revision:
+            problem = content(event.problem, style="$text-error", limit=600)
+            text = problem if event.estimate is None else format_estimate(event.estimate)
+            self.query_one("#takes", Static).update(text)
+            if self._starting and event.estimate is not None:
                 self.dismiss(event.params)
             self._starting = False
 
     def _params(self) -> BenchmarkParams:
-        """What the form says; raises ValueError, ArithmeticError, RunError."""
-        chosen = {name: str(self.query_one(f"#{name}", Select).value) for name in ("model", "mode", "split")}
-        written = {name: self.query_one(f"#{name}", Input).value.strip() for name in ("where", "limit", "budget")}
-        values: dict[str, Any] = {**chosen, "sniff": self.query_one("#sniff", Select).value != "no"}
-        if chosen["split"] == _ALL:
-            values |= {"split": "", "where": written["where"]}
-        elif written["where"]:
+        """The params that the form describes; raises ValueError, ArithmeticError, RunError."""
+        selected = {name: str(self.query_one(f"#{name}", Select).value) for name in ("model", "mode", "split")}
+        texts = {name: self.query_one(f"#{name}", Input).value.strip() for name in ("where", "limit", "budget")}
+        values: dict[str, Any] = {**selected, "sniff": self.query_one("#sniff", Select).value != "no"}
+        if selected["split"] == _ALL:
+            values |= {"split": "", "where": texts["where"]}
+        elif texts["where"]:
             raise ValueError(f"only: choose {_ALL!r} above to narrow it down by a query")
-        if not chosen["split"]:
+        if not selected["split"]:
             raise ValueError("split: choose one")
         for name in ("samples", "seed", "limit"):
             if text := self.query_one(f"#{name}", Input).value.strip():
-                values[name] = _whole(name, text)
-        if written["budget"]:
-            values["budget"] = Decimal(written["budget"])
+                values[name] = _parse_whole_number(name, text)
+        if texts["budget"]:
+            values["budget"] = Decimal(texts["budget"])
         values["stop_when_settled"] = self.query_one("#stop", Select).value == "when settled"
-        return self._paired(BenchmarkParams.model_validate(values))
+        return self._pair(BenchmarkParams.model_validate(values))
 
-    def _paired(self, params: BenchmarkParams) -> BenchmarkParams:
-        """The params with the other role's run to be watched against, if it shares an example with them."""
-        role = role_of(self._project.task, params)
-        other = "student" if role == "reference" else "reference"
-        key = self._shown[other]
-        found = runs.get(self._db, key) if key else None
-        if found is None or params.sniff or found.params.get("sniff"):
+    def _pair(self, params: BenchmarkParams) -> BenchmarkParams:
+        """Return the params with the run in the other role to compare with, if that asks the same examples."""
+        other = other_role(role_of(self._project.task, params))
+        run_id = self._shown[other]
+        run = runs.get(self._db, run_id) if run_id else None
+        if run is None or params.sniff or run.params.get("sniff"):
             return params
-        same = all(found.params.get(name) == getattr(params, name) for name in ("split", "where", "file"))
-        return params.model_copy(update={other: found.id}) if same else params
+        same = all(run.params.get(name) == getattr(params, name) for name in ("split", "where", "file"))
+        return params.model_copy(update={other: run.id}) if same else params
 
     def action_next_field(self) -> None:
-        """On to the next field; from the last one to the start."""
+        """Go to the next field; from the last one, start."""
         if self.focused is not None and self.focused.id == _LAST:
             self.action_start()
         else:
             self.focus_next()
 
     def action_start(self) -> None:
-        """Close with what to start; what is wrong with it is said, and nothing closes."""
-        self._turn += 1
+        """Close with what to start; if something is wrong with it, show that and stay open."""
+        self._revision += 1
         self._starting = True
-        self._weigh(self._turn)
+        self._start_estimate(self._revision)
 
     def action_close(self) -> None:
         """Start nothing."""
         self.dismiss(None)
 
 
-def takes(found: BenchmarkEstimate) -> Content:
+def format_estimate(estimate: BenchmarkEstimate) -> Content:
     """What a benchmark would ask, and cost."""
-    examples = f"{found.examples:,} example{'s' if found.examples != 1 else ''}"
-    asked = examples if found.questions == found.examples else f"{examples}, {found.questions:,} questions"
-    if found.free:
+    examples = f"{estimate.examples:,} example{'s' if estimate.examples != 1 else ''}"
+    asked = examples if estimate.questions == estimate.examples else f"{examples}, {estimate.questions:,} questions"
+    if estimate.free:
         return Content(f"asks {asked}; it costs no money")
-    most = "up to " if found.at_most else "about "
-    tokens = f"about {found.input_tokens:,} tokens in, {most}{found.output_tokens:,} out"
-    cost = "the model has no price: the cost is not known" if found.cost is None else f"{most}{found.cost:.4f} in money"
+    bound = "up to " if estimate.at_most else "about "
+    tokens = f"about {estimate.input_tokens:,} tokens in, {bound}{estimate.output_tokens:,} out"
+    unknown = "the model has no price: the cost is not known"
+    cost = unknown if estimate.cost is None else f"{bound}{estimate.cost:.4f} in money"
     return Content(f"asks {asked}: {tokens}\n{cost}")
 
 
-def _said(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{first['loc'][0]}: {first['msg']}"
     return "budget: write a number" if isinstance(error, ArithmeticError) else str(error)
 
 
-def _whole(name: str, text: str) -> int:
+def _parse_whole_number(name: str, text: str) -> int:
     try:
         return int(text)
     except ValueError:
         raise ValueError(f"{name}: {clean(text, limit=20)} is no whole number") from None
 
 
-def _choice(name: str, names: list[str], value: str) -> Select[str]:
-    return Select([(Content(clean(one)), one) for one in names], value=value, allow_blank=False, id=name)
+def _select(name: str, options: list[str], value: str) -> Select[str]:
+    return Select([(Content(clean(option)), option) for option in options], value=value, allow_blank=False, id=name)

@@ -1,4 +1,4 @@
-"""The pairs of two benchmarks, over Benchmark: where one is right and the other wrong, and what both said."""
+"""The pairs of two benchmarks, over Benchmark: where one is right and the other wrong, and what both answered."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from storage.schema import Prediction
 from storage.search import QueryError, parse_query
 from tui.actions import PAIRS, Action, bindings
 from tui.app_context import AppContext
-from tui.screens.benchmark.figures import COLOURS, SILENT, decided, mark
+from tui.screens.benchmark.figures import COLOURS, OUTCOME_NAMES, answer_mark, format_decision
 from tui.text import clean, content, line
 from tui.widgets.fields import Field
 from tui.widgets.keys import Keys
 from tui.widgets.listing import Listing, Part
 
-# From so many columns on, what both said stands beside the list.
+# From so many columns on, the answers are shown beside the list.
 WIDE = 120
-# Of an answer as it came, so many characters are shown.
-RAW = 3000
+# So many characters of an answer as it came are shown.
+RAW_LIMIT = 3000
 
 Parts = list[Content | str | tuple[str, str]]
 
 
 class PairsScreen(ModalScreen[None]):
-    """A list of what both runs were asked, by kind and cell, over what both said; or of one run's answers."""
+    """The examples that both runs were asked, by kind and cell, and both answers; or the answers of one run."""
 
     TITLE = "Pairs"
     ACTIONS: ClassVar[list[Action]] = PAIRS
@@ -49,17 +49,17 @@ class PairsScreen(ModalScreen[None]):
         super().__init__()
         self._db = db
         self._first, self._second = first, second
-        self._found = pairs(first, second)
+        self._pairs = pairs(first, second)
         # Begin where there is something to read.
-        self._kind = next((kind for kind, found in self._found.items() if found), next(iter(self._found)))
-        self._where = Filter()
+        self._kind = next((kind for kind, answers in self._pairs.items() if answers), next(iter(self._pairs)))
+        self._cells = Filter()
         self._query = ""
         self._rows: list[ScoredAnswer] = []
 
     def compose(self) -> ComposeResult:
         yield Static(id="bar")
         with Container(id="columns"):
-            yield Listing(self._lines, id="pairs")
+            yield Listing(self._format_rows, id="pairs")
             with VerticalScroll(id="said", can_focus=False):
                 yield Static(id="words")
         yield Field("", id="filter", placeholder="level:1-2 domain:risk decision:REFINED; empty: all")
@@ -81,26 +81,26 @@ class PairsScreen(ModalScreen[None]):
 
     @property
     def _current(self) -> ScoredAnswer | None:
-        at = self._list.chosen
-        return None if at is None else self._rows[at]
+        position = self._list.chosen
+        return None if position is None else self._rows[position]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """While the filter is written, keys are text; escape leaves it."""
-        if any(action == one.name.partition("(")[0] for one in PAIRS) and action != "close":
+        if any(action == known_action.name.partition("(")[0] for known_action in PAIRS) and action != "close":
             return not isinstance(self.focused, Input)
         return super().check_action(action, parameters)
 
     # ------------------------------------------------------------ drawing
 
     def _fill(self) -> None:
-        """The pairs of the kind and the cells that are asked for."""
-        wanted = self._where
+        """List the pairs of the chosen kind in the chosen cells."""
+        cells = self._cells
         self._rows = [
-            one
-            for one in self._found[self._kind]
-            if (not wanted.level or one.level in wanted.level)
-            and (not wanted.domain or one.domain in wanted.domain)
-            and (not wanted.decision or one.label in wanted.decision)
+            answer
+            for answer in self._pairs[self._kind]
+            if (not cells.level or answer.level in cells.level)
+            and (not cells.domain or answer.domain in cells.domain)
+            and (not cells.decision or answer.label in cells.decision)
         ]
         self._list.fill(array("q", range(len(self._rows))), 0)
         self._draw()
@@ -108,70 +108,55 @@ class PairsScreen(ModalScreen[None]):
     def _draw(self) -> None:
         """Draw the title, and the pair under the cursor."""
         only = f" · only {line(self._query, 40)}" if self._query else ""
-        whole = len(self._found[self._kind])
-        count = f"{len(self._rows):,}" + (f" of {whole:,}" if self._query else "")
-        others = " · ".join(f"{kind} {len(found):,}" for kind, found in self._found.items() if kind is not self._kind)
+        total = len(self._pairs[self._kind])
+        count = f"{len(self._rows):,}" + (f" of {total:,}" if self._query else "")
+        counts = {kind: len(answers) for kind, answers in self._pairs.items()}
+        others = " · ".join(f"{kind} {number:,}" for kind, number in counts.items() if kind is not self._kind)
         width = self.app.size.width - 2
         self.query_one("#bar", Static).update(
             Content.assemble((f"{self._kind}: {count}{only}", "bold"), f" · {line(f'f: {others}', width)}")
         )
-        self.query_one("#words", Static).update(self._words())
+        self.query_one("#words", Static).update(self._details())
 
-    def _lines(self, numbers: Sequence[int], width: int) -> Mapping[int, list[Part]]:
-        rows = {number: self._rows[number] for number in numbers}
-        cases = predictions.cases(self._db, self._first.run, [one.example for one in rows.values()]) if rows else []
-        said = {one.question.example: one.hypothesis for one in cases}
-        return {number: self._line(one, said.get(one.example, ""), width) for number, one in rows.items()}
+    def _format_rows(self, positions: Sequence[int], width: int) -> Mapping[int, list[Part]]:
+        rows = {position: self._rows[position] for position in positions}
+        examples = [answer.example for answer in rows.values()]
+        cases = predictions.cases(self._db, self._first.run, examples) if rows else []
+        hypotheses = {case.question.example: case.hypothesis for case in cases}
+        return {
+            position: self._format_row(answer, hypotheses.get(answer.example, ""), width)
+            for position, answer in rows.items()
+        }
 
-    def _line(self, one: ScoredAnswer, hypothesis: str, width: int) -> list[Part]:
-        parts: list[Part] = [mark(one)]
+    def _format_row(self, answer: ScoredAnswer, hypothesis: str, width: int) -> list[Part]:
+        parts: list[Part] = [answer_mark(answer)]
         if self._second is not None:
-            parts += [(" ", ""), mark(self._second.answers[one.example])]
-        told = f" {line(one.label, 12):<12} {line(f'{one.domain} {one.level}', 14):<14} "
-        return [*parts, (told, "muted"), (line(hypothesis, max(10, width - len(told) - 4)), "")]
+            parts += [(" ", ""), answer_mark(self._second.answers[answer.example])]
+        cell = f" {line(answer.label, 12):<12} {line(f'{answer.domain} {answer.level}', 14):<14} "
+        return [*parts, (cell, "muted"), (line(hypothesis, max(10, width - len(cell) - 4)), "")]
 
-    def _words(self) -> Content:
-        """The case, its label, and what both said."""
-        one = self._current
-        if one is None:
+    def _details(self) -> Content:
+        """The case, its label, and both answers."""
+        current = self._current
+        if current is None:
             return Content.styled(f"no example here: {self._kind}" + (" in these cells" if self._query else ""), "dim")
-        parts: Parts = [("LABEL ", "bold"), (f"{line(one.label, 40)}", "bold $text-success")]
-        parts.append((f"  {line(one.domain, 30)} · level {one.level} · {one.example[-6:]}\n", "$text-muted"))
-        runs = [("student" if self._second else "answer", self._first, one)]
+        parts: Parts = [("LABEL ", "bold"), (f"{line(current.label, 40)}", "bold $text-success")]
+        cell = f"{line(current.domain, 30)} · level {current.level}"
+        parts.append((f"  {cell} · {current.example[-6:]}\n", "$text-muted"))
+        answers = [("student" if self._second else "answer", self._first.run, current)]
         if self._second is not None:
-            runs.append(("reference", self._second, self._second.answers[one.example]))
-        for role, live, answer in runs:
-            parts += self._told(role, answer, predictions.of_example(self._db, live.run, one.example))
-        for case in predictions.cases(self._db, self._first.run, [one.example]):
+            answers.append(("reference", self._second.run, self._second.answers[current.example]))
+        for role, run, answer in answers:
+            parts += _answer_details(role, answer, predictions.of_example(self._db, run, current.example))
+        for case in predictions.cases(self._db, self._first.run, [current.example]):
             parts += [("\nHYPOTHESIS\n", "bold $text-accent"), content(case.hypothesis), "\n"]
             parts.append(("\nEVIDENCE\n", "bold $text-accent"))
             for piece in case.evidence:
                 parts += [(clean(piece.source, limit=500), "italic"), "\n", content(piece.content), "\n"]
         return Content.assemble(*parts)
 
-    def _told(self, role: str, answer: ScoredAnswer, found: Sequence[Prediction]) -> Parts:
-        sign, _ = mark(answer)
-        style = "$text-success" if answer.correct else "$text-error"
-        parts: Parts = [(f"\n{role.upper()} ", f"bold {COLOURS.get(role, '$text-accent')}")]
-        parts += [(f"{sign} {decided(answer)}", style)]
-        seconds = "" if not answer.seconds else f"  {answer.seconds:.1f} s"
-        parts.append((f"{seconds}  {line(found[-1].model, 40) if found else ''}\n", "$text-muted"))
-        for one in found:
-            if len(found) > 1:
-                what = SILENT.get(one.outcome.value, one.outcome.value) if one.decision is None else one.decision
-                again = f", asked again {one.number}" if one.number else ""
-                parts.append((f"sample {one.sample + 1}{again}: {line(what, 40)}\n", "$text-muted"))
-            said = one.rationale or one.raw
-            if said:
-                parts += [content(said, limit=RAW), "\n"]
-            if one.detail:
-                parts += [content(one.detail, style="$text-warning", limit=RAW), "\n"]
-            if not said and not one.detail:
-                parts.append(("it gives no reasons\n", "$text-muted"))
-        return parts
-
     @on(Listing.Moved)
-    def _another(self) -> None:
+    def _show_current(self) -> None:
         """Show the pair under the cursor, from its beginning."""
         self._draw()
         self.query_one("#said", VerticalScroll).scroll_home(animate=False)
@@ -179,30 +164,30 @@ class PairsScreen(ModalScreen[None]):
     # ------------------------------------------------------------ actions
 
     def action_kind(self) -> None:
-        """The next kind of pairs."""
-        around = list(self._found)
-        self._kind = around[(around.index(self._kind) + 1) % len(around)]
+        """Show the next kind of pairs."""
+        kinds = list(self._pairs)
+        self._kind = kinds[(kinds.index(self._kind) + 1) % len(kinds)]
         self._fill()
 
     def action_filter(self) -> None:
-        """Ask which cells are meant."""
+        """Ask which cells to show."""
         field = self.query_one("#filter", Input)
         field.display, field.value = True, self._query
         self.set_focus(field)
 
     @on(Input.Submitted, "#filter")
-    def _filtered(self, event: Input.Submitted) -> None:
+    def _apply_filter(self, event: Input.Submitted) -> None:
         query = event.value.strip()
         try:
-            where = parse_query(query)
+            cells = parse_query(query)
         except QueryError as error:
             self.notify(clean(str(error), limit=500), markup=False, severity="error", timeout=8)
             return
-        if where != Filter(level=where.level, domain=where.domain, decision=where.decision):
-            said = "only cells can be named here: level:1-2, domain:risk, decision:REFINED"
-            self.notify(said, markup=False, severity="error", timeout=8)
+        if cells != Filter(level=cells.level, domain=cells.domain, decision=cells.decision):
+            problem = "only cells can be named here: level:1-2, domain:risk, decision:REFINED"
+            self.notify(problem, markup=False, severity="error", timeout=8)
             return
-        self._where, self._query = where, query
+        self._cells, self._query = cells, query
         self._close_filter()
         self._fill()
 
@@ -211,24 +196,24 @@ class PairsScreen(ModalScreen[None]):
         self.set_focus(self._list)
 
     def action_copy(self) -> None:
-        """Copy the pair, with all that was said, as JSON to the terminal's clipboard."""
-        if (one := self._current) is None:
+        """Copy the pair, with all predictions of both runs, as JSON to the terminal's clipboard."""
+        if (current := self._current) is None:
             self.notify("there is nothing here to copy", markup=False, timeout=2.5)
             return
-        lives = [live for live in (self._first, self._second) if live is not None]
-        case = predictions.cases(self._db, self._first.run, [one.example])[0]
-        said = {
-            "example": one.example,
-            "label": one.label,
+        streams = [stream for stream in (self._first, self._second) if stream is not None]
+        case = predictions.cases(self._db, self._first.run, [current.example])[0]
+        document = {
+            "example": current.example,
+            "label": current.label,
             "hypothesis": case.hypothesis,
             "evidence": [piece.model_dump() for piece in case.evidence],
             "answers": [
-                each.model_dump(mode="json")
-                for live in lives
-                for each in predictions.of_example(self._db, live.run, one.example)
+                prediction.model_dump(mode="json")
+                for stream in streams
+                for prediction in predictions.of_example(self._db, stream.run, current.example)
             ],
         }
-        self.app.copy_to_clipboard(json.dumps(said, indent=2))
+        self.app.copy_to_clipboard(json.dumps(document, indent=2))
         self.notify("copied as JSON", markup=False, timeout=2.5)
 
     def action_explain_keys(self) -> None:
@@ -236,25 +221,49 @@ class PairsScreen(ModalScreen[None]):
         cast("AppContext", self.app).action_explain()
 
     def action_move(self, step: int) -> None:
-        """Another pair."""
+        """Move the cursor by `step` pairs."""
         self._list.move(self._list.cursor + step)
 
     def action_page(self, step: int) -> None:
-        """A page of pairs further."""
+        """Move the cursor by `step` pages."""
         self._list.page(step)
 
     def action_edge(self, last: bool) -> None:
-        """The first pair, or the last."""
+        """Go to the first pair, or the last."""
         self._list.move(len(self._rows) - 1 if last else 0)
 
     def action_scroll(self, step: int) -> None:
-        """Scroll what both said by a page."""
+        """Scroll the answers by a page."""
         panel = self.query_one("#said", VerticalScroll)
         panel.scroll_relative(y=step * max(1, panel.size.height - 1), animate=False)
 
     def action_close(self) -> None:
-        """Leave the filter as it was, or the pairs."""
+        """Close the filter, which changes nothing, or the pairs."""
         if isinstance(self.focused, Input):
             self._close_filter()
         else:
             self.dismiss()
+
+
+def _answer_details(role: str, answer: ScoredAnswer, samples: Sequence[Prediction]) -> Parts:
+    """One run's answer to an example, with the reasons of each of its samples."""
+    mark, _ = answer_mark(answer)
+    style = "$text-success" if answer.correct else "$text-error"
+    parts: Parts = [(f"\n{role.upper()} ", f"bold {COLOURS.get(role, '$text-accent')}")]
+    parts += [(f"{mark} {format_decision(answer)}", style)]
+    seconds = "" if not answer.seconds else f"  {answer.seconds:.1f} s"
+    parts.append((f"{seconds}  {line(samples[-1].model, 40) if samples else ''}\n", "$text-muted"))
+    for prediction in samples:
+        if len(samples) > 1:
+            outcome = OUTCOME_NAMES.get(prediction.outcome.value, prediction.outcome.value)
+            decision = outcome if prediction.decision is None else prediction.decision
+            retry = f", asked again {prediction.number}" if prediction.number else ""
+            parts.append((f"sample {prediction.sample + 1}{retry}: {line(decision, 40)}\n", "$text-muted"))
+        text = prediction.rationale or prediction.raw
+        if text:
+            parts += [content(text, limit=RAW_LIMIT), "\n"]
+        if prediction.detail:
+            parts += [content(prediction.detail, style="$text-warning", limit=RAW_LIMIT), "\n"]
+        if not text and not prediction.detail:
+            parts.append(("it gives no reasons\n", "$text-muted"))
+    return parts

@@ -1,4 +1,4 @@
-"""The question which two benchmarks to show, over Benchmark."""
+"""The list of all benchmarks, over Benchmark: which two to show."""
 
 from __future__ import annotations
 
@@ -22,67 +22,68 @@ from tui.screens.benchmark.figures import interval, percent
 from tui.text import line
 from tui.widgets.keys import Keys
 
-# So many are listed: a list of options lays all of them out.
-MOST = 200
+# So many are listed: an OptionList lays all its options out.
+MAX_LISTED = 200
 
 
 class BenchmarkChoice(ModalScreen[tuple[str, str | None] | None]):
-    """All benchmarks, newest first; closes with a role and the run that it is to show, or None."""
+    """All benchmarks, newest first; closes with a role and the id of the run to show in it, or None."""
 
     TITLE = "Benchmarks"
     ACTIONS: ClassVar[list[Action]] = BENCH_CHOICE
     BINDINGS = bindings(BENCH_CHOICE)
 
-    def __init__(self, found: Sequence[Run], shown: Mapping[str, str | None]) -> None:
+    def __init__(self, benchmarks: Sequence[Run], shown: Mapping[str, str | None]) -> None:
+        """`benchmarks` are newest first; `shown` are the ids of the runs on the screen, by role."""
         super().__init__()
-        self._found = found[:MOST]
-        self._all = len(found)
+        self._listed = benchmarks[:MAX_LISTED]
+        self._total = len(benchmarks)
         self._shown = shown
 
     def compose(self) -> ComposeResult:
-        cut = f", the newest {MOST} of {self._all:,}" if self._all > MOST else ""
+        cut = f", the newest {MAX_LISTED} of {self._total:,}" if self._total > MAX_LISTED else ""
         with Vertical(id="box"):
             yield Static(Content.styled(f"Benchmarks{cut}", "bold"))
-            yield OptionList(*(Option(self._row(run)) for run in self._found), markup=False)
+            yield OptionList(*(Option(self._format_row(run)) for run in self._listed), markup=False)
             yield Static(
                 Content.styled("s shows it as the student's, r as the reference's, n no reference", "$text-muted")
             )
         yield Keys()
 
     def on_mount(self) -> None:
-        """Begin at the newest."""
+        """Put the cursor on the newest benchmark."""
         choices = self.query_one(OptionList)
         choices.highlighted = 0
         choices.focus()
 
-    def _row(self, run: Run) -> Content:
-        told = run.progress
+    def _format_row(self, run: Run) -> Content:
+        progress = run.progress
         width = min(self.app.size.width - 8, 100)
-        role = next((role for role, key in self._shown.items() if key == run.id), "")
-        right = "no answer yet"
-        if told.get("accuracy") is not None:
-            right = f"{percent(told['accuracy'])} % {interval(told['low'], told['high'])}"
+        role = next((role for role, run_id in self._shown.items() if run_id == run.id), "")
+        accuracy = "no answer yet"
+        if progress.get("accuracy") is not None:
+            accuracy = f"{percent(progress['accuracy'])} % {interval(progress['low'], progress['high'])}"
         if run.params.get("sniff"):
-            right = f"{told.get('right', '?')} of {told.get('n', '?')} right"
-        done = f"{told.get('done', '?')}/{told.get('total', '?')}"
+            accuracy = f"{progress.get('right', '?')} of {progress.get('n', '?')} right"
+        done = f"{progress.get('done', '?')}/{progress.get('total', '?')}"
         state = run_status(run).state.value
         head = line(f"{run.id[-6:]} {title(params_of(run, BenchmarkParams))}", max(20, width))
         return Content.assemble(
-            (head, "bold"), "\n", f"       {state:<9}{done:>12}  {right:<22} ", (role, "$text-accent")
+            (head, "bold"), "\n", f"       {state:<9}{done:>12}  {accuracy:<22} ", (role, "$text-accent")
         )
 
     @on(OptionList.OptionSelected)
-    def _clicked(self) -> None:
+    def _pick_for_student(self) -> None:
         self.action_pick("student")
 
     def action_pick(self, role: str) -> None:
-        """Close with the run under the cursor in this role."""
-        at = self.query_one(OptionList).highlighted
+        """Close with the run under the cursor in `role`; with no reference for the role 'none'."""
+        position = self.query_one(OptionList).highlighted
         if role == "none":
             self.dismiss(("reference", None))
-        elif at is not None:
-            self.dismiss((role, self._found[at].id))
+        elif position is not None:
+            self.dismiss((role, self._listed[position].id))
 
     def action_close(self) -> None:
-        """Stay with what is shown."""
+        """Change nothing."""
         self.dismiss(None)

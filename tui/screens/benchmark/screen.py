@@ -1,38 +1,32 @@
-"""Benchmark: is it running, what does it say so far, where do student and reference differ, can it be stopped."""
+"""Benchmark: how far the runs are, what they say so far, where student and reference differ, and how to stop them."""
 
 from __future__ import annotations
 
 import sqlite3
-from functools import partial
 
-from textual.message import Message
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.widgets import ContentSwitcher
 
 from core.benchmark.answer_stream import role_of
-from core.benchmark.start import KIND, retry, start_benchmark
-from core.exchange.files import FileError
+from core.benchmark.start import KIND, retry
 from core.runs.control import RunError, RunStatus
 from core.runs.params import BenchmarkParams
 from storage import runs
-from storage.database import DatabaseError, connect
-from storage.schema import Run, RunState
+from storage.schema import RunState
 from tui.actions import BENCHMARK, bindings
 from tui.keymap import key
-from tui.screens.benchmark.views import BenchmarkViews
-
-# After so long it is said that a start takes its time.
-SOON_S = 0.2
-
-
-class BenchmarkStarted(Message):
-    """A benchmark was started, or `problem` kept it from that."""
-
-    def __init__(self, params: BenchmarkParams, run: Run | None, problem: str) -> None:
-        super().__init__()
-        self.params, self.run, self.problem = params, run, problem
+from tui.screens.benchmark.answer_loader import AnswerLoader, AnswersLoaded
+from tui.screens.benchmark.figures_cache import BenchmarkFiguresCache, FiguresComputed
+from tui.screens.benchmark.gate_view import GateView, compute_gate
+from tui.screens.benchmark.overview import BenchmarkOverview
+from tui.screens.benchmark.starter import BenchmarkStarted, BenchmarkStarter
+from tui.screens.benchmark.state import BenchmarkState, ShownBenchmarks
+from tui.screens.benchmark.views import ConfusionView, ReliabilityView, SlicesView
+from tui.screens.run_control import RunControl
 
 
-class BenchmarkScreen(BenchmarkViews):
+class BenchmarkScreen(RunControl):
     """Two benchmarks, the student's and the reference's, while they run and after; and what can be done about them."""
 
     TITLE = "Benchmark"
@@ -47,76 +41,127 @@ class BenchmarkScreen(BenchmarkViews):
 
     def __init__(self) -> None:
         super().__init__()
-        self._starting = False
+        self._shown = ShownBenchmarks()
+        self._loader = AnswerLoader(self)
+        self._cache = BenchmarkFiguresCache(self)
+        self._starter = BenchmarkStarter(self)
+
+    def parts(self) -> ComposeResult:
+        with ContentSwitcher(initial="overview", id="views"):
+            yield BenchmarkOverview(id="overview")
+            yield ConfusionView(id="confusion")
+            yield SlicesView(id="slices-view")
+            yield GateView(id="gate")
+            yield ReliabilityView(id="reliability")
+
+    @property
+    def _view(self) -> str:
+        return self.query_one("#views", ContentSwitcher).current or "overview"
+
+    @property
+    def working(self) -> bool:
+        """Whether something that is to be shown is still being read or computed."""
+        return self._loader.loading or self._cache.computing
+
+    def ticking(self) -> bool:
+        """The age of a run changes by itself; what is not read or computed yet is read or computed with time."""
+        unread, outdated = self._loader.take_pending(), self._cache.take_pending()
+        return unread or outdated or self._shown.active
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Back leads to the overview, where there is one to go back to."""
+        """Offer the way back to the overview only in another view."""
         if action == "back" and self._seen_version >= 0 and self._view == "overview":
             return False
         return super().check_action(action, parameters)
 
-    def action_view(self, view: str) -> None:
-        """Show a view; again: the overview."""
-        if not any(self._seen.values()):
-            self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
-            return
-        wanted = {"slices": "slices-view"}.get(view, view)
-        self._show_view("overview" if self._view == wanted else wanted)
+    # ------------------------------------------------------------ drawing
 
-    def _show_view(self, view: str) -> None:
-        self.query_one("#views", ContentSwitcher).current = view
-        scrolled = self.query(f"#{view}").filter("VerticalScroll")
-        self.set_focus(scrolled.first() if scrolled else None)
-        self.refresh_bindings()
+    def draw(self) -> None:
+        """Read what is new of both runs, and draw the view in front."""
+        self._shown.refresh(self.project.task, self.db)
+        overview = self.query_one(BenchmarkOverview)
+        overview.lay_out(empty=self._shown.empty)
+        if self._shown.empty:
+            overview.draw_empty()
+            return
+        statuses = self._shown.statuses
+        streams = {role: None if status is None else self._loader.read(status) for role, status in statuses.items()}
+        gate = compute_gate(self._shown, streams, self._cache)
+        state = BenchmarkState(self.db, self._shown, streams, self._cache, gate)
+        match self._view:
+            case "overview":
+                overview.draw(state)
+            case "confusion":
+                self.query_one(ConfusionView).draw(state)
+            case "slices-view":
+                self.query_one(SlicesView).draw(state)
+            case "gate":
+                self.query_one(GateView).draw(state)
+            case "reliability":
+                self.query_one(ReliabilityView).draw(state)
+
+    def on_answers_loaded(self, event: AnswersLoaded) -> None:
+        """Show the answers that were read."""
+        self._loader.store(event)
+        if event.stream is None:
+            self.tell(f"the answers of run {event.run[-6:]} cannot be read: {event.problem}", error=True)
+        else:
+            self._cache.discard(event.run)
         self.redraw()
 
+    def on_figures_computed(self, event: FiguresComputed) -> None:
+        """Show the figures that were computed."""
+        self._cache.store(event)
+        self.redraw()
+
+    # ------------------------------------------------------------ views
+
+    def action_view(self, view: str) -> None:
+        """Show a view; the overview, if that view is shown already."""
+        if self._shown.empty:
+            self._tell_first_step()
+            return
+        view_id = {"slices": "slices-view"}.get(view, view)
+        self._show_view("overview" if self._view == view_id else view_id)
+
     def action_back(self) -> None:
-        """Back to the overview."""
+        """Go back to the overview."""
         self._show_view("overview")
 
     def action_switch(self) -> None:
         """Choose the other of the two runs."""
-        self._role = "reference" if self._role == "student" else "student"
+        self._shown.switch()
         self.redraw()
+
+    def _show_view(self, view_id: str) -> None:
+        self.query_one("#views", ContentSwitcher).current = view_id
+        view = self.query_one(f"#{view_id}")
+        self.set_focus(view if isinstance(view, VerticalScroll) else None)
+        self.refresh_bindings()
+        self.redraw()
+
+    def _tell_first_step(self) -> None:
+        self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
+
+    # ------------------------------------------------------------ which runs
 
     def action_start(self) -> None:
         """Ask what to measure, and start it."""
         from tui.screens.benchmark.form import BenchmarkForm
 
-        self.app.push_screen(BenchmarkForm(self.project, self.db, self._ids), self._start)
+        self.app.push_screen(BenchmarkForm(self.project, self.db, self._shown.ids), self._start)
 
     def _start(self, params: BenchmarkParams | None) -> None:
-        if params is None:
-            return
-        self._starting = True
-        self.set_timer(SOON_S, self._say_starting)
-        self.run_worker(partial(self._prepare, params), thread=True, exit_on_error=False, group="start")
-
-    def _say_starting(self) -> None:
-        if self._starting:
-            self.tell("what is asked is being written down …")
-
-    def _prepare(self, params: BenchmarkParams) -> None:
-        """Start the benchmark; in a thread, since of many examples it takes seconds to keep what is asked."""
-        run, problem = None, ""
-        try:
-            connection = connect(self.project.database)
-            try:
-                run = start_benchmark(self.project, connection, params)
-            finally:
-                connection.close()
-        except (RunError, FileError, DatabaseError, sqlite3.Error) as error:
-            problem = str(error)
-        self.post_message(BenchmarkStarted(params, run, problem))
+        if params is not None:
+            self._starter.start(params)
 
     def on_benchmark_started(self, event: BenchmarkStarted) -> None:
         """Show the run that starts."""
-        self._starting = False
+        self._starter.finish()
         if event.run is None:
             self.tell(event.problem, error=True)
             return
-        self._role = role_of(self.project.task, event.params)
-        self._ids[self._role] = event.run.id
+        self._shown.show_new(role_of(self.project.task, event.params), event.run.id)
         self.tell(f"run {event.run.id[-6:]} starts; it goes on if you leave")
         self._show_view("overview")
 
@@ -124,70 +169,69 @@ class BenchmarkScreen(BenchmarkViews):
         """Choose which benchmarks are shown."""
         from tui.screens.benchmark.run_choice import BenchmarkChoice
 
-        found = runs.of_kind(self.db, KIND)
-        if not found:
-            self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
+        benchmarks = runs.of_kind(self.db, KIND)
+        if not benchmarks:
+            self._tell_first_step()
         else:
-            self.app.push_screen(BenchmarkChoice(found, self._ids), self._choose)
+            self.app.push_screen(BenchmarkChoice(benchmarks, self._shown.ids), self._assign)
 
-    def _choose(self, chosen: tuple[str, str | None] | None) -> None:
-        if chosen is None:
+    def _assign(self, choice: tuple[str, str | None] | None) -> None:
+        if choice is None:
             return
-        role, run = chosen
-        other = "reference" if role == "student" else "student"
-        if run is not None and self._ids[other] == run:
-            self._ids[other] = self._ids[role]
-        self._ids[role] = run
-        self.forget(but={key for key in self._ids.values() if key})
-        self._role = role if run else "student"
+        self._shown.assign(*choice)
+        run_ids = {run_id for run_id in self._shown.ids.values() if run_id}
+        self._loader.keep_only(run_ids)
+        self._cache.keep_only(run_ids)
         self.redraw()
 
     def action_pairs(self) -> None:
-        """The pairs of both runs, or the answers of the one that there is."""
+        """Show the pairs of both runs, or the answers of the one that there is."""
         from tui.screens.benchmark.pairs import PairsScreen
 
-        lives = {role: self.read_on(seen) for role, seen in self._seen.items() if seen is not None}
-        there = [live for live in (lives.get("student"), lives.get("reference")) if live is not None]
-        if len(there) < len(lives):
+        streams = [self._loader.read(status) for status in self._shown.statuses.values() if status is not None]
+        loaded = [stream for stream in streams if stream is not None]
+        if len(loaded) < len(streams):
             self.tell("the answers are being read: a moment")
-        elif not there:
-            self.tell(f"there is no benchmark yet: {key('benchmark.start')} starts one")
+        elif not loaded:
+            self._tell_first_step()
         else:
-            self.app.push_screen(PairsScreen(self.db, there[0], there[1] if len(there) > 1 else None))
+            self.app.push_screen(PairsScreen(self.db, loaded[0], loaded[1] if len(loaded) > 1 else None))
 
-    def _run(self, what: str) -> RunStatus | None:
-        """The chosen run; None if there is none to `what`, which is said."""
-        if self._chosen is None:
-            self.tell(f"there is no run of the {self._role} to {what}: {key('benchmark.start')} starts one")
-        return self._chosen
+    # ------------------------------------------------------------ the chosen run
+
+    def _chosen_run(self, purpose: str) -> RunStatus | None:
+        """Return the chosen run; None if there is none to `purpose`, which the person is told."""
+        if self._shown.chosen is None:
+            self.tell(f"there is no run of the {self._shown.role} to {purpose}: {key('benchmark.start')} starts one")
+        return self._shown.chosen
 
     def action_pause(self) -> None:
-        """Pause the chosen run, let it go on, or resume it."""
-        if (seen := self._run("pause")) is not None:
-            (self.pause if seen.state is RunState.RUNNING else self.resume)(seen)
+        """Pause the chosen run, or resume it."""
+        if (status := self._chosen_run("pause")) is not None:
+            (self.pause if status.state is RunState.RUNNING else self.resume)(status)
 
     def action_stop(self) -> None:
         """Stop the chosen run, if the person confirms it."""
-        if (seen := self._run("stop")) is not None:
-            self.stop(seen)
+        if (status := self._chosen_run("stop")) is not None:
+            self.stop(status)
 
     def action_retry(self) -> None:
         """Ask again what the chosen run has no answer to."""
-        if (seen := self._run("ask again")) is None:
+        if (status := self._chosen_run("ask again")) is None:
             return
         try:
-            number = retry(self.project, self.db, seen.run)
+            count = retry(self.project, self.db, status.run)
         except (RunError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
         else:
-            self.tell(f"asks {number} again")
+            self.tell(f"asks {count} again")
         self.redraw()
 
     async def action_log(self) -> None:
         """Go to the log of the chosen run."""
-        if (seen := self._run("look into")) is not None:
+        if (status := self._chosen_run("look into")) is not None:
             from tui.screens.runs.screen import RunsScreen
 
             await self.app.switch_mode("runs")
             if isinstance(self.app.screen, RunsScreen):
-                self.app.screen.go_to(seen.run.id)
+                self.app.screen.go_to(status.run.id)
