@@ -1,4 +1,4 @@
-"""`bench` and `gate`: measure a model, hold two against each other, and decide."""
+"""`bench` and `gate`: measure a model, compare two, and decide."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.runs.describe import duration
 from core.runs.params import BenchmarkParams, params_of
 from storage import runs as stored
 from storage.schema import Run, RunState
-from tui.commands.bench_figures import show_comparison, show_outcome
+from tui.commands.bench_figures import show_comparison, show_summary
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.generate import Money
 from tui.commands.output import print_json, say, show, table
@@ -32,7 +32,7 @@ def bench() -> None:
 
 @bench.command("run")
 @click.option("--model", help="A name that `models list` shows.  [default: the student]")
-@click.option("--mode", type=click.Choice([one.value for one in Mode]), help="How it is asked.  [default: by model]")
+@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), help="How it is asked.  [default: by model]")
 @click.option("--split", help="The accepted examples of this split.  [default: test]")
 @click.option("--where", help="The examples that match this query; accepted ones, unless it names a status.")
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False), help="The examples of a file.")
@@ -53,23 +53,23 @@ def bench() -> None:
 @json_option
 @pass_context
 @verb
-def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
+def run_(context: Context, detach: bool, as_json: bool, **options: Any) -> None:
     """Ask a model about examples, and count what it gets right."""
     project, connection = context.open()
-    if sum(bool(asked[name]) for name in ("split", "where", "file", "like")) > 1:
+    if sum(bool(options[name]) for name in ("split", "where", "file", "like")) > 1:
         raise RefusedError("say one of --split, --where, --file and --like: where the examples are")
-    if asked["mapping"] and not asked["file"]:
+    if options["mapping"] and not options["file"]:
         raise RefusedError("--map says how to read a file: name one with --file")
-    model = asked["model"] or project.task.roles.student
-    given = {name: str(value) if isinstance(value, Path) else value for name, value in asked.items()}
-    update = {name: value for name, value in given.items() if value is not None}
-    if not (asked["split"] or asked["where"] or asked["file"] or asked["like"]):
-        update["split"] = "test"
-    if asked["budget"] is None and project.task.limits.budget is not None:
-        update["budget"] = project.task.limits.budget
-    update |= {"model": model, "mode": asked["mode"] or resolve.default_mode(project, connection, model)}
+    model = options["model"] or project.task.roles.student
+    given = {name: value for name, value in options.items() if value is not None}
+    params = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    if not (options["split"] or options["where"] or options["file"] or options["like"]):
+        params["split"] = "test"
+    if options["budget"] is None and project.task.limits.budget is not None:
+        params["budget"] = project.task.limits.budget
+    params |= {"model": model, "mode": options["mode"] or resolve.default_mode(project, connection, model)}
     try:
-        run = start_benchmark(project, connection, BenchmarkParams.model_validate(update))
+        run = start_benchmark(project, connection, BenchmarkParams.model_validate(params))
     except FileError as error:
         raise RefusedError(str(error)) from None
     if detach:
@@ -78,7 +78,7 @@ def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
         else:
             say(f"run {run.id} goes on by itself: `sidequest bench show {run.id[-6:]}`")
         return
-    _closing(context, wait(connection, run, _told, quiet=as_json), as_json)
+    _finish(context, wait(connection, run, _format_progress, quiet=as_json), as_json)
 
 
 @bench.command("show")
@@ -89,7 +89,7 @@ def run_(context: Context, detach: bool, as_json: bool, **asked: Any) -> None:
 def show_(context: Context, run: str, as_json: bool) -> None:
     """The figures of a benchmark, while it runs or after."""
     _, connection = context.open()
-    _figures(context, benchmark(connection, run), as_json)
+    _print_figures(context, benchmark(connection, run), as_json)
 
 
 @bench.command("list")
@@ -100,9 +100,9 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 def list_(context: Context, limit: int, as_json: bool) -> None:
     """The benchmarks, newest first."""
     _, connection = context.open()
-    every = stored.of_kind(connection, KIND)
+    benchmarks = stored.of_kind(connection, KIND)
     if as_json:
-        print_json([_document(run) for run in every[:limit]])
+        print_json([_document(run) for run in benchmarks[:limit]])
         return
     table(
         ["run", "what", "state", "done", "right", "accuracy"],
@@ -113,14 +113,14 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
                 run_status(run).state.value,
                 f"{run.progress.get('done', '?')}/{run.progress.get('total', '?')}",
                 f"{run.progress.get('right', '?')}/{run.progress.get('n', '?')}",
-                _accuracy(run),
+                _format_accuracy(run),
             )
-            for run in every[:limit]
+            for run in benchmarks[:limit]
         ],
         widths={1: 60},
     )
-    if len(every) > limit:
-        say(f"{limit} of {len(every)}: --limit shows more")
+    if len(benchmarks) > limit:
+        say(f"{limit} of {len(benchmarks)}: --limit shows more")
 
 
 @bench.command("retry")
@@ -131,10 +131,10 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
 def retry_(context: Context, run: str, as_json: bool) -> None:
     """Ask again what has no answer; the failure stays on record."""
     project, connection = context.open()
-    found = benchmark(connection, run)
-    number = retry(project, connection, found)
-    say(f"asks {number} again")
-    _closing(context, wait(connection, found, _told, quiet=as_json), as_json)
+    failed = benchmark(connection, run)
+    count = retry(project, connection, failed)
+    say(f"asks {count} again")
+    _finish(context, wait(connection, failed, _format_progress, quiet=as_json), as_json)
 
 
 @bench.command("compare")
@@ -149,15 +149,15 @@ def compare_(context: Context, first: str, second: str, as_json: bool) -> None:
     from core.benchmark.summary import compare_runs
 
     project, connection = context.open()
-    one, two = benchmark(connection, first), benchmark(connection, second)
+    first_run, second_run = benchmark(connection, first), benchmark(connection, second)
     try:
-        found = compare_runs(project, connection, one, two)
+        comparison = compare_runs(project, connection, first_run, second_run)
     except NotSharedError as error:
         raise RefusedError(str(error)) from None
     if as_json:
-        print_json({"first": one.id, "second": two.id, **asdict(found)})
+        print_json({"first": first_run.id, "second": second_run.id, **asdict(comparison)})
     else:
-        show_comparison(one, two, found)
+        show_comparison(first_run, second_run, comparison)
 
 
 @click.command()
@@ -179,35 +179,38 @@ def gate(
     from core.runs.control import RunError
 
     project, connection = context.open()
-    known = resolve.known_models(project, connection)
+    models = resolve.known_models(project, connection)
 
-    def found(name: str) -> Run:
+    def find_run(name: str) -> Run:
         name = resolve.resolve_name(project, connection, name)
-        return newest_benchmark(connection, name) if name in known else benchmark(connection, name)
+        return newest_benchmark(connection, name) if name in models else benchmark(connection, name)
 
-    mine = found(student or project.task.roles.student)
+    student_run = find_run(student or project.task.roles.student)
+    reference_run: Run | None = None
     try:
-        theirs = found(reference or project.task.roles.reference)
+        reference_run = find_run(reference or project.task.roles.reference)
     except RunError:
         if reference:
             raise
-        theirs = None
     try:
-        answer = decide_gate(project, connection, mine, theirs, target=target, level=level, margin=margin)
+        decision = decide_gate(
+            project, connection, student_run, reference_run, target=target, level=level, margin=margin
+        )
     except NotSharedError as error:
         raise RefusedError(str(error)) from None
     if as_json:
-        named = {"student_run": mine.id, "reference_run": None if theirs is None else theirs.id}
-        print_json({**asdict(answer), "verdict": answer.verdict.value, **named})
+        run_ids = {"student_run": student_run.id, "reference_run": None if reference_run is None else reference_run.id}
+        print_json({**asdict(decision), "verdict": decision.verdict.value, **run_ids})
     else:
-        show(f"{answer.verdict.value.upper()}\n")
-        for reason in answer.reasons:
+        show(f"{decision.verdict.value.upper()}\n")
+        for reason in decision.reasons:
             show(f"  {reason}")
-    raise SystemExit(1 if answer.verdict is GateVerdict.OPEN else 0)
+    raise SystemExit(1 if decision.verdict is GateVerdict.OPEN else 0)
 
 
-def _closing(context: Context, run: Run, as_json: bool) -> None:
-    _figures(context, run, as_json)
+def _finish(context: Context, run: Run, as_json: bool) -> None:
+    """Print the figures of a run that has ended, and exit: with 0 only if it has finished."""
+    _print_figures(context, run, as_json)
     state = run_status(run).state
     if not as_json:
         if run.reason:
@@ -217,18 +220,18 @@ def _closing(context: Context, run: Run, as_json: bool) -> None:
     raise SystemExit(0 if state is RunState.FINISHED else 1)
 
 
-def _figures(context: Context, run: Run, as_json: bool) -> None:
+def _print_figures(context: Context, run: Run, as_json: bool) -> None:
     from core.benchmark.summary import as_document, summarize
 
     project, connection = context.open()
-    found = summarize(project, connection, run)
+    summary = summarize(project, connection, run)
     if as_json:
-        print_json(as_document(found))
+        print_json(as_document(summary))
     else:
-        show_outcome(found)
+        show_summary(summary)
 
 
-def _told(figures: Mapping[str, Any]) -> str:
+def _format_progress(figures: Mapping[str, Any]) -> str:
     if figures.get("accuracy") is None:
         return "no answer yet"
     low, high = 100 * figures["low"], 100 * figures["high"]
@@ -244,7 +247,7 @@ def _document(run: Run) -> dict[str, Any]:
     } | run.progress
 
 
-def _accuracy(run: Run) -> str:
+def _format_accuracy(run: Run) -> str:
     figures = run.progress
     if figures.get("accuracy") is None:
         return "unknown"

@@ -12,95 +12,100 @@ from storage.schema import Run
 from tui.commands.output import say, show, table
 
 
-def rate(found: Rate | Slice) -> str:
-    """'17/20, 85.0 % (64.0–94.8)'; unknown stays unknown."""
-    if found.rate is None:
+def format_rate(rate: Rate | Slice) -> str:
+    """Return '17/20, 85.0 % (64.0–94.8)', or 'unknown'."""
+    if rate.rate is None:
         return "unknown"
-    return f"{found.right}/{found.n}, {_percent(found.rate)} % ({_percent(found.low)}–{_percent(found.high)})"
+    return f"{rate.right}/{rate.n}, {_percent(rate.rate)} % ({_percent(rate.low)}–{_percent(rate.high)})"
 
 
-def show_outcome(found: BenchmarkSummary) -> None:
-    """Print what one run says."""
-    numbers = found.figures
-    show(f"{title(found.params)} · run {found.run.id[-6:]} · {found.state.value}")
-    if found.params.sniff:
+def show_summary(summary: BenchmarkSummary) -> None:
+    """Print the figures of one run."""
+    figures = summary.figures
+    show(f"{title(summary.params)} · run {summary.run.id[-6:]} · {summary.state.value}")
+    if summary.params.sniff:
         show("A smoke test: it shows that the model answers, and says nothing of its accuracy.")
-    whole = Rate(numbers.right, numbers.n, numbers.accuracy, numbers.low, numbers.high)
-    show(f"\n  accuracy    {rate(whole)}{'' if numbers.n == found.asked else f' of {found.asked} so far'}")
-    for name, value in (("balanced", numbers.balanced_accuracy), ("macro F1", numbers.macro_f1)):
+    accuracy = Rate(figures.right, figures.n, figures.accuracy, figures.low, figures.high)
+    so_far = "" if figures.n == summary.asked else f" of {summary.asked} so far"
+    show(f"\n  accuracy    {format_rate(accuracy)}{so_far}")
+    for name, value in (("balanced", figures.balanced_accuracy), ("macro F1", figures.macro_f1)):
         show(f"  {name:<11} {'unknown' if value is None else f'{value:.3f}'}")
-    told = ", ".join(f"{number} {name}" for name, number in numbers.outcomes.items() if number)
-    show(f"  outcomes    {told or 'none yet'}")
-    for name, sure in (("stated", found.calibration.stated), ("by logits", found.calibration.probability)):
-        show(f"  {name:<11} {_sure(sure)}")
-    show(f"  time        {_time(numbers)}")
-    if numbers.cost.total is not None:
-        show(f"  cost        {numbers.cost.total:.4f}, {numbers.cost.per_thousand:.2f} per 1,000")
-    _confusion(numbers)
+    outcomes = ", ".join(f"{count} {name}" for name, count in figures.outcomes.items() if count)
+    show(f"  outcomes    {outcomes or 'none yet'}")
+    calibration = summary.calibration
+    for name, reliability in (("stated", calibration.stated), ("by logits", calibration.probability)):
+        show(f"  {name:<11} {_format_reliability(reliability)}")
+    show(f"  time        {_format_time(figures)}")
+    if figures.cost.total is not None:
+        show(f"  cost        {figures.cost.total:.4f}, {figures.cost.per_thousand:.2f} per 1,000")
+    _show_confusion(figures)
     show("")
+    slices = [(f"level {level}", slice_) for level, slice_ in figures.by_level.items()]
+    slices += figures.by_domain.items()
     table(
         ["", "right", "differs from the rest"],
-        [
-            *((f"level {level}", rate(one), _differs(one)) for level, one in numbers.by_level.items()),
-            *((domain, rate(one), _differs(one)) for domain, one in numbers.by_domain.items()),
-        ],
+        [(name, format_rate(slice_), _format_difference(slice_)) for name, slice_ in slices],
     )
 
 
-def show_comparison(first: Run, second: Run, found: Comparison) -> None:
+def show_comparison(first: Run, second: Run, comparison: Comparison) -> None:
     """Print the second run against the first."""
-    one, two = (title(params_of(run, BenchmarkParams)) for run in (first, second))
-    show(f"first   {one} · run {first.id[-6:]}\nsecond  {two} · run {second.id[-6:]}\n")
-    show(f"  {found.n} pairs of {found.families} families: the second is ahead by {gap(found)}")
-    show(f"  both right {found.both_right}, only first {found.b}, only second {found.c}, both wrong {found.both_wrong}")
-    left_out = found.only_first_asked + found.only_second_asked
-    if left_out:
-        say(f"{found.only_first_asked} asked of the first alone, {found.only_second_asked} of the second: left out")
+    for name, run in (("first", first), ("second", second)):
+        show(f"{name:<8}{title(params_of(run, BenchmarkParams))} · run {run.id[-6:]}")
+    show(f"\n  {comparison.n} pairs of {comparison.families} families: the second is ahead by {format_gap(comparison)}")
+    show(
+        f"  both right {comparison.both_right}, only first {comparison.b}, only second {comparison.c}, "
+        f"both wrong {comparison.both_wrong}"
+    )
+    only_first, only_second = comparison.only_first_asked, comparison.only_second_asked
+    if only_first + only_second:
+        say(f"{only_first} asked of the first alone, {only_second} of the second: left out")
     show("")
+    gaps = [(f"level {level}", gap) for level, gap in comparison.by_level.items()]
+    gaps += comparison.by_domain.items()
     table(
         ["", "pairs", "gap", "corrected p"],
-        [
-            *((f"level {level}", one.n, gap(one), _p(one.corrected)) for level, one in found.by_level.items()),
-            *((domain, one.n, gap(one), _p(one.corrected)) for domain, one in found.by_domain.items()),
-        ],
+        [(name, gap.n, format_gap(gap), _format_p(gap.corrected)) for name, gap in gaps],
     )
 
 
-def _confusion(numbers: BenchmarkFigures) -> None:
-    columns = list(dict.fromkeys(decision for row in numbers.confusion.values() for decision in row))
+def _show_confusion(figures: BenchmarkFigures) -> None:
+    columns = list(dict.fromkeys(decision for row in figures.confusion.values() for decision in row))
     show("")
     table(
         ["label \\ decision", *(column or "no answer" for column in columns if column != NO_ANSWER), "no answer"],
         [
             (label, *(row.get(column, 0) for column in columns if column != NO_ANSWER), row.get(NO_ANSWER, 0))
-            for label, row in numbers.confusion.items()
+            for label, row in figures.confusion.items()
         ],
     )
 
 
-def _sure(found: Reliability) -> str:
-    if not found.n:
+def _format_reliability(reliability: Reliability) -> str:
+    if not reliability.n:
         return "no confidence"
-    ece = "" if found.ece is None or found.low is None else f", ECE {found.ece:.3f} ({found.low:.3f}–{found.high:.3f})"
-    same = ", always the same" if found.distinct == 1 else ""
-    return f"confidence of {found.n}: Brier {found.brier:.3f}{ece}{same}"
+    ece = ""
+    if reliability.ece is not None and reliability.low is not None:
+        ece = f", ECE {reliability.ece:.3f} ({reliability.low:.3f}–{reliability.high:.3f})"
+    same = ", always the same" if reliability.distinct == 1 else ""
+    return f"confidence of {reliability.n}: Brier {reliability.brier:.3f}{ece}{same}"
 
 
-def _time(numbers: BenchmarkFigures) -> str:
-    if numbers.latency.p50 is None:
+def _format_time(figures: BenchmarkFigures) -> str:
+    if figures.latency.p50 is None:
         return "unknown"
-    per_thousand = numbers.seconds.per_thousand
-    whole = "" if per_thousand is None else f", {per_thousand:,.0f} s of the model's time per 1,000"
-    return f"p50 {numbers.latency.p50:.2f} s, p95 {numbers.latency.p95:.2f} s{whole}"
+    per_thousand = figures.seconds.per_thousand
+    total = "" if per_thousand is None else f", {per_thousand:,.0f} s of the model's time per 1,000"
+    return f"p50 {figures.latency.p50:.2f} s, p95 {figures.latency.p95:.2f} s{total}"
 
 
-def _differs(one: Slice) -> str:
-    return "" if one.p is None else f"yes, p = {_p(one.p)}" if one.differs else ""
+def _format_difference(slice_: Slice) -> str:
+    return "" if slice_.p is None else f"yes, p = {_format_p(slice_.p)}" if slice_.differs else ""
 
 
-def gap(found: Gap) -> str:
-    """How far it is ahead, in points, with its interval and p."""
-    return f"{_points(found.gap)} points ({_points(found.low)} to {_points(found.high)}), p = {_p(found.p)}"
+def format_gap(gap: Gap) -> str:
+    """How far the second run is ahead, in points, with its interval and p."""
+    return f"{_points(gap.gap)} points ({_points(gap.low)} to {_points(gap.high)}), p = {_format_p(gap.p)}"
 
 
 def _points(fraction: float) -> str:
@@ -111,5 +116,5 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}"
 
 
-def _p(value: float | None) -> str:
-    return "" if value is None else "< 0.0001" if value < 0.0001 else f"{value:.4f}"
+def _format_p(p: float | None) -> str:
+    return "" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.training.comparison import FIGURES, ComparisonRow, ComparisonTable, describe_row
-from tui.commands.bench_figures import gap
+from tui.commands.bench_figures import format_gap
 from tui.commands.output import say, show, table
 
 
@@ -21,7 +21,7 @@ def show_table(found: ComparisonTable) -> None:
         show("")
         table(
             ["", "against", "is ahead by (95 %), exact McNemar", "only it right", "only the other"],
-            [(one.second, one.first, gap(one.found), one.found.c, one.found.b) for one in found.pairs],
+            [(one.second, one.first, format_gap(one.found), one.found.c, one.found.b) for one in found.pairs],
         )
         if len(found.pairs) > 1:
             show(f"p is of each pair alone: of {len(found.pairs)} at once, one below 0.05 is easily chance")
