@@ -23,7 +23,7 @@ from storage.database import transaction
 from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome, Run, Status
 from tests.conftest import example
-from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, said
+from tests.tui.benchmark_pilot import RIGHT, WRONG, prediction_for, write_benchmark
 
 
 def heard(key: int, example_: str, decision: str | None, **change: Any) -> PredictionFigures:
@@ -73,12 +73,12 @@ def test_piece_by_piece_it_is_what_all_at_once_gives(
 
 def test_what_is_read_by_cursor_is_what_results_gives(db: sqlite3.Connection) -> None:
     cases = [example(id=f"01J{at:023d}", family=f"f{at}", level=1 + at % 5) for at in range(9)]
-    run = benchmark(db, cases, "majority", [RIGHT, WRONG, "refused"] * 3)
+    run = write_benchmark(db, cases, "majority", [RIGHT, WRONG, "refused"] * 3)
     live = AnswerStream(run.id, 1, predictions.targets(db, run.id))
     while found := predictions.prediction_figures(db, run.id, after=live.cursor, limit=4):
         live.update(found)
     refused = predictions.cases(db, run.id)[2].question
-    predictions.add(db, [said(refused, RIGHT, number=1)])
+    predictions.add(db, [prediction_for(refused, RIGHT, number=1)])
     live.update(predictions.prediction_figures(db, run.id, after=live.cursor))
     assert in_order(live.answers, predictions.families(db, run.id)) == scored_answers(db, run.id)
     assert live.answers[refused.example].correct
@@ -156,7 +156,7 @@ def test_what_a_benchmark_would_take(project: Project, db: sqlite3.Connection) -
     assert 24 * 150 < found.input_tokens < 24 * 1000
     assert found.cost is None
     assert not found.free
-    benchmark(db, accepted, "big", [RIGHT] * 10)
+    write_benchmark(db, accepted, "big", [RIGHT] * 10)
     path.write_text(path.read_text(encoding="utf-8") + '\n[prices."big-1"]\ninput = 0\noutput = 10\n', encoding="utf-8")
     found = estimate_benchmark(open_project(project.folder), db, params)
     assert (found.output_tokens, found.at_most) == (24 * 20, False)

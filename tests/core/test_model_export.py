@@ -27,7 +27,7 @@ from tests import tiny_model
 from tests.conftest import HOSTILE, example
 from tests.core.judged_runs import fill
 from tests.core.training_runs import training, with_student
-from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
+from tests.tui.benchmark_pilot import RIGHT, WRONG, write_benchmark
 
 KEY = "01K0000000000000000AAAAAAA"
 NAME = "sft-aaaaaa"
@@ -160,8 +160,8 @@ async def test_the_card_says_what_it_is(trained: Project, db: sqlite3.Connection
         hostile = example(family="h", split="train", source=HOSTILE[4], model="|`<b>", status=Status.ACCEPTED)
         examples.add(db, hostile)
     cases = listing.whole(db, listing.every(db, Filter(split=("test",))))
-    benchmark(db, cases, "tiny", [RIGHT] * 10 + [WRONG] * 20, mode="reason")
-    benchmark(db, cases, NAME, [RIGHT] * 25 + [WRONG] * 3 + ["refused"] * 2, mode="reason")
+    write_benchmark(db, cases, "tiny", [RIGHT] * 10 + [WRONG] * 20, mode="reason")
+    write_benchmark(db, cases, NAME, [RIGHT] * 25 + [WRONG] * 3 + ["refused"] * 2, mode="reason")
     output = tmp_path / "out"
     assert await exported(trained, db, output, ModelFormat.MERGED, licence="CC-BY-4.0") == Ending(RunState.FINISHED)
     card = (output / CARD).read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ from storage.database import transaction
 from storage.schema import Attempt, Candidate, Evidence, Outcome, Result, ReviewAction, Run, RunState, Verdict
 from tests.conftest import HOSTILE
 from tests.core.judged_runs import fill
-from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
+from tests.tui.benchmark_pilot import RIGHT, WRONG, write_benchmark
 from tests.tui.conftest import put, several
 
 ATTACKS = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><b>", "{{ 7 * 7 }}", *HOSTILE]
@@ -106,8 +106,8 @@ def full(db: sqlite3.Connection, text: str) -> None:
             reviews.decide(db, one.id, ReviewAction.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
         else:
             reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer=text, note=text)
-    benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
-    benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
+    write_benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
+    write_benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
     params = {"name": text, "student": text, "phases": PHASES}
     run = Run(kind="train", state=RunState.STOPPED, reason=text, params=params)
     runs.add(db, run.model_copy(update={"progress": {"done": 3, "total": 9, "alarms": {"kl": text}}}))
@@ -166,7 +166,7 @@ def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Conne
     cases = several(2)
     put(db, *cases)
     for _ in range(13):
-        benchmark(db, cases, "majority", [RIGHT])
+        write_benchmark(db, cases, "majority", [RIGHT])
     with transaction(db):
         for _ in range(11):
             runs.write(db, Run(kind="train", params={"name": "sft", "student": "smollm2-135m", "phases": PHASES}))

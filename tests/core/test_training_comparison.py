@@ -21,7 +21,7 @@ from storage.examples import Filter
 from storage.schema import Example, RunState
 from tests.core.judged_runs import fill
 from tests.core.training_runs import training, with_student
-from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark
+from tests.tui.benchmark_pilot import RIGHT, WRONG, write_benchmark
 from tui.cli import main
 
 SFT, GRPO, PPO = (f"01K0000000000000000{letter * 6}A" for letter in "ABC")
@@ -56,8 +56,8 @@ def test_base_sft_and_two_ways_of_rl_in_one_table(tiny: Project, db: sqlite3.Con
     grpo = runs.get(db, GRPO)
     assert grpo is not None
     for model, right in (("tiny", 20), ("sft-aaaaaa", 48), ("grpo-bbbbba", 50)):
-        benchmark(db, cases, model, answers(right))
-    benchmark(db, cases, "bag-of-words", answers(58))
+        write_benchmark(db, cases, model, answers(right))
+    write_benchmark(db, cases, "bag-of-words", answers(58))
     found = comparison_table(tiny, db, [grpo, ppo])
     assert [(row.what, row.model) for row in found.rows] == [
         ("base", "tiny"),
@@ -91,16 +91,16 @@ def test_only_the_same_examples_in_the_mode_of_training_count(
     tiny: Project, db: sqlite3.Connection, cases: list[Example]
 ) -> None:
     training(tiny, db, "sft", key=SFT, mode="direct")
-    benchmark(db, cases, "tiny", answers(20))
-    newest = benchmark(db, cases, "tiny", answers(30))
-    benchmark(db, cases, "tiny", answers(50), mode="reason")
-    benchmark(db, cases[:5], "tiny", answers(5, 5), sniff=True)
-    benchmark(db, cases[:40], "sft-aaaaaa", answers(40, 40))
-    benchmark(db, cases, "sft-aaaaaa", answers(10, 30), stop_when_settled=True)
+    write_benchmark(db, cases, "tiny", answers(20))
+    newest = write_benchmark(db, cases, "tiny", answers(30))
+    write_benchmark(db, cases, "tiny", answers(50), mode="reason")
+    write_benchmark(db, cases[:5], "tiny", answers(5, 5), sniff=True)
+    write_benchmark(db, cases[:40], "sft-aaaaaa", answers(40, 40))
+    write_benchmark(db, cases, "sft-aaaaaa", answers(10, 30), stop_when_settled=True)
     found = comparison_table(tiny, db, [])
     # One model each was asked 60 and 40: those that were asked last count.
     assert found.examples == 40
-    benchmark(db, cases, "sft-aaaaaa", answers(45))
+    write_benchmark(db, cases, "sft-aaaaaa", answers(45))
     found = comparison_table(tiny, db, [])
     assert found.examples == N
     base, sft = found.rows
@@ -136,7 +136,7 @@ def test_a_missing_benchmark_asks_exactly_the_same(
     """Whatever has become of the examples since."""
     monkeypatch.setattr(bench, "spawn", lambda *_: None)
     training(tiny, db, "sft", key=SFT)
-    asked = benchmark(db, cases[:20], "tiny", answers(8, 20), mode="reason", split="", where="level:1", seed=7)
+    asked = write_benchmark(db, cases[:20], "tiny", answers(8, 20), mode="reason", split="", where="level:1", seed=7)
     db.execute("UPDATE examples SET status = 'rejected'")
     found = comparison_table(tiny, db, [])
     made = start_missing(tiny, db, found, found.rows[1])
@@ -167,8 +167,8 @@ def test_what_cannot_be_compared_is_said(tiny: Project, db: sqlite3.Connection) 
 
 def test_the_command_line_shows_it(tiny: Project, db: sqlite3.Connection, cases: list[Example]) -> None:
     training(tiny, db, "sft", key=SFT, mode="direct")
-    benchmark(db, cases, "tiny", answers(20))
-    benchmark(db, cases, "sft-aaaaaa", [*answers(40, 58), "refused", "truncated"])
+    write_benchmark(db, cases, "tiny", answers(20))
+    write_benchmark(db, cases, "sft-aaaaaa", [*answers(40, 58), "refused", "truncated"])
     done = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "aaaaaa"])
     assert done.exit_code == 0, done.output
     assert "60 examples, the same for all" in done.stdout

@@ -1,4 +1,4 @@
-"""Benchmarks in a database, as a worker leaves them, and steps that the tests of the screen share."""
+"""Writes benchmarks as a worker leaves them, and drives the screen for its tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tests.tui.conftest import shown, until
 from tui.screens.benchmark.screen import BenchmarkScreen
 
 LABELS = ("VALIDATED", "REJECTED", "REFINED")
-# For `benchmark`: answers that are right or wrong, or what kept them from being one.
+# For `write_benchmark`: answers that are right or wrong, or what kept them from being one.
 RIGHT, WRONG = "right", "wrong"
 
 
-def benchmark(
+def write_benchmark(
     db: sqlite3.Connection,
     cases: Sequence[Example],
     model: str,
@@ -31,19 +31,22 @@ def benchmark(
     rationale: str = "The cohort says so.",
     **params: Any,
 ) -> Run:
-    """A benchmark of `model` over `cases` that was answered as far as `answers` go: RIGHT, WRONG or an outcome."""
-    mode = {"model": model, "mode": "direct", "split": "test"}
-    made = Run(kind="benchmark", **({"state": RunState.FINISHED, "params": mode | params} | (run or {})))
-    asked = [
+    """Write a benchmark of `model` over `cases` with the first `answers` given: RIGHT, WRONG or an outcome.
+
+    `run` overrides fields of the run, `params` its params.
+    """
+    defaults = {"model": model, "mode": "direct", "split": "test"}
+    written = Run(kind="benchmark", **({"state": RunState.FINISHED, "params": defaults | params} | (run or {})))
+    questions = [
         Question(
-            run=made.id, position=at, example=one.id, label=one.decision, domain=one.domain, level=one.level,
-            family=one.family,
+            run=written.id, position=position, example=case.id, label=case.decision, domain=case.domain,
+            level=case.level, family=case.family,
         )
-        for at, one in enumerate(cases)
+        for position, case in enumerate(cases)
     ]  # fmt: skip
-    right = sum(one == RIGHT for one in answers)
+    right = sum(answer == RIGHT for answer in answers)
     low, high = wilson(right, len(answers))
-    told: dict[str, Any] = {
+    progress: dict[str, Any] = {
         "total": len(cases),
         "done": len(answers),
         "n": len(answers),
@@ -51,51 +54,51 @@ def benchmark(
         "low": low,
         "high": high,
     }
-    told |= {"accuracy": right / len(answers) if answers else None, "per_minute": 12.1, "eta_s": 400.0}
+    progress |= {"accuracy": right / len(answers) if answers else None, "per_minute": 12.1, "eta_s": 400.0}
     with transaction(db):
-        runs.write(db, made.model_copy(update={"progress": told}))
-        predictions.ask(db, zip(asked, cases, strict=True))
-    predictions.add(db, [said(one, how, rationale) for one, how in zip(asked, answers, strict=False)])
-    return runs.get(db, made.id) or made
+        runs.write(db, written.model_copy(update={"progress": progress}))
+        predictions.ask(db, zip(questions, cases, strict=True))
+    predictions.add(
+        db, [prediction_for(question, answer, rationale) for question, answer in zip(questions, answers, strict=False)]
+    )
+    return runs.get(db, written.id) or written
 
 
-def said(asked: Question, how: str, rationale: str = "", **change: Any) -> Prediction:
-    """The prediction that answers a question so."""
-    decided = how in {RIGHT, WRONG}
-    other = LABELS[(LABELS.index(asked.label) + 1) % len(LABELS)]
-    plain: dict[str, Any] = {
-        "run": asked.run,
-        "example": asked.example,
+def prediction_for(question: Question, answer: str, rationale: str = "", **change: Any) -> Prediction:
+    """The prediction that answers a question RIGHT or WRONG, or has an outcome that is no answer."""
+    answered = answer in {RIGHT, WRONG}
+    wrong_label = LABELS[(LABELS.index(question.label) + 1) % len(LABELS)]
+    fields: dict[str, Any] = {
+        "run": question.run,
+        "example": question.example,
         "ended": Outcome.WRITTEN,
         "raw": rationale,
         "reader": READER,
-        "outcome": PredictionOutcome.ANSWERED if decided else PredictionOutcome(how),
-        "decision": (asked.label if how == RIGHT else other) if decided else None,
-        "confidence": 0.5 + asked.position % 5 / 10 if decided else None,
-        "rationale": rationale if decided else "",
+        "outcome": PredictionOutcome.ANSWERED if answered else PredictionOutcome(answer),
+        "decision": (question.label if answer == RIGHT else wrong_label) if answered else None,
+        "confidence": 0.5 + question.position % 5 / 10 if answered else None,
+        "rationale": rationale if answered else "",
         "model": "small",
         "usage": Usage(input_tokens=100, output_tokens=20, cost=0.001, seconds=1.5),
     }
-    return Prediction.model_validate(plain | change)
+    return Prediction.model_validate(fields | change)
 
 
-def front(pilot: Pilot[int]) -> BenchmarkScreen:
+def benchmark_screen(pilot: Pilot[int]) -> BenchmarkScreen:
     """The screen, wherever it is in the stack."""
-    found = next(screen for screen in pilot.app.screen_stack if isinstance(screen, BenchmarkScreen))
-    assert isinstance(found, BenchmarkScreen)
-    return found
+    return next(screen for screen in pilot.app.screen_stack if isinstance(screen, BenchmarkScreen))
 
 
-async def opened(pilot: Pilot[int]) -> BenchmarkScreen:
-    """Open the screen, and wait until all answers are read and weighed."""
+async def open_benchmark(pilot: Pilot[int]) -> BenchmarkScreen:
+    """Open the screen, and wait until all answers are read and the figures computed."""
     await pilot.press("6")
     await until(pilot, lambda: isinstance(pilot.app.screen, BenchmarkScreen))
-    await settled(pilot)
-    return front(pilot)
+    await wait_until_computed(pilot)
+    return benchmark_screen(pilot)
 
 
-async def settled(pilot: Pilot[int]) -> None:
+async def wait_until_computed(pilot: Pilot[int]) -> None:
     """Wait until all is read and computed."""
     await until(pilot, lambda: "reading the answers" not in shown(pilot) and "computing" not in shown(pilot))
-    await until(pilot, lambda: not front(pilot).working)
+    await until(pilot, lambda: not benchmark_screen(pilot).working)
     await pilot.pause()

@@ -14,28 +14,28 @@ from core.runs import control
 from storage import predictions, reviews, runs
 from storage.schema import ReviewAction, RunState, now
 from tests.conftest import HOSTILE, example
-from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened, said, settled
+from tests.tui.benchmark_pilot import RIGHT, WRONG, open_benchmark, prediction_for, wait_until_computed, write_benchmark
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
 from tui.app import SidequestApp
 from tui.screens.benchmark.form import BenchmarkForm
 from tui.screens.benchmark.pairs import PairsScreen
 from tui.screens.runs.screen import RunsScreen
 
-MINE = {"state": RunState.RUNNING, "pid": os.getpid(), "pid_started": psutil.Process().create_time()}
+RUNNING_HERE = {"state": RunState.RUNNING, "pid": os.getpid(), "pid_started": psutil.Process().create_time()}
 
 
 @pytest.fixture
-def two(project: Project, db: sqlite3.Connection) -> SidequestApp:
+def two_benchmarks(project: Project, db: sqlite3.Connection) -> SidequestApp:
     """The app on a benchmark of the student and one of the reference, over twelve examples."""
     cases = several(12)
-    benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, "refused", WRONG, RIGHT, "timeout"] * 2)
-    benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, RIGHT, WRONG, WRONG, RIGHT] * 2)
+    write_benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, "refused", WRONG, RIGHT, "timeout"] * 2)
+    write_benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, RIGHT, WRONG, WRONG, RIGHT] * 2)
     return SidequestApp(project.folder)
 
 
-async def test_without_a_benchmark_the_first_step_is_said(app: SidequestApp) -> None:
+async def test_without_a_benchmark_the_first_step_is_shown(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         assert "No benchmark yet" in shown(pilot)
         assert "g starts one" in shown(pilot)
         for key, sentence in (
@@ -52,9 +52,9 @@ async def test_without_a_benchmark_the_first_step_is_said(app: SidequestApp) -> 
         assert "No benchmark yet" in shown(pilot)
 
 
-async def test_two_runs_are_held_against_each_other(two: SidequestApp) -> None:
-    async with two.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+async def test_two_runs_are_compared(two_benchmarks: SidequestApp) -> None:
+    async with two_benchmarks.run_test(size=SIZE) as pilot:
+        await open_benchmark(pilot)
         text = shown(pilot)
         assert "smollm2-135m vs bag-of-words · split test" in text
         assert "12/12 33.3 % (13.8–60.9) finished" in text
@@ -70,9 +70,9 @@ async def test_two_runs_are_held_against_each_other(two: SidequestApp) -> None:
         assert "without an answer: none" in shown(pilot)
 
 
-async def test_the_views_and_the_way_back(two: SidequestApp) -> None:
-    async with two.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+async def test_views_open_and_close(two_benchmarks: SidequestApp) -> None:
+    async with two_benchmarks.run_test(size=SIZE) as pilot:
+        await open_benchmark(pilot)
         for key, words in (
             ("c", ("CONFUSION · student", "no answer", "precision", "balanced accuracy")),
             ("v", ("BY LEVEL", "BY DOMAIN", "risk        2/4 50.0 % (15.0–85.0)")),
@@ -80,7 +80,7 @@ async def test_the_views_and_the_way_back(two: SidequestApp) -> None:
             ("r", ("RELIABILITY · student", "ECE", "says 50 %")),
         ):
             await pilot.press(key)
-            await settled(pilot)
+            await wait_until_computed(pilot)
             for word in words:
                 assert word in shown(pilot), word
             await pilot.press("escape")
@@ -90,16 +90,16 @@ async def test_the_views_and_the_way_back(two: SidequestApp) -> None:
             assert "newest answers" in shown(pilot)
 
 
-async def test_it_follows_a_run_that_goes_on(project: Project, db: sqlite3.Connection) -> None:
+async def test_a_running_benchmark_is_followed(project: Project, db: sqlite3.Connection) -> None:
     cases = several(12)
-    run = benchmark(db, cases, "smollm2-135m", [RIGHT] * 4, run={**MINE, "heartbeat": now()})
+    run = write_benchmark(db, cases, "smollm2-135m", [RIGHT] * 4, run={**RUNNING_HERE, "heartbeat": now()})
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         assert "4/12 100.0 % (51.0–100.0) 12/min eta 7 m" in shown(pilot)
         assert "reference no benchmark yet: g starts one, o chooses one" in shown(pilot)
-        asked = [one.question for one in predictions.cases(db, run.id)]
-        predictions.add(db, [said(one, WRONG) for one in asked[4:8]])
+        questions = [case.question for case in predictions.cases(db, run.id)]
+        predictions.add(db, [prediction_for(question, WRONG) for question in questions[4:8]])
         runs.update(db, run.id, progress=run.progress | {"done": 8, "accuracy": 0.5, "low": 0.215, "high": 0.785})
         await until(pilot, lambda: "8/12 50.0 %" in shown(pilot) and "✗" in shown(pilot), 5)
         control.pause(db, run.id)
@@ -115,23 +115,23 @@ async def test_it_follows_a_run_that_goes_on(project: Project, db: sqlite3.Conne
         assert "stops after what is in flight" in told(pilot)
 
 
-async def test_a_failure_says_why_and_the_way_out(project: Project, db: sqlite3.Connection) -> None:
+async def test_a_failed_run_shows_the_reason_and_how_to_resume(project: Project, db: sqlite3.Connection) -> None:
     reason = "bad_key: Incorrect API key provided"
-    benchmark(db, several(6), "smollm2-135m", [RIGHT], run={"state": RunState.FAILED, "reason": reason})
+    write_benchmark(db, several(6), "smollm2-135m", [RIGHT], run={"state": RunState.FAILED, "reason": reason})
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         assert "failed: bad_key" in shown(pilot)
         assert "p resumes" in shown(pilot)
         await pilot.press("f")
         assert "has an answer to all that it asked" in told(pilot)
 
 
-async def test_a_smoke_test_says_that_it_is_one(project: Project, db: sqlite3.Connection) -> None:
-    benchmark(db, several(5), "smollm2-135m", [RIGHT] * 5, sniff=True)
+async def test_a_smoke_test_is_labelled_as_one(project: Project, db: sqlite3.Connection) -> None:
+    write_benchmark(db, several(5), "smollm2-135m", [RIGHT] * 5, sniff=True)
     app = SidequestApp(project.folder)
     async with app.run_test(size=(160, 45)) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         assert "5 of 5 right" in shown(pilot)
         assert "100.0 %" not in shown(pilot)
         assert "A smoke test" in shown(pilot)
@@ -140,43 +140,43 @@ async def test_a_smoke_test_says_that_it_is_one(project: Project, db: sqlite3.Co
         assert "The gate needs a whole benchmark" in shown(pilot)
 
 
-async def test_the_log_of_the_chosen_run_opens_on_runs(two: SidequestApp, db: sqlite3.Connection) -> None:
+async def test_the_log_of_the_chosen_run_opens_on_runs(two_benchmarks: SidequestApp, db: sqlite3.Connection) -> None:
     older = runs.newest(db)[1]
     runs.log(db, older.id, "56 questions to small")
-    async with two.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+    async with two_benchmarks.run_test(size=SIZE) as pilot:
+        await open_benchmark(pilot)
         await pilot.press("l")
-        await until(pilot, lambda: isinstance(two.screen, RunsScreen) and "56 questions" in shown(pilot))
+        await until(pilot, lambda: isinstance(two_benchmarks.screen, RunsScreen) and "56 questions" in shown(pilot))
         assert f"▸ {older.id[-6:]}" in shown(pilot)
 
 
-async def test_which_runs_are_shown_is_chosen(two: SidequestApp, db: sqlite3.Connection) -> None:
-    third = benchmark(db, several(12), "majority", [WRONG] * 12)
-    async with two.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+async def test_the_shown_runs_can_be_chosen(two_benchmarks: SidequestApp, db: sqlite3.Connection) -> None:
+    third = write_benchmark(db, several(12), "majority", [WRONG] * 12)
+    async with two_benchmarks.run_test(size=SIZE) as pilot:
+        await open_benchmark(pilot)
         await pilot.press("o")
         await pilot.pause()
         assert f"{third.id[-6:]} majority" in shown(pilot)
-        assert two.screen.query_one(OptionList).option_count == 3
+        assert two_benchmarks.screen.query_one(OptionList).option_count == 3
         await pilot.press("enter")
-        await settled(pilot)
+        await wait_until_computed(pilot)
         assert "majority vs bag-of-words" in shown(pilot)
         await pilot.press("o", "r")
-        await settled(pilot)
+        await wait_until_computed(pilot)
         assert "bag-of-words vs majority" in shown(pilot)
         await pilot.press("o", "n")
-        await settled(pilot)
+        await wait_until_computed(pilot)
         assert "no second run to hold it against" in shown(pilot)
         await pilot.press("o", "escape")
         assert "Benchmark · bag-of-words · split test" in shown(pilot)
 
 
-async def test_pairs_by_kind_and_cell_with_both_rationales(two: SidequestApp) -> None:
-    async with two.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+async def test_pairs_are_filtered_by_kind_and_cell(two_benchmarks: SidequestApp) -> None:
+    async with two_benchmarks.run_test(size=SIZE) as pilot:
+        await open_benchmark(pilot)
         await pilot.press("enter")
         await pilot.pause()
-        assert isinstance(two.screen, PairsScreen)
+        assert isinstance(two_benchmarks.screen, PairsScreen)
         assert "only reference right: 6 · f: only student right 2" in shown(pilot)
         assert "✗ ✓ REJECTED     risk 2         Claim number 1" in shown(pilot)
         assert "STUDENT ✗ REFINED 0.60" in shown(pilot)
@@ -187,7 +187,7 @@ async def test_pairs_by_kind_and_cell_with_both_rationales(two: SidequestApp) ->
         assert "it gives no reasons" not in shown(pilot)
         await pilot.press("y")
         assert "copied as JSON" in told(pilot)
-        assert '"label": "REFINED"' in two.clipboard
+        assert '"label": "REFINED"' in two_benchmarks.clipboard
         await pilot.press("f")
         assert "only student right: 2" in shown(pilot)
         await pilot.press("f", "slash", *"level:3 domain:market", "enter")
@@ -198,16 +198,16 @@ async def test_pairs_by_kind_and_cell_with_both_rationales(two: SidequestApp) ->
         await pilot.press("slash", "ctrl+u", *"words", "enter")
         assert "only cells can be named here" in told(pilot)
         await pilot.press("escape")
-        assert isinstance(two.screen, PairsScreen)
+        assert isinstance(two_benchmarks.screen, PairsScreen)
         await pilot.press("escape")
         assert "newest answers" in shown(pilot)
 
 
-async def test_answers_of_one_run_alone_can_be_read(project: Project, db: sqlite3.Connection) -> None:
-    benchmark(db, several(6), "smollm2-135m", [RIGHT, WRONG] * 3)
+async def test_the_answers_of_a_single_run_can_be_read(project: Project, db: sqlite3.Connection) -> None:
+    write_benchmark(db, several(6), "smollm2-135m", [RIGHT, WRONG] * 3)
     app = SidequestApp(project.folder)
     async with app.run_test(size=(160, 45)) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         await pilot.press("enter")
         await pilot.pause()
         assert "wrong: 3 · f: right 3" in shown(pilot)
@@ -217,17 +217,20 @@ async def test_answers_of_one_run_alone_can_be_read(project: Project, db: sqlite
 
 
 @pytest.mark.parametrize("size", [SIZE, (160, 45)])
-async def test_nothing_that_is_shown_acts(project: Project, db: sqlite3.Connection, size: tuple[int, int]) -> None:
-    """Text of models and of runs is shown in each place, and none of it as what it pretends to be."""
+async def test_hostile_text_is_shown_inert(project: Project, db: sqlite3.Connection, size: tuple[int, int]) -> None:
+    """Every place shows text of models and of runs, and none of it acts as markup or control characters."""
     hostile = " ".join(HOSTILE).encode(errors="ignore").decode()
-    cases = [example(id=f"01H{at:023d}", hypothesis=hostile, domain=hostile[:60], level=at % 5 + 1) for at in range(6)]
+    cases = [
+        example(id=f"01H{number:023d}", hypothesis=hostile, domain=hostile[:60], level=number % 5 + 1)
+        for number in range(6)
+    ]
     for model, answers in (("smollm2-135m", [WRONG] * 6), ("bag-of-words", [RIGHT, WRONG, "unparseable"] * 2)):
         run = {"state": RunState.FAILED, "reason": hostile}
-        benchmark(db, cases, model, answers, run=run, rationale=hostile * 40, where=hostile, split="")
+        write_benchmark(db, cases, model, answers, run=run, rationale=hostile * 40, where=hostile, split="")
     app = SidequestApp(project.folder)
     async with app.run_test(size=size) as pilot:
-        await opened(pilot)
-        for keys, there in (
+        await open_benchmark(pilot)
+        for keys, text in (
             ([], "[red]not"),
             (["c"], "CONFUSION"),
             (["v"], "[/"),
@@ -240,7 +243,7 @@ async def test_nothing_that_is_shown_acts(project: Project, db: sqlite3.Connecti
             await pilot.press(*keys)
             await pilot.pause()
             assert not RAW.search(shown(pilot)), keys
-            await until(pilot, lambda there=there: there in shown(pilot), 5)  # type: ignore[misc]
+            await until(pilot, lambda text=text: text in shown(pilot), 5)  # type: ignore[misc]
 
 
 # ------------------------------------------------------------ starting one
@@ -257,11 +260,11 @@ def accepted(project: Project, db: sqlite3.Connection) -> SidequestApp:
     return SidequestApp(project.folder)
 
 
-async def test_one_is_started_from_the_form_and_outlives_the_app(
+async def test_a_benchmark_started_from_the_form_outlives_the_app(
     accepted: SidequestApp, db: sqlite3.Connection
 ) -> None:
     async with accepted.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         await pilot.press("g")
         await until(pilot, lambda: "asks 12 examples" in shown(pilot))
         assert "it costs no money" in shown(pilot)
@@ -285,14 +288,16 @@ async def test_one_is_started_from_the_form_and_outlives_the_app(
         await pilot.press("q")
     again = SidequestApp(accepted.folder)
     async with again.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         assert "majority vs bag-of-words" in shown(pilot)
         await until(pilot, lambda: "12/12" in shown(pilot) and "running" not in shown(pilot))
 
 
-async def test_the_form_says_what_is_wrong_and_starts_nothing(accepted: SidequestApp, db: sqlite3.Connection) -> None:
+async def test_an_invalid_form_shows_the_problem_and_starts_nothing(
+    accepted: SidequestApp, db: sqlite3.Connection
+) -> None:
     async with accepted.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         await pilot.press("g")
         form = accepted.screen
         for field, text, message in (
@@ -320,11 +325,11 @@ async def test_the_form_says_what_is_wrong_and_starts_nothing(accepted: Sideques
         assert runs.newest(db) == []
 
 
-async def test_enter_goes_through_the_form_and_starts_at_its_end(
+async def test_enter_moves_through_the_form_and_starts_at_its_end(
     accepted: SidequestApp, db: sqlite3.Connection
 ) -> None:
     async with accepted.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         await pilot.press("g")
         form = accepted.screen
         form.query_one("#model", Select).value = "random"
@@ -336,14 +341,14 @@ async def test_enter_goes_through_the_form_and_starts_at_its_end(
         assert runs.newest(db)[0].params["model"] == "random"
 
 
-async def test_what_a_priced_model_would_cost_is_said_before(accepted: SidequestApp) -> None:
+async def test_the_cost_of_a_priced_model_is_shown_before_the_start(accepted: SidequestApp) -> None:
     path = accepted.folder / FILE
     priced = (
         '\n[models.big]\nmodel = "big"\nkey_env = ""\nbase_url = "http://127.0.0.1:9/v1"\nmax_output_tokens = 1000\n'
     )
     path.write_text(path.read_text(encoding="utf-8") + priced, encoding="utf-8")
     async with accepted.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         await pilot.press("g")
         accepted.screen.query_one("#model", Select).value = "big"
         await until(pilot, lambda: "up to 12,000 out" in shown(pilot))
@@ -356,11 +361,11 @@ async def test_what_a_priced_model_would_cost_is_said_before(accepted: Sidequest
         await until(pilot, lambda: "up to 0.12" in shown(pilot))
 
 
-async def test_failures_are_asked_again(accepted: SidequestApp, db: sqlite3.Connection) -> None:
+async def test_questions_without_an_answer_are_asked_again(accepted: SidequestApp, db: sqlite3.Connection) -> None:
     cases = several(24)[1::2]
-    benchmark(db, cases, "majority", [RIGHT] * 6 + ["timeout"] * 6)
+    write_benchmark(db, cases, "majority", [RIGHT] * 6 + ["timeout"] * 6)
     async with accepted.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_benchmark(pilot)
         assert "without an answer: 6 time-out" in shown(pilot)
         await pilot.press("f")
         assert "asks 6 again" in told(pilot)

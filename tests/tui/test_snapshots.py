@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from core.config.project import Project
 from storage import reviews, runs
 from storage.schema import ReviewAction, RunState
-from tests.tui.benchmark_pilot import RIGHT, WRONG, benchmark, opened
+from tests.tui.benchmark_pilot import RIGHT, WRONG, open_benchmark, write_benchmark
 from tests.tui.conftest import put, several
 from tests.tui.training_pilot import add_training_run
 from tui.app import SidequestApp
@@ -66,11 +66,11 @@ def test_two_benchmarks(
         (("smollm2-135m", [RIGHT, WRONG, "refused", WRONG, RIGHT]), ("bag-of-words", [RIGHT, RIGHT, WRONG]))
     ):
         run = {"id": f"01JBENCHMARK{number:014d}", "state": RunState.STOPPED, "reason": "stopped on request"}
-        benchmark(db, several(24), model, (answers * 8)[:22], run=run)
+        write_benchmark(db, several(24), model, (answers * 8)[:22], run=run)
 
     async def prepare(pilot: Pilot[int]) -> None:
         pilot.app.theme = theme
-        await opened(pilot)
+        await open_benchmark(pilot)
 
     assert snap_compare(pictured, run_before=prepare, terminal_size=size)
 
