@@ -70,7 +70,7 @@ class ReliabilityView(Vertical):
             text.show(Content(clean(computed.problem, limit=500) or "computing …"))
             return
         text.show(reliability_summary(computed.value, role, status))
-        self.query_one(Plot).reliability(preferred_reliability(computed.value).bins, role)
+        self.query_one(Plot).draw_reliability(preferred_reliability(computed.value).bins, role)
 
 
 def _missing(status: RunStatus | None) -> Content:
