@@ -123,7 +123,8 @@ def is_probe(body: Body) -> bool:
 class Loopback:
     """The server. `script` is used up first, one reaction a request (probes apart); then `react` decides.
 
-    `requests` keeps the bodies of what was asked, probes in `probes`; `most` is the greatest number in flight.
+    `requests` keeps the bodies of what was asked, probes in `probes`; `headers` those of all requests; `most` is the
+    greatest number in flight.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Loopback:
         self.requests: list[Body] = []
         self.probes: list[Body] = []
         self.keys: list[str] = []
+        self.headers: list[dict[str, str]] = []
         self.served = 0
         self.in_flight = 0
         self.most = 0
@@ -151,6 +153,7 @@ class Loopback:
         """Listen on 127.0.0.1; port 0 takes a free one."""
         app = web.Application(client_max_size=64 * 2**20)
         app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/{other:.*}", self._refuse)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port, backlog=1024)
@@ -168,6 +171,10 @@ class Loopback:
 
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
+
+    async def _refuse(self, request: web.Request) -> web.StreamResponse:
+        self.headers.append(dict(request.headers))
+        return web.Response(status=404)
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
         loop = asyncio.get_running_loop()
@@ -190,6 +197,7 @@ class Loopback:
         if self._keep:
             (self.probes if probe else self.requests).append(body)
             self.keys.append(request.headers.get("Authorization", ""))
+            self.headers.append(dict(request.headers))
         reaction = self.script.pop(0) if self.script and not probe else self.react(body)
         if reaction.error is not None:
             if isinstance(reaction.error, str):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -96,15 +97,29 @@ class Level(_TaskTable):
     confidence: dict[str, Band] = Field(default_factory=dict, description="Band for the confidence, by decision.")
 
 
+# What no other host gets unless the project file names it for that host.
+OPENAI_KEY = "OPENAI_API_KEY"
+
+
+def is_openai(base_url: str) -> bool:
+    """Whether an address is OpenAI's own, which nobody else can answer at."""
+    try:
+        parts = urlsplit(base_url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" and parts.netloc.lower() in {"api.openai.com", "api.openai.com:443"}
+
+
 class EndpointSettings(_TaskTable):
     """An OpenAI-compatible endpoint and a model on it."""
 
     model: str = Field(min_length=1)
     base_url: str = Field(default="https://api.openai.com/v1")
     key_env: str = Field(
-        default="OPENAI_API_KEY",
+        default_factory=lambda fields: OPENAI_KEY if is_openai(fields.get("base_url", "")) else "",
         pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
-        description="The environment variable that holds the key; empty where the endpoint needs none.",
+        description="The environment variable that holds the key. Default: OPENAI_API_KEY for OpenAI's own address, "
+        "none for any other.",
     )
     reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)

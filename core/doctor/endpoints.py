@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 
 from core.config.task import EndpointSettings, Task
 from core.doctor.finding import CheckResult, CheckState
+from core.llm.connection import connect_endpoint
 
 _PATIENCE_S = 10.0
+_NO_KEY = "name the environment variable that holds its key in key_env"
 
 
 async def reachable(task: Task) -> list[CheckResult]:
@@ -18,10 +19,9 @@ async def reachable(task: Task) -> list[CheckResult]:
 
 
 async def _ask(name: str, model: EndpointSettings) -> CheckResult:
-    from openai import APIConnectionError, APIStatusError, AsyncOpenAI
+    from openai import APIConnectionError, APIStatusError
 
-    key = os.environ.get(model.key_env, "") if model.key_env else ""
-    client = AsyncOpenAI(api_key=key or "none", base_url=model.base_url, max_retries=0, timeout=_PATIENCE_S)
+    client = connect_endpoint(model, timeout_s=_PATIENCE_S, connect_s=_PATIENCE_S)
     began = time.perf_counter()
     title = f"endpoint {name}"
     try:
@@ -29,9 +29,8 @@ async def _ask(name: str, model: EndpointSettings) -> CheckResult:
     except APIStatusError as error:
         found = f"{model.base_url} is there, and answers {error.status_code}"
         if error.status_code in {401, 403}:
-            return CheckResult(
-                title, CheckState.MISSING, found, f"set {model.key_env or 'key_env'} to a key that it takes"
-            )
+            advice = f"set {model.key_env} to a key that it takes" if model.key_env else _NO_KEY
+            return CheckResult(title, CheckState.MISSING, found, advice)
         return CheckResult(title, CheckState.NOTE, found, "`sidequest models check` asks it for an answer")
     except APIConnectionError as error:
         return CheckResult(

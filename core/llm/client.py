@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from core.config.task import EndpointSettings, Price
 from core.llm import prices
 from core.llm.answer import Answer, Exchange
 from core.llm.capabilities import Capabilities, CapabilityStore, assumed_capabilities, learn, stored_capabilities
+from core.llm.connection import connect_endpoint, endpoint_key
 from core.llm.limits import Budget, Faltered, Limited, LimitPolicy, RequestLimiter, Reservation
 from core.llm.probe import probe
 from core.llm.schemas import AnswerSchema
@@ -242,7 +242,7 @@ class Client:
             detail = f"no connection to {self.url}: {cause}"
         else:
             return self._answered(read_response(text, shape), time.perf_counter() - started)
-        detail = redacted(detail, self._key())
+        detail = redacted(detail, endpoint_key(self.model))
         usage = Usage(seconds=time.perf_counter() - started)
         return Exchange(Answer(found.outcome, detail=detail, usage=usage, model=self.model.model), found)
 
@@ -253,31 +253,19 @@ class Client:
             cost=prices.cost(self._price, reading.input_tokens, reading.output_tokens),
             seconds=seconds,
         )
-        detail = redacted(reading.detail, self._key())
+        detail = redacted(reading.detail, endpoint_key(self.model))
         answer = Answer(reading.outcome, reading.value, reading.raw, reading.thought, detail, usage, self.model.model)
         return Exchange(answer, None, reading.thinks)
 
     def _connected(self) -> AsyncOpenAI:
         if self._openai is None:
-            from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-            from openai import Timeout as Timeouts
-
-            self._openai = AsyncOpenAI(
-                # The library insists on some key, and would take one from the environment.
-                api_key=self._key() or "none",
-                base_url=self.model.base_url,
-                max_retries=0,
-                http_client=DefaultAsyncHttpxClient(timeout=Timeouts(self.model.timeout_s, connect=30.0)),
-            )
+            self._openai = connect_endpoint(self.model, timeout_s=self.model.timeout_s, connect_s=30.0)
         return self._openai
-
-    def _key(self) -> str:
-        return os.environ.get(self.model.key_env, "").strip() if self.model.key_env else ""
 
     def _key_problem(self) -> str:
         if not self.model.key_env:
             return ""
-        key = self._key()
+        key = endpoint_key(self.model)
         if not key:
             return (
                 f"the environment variable {self.model.key_env} is not set: it is to hold the key for {self.url} "

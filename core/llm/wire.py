@@ -219,7 +219,7 @@ def explained(found: Fault, status: int, url: str, model: str, key_env: str) -> 
         case Outcome.QUOTA_EXHAUSTED:
             return f"the account at {url} has no quota left ({status}): top it up, then resume.{said}"
         case Outcome.BAD_KEY:
-            where = f"the key in {key_env}" if key_env else "a request without a key (key_env is empty)"
+            where = f"the key in {key_env}" if key_env else "a request without a key (no key_env is set)"
             return f"{url} does not accept {where} for {model} ({status}).{said}"
         case Outcome.RATE_LIMITED:
             return f"{url} limits the rate of {model} ({status}).{said}"

@@ -14,7 +14,10 @@ from typing import Any
 
 import pytest
 
+from core.config.project import parse, template
 from core.config.task import EndpointSettings, Price
+from core.doctor.endpoints import reachable
+from core.doctor.finding import CheckState
 from core.llm.answer import Answer
 from core.llm.capabilities import Capabilities, StructuredMode, stored_capabilities
 from core.llm.client import Client
@@ -220,6 +223,53 @@ async def test_another_key_in_the_environment_is_not_sent(monkeypatch: pytest.Mo
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-endpoint")
     _, server = await asked()
     assert "another" not in server.keys[0]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key_env"),
+    [
+        ("https://api.openai.com/v1", "OPENAI_API_KEY"),
+        ("https://API.OpenAI.com:443/v1", "OPENAI_API_KEY"),
+        ("http://api.openai.com/v1", ""),
+        ("https://api.openai.com:8443/v1", ""),
+        ("https://api.openai.com.stranger.example/v1", ""),
+        ("https://api.openai.com@stranger.example/v1", ""),
+        ("https://stranger.example/https://api.openai.com/v1", ""),
+        ("https://someone@api.openai.com/v1", ""),
+        ("https://[api.openai.com/v1", ""),
+        ("http://127.0.0.1:8000/v1", ""),
+    ],
+)
+def test_the_key_of_openai_is_the_default_at_its_own_address_alone(base_url: str, key_env: str) -> None:
+    assert EndpointSettings(model="m", base_url=base_url).key_env == key_env
+    assert EndpointSettings(model="m", base_url=base_url, key_env="MINE").key_env == "MINE"
+    assert EndpointSettings(model="m", base_url=base_url, key_env="").key_env == ""
+
+
+async def test_a_host_that_names_no_key_gets_nothing_of_openais_account(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("API_KEY", "ADMIN_KEY", "ORG_ID", "PROJECT_ID"):
+        monkeypatch.setenv(f"OPENAI_{name}", "of-openai")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: Bearer of-openai\nX-Account: of-openai")
+    async with Loopback() as server:
+        model = EndpointSettings(model="m", base_url=server.url)
+        client = Client(model, capabilities=Store(), price_table=PRICES, max_retries=0, pace=QUICK)
+        assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
+        await client.close()
+        (found,) = await reachable(parse(f"{template()}\n[models.m]\nmodel = 'm'\nbase_url = '{server.url}'\n"))
+        assert found.state is CheckState.NOTE
+        assert set(server.keys) == {"Bearer none"}
+        assert len(server.headers) > 2
+        assert "of-openai" not in str(server.headers)
+
+
+async def test_a_redirect_to_another_host_takes_no_key_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIDEQUEST_TEST_KEY", "verysecret0123456789")
+    async with Loopback() as other:
+        away = Reaction(status=307, error={}, headers={"Location": f"{other.url}/chat/completions"})
+        async with Loopback([away]) as server, at(server, key_env="SIDEQUEST_TEST_KEY") as client:
+            assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
+        assert server.keys == ["Bearer verysecret0123456789"]
+        assert other.keys == [""]
 
 
 async def test_a_capability_that_is_lost_in_use_is_learned_once() -> None:
