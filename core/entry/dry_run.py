@@ -1,6 +1,7 @@
-"""Three steps of a recipe, to measure them: `python -m core.entry.dry_run RECIPE FOLDER`.
+"""Three steps of a recipe, to measure them.
 
-It writes what it finds to standard output, a JSON object a line, and nothing to the project.
+`python -m core.entry.dry_run RECIPE FOLDER [--allow-project-code]`, in the folder of the project, writes what it
+finds to standard output, a JSON object a line, and nothing to the project.
 """
 
 from __future__ import annotations
@@ -78,12 +79,12 @@ class DryRunReporter:
         return {}
 
 
-def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
+def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_code: bool) -> int:
     """Measure each phase of the recipe; returns the exit status."""
     distributed.end_with_parent(lambda: shutil.rmtree(scratch, ignore_errors=True))
     prepare()
     project = open_project(folder)
-    params = plan_phases(project.task, name)
+    params = plan_phases(project, name, allow_project_code=allow_project_code)
     with closing(database.connect(project.database)) as connection:
         train, dev = examples(connection, "train"), examples(connection, "dev")
     before: Path | None = None
@@ -95,7 +96,7 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO) -> int:
             short = recipe.model_copy(
                 update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": LOOKED_AT}
             )
-            phase = PhaseSetup(phase_name, short, path, before, scratch / phase_name, train, dev)
+            phase = PhaseSetup(phase_name, short, path, before, scratch / phase_name, train, dev, allow_project_code)
             began = time.perf_counter()
             ending = run_phase(project, phase, telling)
         except Exception as error:
@@ -143,4 +144,5 @@ if __name__ == "__main__":
     # What the libraries print must not get between.
     with os.fdopen(os.dup(1), "w") as own:
         os.dup2(2, 1)
-        sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path.cwd(), own))
+        allowed = sys.argv[3:] == ["--allow-project-code"]
+        sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path.cwd(), own, allow_project_code=allowed))

@@ -105,6 +105,8 @@ class TrainParams(BaseModel):
     phases: dict[str, Recipe]
     student: str
     start_from: str = ""
+    # Whether the person lets the recipe's own rewards run.
+    allow_project_code: bool = False
 
     @property
     def recipe(self) -> Recipe:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from core.config.project import Project
 from core.config.recipe import Algorithm
-from core.config.task import Task
 from core.models.trained import local_models
 from core.runs.control import RunError
 from core.runs.params import TrainParams
-from core.training.data.rewards import RewardError, find_reward
+from core.training.data.rewards import ForbiddenRewardError, RewardError, find_reward
 from storage import runs
 from storage.schema import Run
 
@@ -37,8 +36,12 @@ def require_server(params: TrainParams) -> None:
         )
 
 
-def plan_phases(task: Task, name: str) -> TrainParams:
-    """The phases of a recipe, checked; raises RunError with what to do instead."""
+def plan_phases(project: Project, name: str, *, allow_project_code: bool = False) -> TrainParams:
+    """The phases of a recipe, checked; raises RunError with what to do instead.
+
+    To check a reward of the project's own is to run its module, which `allow_project_code` has to allow.
+    """
+    task = project.task
     if name not in task.train:
         there = ", ".join(task.train) or "none"
         raise RunError(f"no recipe {name!r}: there are {there}; [train.{name}] in the project file adds one")
@@ -51,10 +54,12 @@ def plan_phases(task: Task, name: str) -> TrainParams:
     for one in phases.values():
         try:
             for reward in one.rewards if one.algorithm is not Algorithm.SFT else ():
-                find_reward(reward)
+                find_reward(reward, project.folder, allow_project_code=allow_project_code)
+        except ForbiddenRewardError as error:
+            raise RunError(f"{error}: `sidequest train run {name} --allow-project-code`") from None
         except RewardError as error:
             raise RunError(str(error)) from None
-    return TrainParams(name=name, phases=phases, student=student)
+    return TrainParams(name=name, phases=phases, student=student, allow_project_code=allow_project_code)
 
 
 def adapter_of(project: Project, connection: sqlite3.Connection, prefix: str) -> str:

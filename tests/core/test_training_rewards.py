@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -73,11 +74,12 @@ def test_the_calibration_reward_is_proper(truth: float) -> None:
     assert abs(max(sure, key=lambda one: worth[one]) - truth) <= 0.0051
 
 
-def test_a_reward_of_ones_own() -> None:
-    assert find_reward("core.training.data.rewards:length") is BUILT_IN["length"]
+def test_a_reward_of_ones_own(tmp_path: Path) -> None:
+    name = "core.training.data.rewards:length"
+    assert find_reward(name, tmp_path, allow_project_code=True) is BUILT_IN["length"]
     for wrong, message in (("kindness", "no reward"), ("os:nothing", "cannot be imported"), ("os:sep", "no function")):
         with pytest.raises(RewardError, match=message):
-            find_reward(wrong)
+            find_reward(wrong, tmp_path, allow_project_code=True)
 
 
 @given(st.sampled_from(["mixed", "easy-to-hard"]), st.floats(0, 0.3), st.integers(1, 6), st.floats(0, 1))

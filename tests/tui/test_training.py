@@ -293,6 +293,23 @@ async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3
         assert runs.of_kind(db, "train") == []
 
 
+async def test_the_form_refuses_code_of_the_project_and_names_the_command(
+    project: Project, db: sqlite3.Connection, app: SidequestApp
+) -> None:
+    path = Path(project.folder / FILE)
+    path.write_text(f'{path.read_text()}\n[train.own]\nalgorithm = "grpo"\nrewards = {{ "own:paid" = 1.0 }}\n')
+    (project.folder / "own.py").write_text("raise RuntimeError('it was imported')\n")
+    fill(db, 12, split="train")
+    async with app.run_test(size=SIZE) as pilot:
+        await opened(pilot)
+        await pilot.press("g")
+        await until(pilot, lambda: "--allow-project-code" in shown(pilot))
+        await pilot.press("ctrl+s")
+        await pilot.pause()
+        assert isinstance(app.screen, TrainingForm)
+        assert runs.of_kind(db, "train") == []
+
+
 async def test_start_from_the_form(
     project: Project, db: sqlite3.Connection, app: SidequestApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:

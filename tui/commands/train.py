@@ -24,6 +24,12 @@ from tui.commands.waiting import wait
 # So many of the newest steps are shown.
 NEWEST = 10
 
+allow_project_code_option = click.option(
+    "--allow-project-code",
+    is_flag=True,
+    help="Let the recipe's own rewards run: module:function, from the project's folder or installed.",
+)
+
 
 @click.group()
 def train() -> None:
@@ -34,13 +40,14 @@ def train() -> None:
 @click.argument("recipe")
 @click.option("--from", "start_from", default="", help="Go on with the adapter of this training run.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
+@allow_project_code_option
 @json_option
 @pass_context
 @verb
-def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: bool) -> None:
+def run_(context: Context, recipe: str, start_from: str, detach: bool, allow_project_code: bool, as_json: bool) -> None:
     """Train the student as [train.RECIPE] says, on the accepted examples of the train split."""
     project, connection = context.open()
-    run = start_training(project, connection, recipe, start_from=start_from)
+    run = start_training(project, connection, recipe, start_from=start_from, allow_project_code=allow_project_code)
     if detach:
         if as_json:
             print_json({"run": run.id, "state": run.state})
@@ -57,16 +64,17 @@ def run_(context: Context, recipe: str, start_from: str, detach: bool, as_json: 
 
 @train.command("estimate")
 @click.argument("recipe")
+@allow_project_code_option
 @json_option
 @pass_context
 @verb
-def estimate_(context: Context, recipe: str, as_json: bool) -> None:
+def estimate_(context: Context, recipe: str, allow_project_code: bool, as_json: bool) -> None:
     """What [train.RECIPE] takes of memory and time: by formula, and by three real steps that leave nothing behind."""
     from core.training.estimate.recipe_estimate import estimate_recipe
     from tui.commands.train_estimate import show_estimate
 
     project, _ = context.open()
-    found = asyncio.run(estimate_recipe(project, recipe, heard=say))
+    found = asyncio.run(estimate_recipe(project, recipe, heard=say, allow_project_code=allow_project_code))
     if as_json:
         print_json(found)
     else:

@@ -1,17 +1,19 @@
 """What an answer is worth: plain functions of the answer and its case, each with a weight in the recipe.
 
-`reward(answer) -> float`, by convention from -1 to 1. A project's own is named 'module:function' and takes the same.
+`reward(answer) -> float`, by convention from -1 to 1. A project's own is named 'module:function', takes the same, and
+runs only where a person allows it.
 Only bounded, proper scores reward a confidence: with others, claiming more than one knows pays.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.models.parse_answer import ParsedAnswer, parse_answer
+from core.training.data.project_code import ProjectCodeError, load_module
 from storage.schema import Evidence, Outcome
 
 # A quotation in reasoning, in any of the usual marks.
@@ -41,6 +43,10 @@ Reward = Callable[[GradedAnswer], float]
 
 class RewardError(ValueError):
     """A reward of the recipe cannot be used; the message says which and why."""
+
+
+class ForbiddenRewardError(RewardError):
+    """A reward of the recipe is code, and nobody has allowed that it runs."""
 
 
 def grade_answer(
@@ -107,16 +113,23 @@ BUILT_IN: dict[str, Reward] = {
 }
 
 
-def find_reward(name: str) -> Reward:
-    """The reward of this name: a built-in one, or 'module:function'. Raises RewardError."""
+def find_reward(name: str, folder: Path, *, allow_project_code: bool) -> Reward:
+    """The reward of this name: a built-in one, or 'module:function', of the project in `folder` or installed.
+
+    Raises ForbiddenRewardError for 'module:function' unless `allow_project_code`, RewardError for what cannot be used.
+    """
     if name in BUILT_IN:
         return BUILT_IN[name]
     module, colon, function = name.partition(":")
     if not colon:
         raise RewardError(f"no reward {name!r}: there are {', '.join(BUILT_IN)}, or your own as 'module:function'")
+    if not allow_project_code:
+        raise ForbiddenRewardError(
+            f"the reward {name!r} is code of the project, which runs only if you allow it with --allow-project-code"
+        )
     try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+        found = getattr(load_module(folder, module), function)
+    except (ProjectCodeError, AttributeError) as error:
         raise RewardError(f"the reward {name!r} cannot be imported: {error}") from None
     if not callable(found):
         raise RewardError(f"the reward {name!r} is no function")

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -24,6 +23,7 @@ from core.models.model_size import ModelSize, model_size
 from core.models.prompting import Prompting
 from core.models.trained import local_models
 from core.models.weights import WeightsError
+from core.runs.child_process import python_command, safe_environment
 from core.runs.control import RunError
 from core.runs.describe import duration
 from core.runs.params import TrainParams
@@ -80,14 +80,16 @@ class RecipeEstimate:
     phases: list[PhaseEstimate]
 
 
-async def estimate_recipe(project: Project, name: str, *, heard: Heard) -> RecipeEstimate:
+async def estimate_recipe(
+    project: Project, name: str, *, heard: Heard, allow_project_code: bool = False
+) -> RecipeEstimate:
     """What the recipe `name` will take; `heard` is told in sentences how far it is. Raises RunError.
 
     Where the formulas say that it cannot fit, nothing is tried. A trial is a process of its own: when this is
     cancelled it is killed, and what it wrote is removed.
     """
     has = await asyncio.to_thread(machine)
-    params, shape, found = await asyncio.to_thread(_known, project, name, has)
+    params, shape, found = await asyncio.to_thread(_known, project, name, has, allow_project_code)
     if max(one.peak_mb for one in found) * MB > _DOUBT * has.available:
         return combine_phases(name, params, shape, has, found)
     with tempfile.TemporaryDirectory(prefix="sidequest-estimate-", ignore_cleanup_errors=True) as scratch:
@@ -119,8 +121,10 @@ def by_formula(
     ]
 
 
-def _known(project: Project, name: str, has: Machine) -> tuple[TrainParams, ModelSize, list[PhaseEstimate]]:
-    params = plan_phases(project.task, name)
+def _known(
+    project: Project, name: str, has: Machine, allow_project_code: bool
+) -> tuple[TrainParams, ModelSize, list[PhaseEstimate]]:
+    params = plan_phases(project, name, allow_project_code=allow_project_code)
     require_extra()
     with closing(database.connect(project.database)) as connection:
         if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
@@ -239,15 +243,16 @@ async def _try(
 ) -> None:
     """Fill in what three real steps of each phase say; nothing, if a phase cannot fit by its formulas."""
     log = scratch / "log"
+    allowed = ["--allow-project-code"] if params.allow_project_code else []
     heard("the model's words are read")
     with log.open("wb") as errors:
         trial = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "core.entry.dry_run", params.name, str(scratch)),
+            *python_command("core.entry.dry_run", params.name, str(scratch), *allowed),
             cwd=project.folder,
             stdin=asyncio.subprocess.PIPE,  # it ends when nobody holds the other end
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
-            env=os.environ | {"TMPDIR": str(scratch)},
+            env=safe_environment() | {"TMPDIR": str(scratch)},
             start_new_session=True,
         )
         said: list[dict[str, Any]] = []

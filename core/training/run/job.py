@@ -20,6 +20,7 @@ from core.models.weights import WeightsError
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import DevFigures, TrainProgress
 from core.runs.session import Ending, Session
+from core.training.data.rewards import RewardError
 from core.training.plan import adapter_folder
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
@@ -86,6 +87,7 @@ def phase_of(project: Project, connection: sqlite3.Connection, run: str, params:
         folder=project.run_folder(run) / name,
         train=examples(connection, "train"),
         dev=examples(connection, "dev"),
+        allow_project_code=params.allow_project_code,
     )
 
 
@@ -103,7 +105,7 @@ def explained(error: Exception, folder: Path) -> Ending:
     from core.training.run.callback import NotANumberError
     from core.training.trainers.vllm import ServerError
 
-    if isinstance(error, WeightsError | MissingError | ServerError):
+    if isinstance(error, WeightsError | MissingError | RewardError | ServerError):
         return Ending(RunState.FAILED, str(error))
     if out_of_memory(error):
         return Ending(RunState.FAILED, f"out of memory: {_ADVICE}; resume goes on from the last checkpoint")

@@ -24,7 +24,8 @@ from storage.schema import Example, RunState
 class PhaseSetup:
     """What a phase is told: a recipe, the student at `path`, the adapter to start `before`, where its files go.
 
-    `train` are the examples that it learns from, `dev` those that it is watched on.
+    `train` are the examples that it learns from, `dev` those that it is watched on. Rewards of the project's own run
+    only with `allow_project_code`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class PhaseSetup:
     folder: Path
     train: Sequence[Example]
     dev: Sequence[Example]
+    allow_project_code: bool = False
 
     @property
     def adapter(self) -> Path:
@@ -93,7 +95,7 @@ def run_phase(project: Project, phase: PhaseSetup, telling: Reporter) -> Ending:
     labels = project.task.labels
     looking = _looking(policy, chat, watched, recipe, labels, telling.stopping) if watched else None
     watcher = TrainingCallback(recipe, telling, draw, looking, label_shares(made))
-    trainer = _trainer(labels, phase, policy, made, draw, watcher, begun)
+    trainer = _trainer(project, phase, policy, made, draw, watcher, begun)
     if getattr(trainer, "sharing", ""):
         telling.log(f"each prompt is read for each of its answers: {trainer.sharing}", severity="warning")
     trainer.remove_callback(PrinterCallback)  # its figures are in the database
@@ -146,7 +148,7 @@ def _keep(model: Any, trainer: Any, folder: Path) -> None:
 
 
 def _trainer(
-    labels: Sequence[str], phase: PhaseSetup, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, begun: int
+    project: Project, phase: PhaseSetup, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, begun: int
 ) -> Any:
     from core.training.trainers import arguments
 
@@ -162,6 +164,9 @@ def _trainer(
     from core.training.trainers.rollout import Grading
     from core.training.trainers.vllm import reach_server
 
+    rewards = {
+        name: find_reward(name, project.folder, allow_project_code=phase.allow_project_code) for name in recipe.rewards
+    }
     kind = PpoTrainer if recipe.algorithm is Algorithm.PPO else GrpoTrainer
     with reach_server(recipe.vllm_server) if recipe.vllm_server else nullcontext():
         return kind(
@@ -170,7 +175,7 @@ def _trainer(
             arguments.grpo_arguments(recipe, phase.folder, distributed.process_count()),
             made,
             draw,
-            Grading(labels, {name: find_reward(name) for name in recipe.rewards}, recipe.rewards, recipe.costs),
+            Grading(project.task.labels, rewards, recipe.rewards, recipe.costs),
             heard=watcher.heard,
             first_step=begun,
             callbacks=[watcher],

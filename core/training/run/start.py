@@ -15,18 +15,30 @@ from storage.examples import Filter
 from storage.schema import Run
 
 
-def start_training(project: Project, connection: sqlite3.Connection, name: str, *, start_from: str = "") -> Run:
-    """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError."""
-    params = check_recipe(project, connection, name)
+def start_training(
+    project: Project,
+    connection: sqlite3.Connection,
+    name: str,
+    *,
+    start_from: str = "",
+    allow_project_code: bool = False,
+) -> Run:
+    """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError.
+
+    Rewards that are no built-in ones run only with `allow_project_code`, which the run keeps for when it is resumed.
+    """
+    params = check_recipe(project, connection, name, allow_project_code=allow_project_code)
     refuse(project, connection, params)
     if start_from:
         params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
     return launch(project, connection, KIND, params.model_dump(mode="json"))
 
 
-def check_recipe(project: Project, connection: sqlite3.Connection, name: str) -> TrainParams:
+def check_recipe(
+    project: Project, connection: sqlite3.Connection, name: str, *, allow_project_code: bool = False
+) -> TrainParams:
     """What a training of the recipe would be told; raises RunError with what keeps it from being started."""
-    params = plan_phases(project.task, name)
+    params = plan_phases(project, name, allow_project_code=allow_project_code)
     require_extra()
     require_server(params)
     if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
