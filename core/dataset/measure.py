@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from core.config.project import ProjectError, open_project
 from core.dataset.coverage import NOT_REJECTED, Coverage, cover
 from core.dataset.query import read_query
+from core.runs.child_process import python_command
 from storage.database import DatabaseError, connect
 from storage.search import QueryError
 
@@ -21,8 +22,8 @@ COVERAGE = TypeAdapter(Coverage)
 
 
 def command(folder: Path, query: str) -> list[str]:
-    """What starts the process."""
-    return [sys.executable, "-m", "core.dataset.measure", str(folder), query]
+    """The words that start the process; they need `safe_environment`."""
+    return python_command("core.dataset.measure", str(folder), query)
 
 
 def main(folder: str, query: str) -> int:

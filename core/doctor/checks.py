@@ -23,6 +23,7 @@ from core.machine import MB, Machine, machine
 from core.models.registry import INSTALL, TRAIN, missing
 from core.models.trained import local_models
 from core.models.weights import cores
+from core.runs.child_process import run_python
 from storage.database import VERSION, DatabaseError, connect, schema_version
 
 # Less than this on the disk, and a run may not get far.
@@ -181,10 +182,7 @@ def probed(task: Task | None) -> Iterator[CheckResult]:
 
 def _probe() -> tuple[dict[str, Any] | None, str]:
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "core.doctor.probe"], capture_output=True, text=True, timeout=_PROBE_S, check=True
-        )
-        found: dict[str, Any] = json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(run_python("core.doctor.probe", timeout=_PROBE_S))
         return found, ""
     except subprocess.TimeoutExpired:
         return None, f"it said nothing for {_PROBE_S} s"

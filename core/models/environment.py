@@ -12,6 +12,7 @@ _TOLD = {
     "LRU_CACHE_CAPACITY": _SHAPES,
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TQDM_DISABLE": "1",  # bars of loading would fill the log of a run
+    "PYTHONSAFEPATH": "1",  # their helpers (multiprocessing's) import nothing of the current directory
 }
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
-import sys
 from typing import Any
 
 from core.config.project import Project
+from core.runs.child_process import start_python
 from core.runs.control import RunError, run_status, unpause
 from storage import runs
 from storage.schema import Run, RunState, now
@@ -76,14 +75,12 @@ def spawn(project: Project, connection: sqlite3.Connection, run_id: str) -> None
 def _open(project: Project, run_id: str) -> None:
     folder = project.run_folder(run_id)
     folder.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with (folder / "worker.log").open("ab") as log:
-        subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [sys.executable, "-m", "core.entry.worker", run_id],
+        start_python(
+            "core.entry.worker",
+            run_id,
             cwd=project.folder,
-            env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            output=log,
             start_new_session=True,
         )

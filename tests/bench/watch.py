@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -28,6 +27,7 @@ import psutil
 
 from core.entry import worker
 from core.generation.figures import GenerationFigures
+from core.runs.child_process import start_python
 from core.runs.control import run_status
 from core.runs.session import Ending, Session
 from storage import runs
@@ -84,9 +84,7 @@ def watch(events: int, minutes: float) -> dict[str, Any]:
             for key, marker in (("1", "VALIDATED"), ("2", "Newest"), ("8", "Log")):
                 app.send(key)
                 app.until(shows(marker))
-            command = [sys.executable, "-m", "tests.bench.watch", "--work", run.id]
-            environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-            with subprocess.Popen(command, cwd=folder, env=environment) as process:
+            with start_python("tests.bench.watch", "--work", run.id, cwd=folder) as process:
                 try:
                     found = _sample(app, minutes * 60, process)
                 finally:

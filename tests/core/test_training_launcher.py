@@ -17,6 +17,7 @@ pytest.importorskip("trl")
 
 from core.config.project import Project
 from core.config.recipe import Algorithm, Launcher, Recipe
+from core.entry.launch_ranks import keep_python_path
 from core.runs import control, launch
 from core.runs.session import Ending
 from core.training.run import launcher, start
@@ -103,13 +104,32 @@ def test_what_is_started(project: Project) -> None:
         launcher_config="fsdp.yaml",
         launcher_arguments=["--num_processes", "4"],
     )
-    told = launcher.command(project, "RUN", "sft", recipe)
+    told = launcher.launch_arguments(project, "RUN", "sft", recipe)
     config = str(project.folder / "fsdp.yaml")
-    assert told[3:] == [
+    assert told == [
         *("--config_file", config, "--num_processes", "4", "--module", "core.entry.train_rank", "RUN", "sft")
     ]
     with pytest.raises(ValueError, match='need launcher = "accelerate"'):
         Recipe(algorithm=Algorithm.SFT, launcher_config="fsdp.yaml")
+
+
+def test_deepspeed_gets_no_folder_of_the_project_onto_its_path(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from accelerate.commands.launch import launch_command_parser
+    from accelerate.utils import launch as accelerate_launch
+
+    monkeypatch.chdir(project.folder)
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setattr(accelerate_launch, "env_var_path_add", accelerate_launch.env_var_path_add)
+    words = ["--use_deepspeed", "--num_machines", "1", "--num_processes", "2", "--mixed_precision", "no", "--module"]
+    told = launch_command_parser().parse_args([*words, "core.entry.train_rank"])
+    told.deepspeed_fields_from_accelerate_config = ""
+    _, environment = accelerate_launch.prepare_deepspeed_cmd_env(told)
+    assert str(project.folder) in environment["PYTHONPATH"], "accelerate does not do it any more"
+    keep_python_path()
+    _, environment = accelerate_launch.prepare_deepspeed_cmd_env(told)
+    assert environment["PYTHONPATH"] == "/somewhere"
 
 
 def test_what_several_processes_cannot_do() -> None:

@@ -6,13 +6,13 @@ import json
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.config.project import Project
 from core.config.recipe import Recipe
+from core.runs.child_process import start_python
 from core.runs.session import Ending, Session
 from storage import runs
 from storage.schema import RunState
@@ -22,14 +22,10 @@ _LOOK_S = 0.2
 _GRACE_S = 40.0
 
 
-def command(project: Project, run: str, name: str, recipe: Recipe) -> list[str]:
-    """What is started for the phase `name` of a run."""
-    told = ["--config_file", str(project.folder / recipe.launcher_config)] if recipe.launcher_config else []
-    return [
-        *(sys.executable, "-m", "accelerate.commands.launch"),
-        *(*told, *recipe.launcher_arguments),
-        *("--module", "core.entry.train_rank", run, name),
-    ]
+def launch_arguments(project: Project, run: str, name: str, recipe: Recipe) -> list[str]:
+    """What `accelerate launch` is told to start for the phase `name` of a run."""
+    config = ["--config_file", str(project.folder / recipe.launcher_config)] if recipe.launcher_config else []
+    return [*config, *recipe.launcher_arguments, "--module", "core.entry.train_rank", run, name]
 
 
 def supervise(session: Session, connection: sqlite3.Connection, name: str, recipe: Recipe) -> Ending:
@@ -43,8 +39,9 @@ def supervise(session: Session, connection: sqlite3.Connection, name: str, recip
         old.unlink()
     asked = False
     with session.handed_over(connection):
-        started = subprocess.Popen(  # noqa: S603  our own interpreter; the arguments are the person's
-            command(session.project, session.run.id, name, recipe),
+        started = start_python(
+            "core.entry.launch_ranks",
+            *launch_arguments(session.project, session.run.id, name, recipe),
             cwd=session.project.folder,
             stdin=subprocess.PIPE,
         )

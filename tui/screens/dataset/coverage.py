@@ -17,6 +17,7 @@ from core.config.project import Project
 from core.curriculum.plan import CellPlan, current
 from core.dataset.coverage import Coverage
 from core.dataset.measure import COVERAGE, command
+from core.runs.child_process import safe_environment
 from storage.search import part
 from tui.actions import COVERAGE as KEYS
 from tui.actions import Action, bindings
@@ -69,7 +70,7 @@ class CoverageScreen(ModalScreen[str | None]):
     async def _measure(self) -> None:
         pipe = asyncio.subprocess.PIPE
         self._measuring = process = await asyncio.create_subprocess_exec(
-            *command(self._project.folder, self._query), stdout=pipe, stderr=pipe, limit=2**24
+            *command(self._project.folder, self._query), env=safe_environment(), stdout=pipe, stderr=pipe, limit=2**24
         )
         try:
             while printed := await process.stdout.readline() if process.stdout else b"":
