@@ -14,7 +14,7 @@ help: ## list the targets
 
 $(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
-	$(BIN)/python -m compileall -q core storage tui
+	$(BIN)/python -m compileall -q sidequest core storage tui
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from pathlib import Path
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 from textual_serve.server import Server
+
+from core.runs.child_process import python_command
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -25,7 +26,7 @@ class Browser(Server):
     """Shows the app of `folder` at `host`:`port`, but to no page of another site."""
 
     def __init__(self, folder: Path, reviewer: str, host: str, port: int) -> None:
-        command = [sys.executable, "-m", "tui.cli", "--project", str(folder.resolve())]
+        command = python_command("sidequest", "--project", str(folder.resolve()))
         command += ["--as", reviewer] if reviewer else []
         super().__init__(shlex.join(command), host, port, title="Sidequest")
 
