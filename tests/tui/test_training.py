@@ -301,7 +301,7 @@ async def test_the_form_refuses_code_of_the_project_and_names_the_command(
     (project.folder / "own.py").write_text("raise RuntimeError('it was imported')\n")
     fill(db, 12, split="train")
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_training(pilot)
         await pilot.press("g")
         await until(pilot, lambda: "--allow-project-code" in shown(pilot))
         await pilot.press("ctrl+s")

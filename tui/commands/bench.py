@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from core.models import resolve
 from core.runs.control import run_status
 from core.runs.describe import duration
 from core.runs.params import BenchmarkParams, params_of
-from storage import runs as stored
+from core.runs.progress import BenchmarkProgress, progress_of
+from core.runs.readable import readable_of_kind
 from storage.schema import Run, RunState
 from tui.commands.bench_figures import show_comparison, show_summary
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
@@ -100,7 +100,7 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 def list_(context: Context, limit: int, as_json: bool) -> None:
     """The benchmarks, newest first."""
     _, connection = context.open()
-    benchmarks = stored.of_kind(connection, KIND)
+    benchmarks = readable_of_kind(connection, KIND)
     if as_json:
         print_json([_document(run) for run in benchmarks[:limit]])
         return
@@ -111,8 +111,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
                 run.id[-6:],
                 title(params_of(run, BenchmarkParams)),
                 run_status(run).state.value,
-                f"{run.progress.get('done', '?')}/{run.progress.get('total', '?')}",
-                f"{run.progress.get('right', '?')}/{run.progress.get('n', '?')}",
+                *_format_counts(progress_of(run, BenchmarkProgress)),
                 _format_accuracy(run),
             )
             for run in benchmarks[:limit]
@@ -231,11 +230,11 @@ def _print_figures(context: Context, run: Run, as_json: bool) -> None:
         show_summary(summary)
 
 
-def _format_progress(figures: Mapping[str, Any]) -> str:
-    if figures.get("accuracy") is None:
+def _format_progress(run: Run) -> str:
+    progress = progress_of(run, BenchmarkProgress)
+    if progress.accuracy is None or progress.low is None or progress.high is None:
         return "no answer yet"
-    low, high = 100 * figures["low"], 100 * figures["high"]
-    return f"{100 * figures['accuracy']:.1f} % right ({low:.1f}–{high:.1f})"
+    return f"{100 * progress.accuracy:.1f} % right ({100 * progress.low:.1f}–{100 * progress.high:.1f})"
 
 
 def _document(run: Run) -> dict[str, Any]:
@@ -248,9 +247,15 @@ def _document(run: Run) -> dict[str, Any]:
 
 
 def _format_accuracy(run: Run) -> str:
-    figures = run.progress
-    if figures.get("accuracy") is None:
+    progress = progress_of(run, BenchmarkProgress)
+    if progress.accuracy is None or progress.low is None or progress.high is None:
         return "unknown"
-    eta = figures.get("eta_s")
-    left = f", {duration(eta)} left" if eta and not run_status(run).state.ended else ""
-    return f"{figures['accuracy']:.1%} ({100 * figures['low']:.1f}–{100 * figures['high']:.1f}){left}"
+    left = f", {duration(progress.eta_s)} left" if progress.eta_s and not run_status(run).state.ended else ""
+    return f"{progress.accuracy:.1%} ({100 * progress.low:.1f}–{100 * progress.high:.1f}){left}"
+
+
+def _format_counts(progress: BenchmarkProgress) -> tuple[str, str]:
+    """How much is done of all, and how much right of what is done; unknown before the first answer."""
+    if progress.total is None:
+        return "?/?", "?/?"
+    return f"{progress.done}/{progress.total}", f"{progress.right}/{progress.n}"

@@ -19,7 +19,7 @@ from storage import attempts
 from storage.database import connect
 from storage.schema import RunState
 from tui.commands.context import verb
-from tui.commands.generate import told
+from tui.commands.generate import describe_counts
 from tui.commands.output import say, show, table
 from tui.commands.waiting import wait
 
@@ -50,7 +50,7 @@ def demo(folder: Path) -> None:
     connection = connect(project.database)
     if current(project.task, connection).missing:
         params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": None})
-        run = wait(connection, start_generation(project, connection, params), told, quiet=False)
+        run = wait(connection, start_generation(project, connection, params), describe_counts, quiet=False)
         if run_status(run).state is not RunState.FINISHED:
             say(f"sidequest: the run is {run_status(run).state}: {run.reason}")
             raise SystemExit(1)

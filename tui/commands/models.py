@@ -14,7 +14,8 @@ from core.config.project import Project
 from core.model_export.export import start_export
 from core.models.registry import INSTALL, ModelKind, RegisteredModel, missing, registered_models
 from core.runs.control import run_status
-from core.runs.params import ExportParams, ModelFormat
+from core.runs.params import ExportParams, ModelFormat, params_of
+from core.runs.progress import ExportProgress, progress_of
 from storage.runs import StoredCapabilities
 from storage.schema import RunState
 from tui.as_json import json_value
@@ -158,15 +159,15 @@ def export_(
     wanted = ExportParams(model=name, format=ModelFormat(format_), output=output, licence=licence, overwrite=overwrite)
     run = start_export(project, connection, wanted)
     if not detach:
-        run = wait(connection, run, lambda figures: str(figures.get("step", "")), quiet=as_json)
+        run = wait(connection, run, lambda run: progress_of(run, ExportProgress).step, quiet=as_json)
     state = run_status(run).state
     if as_json:
         print_json({"run": run.id, "state": state.value, "reason": run.reason, **run.params, **run.progress})
     elif detach:
         say(f"run {run.id} goes on by itself: `sidequest runs show {run.id[-6:]}`")
     elif state is RunState.FINISHED:
-        show(f"{run.params['model']} is in {run.params['output']}")
-        for file, sha in run.progress.get("files", {}).items():
+        show(f"{params_of(run, ExportParams).model} is in {params_of(run, ExportParams).output}")
+        for file, sha in progress_of(run, ExportProgress).files.items():
             show(f"  {file}  {sha}")
     else:
         say(f"sidequest: run {run.id[-6:]} is {state}{f': {run.reason}' if run.reason else ''}")

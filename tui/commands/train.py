@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ import click
 from core.config.project import Project
 from core.models.trained import trained_models
 from core.runs.control import RunError, require_run, run_status
+from core.runs.params import TrainParams, params_of
+from core.runs.progress import BenchmarkProgress, TrainProgress, progress_of
+from core.runs.readable import readable_of_kind
 from core.training.plan import KIND, adapter_folder
 from core.training.run.start import start_training
-from storage import runs as stored
 from storage import training
 from storage.schema import Run, RunState
 from tui.commands.context import Context, json_option, pass_context, verb
@@ -54,7 +55,7 @@ def run_(context: Context, recipe: str, start_from: str, detach: bool, allow_pro
         else:
             say(f"run {run.id} goes on by itself: `sidequest train show {run.id[-6:]}`")
         return
-    ended = wait(connection, run, _told, quiet=as_json)
+    ended = wait(connection, run, _describe_figures, quiet=as_json)
     _show(context, ended, as_json)
     state = run_status(ended).state
     if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST} and not as_json:
@@ -100,7 +101,7 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 def list_(context: Context, as_json: bool) -> None:
     """The training runs, newest first."""
     project, connection = context.open()
-    found = stored.of_kind(connection, KIND)
+    found = readable_of_kind(connection, KIND)
     if as_json:
         print_json([_document(project, connection, run, whole=False) for run in found])
         return
@@ -109,13 +110,14 @@ def list_(context: Context, as_json: bool) -> None:
         [
             (
                 run.id[-6:],
-                str(run.params.get("name", "")),
-                str(run.progress.get("phase", "")),
+                params_of(run, TrainParams).name,
+                progress.phase,
                 run_status(run).state.value,
-                f"{run.progress.get('done', 0)}/{run.progress.get('total', '?')}",
-                _dev(run.progress),
+                f"{progress.done}/{'?' if progress.total is None else progress.total}",
+                _dev(progress),
             )
             for run in found
+            for progress in [progress_of(run, TrainProgress)]
         ],
     )
 
@@ -130,11 +132,12 @@ def note_(context: Context, run: str, text: str, step: int | None) -> None:
     """Pin a note to the step that a training run is at, or to an earlier one."""
     _, connection = context.open()
     found = _training(connection, run)
-    done = int(found.progress.get("done", 0))
+    progress = progress_of(found, TrainProgress)
+    done = progress.done
     if step is not None and step > done:
         raise RunError(f"run {found.id[-6:]} is at step {done}: there is no step {step} yet")
     step = done if step is None else step
-    training.add_note(connection, found.id, str(found.progress.get("phase", "")), step, text)
+    training.add_note(connection, found.id, progress.phase, step, text)
     say(f"noted at step {step}")
 
 
@@ -155,7 +158,7 @@ def compare_(context: Context, run: tuple[str, ...], benchmark: bool, as_json: b
     while benchmark and (lacking := next((row for row in found.rows if row.command), None)):
         say(f"{lacking.model}: {lacking.command}")
         made = start_missing(project, connection, found, lacking)
-        ended = wait(connection, made, lambda figures: f"{figures.get('right', 0)} right", quiet=as_json)
+        ended = wait(connection, made, lambda run: f"{progress_of(run, BenchmarkProgress).right} right", quiet=as_json)
         if (state := run_status(ended).state) is not RunState.FINISHED:
             raise RunError(f"benchmark {made.id[-6:]} is {state}{f': {ended.reason}' if ended.reason else ''}")
         found = comparison_table(project, connection, chosen)
@@ -172,34 +175,37 @@ def _training(connection: Any, prefix: str) -> Run:
     return run
 
 
-def _told(figures: Mapping[str, Any]) -> str:
-    parts = [str(figures.get("phase", ""))]
-    parts += [f"{name} {figures[name]:.3f}" for name in ("loss", "reward") if figures.get(name) is not None]
-    if figures.get("dev"):
-        parts.append(f"dev {_dev(figures)}")
+def _describe_figures(run: Run) -> str:
+    progress = progress_of(run, TrainProgress)
+    parts = [progress.phase]
+    figures = (("loss", progress.loss), ("reward", progress.reward))
+    parts += [f"{name} {value:.3f}" for name, value in figures if value is not None]
+    if progress.dev:
+        parts.append(f"dev {_dev(progress)}")
     return " · ".join(parts)
 
 
-def _dev(figures: Mapping[str, Any]) -> str:
-    dev = figures.get("dev")
-    if not dev or dev.get("accuracy") is None:
+def _dev(progress: TrainProgress) -> str:
+    dev = progress.dev
+    if dev is None or dev.accuracy is None or dev.low is None or dev.high is None:
         return "unknown"
-    return f"{100 * dev['accuracy']:.1f} % ({100 * dev['low']:.1f}–{100 * dev['high']:.1f}) at step {dev['step']}"
+    return f"{100 * dev.accuracy:.1f} % ({100 * dev.low:.1f}–{100 * dev.high:.1f}) at step {dev.step}"
 
 
 def _document(project: Project, connection: Any, run: Run, *, whole: bool = True) -> dict[str, Any]:
     adapter = adapter_folder(project, run)
     there = (adapter / "adapter_model.safetensors").is_file()
+    progress = progress_of(run, TrainProgress)
     found: dict[str, Any] = {
         "run": run.id,
-        "recipe": run.params.get("name"),
+        "recipe": params_of(run, TrainParams).name,
         "state": run_status(run).state.value,
         "reason": run.reason,
-        "phase": run.progress.get("phase"),
-        "step": run.progress.get("done", 0),
-        "steps": run.progress.get("total"),
-        "dev": run.progress.get("dev"),
-        "alarms": run.progress.get("alarms", {}),
+        "phase": progress.phase or None,
+        "step": progress.done,
+        "steps": progress.total,
+        "dev": progress.dev,
+        "alarms": progress.alarms,
         "checkpoints": [str(one.relative_to(project.folder)) for one in _checkpoints(project, run)],
         "adapter": str(adapter.relative_to(project.folder)) if there else None,
         "models": _models(project, connection, run),
@@ -230,12 +236,12 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
         print_json(_document(project, connection, run))
         return
     show(
-        f"{run.params.get('name')} · run {run.id[-6:]} · "
+        f"{params_of(run, TrainParams).name} · run {run.id[-6:]} · "
         f"{run_status(run).state}{f': {run.reason}' if run.reason else ''}"
     )
     if made := _models(project, connection, run):
         show(f"  made {', '.join(made)}: `sidequest train compare {run.id[-6:]}` holds it against the student")
-    for sentence in run.progress.get("alarms", {}).values():
+    for sentence in progress_of(run, TrainProgress).alarms.values():
         show(f"  ! {sentence}")
     looks = training.looks(connection, run.id)
     if looks:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from core.runs.control import run_status, stop
 from core.runs.describe import duration
+from core.runs.progress import RunProgress, parse_progress
 from storage import runs
 from storage.schema import Run
 from tui.commands.context import RefusedError
@@ -20,7 +20,8 @@ LINE_S = 2.0
 # What has not changed is said again now and then: it is still at work.
 SAME_LINE_S = 60.0
 
-Tell = Callable[[Mapping[str, Any]], str]
+# What a run does and has found, in a few words.
+Tell = Callable[[Run], str]
 
 
 def wait(connection: sqlite3.Connection, run: Run, tell: Tell, *, quiet: bool) -> Run:
@@ -33,10 +34,10 @@ def wait(connection: sqlite3.Connection, run: Run, tell: Tell, *, quiet: bool) -
 
     def line(current: Run) -> None:
         nonlocal said, at
-        figures = current.progress
-        if figures.get("total") is None or time.monotonic() - at < LINE_S:
+        progress = parse_progress(current)
+        if progress.total is None or time.monotonic() - at < LINE_S:
             return
-        text = f"{figures['done']}/{figures['total']} · {tell(figures)} · {_pace(figures)}"
+        text = f"{progress.done}/{progress.total} · {tell(current)} · {_pace(progress)}"
         if text != said or time.monotonic() - at >= SAME_LINE_S:
             said, at = text, time.monotonic()
             say(text)
@@ -53,10 +54,10 @@ def _wait_with_bar(connection: sqlite3.Connection, run: Run, tell: Tell) -> Run:
         bar = progress.add_task("starting", total=None)
 
         def draw(current: Run) -> None:
-            figures = current.progress
-            if figures.get("total") is not None:
-                text = f"{current.state} · {tell(figures)}"
-                progress.update(bar, total=figures["total"], completed=figures["done"], description=text)
+            figures = parse_progress(current)
+            if figures.total is not None:
+                text = f"{current.state} · {tell(current)}"
+                progress.update(bar, total=figures.total, completed=figures.done, description=text)
 
         return _poll(connection, run.id, draw)
 
@@ -75,7 +76,7 @@ def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], Non
             say(stop(connection, run_id))
 
 
-def _pace(figures: Mapping[str, Any]) -> str:
-    eta, rate = figures.get("eta_s"), figures.get("per_minute")
+def _pace(progress: RunProgress) -> str:
+    rate = progress.per_minute
     pace = "rate unknown" if rate is None else f"{rate:.0f}/min"
-    return f"{pace} · eta {duration(eta)}"
+    return f"{pace} · eta {duration(progress.eta_s)}"

@@ -17,6 +17,7 @@ from core.benchmark.start import title
 from core.runs.control import RunStatus
 from core.runs.describe import duration
 from core.runs.params import BenchmarkParams, params_of
+from core.runs.progress import BenchmarkProgress, progress_of
 from storage.predictions import StoredQuestion
 from storage.schema import Prediction, PredictionOutcome, RunState
 from tui.keymap import key
@@ -60,7 +61,7 @@ def interval(low: float, high: float, digits: int = 1) -> str:
 def headline(statuses: Mapping[str, RunStatus | None], gate: Gate | None, width: int) -> Content:
     """Which models are compared, on which examples, and whether the gate is settled."""
     runs = [status.run for status in (statuses["student"], statuses["reference"]) if status is not None]
-    names = " vs ".join(line(str(run.params.get("model")), 24) for run in runs)
+    names = " vs ".join(line(params_of(run, BenchmarkParams).model, 24) for run in runs)
     left = f"Benchmark · {names} · {_examples_title(params_of(runs[0], BenchmarkParams))}"
     right = "" if gate is None else gate_progress(gate)
     left = line(left, max(20, width - cell_len(right) - 1))
@@ -86,8 +87,8 @@ def progress_line(role: str, status: RunStatus | None, width: int, *, chosen: bo
             f"{head}no benchmark yet: {key('benchmark.start')} starts one, {key('benchmark.choose')} chooses one",
             "$text-muted",
         )
-    progress = status.run.progress
-    total, done = progress.get("total"), progress.get("done", 0)
+    progress = progress_of(status.run, BenchmarkProgress)
+    total, done = progress.total, progress.done
     if total is None:
         return Content.assemble((head, "bold" if chosen else ""), f"{status.state}: no figures yet")
     counts = f" {done:,}/{total:,} "
@@ -101,21 +102,21 @@ def progress_line(role: str, status: RunStatus | None, width: int, *, chosen: bo
     )
 
 
-def _format_accuracy(progress: Mapping[str, float], status: RunStatus) -> str:
-    if progress.get("accuracy") is None:
+def _format_accuracy(progress: BenchmarkProgress, status: RunStatus) -> str:
+    if progress.accuracy is None or progress.low is None or progress.high is None:
         return "no answer yet"
-    if status.run.params.get("sniff"):
-        return f"{progress['right']} of {progress['n']} right"
-    return f"{percent(progress['accuracy'])} % {interval(progress['low'], progress['high'])}"
+    if params_of(status.run, BenchmarkParams).sniff:
+        return f"{progress.right} of {progress.n} right"
+    return f"{percent(progress.accuracy)} % {interval(progress.low, progress.high)}"
 
 
 def _format_pace(status: RunStatus) -> str:
     if status.state is not RunState.RUNNING:
         return str(status.state)
-    progress = status.run.progress
-    rate = progress.get("per_minute")
+    progress = progress_of(status.run, BenchmarkProgress)
+    rate = progress.per_minute
     pace = "rate unknown" if rate is None else f"{rate:,.0f}/min" if rate >= 10 else f"{rate:.1f}/min"
-    return f"{pace}  eta {duration(progress.get('eta_s'))}"
+    return f"{pace}  eta {duration(progress.eta_s)}"
 
 
 def run_line(status: RunStatus | None, width: int) -> Content:
@@ -126,7 +127,7 @@ def run_line(status: RunStatus | None, width: int) -> Content:
     text += status.run.reason if status.run.reason.startswith(status.state.value) else status.state.value
     if status.run.reason and not status.run.reason.startswith(status.state.value):
         text += f": {status.run.reason}"
-    if status.run.params.get("sniff"):
+    if params_of(status.run, BenchmarkParams).sniff:
         text += f" · {SMOKE_TEST}"
     hint = (
         f" · {key('benchmark.pause-resume')} resumes"
@@ -153,7 +154,7 @@ def pair_counts(counts: Mapping[PairKind, int] | None, gate: Gate | None, width:
     return Content(line(next((text for text in texts if cell_len(text) <= width), texts[-1]), width))
 
 
-def usage(figures: BenchmarkFigures | None, progress: Mapping[str, object], width: int) -> Content:
+def usage(figures: BenchmarkFigures | None, budget: float | None, width: int) -> Content:
     """Two lines on the chosen run: its time, tokens and money; and how many examples have no answer, and why."""
     if figures is None:
         return Content.styled("reading the answers …", "$text-muted")
@@ -166,8 +167,8 @@ def usage(figures: BenchmarkFigures | None, progress: Mapping[str, object], widt
         if figures.cost.total is None or figures.cost.per_thousand is None:
             parts.append("cost unknown")
         else:
-            budget = f" of {progress['budget']:.2f}" if progress.get("budget") is not None else ""
-            parts.append(f"cost {figures.cost.total:.4f}{budget}, {figures.cost.per_thousand:.2f} per 1,000")
+            limit = "" if budget is None else f" of {budget:.2f}"
+            parts.append(f"cost {figures.cost.total:.4f}{limit}, {figures.cost.per_thousand:.2f} per 1,000")
     unanswered = unanswered_outcomes(figures.outcomes)
     counts = ", ".join(f"{count:,} {OUTCOME_NAMES.get(name, clean(name))}" for name, count in unanswered.items())
     style = "$text-warning" if unanswered else "$text-muted"
@@ -271,7 +272,9 @@ def confusion_matrix(figures: BenchmarkFigures, role: str, status: RunStatus) ->
     labels = list(figures.confusion)
     columns = [*labels, NO_ANSWER]
     size = max(11, *(cell_len(line(label, 16)) + 2 for label in labels))
-    parts: Parts = [(f"CONFUSION · {role} · {line(str(status.run.params.get('model')), 40)}\n\n", "bold $text-accent")]
+    parts: Parts = [
+        (f"CONFUSION · {role} · {line(params_of(status.run, BenchmarkParams).model, 40)}\n\n", "bold $text-accent")
+    ]
     parts.append((f"{'label ╲ decided':<17}", "$text-muted"))
     parts += [(_align_right(line(column, 16) or "no answer", size), "bold") for column in columns]
     for label in labels:
@@ -314,7 +317,7 @@ def preferred_reliability(calibration: Calibration) -> Reliability:
 def reliability_summary(calibration: Calibration, role: str, status: RunStatus) -> Content:
     """How well the confidence fits the accuracy, in figures."""
     reliability = preferred_reliability(calibration)
-    name = f"RELIABILITY · {role} · {line(str(status.run.params.get('model')), 40)}\n"
+    name = f"RELIABILITY · {role} · {line(params_of(status.run, BenchmarkParams).model, 40)}\n"
     parts: Parts = [(name, "bold $text-accent")]
     if not reliability.n or reliability.ece is None or reliability.low is None or reliability.high is None:
         parts.append("None of its answers states a confidence, and the model gives no probabilities.")

@@ -25,7 +25,7 @@ from core.config.project import Project
 from core.exchange.files import FileError
 from core.models import resolve
 from core.runs.control import RunError
-from core.runs.params import BenchmarkParams
+from core.runs.params import BenchmarkParams, params_of
 from storage import runs
 from storage.database import DatabaseError, connect
 from storage.splits import SPLITS
@@ -190,10 +190,11 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
         other = other_role(role_of(self._project.task, params))
         run_id = self._shown[other]
         run = runs.get(self._db, run_id) if run_id else None
-        if run is None or params.sniff or run.params.get("sniff"):
+        if run is None or params.sniff:
             return params
-        same = all(run.params.get(name) == getattr(params, name) for name in ("split", "where", "file"))
-        return params.model_copy(update={other: run.id}) if same else params
+        theirs = params_of(run, BenchmarkParams)
+        same = (theirs.split, theirs.where, theirs.file) == (params.split, params.where, params.file)
+        return params.model_copy(update={other: run.id}) if same and not theirs.sniff else params
 
     def action_next_field(self) -> None:
         """Go to the next field; from the last one, start."""

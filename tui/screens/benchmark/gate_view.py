@@ -42,7 +42,7 @@ def _gate_text(state: BenchmarkState) -> Content:
     student = state.shown.statuses["student"]
     if student is None:
         return Content(f"The gate needs a benchmark of the student: {key('benchmark.start')} starts one.")
-    if student.run.params.get("sniff"):
+    if params_of(student.run, BenchmarkParams).sniff:
         return Content(
             f"{SMOKE_TEST}\nThe gate needs a whole benchmark of the student: {key('benchmark.start')} starts one."
         )
@@ -64,7 +64,7 @@ def compute_gate(
         student is None
         or student_stream is None
         or (reference is not None and reference_stream is None)
-        or student.run.params.get("sniff")
+        or params_of(student.run, BenchmarkParams).sniff
     ):
         return ComputedFigures()
     reference_run = None if reference is None else reference.run

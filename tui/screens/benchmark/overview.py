@@ -12,6 +12,7 @@ from textual.content import Content
 from core.benchmark.answer_stream import PairKind, accuracy_curve, pairs
 from core.benchmark.metrics import BenchmarkFigures
 from core.runs.control import RunStatus
+from core.runs.progress import BenchmarkProgress, progress_of
 from storage import predictions
 from tui.keymap import key
 from tui.screens.benchmark.figures import (
@@ -80,7 +81,8 @@ class BenchmarkOverview(Vertical):
             if stream
         }
         self.query_one("#plot", Plot).draw_accuracy(curves)
-        self._show("spent", usage(figures[shown.role], shown.chosen.run.progress if shown.chosen else {}, width))
+        budget = progress_of(shown.chosen.run, BenchmarkProgress).budget if shown.chosen else None
+        self._show("spent", usage(figures[shown.role], budget, width))
         self._show("newest", self._newest_answers(state.db, shown.chosen, shown.role))
 
     def _show(self, name: str, text: Content) -> None:

@@ -16,6 +16,7 @@ from textual.widgets.option_list import Option
 from core.benchmark.start import title
 from core.runs.control import run_status
 from core.runs.params import BenchmarkParams, params_of
+from core.runs.progress import BenchmarkProgress, progress_of
 from storage.schema import Run
 from tui.actions import BENCH_CHOICE, Action, bindings
 from tui.screens.benchmark.figures import interval, percent
@@ -57,17 +58,18 @@ class BenchmarkChoice(ModalScreen[tuple[str, str | None] | None]):
         choices.focus()
 
     def _format_row(self, run: Run) -> Content:
-        progress = run.progress
+        progress, params = progress_of(run, BenchmarkProgress), params_of(run, BenchmarkParams)
         width = min(self.app.size.width - 8, 100)
         role = next((role for role, run_id in self._shown.items() if run_id == run.id), "")
         accuracy = "no answer yet"
-        if progress.get("accuracy") is not None:
-            accuracy = f"{percent(progress['accuracy'])} % {interval(progress['low'], progress['high'])}"
-        if run.params.get("sniff"):
-            accuracy = f"{progress.get('right', '?')} of {progress.get('n', '?')} right"
-        done = f"{progress.get('done', '?')}/{progress.get('total', '?')}"
+        if progress.accuracy is not None and progress.low is not None and progress.high is not None:
+            accuracy = f"{percent(progress.accuracy)} % {interval(progress.low, progress.high)}"
+        begun = progress.total is not None
+        if params.sniff:
+            accuracy = f"{progress.right} of {progress.n} right" if begun else "? of ? right"
+        done = f"{progress.done}/{progress.total}" if begun else "?/?"
         state = run_status(run).state.value
-        head = line(f"{run.id[-6:]} {title(params_of(run, BenchmarkParams))}", max(20, width))
+        head = line(f"{run.id[-6:]} {title(params)}", max(20, width))
         return Content.assemble(
             (head, "bold"), "\n", f"       {state:<9}{done:>12}  {accuracy:<22} ", (role, "$text-accent")
         )

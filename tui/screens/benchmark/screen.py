@@ -12,7 +12,7 @@ from core.benchmark.answer_stream import role_of
 from core.benchmark.start import KIND, retry
 from core.runs.control import RunError, RunStatus
 from core.runs.params import BenchmarkParams
-from storage import runs
+from core.runs.readable import readable_of_kind
 from storage.schema import RunState
 from tui.actions import BENCHMARK, bindings
 from tui.keymap import key
@@ -169,7 +169,7 @@ class BenchmarkScreen(RunControl):
         """Choose which benchmarks are shown."""
         from tui.screens.benchmark.run_choice import BenchmarkChoice
 
-        benchmarks = runs.of_kind(self.db, KIND)
+        benchmarks = readable_of_kind(self.db, KIND)
         if not benchmarks:
             self._tell_first_step()
         else:

@@ -12,6 +12,7 @@ from core.benchmark.metrics import BenchmarkFigures
 from core.benchmark.start import KIND
 from core.config.task import Task
 from core.runs.control import RunStatus, run_status
+from core.runs.readable import readable_of_kind
 from storage import runs
 from tui.screens.benchmark.figures_cache import BenchmarkFiguresCache, ComputedFigures
 
@@ -45,7 +46,7 @@ class ShownBenchmarks:
     def refresh(self, task: Task, db: sqlite3.Connection) -> None:
         """Read the two runs as they are now; where none was selected yet, select them."""
         if not any(self.ids.values()):
-            benchmarks = runs.of_kind(db, KIND)
+            benchmarks = readable_of_kind(db, KIND)
             student, reference = select_runs(task, benchmarks, lambda run: not run_status(run).state.ended)
             self.ids = {"student": student.id if student else None, "reference": reference.id if reference else None}
             self.role = "reference" if student is None and reference is not None else "student"

@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from core.runs.params import TrainParams, params_of
 from storage import examples, training
 from storage.database import data_version
 from storage.schema import Run
@@ -33,7 +34,9 @@ PhaseStep = tuple[str, int]
 
 def answered_steps(db: sqlite3.Connection, run: Run) -> list[PhaseStep]:
     """The steps that have answers, in the order of the phases."""
-    return [(phase, step) for phase in run.params["phases"] for step in training.answered(db, run.id, phase)]
+    return [
+        (phase, step) for phase in params_of(run, TrainParams).phases for step in training.answered(db, run.id, phase)
+    ]
 
 
 class AnswersScreen(ModalScreen[None]):

@@ -11,6 +11,8 @@ from textual.content import Content
 from core.config.recipe import Algorithm
 from core.runs.control import RunStatus
 from core.runs.describe import duration
+from core.runs.params import TrainParams, params_of
+from core.runs.progress import TrainProgress, progress_of
 from core.training.monitor import PhaseMonitor, TrainingMonitor
 from storage.schema import RunState
 from storage.training import Note
@@ -62,20 +64,20 @@ def is_share(name: str) -> bool:
 
 def steps_done(monitor: TrainingMonitor, phase: PhaseMonitor) -> int:
     """How many steps of a phase are done. The run may know of more than were read so far."""
-    progress = monitor.run.progress
-    return max(phase.at, int(progress.get("done", 0)) if progress.get("phase") == phase.name else 0)
+    progress = progress_of(monitor.run, TrainProgress)
+    return max(phase.at, progress.done if progress.phase == phase.name else 0)
 
 
 def headline(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, width: int) -> Content:
     """The recipe, the phase and the step of a run, and when it will be done."""
     phases = monitor.phases
-    recipe = line(str(monitor.run.params.get("name", "")), 20)
+    recipe = line(params_of(monitor.run, TrainParams).name, 20)
     left = f"{recipe} · {phase.recipe.algorithm.value.upper()}"
     if len(phases) > 1:
         left += f" · phase {phases.index(phase) + 1} of {len(phases)}: {line(phase.name, 20)}"
     left += f" · step {steps_done(monitor, phase):,}/{phase.recipe.steps:,}"
     running = status.state is RunState.RUNNING
-    right = f"eta {duration(monitor.run.progress.get('eta_s'))}" if running else str(status.state)
+    right = f"eta {duration(progress_of(monitor.run, TrainProgress).eta_s)}" if running else str(status.state)
     if running and monitor.current is not phases[-1]:
         right += " to the next phase"
     left = line(left, max(20, width - cell_len(right) - 1))
@@ -84,7 +86,7 @@ def headline(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, w
 
 def status_line(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, width: int) -> Content:
     """The run and its student, with pace and memory; for a run that has ended also why, and how to resume it."""
-    parts = [f"run {monitor.run.id[-6:]}", line(str(monitor.run.params.get("student", "")), 24)]
+    parts = [f"run {monitor.run.id[-6:]}", line(params_of(monitor.run, TrainParams).student, 24)]
     hint = ""
     if status.state.ended:
         reason = monitor.run.reason

@@ -15,6 +15,9 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from core.runs.control import run_status
+from core.runs.params import TrainParams, params_of
+from core.runs.progress import TrainProgress, progress_of
+from core.runs.readable import problem_of
 from storage.schema import Run
 from tui.actions import TRAIN_CHOICE, Action, bindings
 from tui.text import line
@@ -53,13 +56,13 @@ class TrainingChoice(ModalScreen[str | None]):
         options.focus()
 
     def _row(self, run: Run) -> Content:
-        progress = run.progress
-        name = str(run.params.get("name", ""))
-        phase = str(progress.get("phase", ""))
+        if problem := problem_of(run):
+            return Content.styled(line(problem, min(self.app.size.width - 8, 100)), "$text-error")
+        progress, name = progress_of(run, TrainProgress), params_of(run, TrainParams).name
         parts = [str(run_status(run).state)]
-        parts += [phase] if phase and phase != name else []
-        parts.append(f"step {progress.get('done', 0)}/{progress.get('total', '?')}")
-        accuracy = progress.get("dev", {}).get("accuracy")
+        parts += [progress.phase] if progress.phase and progress.phase != name else []
+        parts.append(f"step {progress.done}/{'?' if progress.total is None else progress.total}")
+        accuracy = progress.dev.accuracy if progress.dev else None
         parts.append("dev not looked at" if accuracy is None else f"dev {100 * accuracy:.0f} %")
         width = min(self.app.size.width - 8, 100)
         head = set_cell_size(f"{run.id[-6:]} {line(name, 20)}", 28)

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import ContentSwitcher, Input
 
 from core.runs.control import RunError, RunStatus, run_status
+from core.runs.params import TrainParams, params_of
 from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
 from core.training.plan import KIND
 from core.training.run.start import start_training
@@ -157,7 +158,7 @@ class TrainingScreen(RunControl):
         """Show the next phase of the run."""
         if (status := self._status_or_tell()) is None:
             return
-        names = list(status.run.params["phases"])
+        names = list(params_of(status.run, TrainParams).phases)
         if len(names) < 2:
             self.tell(f"this run has one phase, {names[0]}")
             return

@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from core.runs.params import TrainParams, params_of
 from core.training.monitor import PhaseMonitor, Points, TrainingMonitor
 from tui.screens.training.curves import CurveGrid
 from tui.screens.training.figures import format_figure, is_share
@@ -78,7 +79,7 @@ def compare_figures(first: RunPhase, second: RunPhase, width: int) -> Content:
 
 
 def _title(monitor: TrainingMonitor, phase: PhaseMonitor) -> str:
-    name = monitor.run.params.get("name", "")
+    name = params_of(monitor.run, TrainParams).name
     phase_name = f" {phase.name}" if phase.name != name else ""
     return f"{name}{phase_name} · {phase.recipe.algorithm.value.upper()} · {monitor.run.id[-6:]}"
 
