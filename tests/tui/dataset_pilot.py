@@ -23,7 +23,7 @@ async def opened(pilot: Pilot[int]) -> None:
     """Wait for the list, read to its end."""
     await pilot.press("5")
     await until(pilot, lambda: isinstance(pilot.app.screen, DatasetScreen))
-    await until(pilot, lambda: front(pilot).complete)
+    await until(pilot, lambda: front(pilot).example_list.complete)
     await pilot.pause()
 
 
@@ -32,14 +32,14 @@ async def narrowed(pilot: Pilot[int], query: str) -> None:
     await pilot.press("slash")
     front(pilot).query_one("#filter", Input).value = query
     await pilot.press("enter")
-    await until(pilot, lambda: front(pilot).complete)
+    await until(pilot, lambda: front(pilot).example_list.complete)
     await pilot.pause()
 
 
 async def over(pilot: Pilot[int]) -> None:
     """Wait until nothing lies over the screen, and no act of many goes on."""
     await until(pilot, lambda: len(pilot.app.screen_stack) == 1 and "escape stops" not in shown(pilot))
-    await until(pilot, lambda: front(pilot).complete)
+    await until(pilot, lambda: front(pilot).example_list.complete)
     await pilot.pause()
 
 

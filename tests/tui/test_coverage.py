@@ -34,7 +34,7 @@ async def test_the_grid_is_there_at_once_and_figures_follow(project: Project, db
         rows = len(project.task.domains) * len(project.task.levels)
         await pilot.press(*["j"] * rows, "enter")
         await over(pilot)
-        assert front(pilot).query_text.startswith("id:")
+        assert front(pilot).example_list.query_text.startswith("id:")
 
 
 async def test_a_cell_leads_to_its_examples(app: SidequestApp) -> None:
@@ -45,18 +45,18 @@ async def test_a_cell_leads_to_its_examples(app: SidequestApp) -> None:
         await until(pilot, lambda: isinstance(pilot.app.screen, CoverageScreen))
         await pilot.press("down", "up", "down", "pagedown", "pageup", "end", "home", "enter")
         await over(pilot)
-        assert front(pilot).query_text == "domain:market level:2 -status:rejected"
+        assert front(pilot).example_list.query_text == "domain:market level:2 -status:rejected"
         assert "escape brings back “level:1-5”" in told(pilot)
         await pilot.press("c", "question_mark")
         await until(pilot, lambda: "Let the list show the cell" in shown(pilot))
         await pilot.press("escape", "escape")
         await over(pilot)
-        assert front(pilot).query_text == "domain:market level:2 -status:rejected"
+        assert front(pilot).example_list.query_text == "domain:market level:2 -status:rejected"
         await pilot.press("escape")
         await over(pilot)
-        assert front(pilot).query_text == "level:1-5"
+        assert front(pilot).example_list.query_text == "level:1-5"
         await pilot.press("escape")
-        assert front(pilot).query_text == "level:1-5"
+        assert front(pilot).example_list.query_text == "level:1-5"
 
 
 async def test_an_empty_project_has_a_grid_and_no_figures(project: Project) -> None:

@@ -35,12 +35,12 @@ async def test_the_list_shows_all_and_goes_to_both_ends(project: Project, db: sq
         await pilot.press("pageup", "k", "up")
         await pilot.pause()
         assert "rows 211–230 of 250" in shown(pilot)
-        assert front(pilot).table.cursor == 227
+        assert front(pilot).example_list.table.cursor == 227
         await pilot.press("home", "pagedown")
         await pilot.pause()
         assert "rows 21–40 of 250" in shown(pilot)
         await pilot.press("home", "j", "down")
-        assert front(pilot).table.cursor == 2
+        assert front(pilot).example_list.table.cursor == 2
 
 
 async def test_more_stands_in_a_wide_list_and_the_example_beside_it(app: SidequestApp) -> None:
@@ -84,7 +84,7 @@ async def test_keys_behind_a_filter_never_act_on_what_was_there(app: SidequestAp
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.press("slash", *"nothing", "enter", "a", "x", "exclamation_mark")
-        await until(pilot, lambda: front(pilot).complete)
+        await until(pilot, lambda: front(pilot).example_list.complete)
         assert reviews.newest(db, 1) == []
 
 
@@ -174,10 +174,10 @@ async def test_what_others_change_appears_and_the_cursor_stays(app: SidequestApp
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.press("j", "j", "j")
-        chosen = front(pilot).table.chosen
+        chosen = front(pilot).example_list.table.chosen
         put(db, *(example(hypothesis=f"Brand new {number}.") for number in range(3)))
         await until(pilot, lambda: "of 15" in shown(pilot))
-        assert front(pilot).table.chosen == chosen
+        assert front(pilot).example_list.table.chosen == chosen
         await pilot.press("home")
         await pilot.pause()
         assert "Brand new 2" in shown(pilot)
@@ -241,7 +241,7 @@ async def test_the_mouse_chooses_and_opens(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)
         await pilot.click("#list", offset=(20, 4))
-        assert front(pilot).table.cursor == 4
+        assert front(pilot).example_list.table.cursor == 4
         await pilot.click("#list", offset=(20, 4), times=2)
         await until(pilot, lambda: isinstance(pilot.app.screen, ExampleScreen))
 

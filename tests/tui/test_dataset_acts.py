@@ -38,7 +38,7 @@ async def test_one_is_decided_at_once_and_undone(app: SidequestApp, db: sqlite3.
         await pilot.press("u", "u", "u", "u")
         await over(pilot)
         assert status(db, 11) is Status.PENDING
-        assert front(pilot).table.cursor == 0
+        assert front(pilot).example_list.table.cursor == 0
         await pilot.press("u")
         await pilot.pause()
         assert "nothing of yours left to undo" in told(pilot)

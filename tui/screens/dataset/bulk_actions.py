@@ -1,360 +1,225 @@
-"""What can be done to many examples in the list of Dataset: mark them, decide about them, split them, undo it."""
+"""What can be done to many examples of the list at once: mark them, and decide about them."""
 
 from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 
-from textual.content import Content
-from textual.message import Message
-
-from core.dataset import splits as core_splits
 from core.review.item import deciding, read_item
-from storage import bulk, listing, reviews, splits
-from storage.database import connect_durably
+from storage import bulk, listing, reviews
 from storage.reviews import ReviewError
 from storage.schema import Example, Review, ReviewAction, Status
-from storage.splits import SPLITS, SplitError
 from tui.keymap import key
+from tui.screens.dataset.bulk_work import BulkProgress, BulkWork, Write
 from tui.screens.dataset.choice import Choice
-from tui.screens.dataset.example_list import ListScreen
-from tui.screens.undo import UndoableScreen
+from tui.screens.dataset.example_list import ExampleList
+from tui.screens.dataset.marks import Marks
+from tui.screens.project_screen import ProjectScreen
 from tui.text import line
-from tui.widgets.bars import bar
 from tui.widgets.modals import Confirm
 
-# What the person did, for the message.
+# What has happened to an example, for messages.
 _DONE = {
     ReviewAction.ACCEPT: "accepted",
     ReviewAction.REJECT: "rejected",
     ReviewAction.FLAG: "flagged",
     ReviewAction.UNFLAG: "no longer flagged",
 }
-PUT = "families put into splits"
-Work = Callable[[sqlite3.Connection], Iterator[int]]
 
 
-@dataclass(slots=True)
-class Marks:
-    """Which rows are marked: those with these numbers, or `inverted` all but them."""
+class BulkActions:
+    """Marks rows of `example_list`, and decides about the marked ones, or about the one under the cursor.
 
-    numbers: set[int] = field(default_factory=set)
-    inverted: bool = False
+    `remember` is called with each example that was decided about alone: such a decision is undone without a question.
+    """
 
-    def has(self, number: int) -> bool:
-        """Whether this one is marked."""
-        return (number in self.numbers) != self.inverted
+    def __init__(
+        self,
+        screen: ProjectScreen,
+        example_list: ExampleList,
+        marks: Marks,
+        remember: Callable[[Example], None],
+    ) -> None:
+        self._screen = screen
+        self._list = example_list
+        self._marks = marks
+        self._remember = remember
+        self._work = BulkWork(screen)
 
-    def put(self, number: int, marked: bool) -> None:
-        """Mark it, or take its mark away."""
-        if marked != self.inverted:
-            self.numbers.add(number)
-        else:
-            self.numbers.discard(number)
-
-    def count(self, of: array[int]) -> int:
-        """How many are marked."""
-        return len(of) - len(self.numbers) if self.inverted else len(self.numbers)
-
-    def among(self, all_of_them: array[int]) -> array[int]:
-        """The marked ones, in the order of the list."""
-        return array("q", (number for number in all_of_them if self.has(number)))
-
-
-class BulkProgress(Message):
-    """How far the act of many has come; `over` says what became of it, `problem` what went wrong."""
-
-    def __init__(self, done: int, *, over: bool = False, problem: str = "") -> None:
-        super().__init__()
-        self.done, self.over, self.problem = done, over, problem
-
-
-class ActScreen(UndoableScreen, ListScreen):
-    """A list whose rows can be marked and decided about."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.marks = Marks()
-        self._marked_last: int | None = None
-        # What the person had asked for before Coverage showed them something else.
-        self.filter_before: str | None = None
-        # The act of many that goes on: what it does, to how many, how many are done, and whether it is to stop.
-        self._acting = ""
-        self._done = self._of = 0
-        self._stop = False
-
-    def on_mount(self) -> None:
-        """Let the list show what is marked."""
-        self.table.marked = lambda number: self.marks.has(number)
-
-    def on_unmount(self) -> None:
-        """Let an act of many stop after the piece that it writes; what is done can be undone."""
-        self._stop = True
-
-    def about(self) -> str:
-        """Marks, and how far an act of many has come."""
-        if self._acting:
-            share = self._done / self._of if self._of else 0.0
-            return f" · {bar(share, 10)} {self._acting} {self._done:,} of {self._of:,} · escape stops"
-        marked = self.marks.count(self.table.numbers)
+    def note(self) -> str:
+        """How far an act of many is, or how many rows are marked; '' if there is neither."""
+        if self._work.running:
+            return f" · {self._work.draw()}"
+        marked = self._count_marked()
         return f" · {marked:,} marked" if marked else ""
 
-    def filter_by(self, query: str) -> None:
-        """Show what `query` means; marks were for what was shown before."""
-        before = self.query_text
-        self.filter_before = None
-        super().filter_by(query)
-        if self.query_text != before:
-            self._unmark()
+    # ------------------------------------------------------------ marks
 
-    def action_mark(self) -> None:
-        """Mark the row, or take its mark away, and go on."""
-        if (number := self.table.chosen) is not None:
-            self.marks.put(number, not self.marks.has(number))
-            self._marked_last = self.table.cursor
-            self.action_move(1)
+    def _count_marked(self) -> int:
+        return self._marks.count(self._list.table.numbers)
 
-    def action_mark_range(self) -> None:
-        """Mark from the row that was marked last to this one."""
-        if self._marked_last is None:
-            self.tell("m marks the first row of a range, v on the last row marks all between")
+    def mark(self) -> None:
+        """Mark the row under the cursor, or take its mark away, and go on."""
+        table = self._list.table
+        if (number := table.chosen) is not None:
+            self._marks.toggle(number)
+            self._marks.last_row = table.cursor
+            self._list.move(1)
+
+    def mark_range(self) -> None:
+        """Mark all rows from the one that was marked last to the one under the cursor."""
+        table, last_row = self._list.table, self._marks.last_row
+        if last_row is None:
+            self._screen.tell("m marks the first row of a range, v on the last row marks all between")
             return
-        first, last = sorted((min(self._marked_last, len(self.table.numbers) - 1), self.table.cursor))
-        for number in self.table.numbers[first : last + 1]:
-            self.marks.put(number, True)
-        self._marked_last = self.table.cursor
+        first, last = sorted((min(last_row, len(table.numbers) - 1), table.cursor))
+        for number in table.numbers[first : last + 1]:
+            self._marks.mark(number)
+        self._marks.last_row = table.cursor
         self._draw_marks()
 
-    def action_mark_all(self) -> None:
-        """Mark all that match, or take all marks away."""
-        if self.partial:
-            self.tell("the list is still being read: mark all of it when it is")
-        elif self.marks.inverted and not self.marks.numbers:
-            self._unmark()
+    def mark_all(self) -> None:
+        """Mark all that match, or take all marks away if they are."""
+        if self._list.incomplete:
+            self._screen.tell("the list is still being read: mark all of it when it is")
+        elif self._marks.all_marked:
+            self.clear_marks()
         else:
-            self.marks = Marks(inverted=True)
+            self._marks.mark_all()
             self._draw_marks()
 
-    def action_release(self) -> None:
-        """Stop the act of many, take the marks away, or bring back the filter that was there before Coverage."""
-        if self._acting:
-            self._stop = True
-        elif self.marks.count(self.table.numbers):
-            self._unmark()
-        elif self.filter_before is not None:
-            self.filter_by(self.filter_before)
-
-    def _unmark(self) -> None:
-        self.marks, self._marked_last = Marks(), None
+    def clear_marks(self) -> None:
+        """Take all marks away."""
+        self._marks.clear()
         self._draw_marks()
 
+    def forget_last_mark(self) -> None:
+        """Begin no range at the row that was marked last: it has another example now."""
+        self._marks.last_row = None
+
     def _draw_marks(self) -> None:
-        self.table.refresh()
-        self.draw_progress()
+        self._list.table.refresh()
+        self._list.draw_progress()
 
-    def _meant(self) -> array[int]:
-        """The rows that an action is about: the marked ones, or that under the cursor."""
-        if self.marks.count(self.table.numbers):
-            return self.marks.among(self.table.numbers)
-        chosen = self.table.chosen
-        return array("q", [] if chosen is None else [chosen])
+    def release(self) -> bool:
+        """Stop the act of many, or else take the marks away; returns False if there was neither."""
+        if self._work.running:
+            self._work.stop()
+        elif self._count_marked():
+            self.clear_marks()
+        else:
+            return False
+        return True
 
-    def _one(self) -> Example | None:
-        """The example under the cursor."""
-        found = listing.whole(self.db, [self.table.chosen]) if self.table.chosen is not None else []
-        if not found:
-            self.tell("there is no example under the cursor")
-        return found[0] if found else None
+    # ------------------------------------------------------------ what an action is about
+
+    def targets(self) -> array[int]:
+        """The numbers of the marked examples, or that of the one under the cursor; none in an empty list."""
+        table = self._list.table
+        if self._count_marked():
+            return self._marks.among(table.numbers)
+        return array("q", [] if table.chosen is None else [table.chosen])
+
+    def idle(self) -> bool:
+        """Whether no act of many is being written; if one is, says so."""
+        if self._work.running:
+            self._screen.tell(f"wait: {self._work}; escape stops it")
+        return not self._work.running
+
+    def ready_targets(self) -> array[int]:
+        """The targets; none, with a message, if there are none or an act of many is being written."""
+        if not self.idle():
+            return array("q")
+        targets = self.targets()
+        if not targets:
+            self._screen.tell("there is no example under the cursor")
+        return targets
 
     # ------------------------------------------------------------ decisions
 
-    def action_accept(self) -> None:
-        """Accept."""
-        self._decide(ReviewAction.ACCEPT)
-
-    def action_reject(self) -> None:
+    def reject(self) -> None:
         """Ask for the reason, and reject."""
-        meant = self._ready()
-        if meant is None:
+        targets = self.ready_targets()
+        if not targets:
             return
-        reasons = self.project.task.review.reasons
-        answers = [*reasons, "no reason"]
+        answers = [*self._screen.project.task.review.reasons, "no reason"]
 
-        def answered(answer: int | None) -> None:
+        def on_answer(answer: int | None) -> None:
             if answer is not None:
-                self._decide(ReviewAction.REJECT, reason=answers[answer] if answer < len(answers) - 1 else "")
+                self.decide(ReviewAction.REJECT, reason=answers[answer] if answer < len(answers) - 1 else "")
 
-        many = f"{len(meant):,} examples" if len(meant) > 1 else "the example"
-        self.app.push_screen(Choice(f"Reject {many}: why?", answers), answered)
+        many = f"{len(targets):,} examples" if len(targets) > 1 else "the example"
+        self._screen.app.push_screen(Choice(f"Reject {many}: why?", answers), on_answer)
 
-    def action_flag(self) -> None:
-        """Flag, or take the flag away if the first of them has one."""
-        meant = self._meant()
-        first = listing.rows(self.db, meant[:1])
-        self._decide(ReviewAction.UNFLAG if first and first[0].flagged else ReviewAction.FLAG)
+    def flag(self) -> None:
+        """Flag the targets, or take their flags away if the first of them has one."""
+        first = listing.rows(self._screen.db, self.targets()[:1])
+        self.decide(ReviewAction.UNFLAG if first and first[0].flagged else ReviewAction.FLAG)
 
-    def _ready(self) -> array[int] | None:
-        """What an action is about, if there is something and nothing else goes on."""
-        if self._acting:
-            self.tell(f"wait: {self._acting} {self._done:,} of {self._of:,}; escape stops it")
-            return None
-        meant = self._meant()
-        if not meant:
-            self.tell("there is no example under the cursor")
-            return None
-        return meant
-
-    def _decide(self, action: ReviewAction, *, reason: str = "") -> None:
-        meant = self._ready()
-        if meant is None:
-            return
-        if len(meant) == 1:
-            self._decide_one(meant[0], action, reason)
-            return
-        because = f" for “{line(reason, 40)}”" if reason else ""
-        verb = {ReviewAction.UNFLAG: "Take the flags of"}.get(action, action.value.capitalize())
-        work = partial(bulk.act, numbers=meant, action=action, reason=reason, reviewer=self.sidequest.reviewer)
-        self._confirm(f"{verb} {len(meant):,} examples{because}?", _DONE[action], len(meant), work)
+    def decide(self, action: ReviewAction, *, reason: str = "") -> None:
+        """Decide about the targets: about a single one at once, about many after a question."""
+        targets = self.ready_targets()
+        if len(targets) == 1:
+            self._decide_one(targets[0], action, reason)
+        elif targets:
+            because = f" for “{line(reason, 40)}”" if reason else ""
+            verb = {ReviewAction.UNFLAG: "Take the flags of"}.get(action, action.value.capitalize())
+            reviewer = self._screen.sidequest.reviewer
+            write = partial(bulk.act, numbers=targets, action=action, reason=reason, reviewer=reviewer)
+            self.confirm(f"{verb} {len(targets):,} examples{because}?", _DONE[action], len(targets), write)
 
     def _decide_one(self, number: int, action: ReviewAction, reason: str) -> None:
-        found = listing.whole(self.db, [number])
-        case = read_item(self.db, found[0].id) if found else None
-        if case is None:
-            self.tell("it has gone", error=True)
+        screen = self._screen
+        examples = listing.whole(screen.db, [number])
+        item = read_item(screen.db, examples[0].id) if examples else None
+        if item is None:
+            screen.tell("it has gone", error=True)
             return
-        if action is ReviewAction.ACCEPT and case.example.status is Status.ACCEPTED:
-            self.tell("it is accepted already")
+        if action is ReviewAction.ACCEPT and item.example.status is Status.ACCEPTED:
+            screen.tell("it is accepted already")
             return
-        marked = bool(self.marks.count(self.table.numbers))
-        made = Review(example="", action=action, reason=reason, reviewer=self.sidequest.reviewer)
+        marked = bool(self._count_marked())
+        review = Review(example="", action=action, reason=reason, reviewer=screen.sidequest.reviewer)
         try:
-            done = reviews.act(self.db, case.example, deciding(case, made))
+            example = reviews.act(screen.db, item.example, deciding(item, review))
         except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not saved: {error}", error=True)
+            screen.tell(f"not saved: {error}", error=True)
             return
-        self.remember(done)
-        self.tell(f"{_DONE[action]}: {line(done.hypothesis, 50)}; {key('dataset.undo')} undoes")
-        self._unmark()
+        self._remember(example)
+        screen.tell(f"{_DONE[action]}: {line(example.hypothesis, 50)}; {key('dataset.undo')} undoes")
+        self.clear_marks()
         if action in {ReviewAction.ACCEPT, ReviewAction.REJECT} and not marked:
-            self.action_move(1)
-        self.redraw()
-
-    def action_split(self) -> None:
-        """Ask for the split, and put the families there."""
-        meant = self._ready()
-        if meant is None:
-            return
-        given = splits.families(self.db, meant)
-        many = f"{len(given):,} families" if len(given) != 1 else "the example's family"
-        shares = core_splits.shares_of(self.project.task)
-        shared = " / ".join(f"{name} {share:.0%}" for name, share in shares.items())
-        answers = [*SPLITS, "none", f"share out all accepted examples that are in none: {shared}"]
-
-        def answered(answer: int | None) -> None:
-            if answer == len(SPLITS) + 1:
-                self._share_out()
-            elif answer is not None:
-                split = (*SPLITS, "")[answer]
-                moved = {family: split for family, at in given.items() if at != split}
-                self._put(moved, f"Put {len(moved):,} of {many} into {split or 'no split'}, with all their examples?")
-
-        self.app.push_screen(Choice(f"Put {many} into", answers), answered)
-
-    def _share_out(self) -> None:
-        self.tell("looking at the families …")
-
-        def plan() -> None:
-            connection = connect_durably(self.project.database)
-            try:
-                found = core_splits.plan(self.project.task, connection)
-            except (SplitError, sqlite3.Error) as error:
-                self.app.call_from_thread(self.tell, str(error), error=True)
-            else:
-                self.app.call_from_thread(self._planned, found)
-            finally:
-                connection.close()
-
-        self.run_worker(plan, thread=True, group="plan", exit_on_error=False)
-
-    def _planned(self, found: core_splits.Assignment) -> None:
-        linked = f" {found.linked:,} of them stay with near-duplicates." if found.linked else ""
-        self._put(found.given, f"Put {len(found.given):,} families into splits?{linked}")
-
-    def _put(self, given: dict[str, str], question: str) -> None:
-        if not given:
-            self.tell("all of them are there already")
-            return
-        work = partial(splits.put, given=given, reviewer=self.sidequest.reviewer)
-        then = in_splits(core_splits.accepted_in(self.db, given))
-        self._confirm(f"{question} Accepted examples are then: {then}.", PUT, len(given), work)
+            self._list.move(1)
+        screen.redraw()
 
     # ------------------------------------------------------------ acts of many
 
-    def _confirm(self, question: str, done: str, of: int, work: Work) -> None:
-        def answered(yes: bool | None) -> None:
+    def confirm(
+        self, question: str, label: str, total: int, write: Write, describe_result: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Ask `question`, and start to write an act about `total` examples or families if the answer is yes.
+
+        `label` and `describe_result` are those of `BulkWork.start`.
+        """
+
+        def on_answer(yes: bool | None) -> None:
             if yes:
-                self._begin(done, of, work)
+                self._work.start(label, total, write, describe_result)
+                self._list.draw_progress()
 
-        self.app.push_screen(Confirm(f"{question}\nu takes all of it back, after a question."), answered)
+        self._screen.app.push_screen(Confirm(f"{question}\nu takes all of it back, after a question."), on_answer)
 
-    def _begin(self, acting: str, of: int, work: Work) -> None:
-        self._acting, self._done, self._of, self._stop = acting, 0, of, False
-        self.draw_progress()
-        self.run_worker(partial(self._act, work), thread=True, group="act", exit_on_error=False)
+    def stop(self) -> None:
+        """Let an act of many end after the piece that is being written."""
+        self._work.stop()
 
-    def _act(self, work: Work) -> None:
-        """Do it, in a thread of its own with short transactions."""
-        problem, done = "", 0
-        connection = None
-        try:
-            connection = connect_durably(self.project.database)
-            for done in work(connection):
-                self.post_message(BulkProgress(done))
-                if self._stop:
-                    break
-        except (ReviewError, SplitError, sqlite3.Error) as error:
-            problem = str(error)
-        finally:
-            if connection is not None:
-                connection.close()
-        self.post_message(BulkProgress(done, over=True, problem=problem))
-
-    def on_bulk_progress(self, event: BulkProgress) -> None:
-        """Show how far it has come."""
-        self._done = event.done
+    def show_progress(self, event: BulkProgress) -> None:
+        """Show how far the act of many is; in the end say what was done."""
+        self._work.update(event)
         if event.over:
-            acting, self._acting = self._acting, ""
-            of = "" if event.done == self._of else f" of {self._of:,}"
-            said = f"{event.done:,}{of} {acting}"
-            if event.problem:
-                said = f"{event.problem} ({said})" if event.done else event.problem
-            elif event.done:
-                now = f"; accepted examples: {in_splits(core_splits.accepted_in(self.db))}" if acting == PUT else ""
-                said += f"{now}; {key('dataset.undo')} takes all of it back"
-            self.tell(said, error=bool(event.problem))
-            self._unmark()
-            self.redraw()
-        self.draw_progress()
-
-    def action_undo(self) -> None:
-        """Take the person's newest act back, if no act of many goes on."""
-        if self._acting:
-            self.tell(f"wait: {self._acting} {self._done:,} of {self._of:,}; escape stops it")
-            return
-        super().action_undo()
-
-    def taken_back(self, _: Review, example: Example, said: Content) -> None:
-        """Put the cursor on the example that the act was about."""
-        self.say(said)
-        number = listing.number_of(self.db, example.id)
-        if number is not None and number in self.table.numbers:
-            self.table.move(self.table.numbers.index(number))
-        self.redraw()
-
-
-def in_splits(counts: Mapping[str, int]) -> str:
-    """How many examples each split has, and how many are in none."""
-    return ", ".join(f"{name or 'none'} {counts.get(name, 0):,}" for name in (*SPLITS, ""))
+            self._screen.tell(self._work.finish(event), error=bool(event.problem))
+            self.clear_marks()
+            self._screen.redraw()
+        self._list.draw_progress()

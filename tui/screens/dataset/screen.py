@@ -6,23 +6,33 @@ import json
 import sqlite3
 from collections.abc import Callable
 
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input
+
+from core.dataset.query import read_query
 from storage import drafts, examples, listing, reviews
 from storage.listing import SortOrder
 from storage.reviews import ReviewError
-from storage.schema import Example
+from storage.schema import Example, Review, ReviewAction
+from storage.search import QueryError
 from tui.actions import DATASET, bindings
 from tui.keymap import key
-from tui.screens.dataset.bulk_actions import ActScreen
+from tui.screens.dataset.bulk_actions import BulkActions
+from tui.screens.dataset.bulk_work import BulkProgress
 from tui.screens.dataset.choice import Choice
-from tui.screens.dataset.example_list import spoken
+from tui.screens.dataset.example_list import ExampleList, describe_order
+from tui.screens.dataset.marks import Marks
+from tui.screens.dataset.query_filter import QueryFilter
+from tui.screens.dataset.split_actions import SplitActions
+from tui.screens.undo import UndoableScreen
 from tui.text import line
-from tui.widgets.listing import Listing
 
-# More than this is no matter for a clipboard; terminals take about so many bytes at once.
-COPIED = 70_000
+# More examples, or characters, are not copied; terminals take about so many bytes at once.
+MAX_COPIED, MAX_COPIED_CHARS = 100, 70_000
 
 
-class DatasetScreen(ActScreen):
+class DatasetScreen(UndoableScreen):
     """All examples of the project, and what can be done to many of them."""
 
     TITLE = "Dataset"
@@ -34,91 +44,223 @@ class DatasetScreen(ActScreen):
         ("!", "flagged for another look"),
     )
 
-    def action_open(self) -> None:
-        """Show the example whole."""
-        from tui.screens.dataset.example_screen import ExampleScreen
+    def __init__(self) -> None:
+        super().__init__()
+        marks = Marks()
+        self.example_list = ExampleList(self, marks.is_marked, lambda: self.bulk_actions.note())
+        self.query_filter = QueryFilter()
+        self.bulk_actions = BulkActions(self, self.example_list, marks, self.remember)
+        self.split_actions = SplitActions(self, self.bulk_actions)
+        # The query that was there before Coverage showed another one.
+        self._query_before_coverage: str | None = None
 
-        def closed(meant: str | None) -> None:
-            now = examples.get(self.db, example.id) if meant == "edit" and example else None
-            if now is not None:
-                self._edit(now, then=self.action_open)
-            elif meant == "undo":
-                self.action_undo()
+    def parts(self) -> ComposeResult:
+        yield self.example_list
+        yield self.query_filter
 
-        if (example := self._one()) is not None:
-            self.app.push_screen(ExampleScreen(self.project, self.db, example, self.where.text), closed)
+    def draw(self) -> None:
+        """Draw the list."""
+        self.example_list.draw()
 
-    def on_listing_chosen(self, _: Listing.Chosen) -> None:
-        """Show the example that was clicked."""
-        self.action_open()
+    def ticking(self) -> bool:
+        """Whether an example has changed and the list does not show that yet."""
+        return self.example_list.outdated
 
-    def action_edit(self) -> None:
-        """Edit the example under the cursor."""
-        if (example := self._one()) is not None:
-            self._edit(example)
+    def on_unmount(self) -> None:
+        """Let an act of many stop after the piece that is being written; what is done can be undone."""
+        self.bulk_actions.stop()
 
-    def _edit(self, example: Example, then: Callable[[], None] | None = None) -> None:
-        from tui.screens.edit.screen import EditScreen
+    def on_bulk_progress(self, event: BulkProgress) -> None:
+        """Show how far the act of many is."""
+        self.bulk_actions.show_progress(event)
 
-        def left(edited: Example | None) -> None:
-            self._edited(edited)
-            if then is not None:
-                then()
+    # ------------------------------------------------------------ the list
 
-        self.app.push_screen(EditScreen(self.project.task, example), left)
+    def action_move(self, step: int) -> None:
+        """Move the cursor."""
+        self.example_list.move(step)
 
-    def _edited(self, edited: Example | None) -> None:
-        if edited is None:
-            return
-        reviewer = self.sidequest.reviewer
-        try:
-            done = reviews.edit(self.db, edited, reviewer=reviewer)
-        except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not saved, but kept as a draft: {error}", error=True)
-            return
-        drafts.drop(self.db, edited.id, reviewer)
-        self.remember(done)
-        self.tell(f"saved as version {done.version}, which no judge has read; {key('dataset.undo')} undoes")
-        self.redraw()
+    def action_page(self, step: int) -> None:
+        """Move by pages."""
+        self.example_list.table.page(step)
 
-    def action_copy(self) -> None:
-        """Copy the marked examples, or the one under the cursor, as JSON to the terminal's clipboard."""
-        meant = self._meant()
-        found = listing.whole(self.db, meant[:100])
-        documents = [one.model_dump(mode="json") for one in found]
-        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
-        if not found:
-            self.tell("there is no example under the cursor")
-        elif len(meant) > len(found) or len(text) > COPIED:
-            said = f"{len(meant):,} examples are too much for a clipboard: `sidequest examples list QUERY --json`"
-            self.tell(said, error=True)
-        else:
-            self.app.copy_to_clipboard(text)
-            what = "as JSON" if len(found) == 1 else f"as JSON: {len(found)} examples"
-            self.tell(f"sent to the terminal's clipboard {what}; not every terminal takes it")
+    def action_edge(self, last: bool) -> None:
+        """Go to the first row or the last."""
+        self.example_list.move_to_edge(last)
 
     def action_order(self) -> None:
         """Choose how the list is sorted."""
-        orders = list(SortOrder)
+        orders, current = list(SortOrder), self.example_list.order
 
-        def answered(answer: int | None) -> None:
-            if answer is not None and orders[answer] is not self.order:
-                self.order, self._marked_last = orders[answer], None
-                self.read_new()
+        def on_answer(answer: int | None) -> None:
+            if answer is not None and orders[answer] is not current:
+                self.bulk_actions.forget_last_mark()
+                self.example_list.sort_by(orders[answer])
 
-        names = [spoken(order) for order in orders]
-        self.app.push_screen(Choice("Sort", names, now=orders.index(self.order)), answered)
+        names = [describe_order(order) for order in orders]
+        self.app.push_screen(Choice("Sort", names, now=orders.index(current)), on_answer)
+
+    def action_filter(self) -> None:
+        """Open the filter, with the language beside it."""
+        self.query_filter.open(self.example_list.query_text)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Show what the filter means."""
+        self.filter_by(event.value.strip())
+
+    def key_escape(self) -> None:
+        """Leave the filter as it was."""
+        self._close_filter()
+
+    def _close_filter(self) -> None:
+        self.query_filter.close()
+        self.set_focus(self.example_list.table)
+
+    def filter_by(self, query: str) -> None:
+        """Show what `query` means; marks were for what was shown before."""
+        before = self.example_list.query_text
+        self._query_before_coverage = None
+        try:
+            where = read_query(self.project.task, self.db, query)
+        except QueryError as error:
+            self.tell(str(error), error=True)
+            return
+        self._close_filter()
+        self.example_list.show_matches(query, where)
+        if query != before:
+            self.bulk_actions.clear_marks()
 
     def action_coverage(self) -> None:
         """Show what the examples cover."""
         from tui.screens.dataset.coverage import CoverageScreen
 
-        def answered(query: str | None) -> None:
-            if query is not None:
-                before = self.query_text
-                self.filter_by(query)
-                self.filter_before = before
-                was = f"“{line(before, 60)}”" if before else "all of them"
-                self.tell(f"the filter is now “{line(query, 60)}”; escape brings back {was}")
+        before = self.example_list.query_text
 
-        self.app.push_screen(CoverageScreen(self.project, self.db, self.query_text), answered)
+        def on_close(query: str | None) -> None:
+            if query is not None:
+                self.filter_by(query)
+                self._query_before_coverage = before
+                previous = f"“{line(before, 60)}”" if before else "all of them"
+                self.tell(f"the filter is now “{line(query, 60)}”; escape brings back {previous}")
+
+        self.app.push_screen(CoverageScreen(self.project, self.db, before), on_close)
+
+    # ------------------------------------------------------------ many examples
+
+    def action_mark(self) -> None:
+        """Mark the row, or take its mark away, and go on."""
+        self.bulk_actions.mark()
+
+    def action_mark_range(self) -> None:
+        """Mark from the row that was marked last to this one."""
+        self.bulk_actions.mark_range()
+
+    def action_mark_all(self) -> None:
+        """Mark all that match, or take all marks away."""
+        self.bulk_actions.mark_all()
+
+    def action_release(self) -> None:
+        """Stop the act of many, take the marks away, or bring back the filter that was there before Coverage."""
+        if not self.bulk_actions.release() and self._query_before_coverage is not None:
+            self.filter_by(self._query_before_coverage)
+
+    def action_accept(self) -> None:
+        """Accept."""
+        self.bulk_actions.decide(ReviewAction.ACCEPT)
+
+    def action_reject(self) -> None:
+        """Ask for the reason, and reject."""
+        self.bulk_actions.reject()
+
+    def action_flag(self) -> None:
+        """Flag, or take the flag away if the first of them has one."""
+        self.bulk_actions.flag()
+
+    def action_split(self) -> None:
+        """Ask for the split, and put the families there."""
+        self.split_actions.choose()
+
+    def action_copy(self) -> None:
+        """Copy the marked examples, or the one under the cursor, as JSON to the terminal's clipboard."""
+        targets = self.bulk_actions.targets()
+        documents = [example.model_dump(mode="json") for example in listing.whole(self.db, targets[:MAX_COPIED])]
+        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
+        if not documents:
+            self.tell("there is no example under the cursor")
+        elif len(targets) > len(documents) or len(text) > MAX_COPIED_CHARS:
+            message = f"{len(targets):,} examples are too much for a clipboard: `sidequest examples list QUERY --json`"
+            self.tell(message, error=True)
+        else:
+            self.app.copy_to_clipboard(text)
+            form = "as JSON" if len(documents) == 1 else f"as JSON: {len(documents)} examples"
+            self.tell(f"sent to the terminal's clipboard {form}; not every terminal takes it")
+
+    def action_undo(self) -> None:
+        """Take the person's newest act back, if no act of many goes on."""
+        if self.bulk_actions.idle():
+            super().action_undo()
+
+    def taken_back(self, _: Review, example: Example, said: Content) -> None:
+        """Put the cursor on the example that the act was about."""
+        self.say(said)
+        self.example_list.move_to_example(example.id)
+        self.redraw()
+
+    # ------------------------------------------------------------ the example under the cursor
+
+    def _current_example(self) -> Example | None:
+        """The example under the cursor; None, with a message, if there is none."""
+        number = self.example_list.table.chosen
+        found = listing.whole(self.db, [number]) if number is not None else []
+        if not found:
+            self.tell("there is no example under the cursor")
+        return found[0] if found else None
+
+    def action_open(self) -> None:
+        """Show the whole example."""
+        from tui.screens.dataset.example_screen import ExampleScreen
+
+        example = self._current_example()
+        if example is None:
+            return
+        example_id = example.id
+
+        def on_close(action: str | None) -> None:
+            if action == "edit" and (latest := examples.get(self.db, example_id)) is not None:
+                self._edit(latest, then=self.action_open)
+            elif action == "undo":
+                self.action_undo()
+
+        self.app.push_screen(ExampleScreen(self.project, self.db, example, self.example_list.where.text), on_close)
+
+    def on_listing_chosen(self) -> None:
+        """Show the example that was clicked."""
+        self.action_open()
+
+    def action_edit(self) -> None:
+        """Edit the example under the cursor."""
+        if (example := self._current_example()) is not None:
+            self._edit(example)
+
+    def _edit(self, example: Example, then: Callable[[], None] | None = None) -> None:
+        from tui.screens.edit.screen import EditScreen
+
+        def on_close(edited: Example | None) -> None:
+            if edited is not None:
+                self._save(edited)
+            if then is not None:
+                then()
+
+        self.app.push_screen(EditScreen(self.project.task, example), on_close)
+
+    def _save(self, edited: Example) -> None:
+        reviewer = self.sidequest.reviewer
+        try:
+            example = reviews.edit(self.db, edited, reviewer=reviewer)
+        except (ReviewError, sqlite3.Error) as error:
+            self.tell(f"not saved, but kept as a draft: {error}", error=True)
+            return
+        drafts.drop(self.db, edited.id, reviewer)
+        self.remember(example)
+        self.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
+        self.redraw()
