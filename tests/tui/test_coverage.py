@@ -16,7 +16,7 @@ from tests.tui.dataset_pilot import front, narrowed, opened, over
 from tui.app import SidequestApp
 from tui.screens.dataset import coverage
 from tui.screens.dataset.coverage import CoverageScreen
-from tui.widgets.spread import histogram
+from tui.widgets.coverage_figures import histogram
 
 
 async def test_the_grid_is_there_at_once_and_figures_follow(project: Project, db: sqlite3.Connection) -> None:

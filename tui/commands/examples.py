@@ -14,7 +14,7 @@ import click
 from core.config.project import Project
 from core.curriculum.plan import current
 from core.dataset.coverage import NOT_REJECTED, Coverage, cover
-from core.dataset.example_detail import example_detail
+from core.dataset.example_detail import KIN, example_detail
 from core.dataset.query import read_query
 from storage import attempts, bulk, listing
 from storage import examples as stored
@@ -37,30 +37,30 @@ def examples() -> None:
     """The examples of the project."""
 
 
-def which(connection: sqlite3.Connection, prefix: str) -> Example:
-    """The one example whose id starts with `prefix`, or ends with it; raises RefusedError."""
-    found = stored.resolve(connection, prefix)
-    if len(found) > 1:
-        raise RefusedError(f"{prefix} stands for several examples: write more of the id")
-    example = stored.get(connection, found[0]) if found else None
+def resolve_example(connection: sqlite3.Connection, partial_id: str) -> Example:
+    """The example whose id starts or ends with `partial_id`; raises RefusedError if there is none, or several."""
+    ids = stored.resolve(connection, partial_id)
+    if len(ids) > 1:
+        raise RefusedError(f"{partial_id} stands for several examples: write more of the id")
+    example = stored.get(connection, ids[0]) if ids else None
     if example is None:
-        raise RefusedError(f"no example {prefix}: `sidequest examples list` shows those there are")
+        raise RefusedError(f"no example {partial_id}: `sidequest examples list` shows those there are")
     return example
 
 
-# A part that begins with a minus is no option, nor is what begins with -h.
-QUERYING: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
+# Settings of a command that takes a query: a word of it may begin with a minus, or with -h, and is no option then.
+QUERY_SETTINGS: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
 
 
 def refuse_options(words: Sequence[str]) -> None:
-    """Raise RefusedError if an option that is not known stands among the words of a query."""
-    mistaken = next((word for word in words if word.startswith("--")), None)
-    if mistaken is not None:
-        raise RefusedError(f"no option {mistaken}: --help shows those there are")
+    """Raise RefusedError if an unknown option stands among the words of a query."""
+    option = next((word for word in words if word.startswith("--")), None)
+    if option is not None:
+        raise RefusedError(f"no option {option}: --help shows those there are")
 
 
-def asked(project: Project, connection: sqlite3.Connection, words: Sequence[str]) -> Filter:
-    """What the words of a query mean; raises RefusedError."""
+def parse_words(project: Project, connection: sqlite3.Connection, words: Sequence[str]) -> Filter:
+    """The filter that the words of a query mean; raises RefusedError if they mean nothing, or hold an option."""
     refuse_options(words)
     try:
         return read_query(project.task, connection, " ".join(words))
@@ -68,7 +68,7 @@ def asked(project: Project, connection: sqlite3.Connection, words: Sequence[str]
         raise RefusedError(str(error)) from None
 
 
-_FILTERS = (
+_FILTER_OPTIONS = (
     click.option("--status", multiple=True, type=click.Choice([status.value for status in Status])),
     click.option("--decision", multiple=True),
     click.option("--domain", multiple=True),
@@ -83,15 +83,15 @@ _FILTERS = (
 )
 
 
-def _filtered(command: Any) -> Any:
-    for option in reversed(_FILTERS):
+def _filter_options(command: Any) -> Any:
+    for option in reversed(_FILTER_OPTIONS):
         command = option(command)
     return command
 
 
-@examples.command("list", epilog=LANGUAGE_HELP, context_settings=QUERYING)
+@examples.command("list", epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1)
-@_filtered
+@_filter_options
 @pass_context
 @verb
 def list_(context: Context, query: tuple[str, ...], **options: Any) -> None:
@@ -99,14 +99,14 @@ def list_(context: Context, query: tuple[str, ...], **options: Any) -> None:
     _list(context, query, **options)
 
 
-@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1, required=True)
-@_filtered
+@_filter_options
 @pass_context
 @verb
 def search(context: Context, query: tuple[str, ...], **options: Any) -> None:
     """Show where examples hold the words of QUERY; the last may be the start of a word."""
-    _list(context, query, found=True, **options)
+    _list(context, query, matches_only=True, **options)
 
 
 def _list(
@@ -117,53 +117,58 @@ def _list(
     limit: int,
     after: str,
     as_json: bool,
-    found: bool = False,
+    matches_only: bool = False,
     **fields: Any,
 ) -> None:
+    """Print the examples that match; with `matches_only` of each only the lines that hold words of the query."""
     project, connection = context.open()
     given = {name: value for name, value in fields.items() if value not in ((), "", None)}
-    where = dataclasses.replace(asked(project, connection, query), **given)
+    where = dataclasses.replace(parse_words(project, connection, query), **given)
     numbers = listing.every(connection, where, SortOrder(sort))
     start = 0
     if after:
-        number = listing.number_of(connection, which(connection, after).id)
+        number = listing.number_of(connection, resolve_example(connection, after).id)
         if number is None or number not in numbers:
             raise RefusedError(f"--after {after}: this example does not match: give the last one that was listed")
         start = numbers.index(number) + 1
-    part = numbers[start : start + limit]
-    shown = listing.whole(connection, part)
+    page = numbers[start : start + limit]
+    listed = listing.whole(connection, page)
     if as_json:
-        print_json(shown)
-    elif found:
-        _show_found(connection, part, where.text)
+        print_json(listed)
+    elif matches_only:
+        _show_matches(connection, page, where.text)
     else:
         table(
             ["id", "status", "decision", "domain", "level", "hypothesis"],
-            [(one.id, one.status.value, one.decision, one.domain, one.level, one.hypothesis) for one in shown],
+            [
+                (example.id, example.status.value, example.decision, example.domain, example.level, example.hypothesis)
+                for example in listed
+            ],
             widths={5: 60},
         )
     if not numbers:
         say("no example matches")
-    elif len(shown) < len(numbers):
-        more = f"; more: --after {shown[-1].id}" if shown and start + limit < len(numbers) else ""
-        place = f"{start + 1:,} to {start + len(shown):,}" if start else f"{len(shown):,}"
-        say(f"{place} of {len(numbers):,}{more}")
+    elif len(listed) < len(numbers):
+        more = f"; more: --after {listed[-1].id}" if listed and start + limit < len(numbers) else ""
+        positions = f"{start + 1:,} to {start + len(listed):,}" if start else f"{len(listed):,}"
+        say(f"{positions} of {len(numbers):,}{more}")
 
 
-def _show_found(connection: sqlite3.Connection, numbers: Sequence[int], words: str) -> None:
+def _show_matches(connection: sqlite3.Connection, numbers: Sequence[int], words: str) -> None:
     """Print each example with the line in which the words stand, marked where the terminal can."""
     rows = listing.rows(connection, numbers, evidence=True)
-    places = spans([text for row in rows for text in (row.hypothesis, row.evidence)], words)
-    for place, row in enumerate(rows):
+    matches = spans([text for row in rows for text in (row.hypothesis, row.evidence)], words)
+    for position, row in enumerate(rows):
         show(f"{row.id}  {row.status.value}  {row.decision}  {row.domain}  level {row.level}")
-        in_hypothesis, in_evidence = places[2 * place : 2 * place + 2]
-        _marked("  ", excerpt(row.hypothesis, in_hypothesis, 110))
+        in_hypothesis, in_evidence = matches[2 * position : 2 * position + 2]
+        _show_excerpt("  ", excerpt(row.hypothesis, in_hypothesis, 110))
         if in_evidence:
-            _marked("  evidence: ", excerpt(row.evidence, in_evidence, 100))
+            _show_excerpt("  evidence: ", excerpt(row.evidence, in_evidence, 100))
 
 
-def _marked(lead: str, parts: list[tuple[str, bool]]) -> None:
-    click.echo(lead + "".join(click.style(text, bold=True, reverse=True) if match else text for text, match in parts))
+def _show_excerpt(prefix: str, pieces: list[tuple[str, bool]]) -> None:
+    styled = (click.style(text, bold=True, reverse=True) if is_match else text for text, is_match in pieces)
+    click.echo(prefix + "".join(styled))
 
 
 @examples.command("show")
@@ -175,45 +180,51 @@ def _marked(lead: str, parts: list[tuple[str, bool]]) -> None:
 def show_(context: Context, example: str, find: str, as_json: bool) -> None:
     """Show one example whole, with its reviews, versions, family and lineage."""
     _, connection = context.open()
-    found = which(connection, example)
-    everything = example_detail(connection, found.id)
-    log = everything.case.log if everything else []
+    stored_example = resolve_example(connection, example)
+    detail = example_detail(connection, stored_example.id)
+    log = detail.case.log if detail else []
     if as_json:
-        lineage = attempts.chain(connection, found.attempt) if found.attempt else []
-        versions = [one for one, _ in everything.versions] if everything else []
-        family = [row.id for row in everything.kin] if everything else []
-        print_json({"example": found, "reviews": log, "lineage": lineage, "versions": versions, "family": family})
+        lineage = attempts.chain(connection, stored_example.attempt) if stored_example.attempt else []
+        versions = [version for version, _ in detail.versions] if detail else []
+        family = [row.id for row in detail.kin] if detail else []
+        document = {"example": stored_example, "reviews": log, "lineage": lineage, "versions": versions}
+        print_json(document | {"family": family})
         return
-    show(f"{found.id} · {found.status}{' · flagged' if found.flagged else ''} · version {found.version}")
-    split = f"split {found.split or 'none'}"
-    show(f"{found.domain} · level {found.level} · {split} · {found.source} {found.model} · family {found.family}\n")
-    show("HYPOTHESIS")
-    _text(f"  {found.hypothesis}", find)
-    show("\nEVIDENCE")
-    for piece in found.evidence:
-        _text(f"  {piece.relevance:.2f}  {piece.source}\n        {piece.content}", find)
-    show(f"\nDECISION  {found.decision}, confidence {found.confidence:.2f}")
-    _text(f"  {found.reasoning}", find)
-    for entry in log:
-        said = " ".join(part for part in (entry.action, entry.value, entry.reason, entry.note, entry.reviewer) if part)
-        show(f"\n{entry.created:%Y-%m-%d %H:%M} {said}")
-    if everything and everything.family > 1:
-        others = ", ".join(row.id for row in everything.kin)
-        more = f" and {everything.family - 1 - len(everything.kin):,} more" if everything.family - 1 > 20 else ""
+    _show_content(stored_example, find)
+    for review in log:
+        words = (review.action, review.value, review.reason, review.note, review.reviewer)
+        show(f"\n{review.created:%Y-%m-%d %H:%M} {' '.join(word for word in words if word)}")
+    if detail and detail.family > 1:
+        others = ", ".join(row.id for row in detail.kin)
+        more = f" and {detail.family - 1 - len(detail.kin):,} more" if detail.family - 1 > KIN else ""
         show(f"\nSame family: {others}{more}")
 
 
-def _text(text: str, find: str) -> None:
-    """Print text, with what is to be found in it marked where the terminal can."""
-    at = 0
+def _show_content(example: Example, find: str) -> None:
+    """Print what the example says, with the words of `find` marked."""
+    show(f"{example.id} · {example.status}{' · flagged' if example.flagged else ''} · version {example.version}")
+    place = f"{example.domain} · level {example.level} · split {example.split or 'none'}"
+    show(f"{place} · {example.source} {example.model} · family {example.family}\n")
+    show("HYPOTHESIS")
+    _show_marked(f"  {example.hypothesis}", find)
+    show("\nEVIDENCE")
+    for piece in example.evidence:
+        _show_marked(f"  {piece.relevance:.2f}  {piece.source}\n        {piece.content}", find)
+    show(f"\nDECISION  {example.decision}, confidence {example.confidence:.2f}")
+    _show_marked(f"  {example.reasoning}", find)
+
+
+def _show_marked(text: str, find: str) -> None:
+    """Print text with the words of `find` marked where the terminal can."""
+    position = 0
     parts = []
     for start, end in spans([text], find)[0]:
-        parts += [clean(text[at:start]), click.style(clean(text[start:end]), bold=True, reverse=True)]
-        at = end
-    click.echo("".join([*parts, clean(text[at:])]))
+        parts += [clean(text[position:start]), click.style(clean(text[start:end]), bold=True, reverse=True)]
+        position = end
+    click.echo("".join([*parts, clean(text[position:])]))
 
 
-@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1)
 @json_option
 @pass_context
@@ -225,7 +236,7 @@ def stats(context: Context, query: tuple[str, ...], as_json: bool) -> None:
         name: Counter() for name in ("by_status", "by_decision", "by_level", "by_domain", "by_split")
     }
     total = 0
-    for row in stored.cell_counts(connection, asked(project, connection, query)):
+    for row in stored.cell_counts(connection, parse_words(project, connection, query)):
         total += row.examples
         tallies["by_status"][row.status] += row.examples
         tallies["by_decision"][row.decision] += row.examples
@@ -240,7 +251,7 @@ def stats(context: Context, query: tuple[str, ...], as_json: bool) -> None:
         show(f"{name.replace('_', ' ')}: " + ", ".join(f"{key} {count:,}" for key, count in sorted(tally.items())))
 
 
-@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1)
 @json_option
 @pass_context
@@ -251,26 +262,26 @@ def coverage(context: Context, query: tuple[str, ...], as_json: bool) -> None:
     Of all examples that are not rejected, unless a QUERY says which.
     """
     project, connection = context.open()
-    where = asked(project, connection, query) if query else NOT_REJECTED
-    found = Coverage(0, 0)
-    for found in cover(project.task, connection, where):
-        if found.doing and not as_json:
-            say(f"{found.doing} …")
+    where = parse_words(project, connection, query) if query else NOT_REJECTED
+    measured = Coverage(0, 0)
+    for measured in cover(project.task, connection, where):
+        if measured.doing and not as_json:
+            say(f"{measured.doing} …")
     cells = current(project.task, connection).cells
     if as_json:
-        print_json({"cells": cells, "coverage": found})
+        print_json({"cells": cells, "coverage": measured})
         return
-    from tui.widgets.spread import figures
+    from tui.widgets.coverage_figures import draw_coverage
 
     full = sum(cell.have >= cell.want for cell in cells)
-    show(f"{found.sampled:,} of {found.total:,} examples measured; {full} of {len(cells)} cells full")
-    show(figures(found, 100).plain)
-    show(f"\nNEAR-DUPLICATES\n{found.groups or 0:,} groups")
-    for group in found.alike[:10]:
+    show(f"{measured.sampled:,} of {measured.total:,} examples measured; {full} of {len(cells)} cells full")
+    show(draw_coverage(measured, 100).plain)
+    show(f"\nNEAR-DUPLICATES\n{measured.groups or 0:,} groups")
+    for group in measured.alike[:10]:
         show(f"  {len(group.ids)} alike, {group.similarity:.0%}: {', '.join(group.ids[:10])}")
 
 
-def _acting(command: Any) -> Any:
+def _bulk_options(command: Any) -> Any:
     options: list[Any] = [
         click.argument("query", nargs=-1, required=True),
         click.option("--yes", is_flag=True, help="Do it; without this it is only counted."),
@@ -284,50 +295,53 @@ def _acting(command: Any) -> Any:
     return command
 
 
-@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
-@_acting
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
+@_bulk_options
 def accept(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool) -> None:
     """Accept all examples that match QUERY, as one act: one `review undo` takes it back."""
-    _act(context, query, ReviewAction.ACCEPT, yes, as_json, note=note)
+    _decide(context, query, ReviewAction.ACCEPT, yes, as_json, note=note)
 
 
-@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.option("--reason", default="", help="One of the project's reasons.")
-@_acting
+@_bulk_options
 def reject(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, reason: str) -> None:
     """Reject all examples that match QUERY, as one act."""
-    known = context.project().task.review.reasons
-    if reason and reason not in known:
-        raise RefusedError(f"no reason {reason!r}: the project has {', '.join(known)}")
-    _act(context, query, ReviewAction.REJECT, yes, as_json, note=note, reason=reason)
+    reasons = context.project().task.review.reasons
+    if reason and reason not in reasons:
+        raise RefusedError(f"no reason {reason!r}: the project has {', '.join(reasons)}")
+    _decide(context, query, ReviewAction.REJECT, yes, as_json, note=note, reason=reason)
 
 
-@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERYING)
+@examples.command(epilog=LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.option("--off", is_flag=True, help="Take the flags away.")
-@_acting
+@_bulk_options
 def flag(context: Context, query: tuple[str, ...], yes: bool, note: str, as_json: bool, off: bool) -> None:
     """Flag all examples that match QUERY, as one act."""
-    _act(context, query, ReviewAction.UNFLAG if off else ReviewAction.FLAG, yes, as_json, note=note)
+    _decide(context, query, ReviewAction.UNFLAG if off else ReviewAction.FLAG, yes, as_json, note=note)
 
 
-def _act(context: Context, query: Sequence[str], action: ReviewAction, yes: bool, as_json: bool, **said: str) -> None:
+def _decide(
+    context: Context, query: Sequence[str], action: ReviewAction, yes: bool, as_json: bool, **texts: str
+) -> None:
+    """Decide about all examples that match, with `texts` (note, reason) in the log; only count them without `yes`."""
     project, connection = context.open()
-    numbers = listing.every(connection, asked(project, connection, query))
+    numbers = listing.every(connection, parse_words(project, connection, query))
     if not yes:
         raise RefusedError(f"{len(numbers):,} examples match: --yes does it ({action.value})")
-    work = bulk.act(connection, numbers, action, reviewer=context.reviewer, **said)
-    done = follow(work, len(numbers))
+    work = bulk.act(connection, numbers, action, reviewer=context.reviewer, **texts)
+    done = show_progress(work, len(numbers))
     if as_json:
         print_json({"action": action.value, "examples": done})
     else:
         show(f"{done:,} examples: {action.value}; `sidequest review undo` takes all of it back")
 
 
-def follow(work: Iterator[int], of: int) -> int:
-    """Do the work, with a bar where somebody watches; returns how much was done."""
+def show_progress(work: Iterator[int], total: int) -> int:
+    """Do the work, which yields how much of `total` is done, with a bar on a terminal; returns how much was done."""
     done = 0
-    with click.progressbar(length=of, file=sys.stderr) as drawn:
-        for now in work:
-            drawn.update(now - done)
-            done = now
+    with click.progressbar(length=total, file=sys.stderr) as bar:
+        for now_done in work:
+            bar.update(now_done - done)
+            done = now_done
     return done

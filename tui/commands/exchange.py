@@ -17,10 +17,11 @@ from core.exchange.importing import import_file, mapping_for
 from core.llm.prompts import PromptError
 from storage.search import QueryError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.examples import LANGUAGE_HELP, QUERYING, refuse_options
+from tui.commands.examples import LANGUAGE_HELP, QUERY_SETTINGS, refuse_options
 from tui.commands.output import print_json, say, show, table
 
-SHOWN, TOLD = 10, 20_000
+# So many rejections are listed; progress is told after so many records.
+LISTED, REPORT_EVERY = 10, 20_000
 
 
 @click.command("import")
@@ -40,7 +41,7 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
     project, connection = context.open()
     try:
         mapping = mapping_for(project, name) if name else None
-        found = import_file(
+        result = import_file(
             project,
             connection,
             file,
@@ -48,20 +49,21 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
             accept=accept,
             reviewer=context.reviewer,
             rejects=rejects,
-            watch=_told("records read"),
+            watch=_progress_reporter("records read"),
         )
     except FileError as error:
         raise RefusedError(str(error)) from None
     if as_json:
-        reasons = [{"place": one.place, "reason": one.reason} for one in found.rejections]
-        counts = {"imported": found.imported, "rejected": found.rejected, "duplicates": found.duplicates}
-        print_json(counts | {"rejections": reasons, "rejects": found.rejects})
+        rejections = [{"place": rejection.place, "reason": rejection.reason} for rejection in result.rejections]
+        counts = {"imported": result.imported, "rejected": result.rejected, "duplicates": result.duplicates}
+        print_json(counts | {"rejections": rejections, "rejects": result.rejects})
     else:
-        show(f"{found.imported:,} imported, {found.rejected:,} rejected, {found.duplicates:,} there already")
-        if found.rejections:
-            table(["place", "reason"], [(one.place, one.reason) for one in found.rejections[:SHOWN]], widths={1: 90})
-            say(f"{min(SHOWN, found.rejected)} of {found.rejected:,}; all of them: {found.rejects}")
-    raise SystemExit(0 if found.imported or found.duplicates or not found.rejected else 1)
+        show(f"{result.imported:,} imported, {result.rejected:,} rejected, {result.duplicates:,} there already")
+        if result.rejections:
+            rows = [(rejection.place, rejection.reason) for rejection in result.rejections[:LISTED]]
+            table(["place", "reason"], rows, widths={1: 90})
+            say(f"{min(LISTED, result.rejected)} of {result.rejected:,}; all of them: {result.rejects}")
+    raise SystemExit(0 if result.imported or result.duplicates or not result.rejected else 1)
 
 
 _FORMATS = """\b
@@ -74,13 +76,13 @@ FORMAT is one of
 """
 
 
-@click.command(epilog=_FORMATS + "\n" + LANGUAGE_HELP, context_settings=QUERYING)
+@click.command(epilog=_FORMATS + "\n" + LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1)
-@click.option("--format", "format_", type=click.Choice([one.value for one in Format]), required=True)
+@click.option("--format", "format_", type=click.Choice([choice.value for choice in Format]), required=True)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The file or folder to write.")
 @click.option(
     "--mode",
-    type=click.Choice([one.value for one in Mode]),
+    type=click.Choice([choice.value for choice in Mode]),
     help="For sft, prompts and openai, how the model is asked; reason, if not given.",
 )
 @click.option("--licence", default="", help="Its name, such as CC-BY-4.0; each record says it.")
@@ -101,35 +103,35 @@ def export(
     """Write the accepted examples that match QUERY to a file or folder; others, if QUERY names a status."""
     refuse_options(query)
     project, connection = context.open()
-    wanted = ExportRequest(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
+    request = ExportRequest(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
     try:
-        found = write(project, connection, wanted, watch=_told("examples written"))
+        result = write(project, connection, request, watch=_progress_reporter("examples written"))
     except (ExportError, QueryError, PlaceError, PromptError) as error:
         raise RefusedError(str(error)) from None
     except UnwrittenError as error:
         say(f"sidequest: {error}")
         raise SystemExit(1) from None
     if as_json:
-        print_json(found)
+        print_json(result)
     else:
-        _show(found)
+        _show_result(result)
 
 
-def _show(found: ExportResult) -> None:
-    shares = ", ".join(f"{name} {number:,}" for name, number in found.splits.items())
-    show(f"{found.examples:,} examples in {found.output} ({shares})")
-    for note in found.notes:
+def _show_result(result: ExportResult) -> None:
+    counts = ", ".join(f"{name} {number:,}" for name, number in result.splits.items())
+    show(f"{result.examples:,} examples in {result.output} ({counts})")
+    for note in result.notes:
         say(f"! {note}")
 
 
-def _told(what: str) -> Callable[[int], None]:
-    """Says now and then how far it is."""
-    said = 0
+def _progress_reporter(unit: str) -> Callable[[int], None]:
+    """A function that is called with how many `unit` are done, and says it now and then."""
+    last_reported = 0
 
-    def tell(number: int) -> None:
-        nonlocal said
-        if number - said >= TOLD:
-            said = number
-            say(f"{number:,} {what}")
+    def report(number: int) -> None:
+        nonlocal last_reported
+        if number - last_reported >= REPORT_EVERY:
+            last_reported = number
+            say(f"{number:,} {unit}")
 
-    return tell
+    return report

@@ -15,7 +15,7 @@ from storage.queues import Queue
 from storage.schema import Example, Review, ReviewAction
 from storage.search import QueryError, parse_query
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.examples import which
+from tui.commands.examples import resolve_example
 from tui.commands.output import print_json, say, show, table
 
 as_option = click.option("--as", "reviewer", default=None, help="Who decides.  [default: what `sidequest --as` says]")
@@ -122,7 +122,7 @@ def _decide(
 
 def _case(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
     """The example, or the attempt that QA rejected, that `prefix` stands for; raises RefusedError."""
-    found = read_item(connection, prefix.upper()) or read_item(connection, which(connection, prefix).id)
+    found = read_item(connection, prefix.upper()) or read_item(connection, resolve_example(connection, prefix).id)
     if found is None:
         raise RefusedError(f"no example {prefix}: `sidequest examples list` shows those there are")
     return found
@@ -257,7 +257,7 @@ def flag(context: Context, example: str, off: bool, note: str, reviewer: str | N
 def edit(context: Context, example: str, content: TextIO, note: str, reviewer: str | None, as_json: bool) -> None:
     """Replace fields of an example by those of a JSON object in file CONTENT ('-': stdin); makes a new version."""
     project, connection = context.open()
-    current = which(connection, example)
+    current = resolve_example(connection, example)
     change, problem = read_json(content.read())
     edited, problems = checked(project.task, current, change) if not problem else (None, [problem])
     if edited is None:

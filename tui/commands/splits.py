@@ -9,7 +9,7 @@ from storage import listing
 from storage import splits as stored
 from storage.splits import SPLITS, SplitError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.examples import QUERYING, asked, follow
+from tui.commands.examples import QUERY_SETTINGS, parse_words, show_progress
 from tui.commands.output import print_json, say, show, table
 
 
@@ -25,30 +25,30 @@ def splits() -> None:
 def show_(context: Context, as_json: bool) -> None:
     """What each split holds."""
     project, connection = context.open()
-    found = split_contents(project.task, connection)
+    contents = split_contents(project.task, connection)
     if as_json:
-        print_json(found)
+        print_json(contents)
         return
-    accepted = sum(one.accepted for one in found if one.split) or 1
+    accepted = sum(content.accepted for content in contents if content.split) or 1
     labels = project.task.labels
     table(
         ["split", "share", "accepted", "is", *labels, "all", "frozen"],
         [
             (
-                one.split or "none",
-                f"{one.share:.0%}" if one.split else "",
-                one.accepted,
-                f"{one.accepted / accepted:.1%}" if one.split else "",
-                *(one.decisions.get(label, 0) for label in labels),
-                one.examples,
-                "" if one.run is None else (one.run or "yes"),
+                content.split or "none",
+                f"{content.share:.0%}" if content.split else "",
+                content.accepted,
+                f"{content.accepted / accepted:.1%}" if content.split else "",
+                *(content.decisions.get(label, 0) for label in labels),
+                content.examples,
+                "" if content.run is None else (content.run or "yes"),
             )
-            for one in found
+            for content in contents
         ],
     )
 
 
-@splits.command(context_settings=QUERYING)
+@splits.command(context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1)
 @click.option("--seed", type=int, default=None, help="Instead of the project's.")
 @click.option("--yes", is_flag=True, help="Do it; without this it is only shown.")
@@ -62,23 +62,26 @@ def assign(context: Context, query: tuple[str, ...], seed: int | None, yes: bool
     """
     project, connection = context.open()
     try:
-        found = plan(project.task, connection, asked(project, connection, query) if query else ACCEPTED, seed=seed)
+        where = parse_words(project, connection, query) if query else ACCEPTED
+        assignment = plan(project.task, connection, where, seed=seed)
+        given = assignment.given
         if yes:
-            follow(stored.put(connection, found.given, reviewer=context.reviewer), len(found.given))
+            show_progress(stored.put(connection, given, reviewer=context.reviewer), len(given))
     except SplitError as error:
         raise RefusedError(str(error)) from None
     if as_json:
-        print_json({"families": len(found.given), "examples": found.examples, "linked": found.linked, "done": yes})
+        counts = {"families": len(given), "examples": assignment.examples, "linked": assignment.linked}
+        print_json(counts | {"done": yes})
         return
-    then = ", ".join(f"{name} {found.examples.get(name, 0):,}" for name in SPLITS)
-    show(f"{len(found.given):,} families {'put into splits' if yes else 'can be put into splits'}; examples: {then}")
-    if found.linked is None:
+    examples = ", ".join(f"{name} {assignment.examples.get(name, 0):,}" for name in SPLITS)
+    show(f"{len(given):,} families {'put into splits' if yes else 'can be put into splits'}; examples: {examples}")
+    if assignment.linked is None:
         say("too many examples to look for near-duplicates in other families: these may be in different splits")
-    if not yes and found.given:
+    if not yes and given:
         say("--yes does it; `sidequest review undo` takes it back")
 
 
-@splits.command(context_settings=QUERYING)
+@splits.command(context_settings=QUERY_SETTINGS)
 @click.argument("split", type=click.Choice([*SPLITS, "none"]))
 @click.argument("query", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do it; without this it is only counted.")
@@ -88,13 +91,13 @@ def assign(context: Context, query: tuple[str, ...], seed: int | None, yes: bool
 def put(context: Context, split: str, query: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Put the families of all examples that match QUERY into one split, with all their examples."""
     project, connection = context.open()
-    there = stored.families(connection, listing.every(connection, asked(project, connection, query)))
-    wanted = "" if split == "none" else split
-    given = {family: wanted for family, at in there.items() if at != wanted}
+    current = stored.families(connection, listing.every(connection, parse_words(project, connection, query)))
+    target = "" if split == "none" else split
+    given = {family: target for family, now in current.items() if now != target}
     if not yes:
-        raise RefusedError(f"{len(given):,} of {len(there):,} families would move: --yes does it")
+        raise RefusedError(f"{len(given):,} of {len(current):,} families would move: --yes does it")
     try:
-        done = follow(stored.put(connection, given, reviewer=context.reviewer), len(given))
+        done = show_progress(stored.put(connection, given, reviewer=context.reviewer), len(given))
     except SplitError as error:
         raise RefusedError(str(error)) from None
     if as_json:

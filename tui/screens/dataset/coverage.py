@@ -1,4 +1,4 @@
-"""Coverage, over the list of Dataset: what the examples are like together, and where there are too few."""
+"""Coverage, over the list of Dataset: the cells and how full they are, and what the examples have in common."""
 
 from __future__ import annotations
 
@@ -22,16 +22,19 @@ from storage.search import part
 from tui.actions import COVERAGE as KEYS
 from tui.actions import Action, bindings
 from tui.text import clean, line
+from tui.widgets.coverage_figures import draw_coverage
 from tui.widgets.heatmap import SHELVED
 from tui.widgets.keys import Keys
-from tui.widgets.spread import figures
 
 if TYPE_CHECKING:
     from tui.app_context import AppContext
 
 
 class CoverageScreen(ModalScreen[str | None]):
-    """The grid of cells, and what a process of its own finds in the examples of `query`; closes with another query."""
+    """Shows the grid of cells, and the figures of the examples that match `query`; a process of its own measures them.
+
+    Closes with the query for the cell or the group that the person chose, or with None.
+    """
 
     TITLE = "Coverage"
     ACTIONS: ClassVar[list[Action]] = KEYS
@@ -42,10 +45,10 @@ class CoverageScreen(ModalScreen[str | None]):
         self._project = project
         self._query = query
         self._cells = current(project.task, db).cells
-        self._found: Coverage | None = None
+        self._coverage: Coverage | None = None
         self._problem = ""
-        # The row of the grid, or behind it the group of near-duplicates, that enter shows.
-        self._at = 0
+        # The cursor: a row of the grid, or, counted on behind its last row, a group of near-duplicates.
+        self._cursor = 0
         self._measuring: asyncio.subprocess.Process | None = None
 
     def compose(self) -> ComposeResult:
@@ -63,7 +66,7 @@ class CoverageScreen(ModalScreen[str | None]):
         self.run_worker(self._measure(), exit_on_error=False)
 
     def on_unmount(self) -> None:
-        """Nobody looks any more."""
+        """Stop measuring: nobody sees the figures."""
         if self._measuring is not None and self._measuring.returncode is None:
             self._measuring.kill()
 
@@ -73,13 +76,14 @@ class CoverageScreen(ModalScreen[str | None]):
             *command(self._project.folder, self._query), env=safe_environment(), stdout=pipe, stderr=pipe, limit=2**24
         )
         try:
-            while printed := await process.stdout.readline() if process.stdout else b"":
-                self._found = COVERAGE.validate_json(printed)
+            while output_line := await process.stdout.readline() if process.stdout else b"":
+                self._coverage = COVERAGE.validate_json(output_line)
                 self._draw()
             _, errors = await process.communicate()
-            said = errors.decode(errors="replace").strip().splitlines()
             if process.returncode:
-                self._problem = f"it could not be measured: {said[-1] if said else f'exit {process.returncode}'}"
+                error_lines = errors.decode(errors="replace").strip().splitlines()
+                reason = error_lines[-1] if error_lines else f"exit {process.returncode}"
+                self._problem = f"it could not be measured: {reason}"
                 self._draw()
         except (ValidationError, ValueError) as error:
             self._problem = f"what was measured cannot be read: {error}"
@@ -89,49 +93,51 @@ class CoverageScreen(ModalScreen[str | None]):
                 process.kill()
 
     def _draw(self) -> None:
-        found = self._found
-        what = f"what matches {line(self._query, 40)}" if self._query else "all that are not rejected"
-        if found is None:
-            of = "counting …"
-        elif found.sampled < found.total:
-            of = f"a random {found.sampled:,} of {found.total:,}"
+        coverage = self._coverage
+        if coverage is None:
+            count = "counting …"
+        elif coverage.sampled < coverage.total:
+            count = f"a random {coverage.sampled:,} of {coverage.total:,}"
         else:
-            of = f"{found.total:,} examples"
-        doing = f" · {found.doing} …" if found is not None and found.doing and not self._problem else ""
-        said = f" · {line(self._problem, 200)}" if self._problem else doing
-        self.query_one("#bar", Static).update(Content.assemble((" Coverage ", "bold"), f" {of}, {what}{said}"))
+            count = f"{coverage.total:,} examples"
+        scope = f"what matches {line(self._query, 40)}" if self._query else "all that are not rejected"
+        doing = f" · {coverage.doing} …" if coverage is not None and coverage.doing else ""
+        state = f" · {line(self._problem, 200)}" if self._problem else doing
+        self.query_one("#bar", Static).update(Content.assemble((" Coverage ", "bold"), f" {count}, {scope}{state}"))
         width = self.app.size.width - 4
-        self.query_one("#grid", Static).update(grid(self._cells, self._rows(), self._at, width))
-        self.query_one("#alike", Static).update(self._alike(width))
-        self.query_one("#figures", Static).update(figures(found, width) if found is not None else Content(""))
+        self.query_one("#grid", Static).update(draw_grid(self._cells, self._rows(), self._cursor, width))
+        self.query_one("#alike", Static).update(self._draw_groups(width))
+        figures = draw_coverage(coverage, width) if coverage is not None else Content("")
+        self.query_one("#figures", Static).update(figures)
 
     def _rows(self) -> list[tuple[str, int]]:
+        """The domain and level of each row of the grid."""
         return list(dict.fromkeys((cell.domain, cell.level) for cell in self._cells))
 
-    def _alike(self, width: int) -> Content:
-        found = self._found
-        if found is None or found.groups is None:
+    def _draw_groups(self, width: int) -> Content:
+        """The groups of near-duplicates, a line each; nothing before they are known."""
+        coverage = self._coverage
+        if coverage is None or coverage.groups is None:
             return Content("")
-        title = f"{found.groups:,} groups" if found.groups != 1 else "1 group"
-        more = f", the largest {len(found.alike)}" if found.groups > len(found.alike) else ""
-        head = Content.styled(f"\nNEAR-DUPLICATES  {title} in one cell each{more}", "bold $text-accent")
-        lines = [head]
-        for place, group in enumerate(found.alike, start=len(self._rows())):
-            here = place == self._at
-            said = f"{'▸' if here else ' '} {len(group.ids):>3} alike, {group.similarity:4.0%}  "
-            text = said + line(group.hypothesis, max(10, width - len(said)))
-            lines.append(Content.styled(text, "reverse" if here else ""))
+        count = f"{coverage.groups:,} groups" if coverage.groups != 1 else "1 group"
+        cut = f", the largest {len(coverage.alike)}" if coverage.groups > len(coverage.alike) else ""
+        lines = [Content.styled(f"\nNEAR-DUPLICATES  {count} in one cell each{cut}", "bold $text-accent")]
+        for position, group in enumerate(coverage.alike, start=len(self._rows())):
+            chosen = position == self._cursor
+            label = f"{'▸' if chosen else ' '} {len(group.ids):>3} alike, {group.similarity:4.0%}  "
+            text = label + line(group.hypothesis, max(10, width - len(label)))
+            lines.append(Content.styled(text, "reverse" if chosen else ""))
         return Content("\n").join(lines)
 
     def action_move(self, step: int) -> None:
-        """Another row of the grid, or another group."""
-        groups = len(self._found.alike) if self._found is not None else 0
+        """Move the cursor to another row of the grid, or to another group."""
+        groups = len(self._coverage.alike) if self._coverage is not None else 0
         rows = len(self._rows())
-        self._at = max(0, min(self._at + step, rows + groups - 1))
+        self._cursor = max(0, min(self._cursor + step, rows + groups - 1))
         self._draw()
-        # Behind the head of the grid, or behind that of the groups.
-        above = self.query_one("#alike", Static).virtual_region.y + 2 - rows
-        y = self._at + (2 if self._at < rows else above)
+        # Two lines stand above the rows of the grid, and two above the groups.
+        groups_start = self.query_one("#alike", Static).virtual_region.y + 2 - rows
+        y = self._cursor + (2 if self._cursor < rows else groups_start)
         panel = self.query_one("#covered", VerticalScroll)
         if not panel.scroll_y <= y < panel.scroll_y + panel.size.height - 1:
             panel.scroll_to(y=max(0, y - panel.size.height // 2), animate=False)
@@ -147,13 +153,13 @@ class CoverageScreen(ModalScreen[str | None]):
         panel.scroll_relative(y=step * max(1, panel.size.height - 1), animate=False)
 
     def action_show(self) -> None:
-        """Close, and let the list show what is under the cursor."""
+        """Close, and let the list show the cell or the group under the cursor."""
         rows = self._rows()
-        if self._at < len(rows):
-            domain, level = rows[self._at]
+        if self._cursor < len(rows):
+            domain, level = rows[self._cursor]
             self.dismiss(f"{part('domain', domain)} level:{level} -status:rejected")
-        elif self._found is not None:
-            self.dismiss(part("id", *self._found.alike[self._at - len(rows)].ids[:SHOWN]))
+        elif self._coverage is not None:
+            self.dismiss(part("id", *self._coverage.alike[self._cursor - len(rows)].ids[:MAX_IDS]))
 
     def action_explain_keys(self) -> None:
         """Explain the keys."""
@@ -165,22 +171,25 @@ class CoverageScreen(ModalScreen[str | None]):
 
 
 # A filter by ids holds no more of a group than this.
-SHOWN = 100
+MAX_IDS = 100
 
 
-def grid(cells: list[CellPlan], rows: list[tuple[str, int]], at: int, width: int) -> Content:
-    """How many examples each cell has of those it wants; rejected ones do not count. The row at `at` is chosen."""
+def draw_grid(cells: list[CellPlan], rows: list[tuple[str, int]], cursor: int, width: int) -> Content:
+    """How many examples each cell has, of those it wants; rejected ones do not count.
+
+    `rows` are the domains and levels, a row each; the cursor is on the row at position `cursor`.
+    """
     labels = list(dict.fromkeys(cell.decision for cell in cells))
     size = max(9, min(16, (width - 26) // max(1, len(labels))))
     head = "   " + f"{'domain':<14}{'level':>5}  " + "".join(f"{line(label, size - 2):>{size}}" for label in labels)
     lines = [Content.styled(f"CELLS  have/want; {SHELVED} shelved\n{head}", "bold $text-accent")]
-    by_place = {(cell.domain, cell.level, cell.decision): cell for cell in cells}
-    for place, (domain, level) in enumerate(rows):
-        here = place == at
-        label = f"{' ▸ ' if here else '   '}{line(domain, 14):<14}{level:>5}  "
-        parts: list[tuple[str, str]] = [(label, "reverse" if here else "")]
+    by_key = {(cell.domain, cell.level, cell.decision): cell for cell in cells}
+    for position, (domain, level) in enumerate(rows):
+        chosen = position == cursor
+        label = f"{' ▸ ' if chosen else '   '}{line(domain, 14):<14}{level:>5}  "
+        parts: list[tuple[str, str]] = [(label, "reverse" if chosen else "")]
         for decision in labels:
-            cell = by_place[domain, level, decision]
+            cell = by_key[domain, level, decision]
             text = f"{cell.have:,}/{cell.want:,}" + (SHELVED if cell.shelved else " ")
             style = "$text-muted" if cell.shelved else ("$text-success" if cell.have >= cell.want else "$text-warning")
             if not cell.have and cell.want:

@@ -1,8 +1,9 @@
-"""One example whole, over the list of Dataset: what it says, what was decided, and what is like it."""
+"""A whole example, over the list of Dataset: what it says, what was decided about it, and what resembles it."""
 
 from __future__ import annotations
 
 import sqlite3
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -33,17 +34,17 @@ Parts = list[Content | str | tuple[str, str]]
 
 
 class NeighboursFound(Message):
-    """The nearest others were found, or `problem` kept them from it."""
+    """The nearest other examples; `problem` says why none could be looked for."""
 
-    def __init__(self, found: list[Neighbour], problem: str = "") -> None:
+    def __init__(self, neighbours: list[Neighbour], problem: str = "") -> None:
         super().__init__()
-        self.found, self.problem = found, problem
+        self.neighbours, self.problem = neighbours, problem
 
 
 class ExampleScreen(ModalScreen[str]):
-    """The example with its reviews, versions, family and neighbours; `words` are marked.
+    """Shows `example` with its reviews, versions, family and neighbours; `words` are marked.
 
-    It closes with what is to be done: "edit", "undo", or nothing.
+    Closes with what the person asked for: "edit", "undo" or "".
     """
 
     TITLE = "Example"
@@ -54,7 +55,7 @@ class ExampleScreen(ModalScreen[str]):
         super().__init__()
         self._project = project
         self._example = example
-        self._found = example_detail(db, example.id)
+        self._detail = example_detail(db, example.id)
         self._words = words
 
     def compose(self) -> ComposeResult:
@@ -65,15 +66,16 @@ class ExampleScreen(ModalScreen[str]):
         yield Keys()
 
     def on_mount(self) -> None:
-        """Draw what is known, and look for what is like it."""
+        """Draw the example, and look for similar ones."""
         self.query_one("#bar", Static).update(Content.styled(f" {self._example.id}", "bold"))
-        if self._found is not None:
-            drawn = told(self._found, self.app.size.width - 4)
-            self.query_one("#told", Static).update(highlight(drawn, self._words))
+        if self._detail is not None:
+            text = draw_detail(self._detail, self.app.size.width - 4)
+            self.query_one("#told", Static).update(highlight(text, self._words))
         self.query_one("#whole").focus()
-        self.run_worker(self._look, thread=True, exit_on_error=False)
+        self.run_worker(self._find_neighbours, thread=True, exit_on_error=False)
 
-    def _look(self) -> None:
+    def _find_neighbours(self) -> None:
+        """Search, in a thread."""
         try:
             connection = connect(self._project.database)
         except DatabaseError as error:
@@ -87,12 +89,12 @@ class ExampleScreen(ModalScreen[str]):
             connection.close()
 
     def on_neighbours_found(self, event: NeighboursFound) -> None:
-        """Draw what is like it."""
+        """Draw the similar examples."""
         parts: Parts = [("\nNEAREST", "bold $text-accent"), (" in its domain and level, by words\n", "$text-muted")]
         width = self.app.size.width - 4
-        for one in event.found:
-            parts.append(f"{one.similarity:4.0%}  {_row(one.row, width - 6)}\n")
-        if not event.found:
+        for neighbour in event.neighbours:
+            parts.append(f"{neighbour.similarity:4.0%}  {_describe_row(neighbour.row, width - 6)}\n")
+        if not event.neighbours:
             parts.append(line(event.problem, 200) or "no other example is there")
         self.query_one("#near", Static).update(highlight(Content.assemble(*parts), self._words))
 
@@ -109,17 +111,17 @@ class ExampleScreen(ModalScreen[str]):
         self.dismiss("edit")
 
     def action_undo(self) -> None:
-        """Take the newest decision back, where the list can tell what it was."""
+        """Close, and undo the newest decision in the list, which can show what that was."""
         self.dismiss("undo")
 
     def action_copy(self) -> None:
         """Copy the example as JSON to the terminal's clipboard."""
         self.app.copy_to_clipboard(self._example.model_dump_json(indent=2, ensure_ascii=True))
-        said = "sent to the terminal's clipboard as JSON; not every terminal takes it"
-        self.notify(said, markup=False, timeout=2.5)
+        message = "sent to the terminal's clipboard as JSON; not every terminal takes it"
+        self.notify(message, markup=False, timeout=2.5)
 
     def action_scroll(self, step: int) -> None:
-        """Scroll a line."""
+        """Scroll by `step` lines."""
         self.query_one("#whole", VerticalScroll).scroll_relative(y=step, animate=False)
 
     def action_edge(self, last: bool) -> None:
@@ -128,50 +130,51 @@ class ExampleScreen(ModalScreen[str]):
         panel.scroll_to(y=panel.max_scroll_y if last else 0, animate=False)
 
     def action_page(self, step: int) -> None:
-        """Scroll a page."""
+        """Scroll by `step` pages."""
         panel = self.query_one("#whole", VerticalScroll)
         panel.scroll_relative(y=step * max(1, panel.size.height - 1), animate=False)
 
 
-def told(found: ExampleDetail, width: int) -> Content:
-    """All that is known about an example, for lines of `width` cells."""
-    case = found.case
-    one = case.example
-    verdict = judgement(case)
+def draw_detail(detail: ExampleDetail, width: int) -> Content:
+    """Everything about an example, in lines of `width` cells."""
+    item = detail.case
+    example = item.example
+    certainty = "unknown" if example.certainty is None else f"{example.certainty:.2f}"
     parts: Parts = [
-        place(one, width),
-        (f"\n\n{line(one.decision, 40)}", "bold"),
-        f"  confidence {one.confidence:.2f}",
-        (f"  ·  split {one.split or 'none'}", "$text-muted"),
-        (f"  ·  certainty {'unknown' if one.certainty is None else f'{one.certainty:.2f}'}\n\n", "$text-muted"),
-        body(one, verdict=verdict),
+        place(example, width),
+        (f"\n\n{line(example.decision, 40)}", "bold"),
+        f"  confidence {example.confidence:.2f}",
+        (f"  ·  split {example.split or 'none'}", "$text-muted"),
+        (f"  ·  certainty {certainty}\n\n", "$text-muted"),
+        body(example, verdict=judgement(item)),
         ("\n\nREVIEWS\n", "bold $text-accent"),
     ]
-    for review in case.log:
-        when = f"{review.created.astimezone():%Y-%m-%d %H:%M}  "
-        parts += [(when, "$text-muted"), line(entry(review), max(20, width - 20)), "\n"]
-    if not case.log:
+    for review in item.log:
+        time = f"{review.created.astimezone():%Y-%m-%d %H:%M}  "
+        parts += [(time, "$text-muted"), line(entry(review), max(20, width - 20)), "\n"]
+    if not item.log:
         parts.append(("nobody has decided about it\n", "$text-muted"))
-    if len(found.versions) > 1:
+    if len(detail.versions) > 1:
         parts.append(("\nVERSIONS\n", "bold $text-accent"))
-        for (before, _), (after, when_made) in zip(found.versions, found.versions[1:], strict=False):
-            current = " · the current one" if after.version == one.version else ""
-            parts += [(f"version {after.version}, {when_made.astimezone():%Y-%m-%d %H:%M}{current}\n", "$text-muted")]
+        for (before, _), (after, created) in pairwise(detail.versions):
+            current = " · the current one" if after.version == example.version else ""
+            parts += [(f"version {after.version}, {created.astimezone():%Y-%m-%d %H:%M}{current}\n", "$text-muted")]
             parts += [diff(before, after), "\n\n"]
     parts.append(("\nORIGIN\n", "bold $text-accent"))
-    for name, value in origin_panel(one):
+    for name, value in origin_panel(example):
         parts += [(f"{name:<9}", "$text-muted"), line(value, max(20, width - 10)), "\n"]
     parts.append(("\nFAMILY\n", "bold $text-accent"))
-    for row in found.kin:
-        parts.append(f"{_row(row, width)}\n")
-    if not found.kin:
+    for row in detail.kin:
+        parts.append(f"{_describe_row(row, width)}\n")
+    if not detail.kin:
         parts.append(("no other example stems from the same hypothesis\n", "$text-muted"))
-    elif found.family - 1 > KIN:
-        said = f"{KIN} of {found.family - 1:,}; / with family:{line(one.family, 40)} shows all\n"
-        parts.append((said, "$text-muted"))
+    elif detail.family - 1 > KIN:
+        cut = f"{KIN} of {detail.family - 1:,}; / with family:{line(example.family, 40)} shows all\n"
+        parts.append((cut, "$text-muted"))
     return Content.assemble(*parts)
 
 
-def _row(row: ListedExample, width: int) -> str:
+def _describe_row(row: ListedExample, width: int) -> str:
+    """An example in one line of at most `width` cells."""
     label = f"{row.id[-6:]}  {line(row.decision, 12)}  {row.status.value}"
     return f"{label}  {line(row.hypothesis, max(10, width - len(label) - 2))}"

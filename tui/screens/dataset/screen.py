@@ -98,7 +98,7 @@ class DatasetScreen(UndoableScreen):
                 self.example_list.sort_by(orders[answer])
 
         names = [describe_order(order) for order in orders]
-        self.app.push_screen(Choice("Sort", names, now=orders.index(current)), on_answer)
+        self.app.push_screen(Choice("Sort", names, current=orders.index(current)), on_answer)
 
     def action_filter(self) -> None:
         """Open the filter, with the language beside it."""
