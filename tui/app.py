@@ -167,13 +167,13 @@ class SidequestApp(App[int]):
 
     def action_explain(self) -> None:
         """Explain the keys of the screen in front."""
-        from tui.widgets.modals import Help, Modal, acting
+        from tui.widgets.modals import Help, Modal, enabled_actions
 
         if isinstance(self.screen, Modal):
             return
-        actions = acting(self.screen, getattr(self.screen, "ACTIONS", []))
+        actions = enabled_actions(self.screen, getattr(self.screen, "ACTIONS", []))
         title = getattr(self.screen, "TITLE", "") or "Sidequest"
-        everywhere = [one for one in acting(self, EVERYWHERE) if self.ready or not one.name.startswith("go(")]
+        everywhere = [one for one in enabled_actions(self, EVERYWHERE) if self.ready or not one.name.startswith("go(")]
         groups = [(name, keys) for name, keys in (("This screen", actions), ("Everywhere", everywhere)) if keys]
         marks = getattr(self.screen, "MARKS", ())
         self.push_screen(Help(f"Keys · {title}", groups, self.settings.keymap, marks))

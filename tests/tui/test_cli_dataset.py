@@ -18,23 +18,23 @@ from tests.tui.test_cli import data, run
 @pytest.fixture
 def stored(db: sqlite3.Connection) -> None:
     """Thirty examples, each a family."""
-    put(db, *(one.model_copy(update={"family": f"f{number}"}) for number, one in enumerate(several(30))))
+    put(db, *(listed.model_copy(update={"family": f"f{number}"}) for number, listed in enumerate(several(30))))
 
 
 @pytest.mark.usefixtures("stored")
 def test_a_query_lists_page_after_page_in_an_order(project: Project) -> None:
     folder = project.folder
     first = data("examples", "list", "level:1-2", "domain:RISK", "--limit", "2", "--sort", "newest", cwd=folder)
-    assert [one["id"][-2:] for one in first] == ["25", "16"]
+    assert [listed["id"][-2:] for listed in first] == ["25", "16"]
     after = data(
         "examples", "list", "level:1-2", "domain:risk", "--sort", "newest", "--after", first[-1]["id"], cwd=folder
     )
-    assert [one["id"][-2:] for one in after] == ["10", "01"]
+    assert [listed["id"][-2:] for listed in after] == ["10", "01"]
     cut = run("examples", "list", "--limit", "3", cwd=folder)
     assert "3 of 30; more: --after 01J" in cut.stderr
     assert data("examples", "stats", "domain:risk", "-level:1", cwd=folder)["total"] == 8
     assert data("examples", "stats", "conversion", "confidence:>0.5", cwd=folder)["by_split"] == {"none": 30}
-    for words, said in (
+    for words, message in (
         (["examples", "list", "colour:red"], "no field colour"),
         (["examples", "list", "domain:weather"], "no domain weather"),
         (["examples", "list", "level:1", "--after", "000001"], "does not match"),
@@ -43,8 +43,8 @@ def test_a_query_lists_page_after_page_in_an_order(project: Project) -> None:
         (["examples", "list", "--limt", "3"], "no option --limt"),
         (["splits", "put", "dev", "level:1"], "6 of 6 families would move"),
     ):
-        done = run(*words, cwd=folder)
-        assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+        result = run(*words, cwd=folder)
+        assert (result.returncode, message in result.stderr) == (2, True), result.stderr
 
 
 @pytest.mark.usefixtures("stored")
@@ -52,7 +52,7 @@ def test_many_are_decided_and_undone(project: Project, db: sqlite3.Connection) -
     folder = project.folder
     done = data("--as", "ann", "examples", "reject", "level:1", "--reason", "ambiguous", "--yes", cwd=folder)
     assert done == {"action": "reject", "examples": 6}
-    assert {line.reviewer for line in reviews.newest(db, 6)} == {"ann"}
+    assert {review.reviewer for review in reviews.newest(db, 6)} == {"ann"}
     assert examples.count(db, parse_query("status:rejected level:1")) == 6
     assert run("review", "undo", cwd=folder).returncode == 0
     assert examples.count(db, parse_query("status:rejected")) == 0
@@ -66,8 +66,8 @@ def test_splits_are_planned_put_and_shown(project: Project, db: sqlite3.Connecti
     put(
         db,
         *(
-            example(family=f"f{i}", status=Status.ACCEPTED, hypothesis=f"{one}{i} " * 40)
-            for i, one in enumerate(words * 2)
+            example(family=f"f{i}", status=Status.ACCEPTED, hypothesis=f"{word}{i} " * 40)
+            for i, word in enumerate(words * 2)
         ),
     )
     folder = project.folder
@@ -75,8 +75,8 @@ def test_splits_are_planned_put_and_shown(project: Project, db: sqlite3.Connecti
     assert (planned["families"], planned["done"], planned["examples"]["train"]) == (20, False, 14)
     assert "--yes does it" in run("splits", "assign", cwd=folder).stderr
     assert data("splits", "assign", "--yes", cwd=folder)["done"] is True
-    shown = {one["split"]: one for one in data("splits", "show", cwd=folder)}
-    assert [shown[split]["accepted"] for split in ("train", "dev", "test", "")] == [14, 3, 3, 0]
+    contents = {split["split"]: split for split in data("splits", "show", cwd=folder)}
+    assert [contents[split]["accepted"] for split in ("train", "dev", "test", "")] == [14, 3, 3, 0]
     splits.freeze(db, "test")
     assert "frozen" in run("splits", "show", cwd=folder).stdout
     assert "is frozen" in run("splits", "put", "test", "split:dev", "--yes", cwd=folder).stderr
@@ -85,9 +85,9 @@ def test_splits_are_planned_put_and_shown(project: Project, db: sqlite3.Connecti
 
 @pytest.mark.usefixtures("stored")
 def test_coverage_is_one_document_or_text(project: Project) -> None:
-    found = data("examples", "coverage", cwd=project.folder)
-    assert found["coverage"]["total"] == 30
-    assert len(found["cells"]) == 105
+    document = data("examples", "coverage", cwd=project.folder)
+    assert document["coverage"]["total"] == 30
+    assert len(document["cells"]) == 105
     text = run("examples", "coverage", "level:1-3", cwd=project.folder).stdout
     for words in ("of 18 examples measured", "WORDS", "LEVELS", "HYPOTHESIS ALONE", "NEAR-DUPLICATES"):
         assert words in text
@@ -95,13 +95,13 @@ def test_coverage_is_one_document_or_text(project: Project) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_stored_acts_on_the_terminal(project: Project, db: sqlite3.Connection, text: str) -> None:
-    one = example(hypothesis=f"quorvane {text}", source=text, model=text, family=text)
-    put(db, one, example(family=text))
+    hostile = example(hypothesis=f"quorvane {text}", source=text, model=text, family=text)
+    put(db, hostile, example(family=text))
     for words in (
         ["examples", "search", "quorvane"],
-        ["examples", "show", one.id, "--find", "quorvane"],
+        ["examples", "show", hostile.id, "--find", "quorvane"],
     ):
-        done = run(*words, cwd=project.folder)
-        assert done.returncode == 0, done.stderr
-        assert not RAW.search(done.stdout.replace("\t", " "))
-        assert "quorvane" in done.stdout
+        result = run(*words, cwd=project.folder)
+        assert result.returncode == 0, result.stderr
+        assert not RAW.search(result.stdout.replace("\t", " "))
+        assert "quorvane" in result.stdout

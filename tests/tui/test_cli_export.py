@@ -28,17 +28,19 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(folder: Path, *words: str) -> Result:
-    """What `export` does with these words."""
+def run_export(folder: Path, *words: str) -> Result:
+    """Run `export` with these words."""
     return CliRunner().invoke(main, ["-C", str(folder / "project"), "export", *words])
 
 
 def test_it_says_what_it_wrote(folder: Path) -> None:
     """For a person, and as JSON."""
     path = folder / "a.jsonl"
-    done = asked(folder, "--format", "jsonl", "--output", str(path))
-    assert (done.exit_code, done.stdout) == (0, f"2 examples in {path} (unassigned 2)\n")
-    again = asked(folder, "level:2", "-level:1", "--format", "jsonl", "--output", str(path), "--overwrite", "--json")
+    result = run_export(folder, "--format", "jsonl", "--output", str(path))
+    assert (result.exit_code, result.stdout) == (0, f"2 examples in {path} (unassigned 2)\n")
+    again = run_export(
+        folder, "level:2", "-level:1", "--format", "jsonl", "--output", str(path), "--overwrite", "--json"
+    )
     assert json.loads(again.stdout) == {
         "output": str(path),
         "examples": 1,
@@ -52,10 +54,10 @@ def test_it_says_what_it_wrote(folder: Path) -> None:
 def test_what_it_wrote_is_imported_again(folder: Path) -> None:
     """Into another project, with the ids that it had."""
     path = folder / "a.parquet"
-    assert asked(folder, "status:accepted,pending", "--format", "parquet", "--output", str(path)).exit_code == 0
+    assert run_export(folder, "status:accepted,pending", "--format", "parquet", "--output", str(path)).exit_code == 0
     create(folder / "other")
-    done = CliRunner().invoke(main, ["-C", str(folder / "other"), "import", str(path)])
-    assert "3 imported, 0 rejected, 0 there already" in done.output
+    result = CliRunner().invoke(main, ["-C", str(folder / "other"), "import", str(path)])
+    assert "3 imported, 0 rejected, 0 there already" in result.output
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_a_wrong_request_says_what_to_do(folder: Path, words: list[str], status:
     """A message instead of a traceback, and nothing written."""
     toml = folder / "project" / "sidequest.toml"
     toml.write_text(toml.read_text(encoding="utf-8") + '\n[prompts]\njudgement = "judgement.j2"\n', encoding="utf-8")
-    done = asked(folder, *words[:3], str(folder / words[3]), *words[4:])
-    assert done.exit_code == status, done.output
-    assert reason in done.stderr
-    assert [one.name for one in folder.iterdir()] == ["project"]
+    result = run_export(folder, *words[:3], str(folder / words[3]), *words[4:])
+    assert result.exit_code == status, result.output
+    assert reason in result.stderr
+    assert [path.name for path in folder.iterdir()] == ["project"]

@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_counts_and_reasons_as_json(folder: Path) -> None:
     """The second time all of it is there already."""
-    asked = [
+    arguments = [
         "-C",
         str(folder / "project"),
         "import",
@@ -43,22 +43,22 @@ def test_counts_and_reasons_as_json(folder: Path) -> None:
         "--accept",
         "--json",
     ]
-    first = CliRunner().invoke(main, asked)
+    first = CliRunner().invoke(main, arguments)
     assert first.exit_code == 0
-    found = json.loads(first.stdout)
-    assert (found["imported"], found["rejected"], found["duplicates"]) == (1, 1, 0)
-    assert found["rejections"][0]["place"] == "record 2"
-    again = json.loads(CliRunner().invoke(main, asked).stdout)
+    counts = json.loads(first.stdout)
+    assert (counts["imported"], counts["rejected"], counts["duplicates"]) == (1, 1, 0)
+    assert counts["rejections"][0]["place"] == "record 2"
+    again = json.loads(CliRunner().invoke(main, arguments).stdout)
     assert (again["imported"], again["rejected"], again["duplicates"]) == (0, 1, 1)
 
 
 def test_words_for_a_person_and_no_escape_codes(folder: Path) -> None:
     """What a file holds cannot act on the terminal."""
-    asked = ["-C", str(folder / "project"), "import", str(folder / "facts.json"), "--map", "facts"]
-    done = CliRunner().invoke(main, asked)
-    assert "1 imported, 1 rejected, 0 there already" in done.output
-    assert "1 of 1; all of them:" in done.output
-    assert "\x1b" not in done.output
+    arguments = ["-C", str(folder / "project"), "import", str(folder / "facts.json"), "--map", "facts"]
+    result = CliRunner().invoke(main, arguments)
+    assert "1 imported, 1 rejected, 0 there already" in result.output
+    assert "1 of 1; all of them:" in result.output
+    assert "\x1b" not in result.output
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_words_for_a_person_and_no_escape_codes(folder: Path) -> None:
 )
 def test_a_wrong_request_says_what_to_do(folder: Path, words: list[str], reason: str) -> None:
     """Exit status 2, and a message instead of a traceback."""
-    asked = ["-C", str(folder / "project"), "import", str(folder / words[0]), *words[1:]]
-    done = CliRunner().invoke(main, asked)
-    assert done.exit_code == 2
-    assert reason in done.output
+    arguments = ["-C", str(folder / "project"), "import", str(folder / words[0]), *words[1:]]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert reason in result.output

@@ -14,7 +14,7 @@ from storage.examples import Filter
 from storage.schema import ReviewAction
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
-from tests.tui.dataset_pilot import count, front, narrowed, opened, over
+from tests.tui.dataset_pilot import apply_filter, count, dataset_screen, open_dataset, wait_until_idle
 from tui.app import SidequestApp
 from tui.screens.dataset.example_screen import ExampleScreen
 from tui.screens.dataset.screen import DatasetScreen
@@ -25,7 +25,7 @@ from tui.widgets.modals import Confirm
 async def test_the_list_shows_all_and_goes_to_both_ends(project: Project, db: sqlite3.Connection) -> None:
     put(db, *several(250))
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         assert "rows 1–20 of 250 · newest first" in shown(pilot)
         assert "▸" in shown(pilot)
         await pilot.press("end")
@@ -35,17 +35,17 @@ async def test_the_list_shows_all_and_goes_to_both_ends(project: Project, db: sq
         await pilot.press("pageup", "k", "up")
         await pilot.pause()
         assert "rows 211–230 of 250" in shown(pilot)
-        assert front(pilot).example_list.table.cursor == 227
+        assert dataset_screen(pilot).example_list.table.cursor == 227
         await pilot.press("home", "pagedown")
         await pilot.pause()
         assert "rows 21–40 of 250" in shown(pilot)
         await pilot.press("home", "j", "down")
-        assert front(pilot).example_list.table.cursor == 2
+        assert dataset_screen(pilot).example_list.table.cursor == 2
 
 
 async def test_more_stands_in_a_wide_list_and_the_example_beside_it(app: SidequestApp) -> None:
     async with app.run_test(size=(180, 45)) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         for words in ("split", "confidence", "certainty", "pending", "EVIDENCE", "In period 11 sales rose"):
             assert words in shown(pilot)
         await pilot.press("j")
@@ -54,44 +54,44 @@ async def test_more_stands_in_a_wide_list_and_the_example_beside_it(app: Sideque
 
 async def test_a_filter_narrows_and_what_is_wrong_with_one_is_said(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("slash")
         await pilot.pause()
         assert "-domain:risk" in shown(pilot)
         assert "certainty:none" in shown(pilot)
-        front(pilot).query_one("#filter", Input).value = "colour:red"
+        dataset_screen(pilot).query_one("#filter", Input).value = "colour:red"
         await pilot.press("enter")
         await pilot.pause()
         assert "no field colour" in told(pilot)
-        front(pilot).query_one("#filter", Input).value = "domain:weather"
+        dataset_screen(pilot).query_one("#filter", Input).value = "domain:weather"
         await pilot.press("enter")
         await pilot.pause()
         assert "no domain weather" in told(pilot)
         await pilot.press("escape")
         await pilot.pause()
         assert "of 12 " in shown(pilot)
-        await narrowed(pilot, "domain:RISK -level:2")
+        await apply_filter(pilot, "domain:RISK -level:2")
         assert "of 3 ·" in shown(pilot)
-        await narrowed(pilot, "nothing-like-it")
+        await apply_filter(pilot, "nothing-like-it")
         assert "Nothing matches nothing-like-it" in shown(pilot)
         await pilot.press("a", "x", "enter", "e", "y", "p", "m", "v", "end", "pagedown")
         assert reviews.newest(app.db, 1) == []
-        await narrowed(pilot, "")
+        await apply_filter(pilot, "")
         assert "of 12 " in shown(pilot)
 
 
 async def test_keys_behind_a_filter_never_act_on_what_was_there(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("slash", *"nothing", "enter", "a", "x", "exclamation_mark")
-        await until(pilot, lambda: front(pilot).example_list.complete)
+        await until(pilot, lambda: dataset_screen(pilot).example_list.complete)
         assert reviews.newest(db, 1) == []
 
 
 async def test_what_is_found_is_marked_in_the_hypothesis_or_the_evidence(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await narrowed(pilot, "survey would")
+        await open_dataset(pilot)
+        await apply_filter(pilot, "survey would")
         assert "ev " in shown(pilot)
         assert "Survey" in shown(pilot)
         styles = {
@@ -106,51 +106,51 @@ async def test_what_is_found_is_marked_in_the_hypothesis_or_the_evidence(app: Si
 
 async def test_each_order_can_be_chosen(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         for key, words in (("2", "oldest first"), ("3", "least confident first"), ("7", "by cell"), ("1", "newest")):
             await pilot.press("o", key)
-            await over(pilot)
+            await wait_until_idle(pilot)
             assert words in shown(pilot)
         await pilot.press("o", "escape")
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert "newest first" in shown(pilot)
 
 
 async def test_one_example_whole(app: SidequestApp, db: sqlite3.Connection) -> None:
-    one = examples.get(db, f"01J{11:023d}")
-    assert one is not None
-    reviews.edit(db, one.model_copy(update={"hypothesis": "Claim number 11 about unpaid conversion."}))
-    reviews.decide(db, one.id, ReviewAction.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
+    stored = examples.get(db, f"01J{11:023d}")
+    assert stored is not None
+    reviews.edit(db, stored.model_copy(update={"hypothesis": "Claim number 11 about unpaid conversion."}))
+    reviews.decide(db, stored.id, ReviewAction.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
     async with app.run_test(size=(100, 80)) as pilot:
-        await opened(pilot)
-        await narrowed(pilot, "unpaid")
+        await open_dataset(pilot)
+        await apply_filter(pilot, "unpaid")
         await pilot.press("enter")
         await until(pilot, lambda: "NEAREST in its domain" in shown(pilot))
         for words in ("{+unpaid+}", "version 2", "ambiguous", "[/ look", "FAMILY", "ORIGIN", "split none"):
             assert words in shown(pilot)
         await pilot.press("y", "j", "k", "pagedown", "pageup", "space")
-        assert json.loads(pilot.app.clipboard)["id"] == one.id
+        assert json.loads(pilot.app.clipboard)["id"] == stored.id
         await pilot.press("escape")
-        await over(pilot)
+        await wait_until_idle(pilot)
 
 
 async def test_edit_saves_a_version_and_undo_takes_it_back(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
         await pilot.pause()
         await pilot.press(*"Now ", "ctrl+s")
-        await over(pilot)
-        found = examples.get(db, f"01J{11:023d}")
-        assert found is not None
-        assert found.version == 2
-        await until(pilot, lambda: found.hypothesis[:20] in shown(pilot))
+        await wait_until_idle(pilot)
+        edited = examples.get(db, f"01J{11:023d}")
+        assert edited is not None
+        assert edited.version == 2
+        await until(pilot, lambda: edited.hypothesis[:20] in shown(pilot))
         await pilot.press("e")
         await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
         await pilot.pause()
         await pilot.press("escape")
-        await over(pilot)
+        await wait_until_idle(pilot)
         await pilot.press("u")
         await pilot.pause()
         assert count(db, "is:edited") == 0
@@ -158,11 +158,11 @@ async def test_edit_saves_a_version_and_undo_takes_it_back(app: SidequestApp, db
 
 async def test_copies_go_to_the_clipboard_as_json(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("y")
         assert json.loads(pilot.app.clipboard)["id"] == f"01J{11:023d}"
         await pilot.press("m", "m", "y")
-        assert [one["id"][-2:] for one in json.loads(pilot.app.clipboard)] == ["11", "10"]
+        assert [document["id"][-2:] for document in json.loads(pilot.app.clipboard)] == ["11", "10"]
         put(db, *(example(hypothesis="long " * 2000) for _ in range(10)))
         await until(pilot, lambda: "of 22" in shown(pilot))
         await pilot.press("asterisk", "y")
@@ -172,23 +172,23 @@ async def test_copies_go_to_the_clipboard_as_json(app: SidequestApp, db: sqlite3
 
 async def test_what_others_change_appears_and_the_cursor_stays(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("j", "j", "j")
-        chosen = front(pilot).example_list.table.chosen
+        chosen = dataset_screen(pilot).example_list.table.cursor_number
         put(db, *(example(hypothesis=f"Brand new {number}.") for number in range(3)))
         await until(pilot, lambda: "of 15" in shown(pilot))
-        assert front(pilot).example_list.table.chosen == chosen
+        assert dataset_screen(pilot).example_list.table.cursor_number == chosen
         await pilot.press("home")
         await pilot.pause()
         assert "Brand new 2" in shown(pilot)
-        await narrowed(pilot, "status:pending")
+        await apply_filter(pilot, "status:pending")
         reviews.decide(db, f"01J{11:023d}", ReviewAction.ACCEPT)
         await until(pilot, lambda: "of 14" in shown(pilot))
 
 
 async def test_an_empty_project_says_what_to_do(project: Project) -> None:
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         assert "No example yet. Key 2" in shown(pilot)
         await pilot.press("a", "x", "p", "exclamation_mark", "enter", "e", "y", "m", "v", "asterisk", "end", "u")
         await pilot.pause()
@@ -200,9 +200,9 @@ async def test_a_list_that_cannot_be_read_says_why(app: SidequestApp, monkeypatc
         raise sqlite3.OperationalError("database disk image is malformed")
 
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         monkeypatch.setattr(listing, "numbers", broken)
-        await narrowed(pilot, "domain:risk")
+        await apply_filter(pilot, "domain:risk")
         assert "malformed" in shown(pilot)
         monkeypatch.undo()
         await until(pilot, lambda: "of 4" in shown(pilot))
@@ -213,14 +213,14 @@ async def test_hostile_and_very_long_text_only_shows(
     project: Project, db: sqlite3.Connection, size: tuple[int, int]
 ) -> None:
     for text in HOSTILE:
-        one = example(hypothesis=f"quorvane {text}", reasoning=text, model=text, source=text, family=text)
-        put(db, one)
-        reviews.decide(db, one.id, ReviewAction.REJECT, reason=text, note=text, reviewer="ann")
+        stored = example(hypothesis=f"quorvane {text}", reasoning=text, model=text, source=text, family=text)
+        put(db, stored)
+        reviews.decide(db, stored.id, ReviewAction.REJECT, reason=text, note=text, reviewer="ann")
     put(db, example(hypothesis="long " * 200_000 + "quorvane", reasoning="x" * 500_000))
     async with SidequestApp(project.folder).run_test(size=size) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         assert not RAW.search(shown(pilot))
-        await narrowed(pilot, "quorvane")
+        await apply_filter(pilot, "quorvane")
         assert f"of {len(HOSTILE) + 1}" in shown(pilot)
         for _ in range(len(HOSTILE) + 1 if size == SIZE else 2):
             await pilot.press("enter")
@@ -229,7 +229,7 @@ async def test_hostile_and_very_long_text_only_shows(
             await pilot.pause()
             assert not RAW.search(shown(pilot))
             await pilot.press("escape", "j")
-            await over(pilot)
+            await wait_until_idle(pilot)
             assert not RAW.search(shown(pilot))
         await pilot.press("p", "escape", "asterisk", "a")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
@@ -239,9 +239,9 @@ async def test_hostile_and_very_long_text_only_shows(
 
 async def test_the_mouse_chooses_and_opens(app: SidequestApp) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.click("#list", offset=(20, 4))
-        assert front(pilot).example_list.table.cursor == 4
+        assert dataset_screen(pilot).example_list.table.cursor == 4
         await pilot.click("#list", offset=(20, 4), times=2)
         await until(pilot, lambda: isinstance(pilot.app.screen, ExampleScreen))
 
@@ -255,7 +255,7 @@ async def test_leaving_while_the_list_is_read_ends_the_thread(app: SidequestApp)
 
 async def test_help_names_the_keys_that_act_and_the_marks(app: SidequestApp) -> None:
     async with app.run_test(size=(80, 60)) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         assert "split" in shown(pilot)
         await pilot.press("question_mark")
         await until(pilot, lambda: "Keys · Dataset" in shown(pilot))
@@ -269,7 +269,7 @@ async def test_help_names_the_keys_that_act_and_the_marks(app: SidequestApp) -> 
 
 async def test_an_example_that_is_read_whole_can_be_edited(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("down", "enter", "e")
         await until(pilot, lambda: isinstance(pilot.app.screen, EditScreen))
         await pilot.press("X", "ctrl+s")

@@ -104,7 +104,7 @@ async def test_it_opens_on_the_cell_that_fails_and_says_why(project: Project) ->
         screen = await opened(pilot)
         await until(pilot, lambda: "17 of 20 rejected, 85% (64–95%)" in shown(pilot))
         drawn = shown(pilot)
-        assert screen.heat.place == ("risk", 1)
+        assert screen.heat.cursor_cell == ("risk", 1)
         assert "[17/20!]" in drawn
         assert "1/15" in drawn
         assert "the rest 1/15; p =" in drawn.replace("\n", " ").replace("  ", " ")
@@ -119,7 +119,7 @@ async def test_the_cursor_moves_and_one_decision_can_be_seen_alone(project: Proj
         await pilot.press("up", "up", "up")
         await until(pilot, lambda: "1 of 15 rejected" in shown(pilot))
         await pilot.press("right", "up", "left", "left")
-        assert screen.heat.place == ("market", 1)
+        assert screen.heat.cursor_cell == ("market", 1)
         await pilot.press("d")
         await until(pilot, lambda: "by decision: VALIDATED" in shown(pilot))
         assert "no attempt is judged yet" in shown(pilot)
@@ -129,7 +129,7 @@ async def test_the_cursor_moves_and_one_decision_can_be_seen_alone(project: Proj
         await pilot.press("d")
         await until(pilot, lambda: "by decision: all" in shown(pilot))
         await pilot.click("#heat", offset=(14 + 2, 4))
-        assert screen.heat.place == ("risk", 1)
+        assert screen.heat.cursor_cell == ("risk", 1)
         await pilot.click("#heat", offset=(14 + 2, 4))
         await until(pilot, lambda: "Rejected attempts of risk" in shown(pilot))
 
@@ -140,7 +140,7 @@ async def test_from_the_cell_to_the_lineage_and_back(project: Project, db: sqlit
     rejected(db, run, 0, parent=first, written=mended, reason="difficulty_fits", critique="Too hard.")
     async with SidequestApp(project.folder).run_test(size=(80, 40)) as pilot:
         screen = await opened(pilot)
-        screen.heat.at = (3, 0)
+        screen.heat.cursor = (3, 0)
         await pilot.press("enter")
         await until(pilot, lambda: "difficulty does not fit" in shown(pilot))
         await pilot.press("f")
@@ -322,7 +322,7 @@ async def test_hostile_and_endless_text_stays_text(project: Project, db: sqlite3
     for size in (SIZE, (160, 45)):
         async with SidequestApp(project.folder).run_test(size=size) as pilot:
             screen = await opened(pilot)
-            screen.heat.at = (3, 0)
+            screen.heat.cursor = (3, 0)
             for keys in (["enter"], ["enter"], ["j", "j"], ["escape"], ["f"], ["escape"], ["t"]):
                 await pilot.press(*keys)
                 await pilot.pause()
@@ -334,7 +334,7 @@ async def test_a_long_list_is_read_page_by_page(project: Project, db: sqlite3.Co
         rejected(db, run, slot)
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         screen = await opened(pilot)
-        screen.heat.at = (3, 0)
+        screen.heat.cursor = (3, 0)
         await pilot.press("enter")
         await until(pilot, lambda: "50 or more" in shown(pilot))
         listed = screen.query_one("#attempts", OptionList)

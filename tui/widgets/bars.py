@@ -1,4 +1,4 @@
-"""Bars and figures made of text."""
+"""Bars and sparklines made of text."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
 def bar(share: float, width: int) -> str:
-    """A bar of `width` cells, filled to `share` (0 to 1, held to that) by eighths of a cell."""
+    """A bar of `width` cells, filled by eighths of a cell; `share` is clipped to 0 to 1."""
     eighths = round(max(0.0, min(1.0, share)) * width * 8)
-    whole, rest = divmod(eighths, 8)
-    drawn = "█" * whole + (_EIGHTHS[rest] if rest else "")
-    return drawn + "░" * (width - len(drawn))
+    full_cells, rest = divmod(eighths, 8)
+    filled = "█" * full_cells + (_EIGHTHS[rest] if rest else "")
+    return filled + "░" * (width - len(filled))
 
 
-def over(points: Sequence[tuple[int, float]], last: int, width: int) -> list[float | None]:
-    """Values by step in at most `width` cells over the steps up to `last`: means, None where there is nothing."""
+def mean_per_cell(points: Sequence[tuple[int, float]], last: int, width: int) -> list[float | None]:
+    """The means of `points` (step, value) in at most `width` cells, which divide the steps up to `last`.
+
+    A cell without points is None.
+    """
     cells: list[list[float]] = [[] for _ in range(max(1, min(width, last)))]
     for step, value in points:
         cells[max(0, min(step, last) - 1) * len(cells) // max(1, last)].append(value)
@@ -30,9 +33,9 @@ def over(points: Sequence[tuple[int, float]], last: int, width: int) -> list[flo
 
 
 def sparkline(values: Sequence[float | None], low: float | None = None, high: float | None = None) -> str:
-    """A cell for each value, from `low` to `high`, or else from the lowest to the highest of them.
+    """A column for each value, between `low` and `high`: by default the lowest and the highest value.
 
-    A value that is not known, None, leaves a gap; where all are the same they stand in the middle.
+    An unknown value, None, leaves a gap. If all values are equal, their columns are half high.
     """
     known = [value for value in values if value is not None]
     low = min(known, default=0.0) if low is None else low
@@ -45,20 +48,20 @@ def sparkline(values: Sequence[float | None], low: float | None = None, high: fl
     )
 
 
-def relevance(value: float) -> str:
+def relevance_bar(value: float) -> str:
     """Five cells for a relevance from 0 to 1."""
     full = int(value * 5 + 0.5)
     return "▮" * full + "▯" * (5 - full)
 
 
-def quotas(found: dict[str, Quota], width: int) -> Content:
+def quota_bars(quotas: dict[str, Quota], width: int) -> Content:
     """A bar for each decision, with its count and its range."""
-    label = min(16, max((len(name) for name in found), default=0))
-    size = max(8, min(60, width - label - 24))
+    label_width = min(16, max((len(decision) for decision in quotas), default=0))
+    bar_width = max(8, min(60, width - label_width - 24))
     rows: list[tuple[str, str]] = []
-    for name, quota in found.items():
+    for decision, quota in quotas.items():
         style = "$text-success" if quota.have >= quota.min else "$text-accent"
-        rows.append((f"{line(name, label):<{label}} ", ""))
-        rows.append((bar(quota.have / quota.max, size), style))
+        rows.append((f"{line(decision, label_width):<{label_width}} ", ""))
+        rows.append((bar(quota.have / quota.max, bar_width), style))
         rows.append((f" {quota.have:>4} of {quota.min}–{quota.max}\n", ""))
     return Content.assemble(*rows).rstrip("\n")

@@ -11,7 +11,7 @@ from core.review.item import ReviewItem
 from storage.schema import Example, Result, Review, ReviewAction, Status
 from tui.keymap import key
 from tui.text import LIMIT, clean, content, in_words, line
-from tui.widgets.bars import relevance
+from tui.widgets.bars import relevance_bar
 from tui.widgets.reasons import reason_in_words
 
 # What a person said of it, which is neither its label nor what QA said.
@@ -59,7 +59,7 @@ def body(example: Example, *, hidden: bool = False, verdict: str = "", said: Seq
         room -= len(shown.plain)
         parts += [
             "\n",
-            (relevance(piece.relevance), "$text-warning"),
+            (relevance_bar(piece.relevance), "$text-warning"),
             f" {piece.relevance:.2f}  ",
             (clean(piece.source, limit=500), "italic"),
             "\n",

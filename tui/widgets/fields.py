@@ -1,5 +1,7 @@
-"""Fields to edit stored text in: they show it with every control visible, and give it back untouched if it is not
-edited."""
+"""Fields to edit stored text in.
+
+They show control characters as visible marks, and return the stored text itself if nobody has edited it.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ class Field(Input):
 
     @property
     def edited(self) -> str:
-        """What it says; the stored text itself if nobody has changed it."""
+        """The text; the stored one itself if nobody has edited it."""
         return self._stored if self.value == self._shown else self.value
 
     def _on_paste(self, event: events.Paste) -> None:
@@ -41,11 +43,11 @@ class Area(TextArea):
 
     @property
     def edited(self) -> str:
-        """What it says; the stored text itself if nobody has changed it."""
+        """The text; the stored one itself if nobody has edited it."""
         return self._stored if self.text == self._shown else self.text
 
     def action_edge(self, last: bool) -> None:
-        """Go to the end of the text, or to its start."""
+        """Move the cursor to the end of the text, or to its start."""
         self.move_cursor(self.document.end if last else (0, 0))
 
     async def _on_paste(self, event: events.Paste) -> None:

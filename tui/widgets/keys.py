@@ -9,25 +9,26 @@ from textual.widget import Widget
 from textual.widgets import Footer
 from textual.widgets._footer import FooterKey
 
-# The keys at the end, help and the way out, stand in the footer however narrow it is.
+# The last keys, help and leave, are in the footer however narrow it is.
 KEPT = 2
 
 
 class Keys(Footer):
-    """Textual's footer, which keeps every key that it has ever shown, in a list of those that watch how it looks.
+    """Textual's footer with as many keys as fit, and without its leak.
 
-    A screen left, a question asked, a field opened: each time it makes its keys anew, and in a day of review they are
-    hundreds of thousands. To say that its look may have changed lets those go that are not shown any more.
+    Textual makes the keys anew each time a screen is left, a question is asked or a field opens, and the footer keeps
+    each of them as a watcher of `compact`: hundreds of thousands in a day of review. `mutate_reactive` lets go of those
+    that are no longer shown.
     """
 
     def __init__(self) -> None:
         super().__init__(show_command_palette=False)
-        self._composed_for = 0
+        self._composed_width = 0
 
     def compose(self) -> ComposeResult:
-        """As many keys as fit; those that do not are in the help."""
+        """Yield as many keys as fit; the help has all of them."""
         keys = list(super().compose())
-        self._composed_for = room = self.app.size.width
+        self._composed_width = room = self.app.size.width
         room -= sum(_width(key) for key in keys[-KEPT:])
         fitting = []
         for key in keys[:-KEPT]:
@@ -40,16 +41,16 @@ class Keys(Footer):
         yield from shown
 
     def on_resize(self, event: events.Resize) -> None:
-        """Choose again what fits."""
-        if self._composed_for and event.size.width != self._composed_for:
+        """Choose again which keys fit."""
+        if self._composed_width and event.size.width != self._composed_width:
             self.call_after_refresh(self.recompose)
 
     async def recompose(self) -> None:
-        """Show the keys that hold now."""
+        """Show the keys of the present state."""
         await super().recompose()
         self.mutate_reactive(Footer.compact)
 
 
 def _width(key: Widget) -> int:
-    """The cells that a key takes with its name, and a space before, between and behind."""
+    """The cells of a key and its name, with a space before, between and behind."""
     return cell_len(key.key_display) + cell_len(key.description) + 3 if isinstance(key, FooterKey) else 0

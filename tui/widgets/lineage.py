@@ -9,7 +9,7 @@ from textual.content import Content
 from storage.attempts import JudgedAttempt
 from storage.schema import Candidate, Flaw, Result, Status, Verdict
 from tui.text import clean, content, in_words, line
-from tui.widgets.bars import relevance
+from tui.widgets.bars import relevance_bar
 from tui.widgets.diff import diff
 from tui.widgets.reasons import REASON_WIDTH, reason_in_words
 
@@ -85,7 +85,7 @@ def whole(candidate: Candidate) -> Content:
     """A candidate, all of it."""
     parts: list[Content | str | tuple[str, str]] = [content(candidate.hypothesis, style="bold"), "\n"]
     for piece in candidate.evidence:
-        parts += [(relevance(piece.relevance), "$text-warning"), f" {piece.relevance:.2f}  "]
+        parts += [(relevance_bar(piece.relevance), "$text-warning"), f" {piece.relevance:.2f}  "]
         parts += [(clean(piece.source, limit=500), "italic"), "\n", content(piece.content), "\n"]
     label = f"{clean(candidate.decision, limit=200)} {candidate.confidence:.2f}  "
     return Content.assemble(*parts, (label, "bold"), content(candidate.reasoning, style="$text-muted"))

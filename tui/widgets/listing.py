@@ -1,4 +1,4 @@
-"""A list of any length, of which only the lines in sight are read and drawn.
+"""A list of any length that reads and draws only the visible lines.
 
 A table that measures its cells is too slow for 100,000 rows: here a row costs nothing until it is seen.
 """
@@ -22,9 +22,10 @@ Part = tuple[str, str]
 
 
 class Listing(ScrollView, can_focus=True):
-    """Lines by number. `read` gives the lines of those numbers that are there, each to be cut at the width it is given.
+    """Rows, each with a number that says what it shows.
 
-    The row under the cursor is marked by a sign as well as by colour.
+    `read` takes the numbers of the visible rows and a width in cells. It returns their lines by number, cut at that
+    width, and leaves out what is gone. The row under the cursor has a sign as well as a colour.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -32,10 +33,10 @@ class Listing(ScrollView, can_focus=True):
         "listing--rejected", "listing--warning",
     }  # fmt: skip
 
-    class Moved(Message):
-        """Another row is under the cursor, or other rows are in sight."""
+    class ViewChanged(Message):
+        """The cursor is on another row, or other rows are visible."""
 
-    class Chosen(Message):
+    class RowSelected(Message):
         """The row under the cursor was clicked a second time."""
 
     def __init__(self, read: Callable[[Sequence[int], int], Mapping[int, list[Part]]], id: str) -> None:  # noqa: A002
@@ -43,116 +44,118 @@ class Listing(ScrollView, can_focus=True):
         self._read = read
         self._lines: dict[int, list[Part]] = {}
         self.numbers: array[int] = array("q")
+        # The position of the row under the cursor.
         self.cursor = 0
         # Whether the row with this number is marked.
-        self.marked: Callable[[int], bool] = lambda _: False
+        self.is_marked: Callable[[int], bool] = lambda _: False
 
     @property
-    def chosen(self) -> int | None:
-        """The number under the cursor."""
+    def cursor_number(self) -> int | None:
+        """The number of the row under the cursor; None if there are no rows."""
         return self.numbers[self.cursor] if self.cursor < len(self.numbers) else None
 
     @property
-    def span(self) -> tuple[int, int]:
-        """The rows in sight: the first, and the one after the last."""
+    def visible_rows(self) -> tuple[int, int]:
+        """The positions of the first visible row, and of the first one below."""
         top = min(self.scroll_offset.y, max(0, len(self.numbers) - 1))
         return top, min(len(self.numbers), top + max(1, self.size.height))
 
     def fill(self, numbers: array[int], cursor: int) -> None:
-        """Show these, with the cursor on the row at `cursor`, at the same height on the screen as it was."""
+        """Show rows with these numbers, with the cursor on row `cursor`, as far down on the screen as it was."""
         height = self.cursor - self.scroll_offset.y
         self.numbers = numbers
         self.virtual_size = Size(0, len(numbers))
         self.cursor = max(0, min(cursor, len(numbers) - 1))
         self.scroll_to(y=max(0, self.cursor - max(0, height)), animate=False)
-        self.reveal()
-        self.forget()
+        self.scroll_to_cursor()
+        self.reload()
 
     def extend(self, numbers: array[int]) -> None:
-        """Put these behind what is there."""
+        """Add rows at the end."""
         self.numbers.extend(numbers)
         self.virtual_size = Size(0, len(self.numbers))
 
-    def forget(self) -> None:
-        """Read what is in sight again."""
+    def reload(self) -> None:
+        """Read the visible rows again, and draw all of them."""
         self._lines.clear()
         self.refresh()
 
-    def renew(self) -> None:
-        """Read what is in sight again, and draw only the lines that have changed."""
+    def refresh_changed(self) -> None:
+        """Read the visible rows again, and draw only those that have changed."""
         before = self._lines
-        self._lines = self._in_sight()
-        for at, number in enumerate(self._lines, self.span[0]):
+        self._lines = self._read_visible()
+        for row, number in enumerate(self._lines, self.visible_rows[0]):
             if self._lines[number] != before.get(number):
-                self.refresh_line(at)
+                self.refresh_line(row)
 
     @property
-    def _room(self) -> int:
+    def _row_width(self) -> int:
         """The cells of a row; the scroll bar has its own."""
         return self.scrollable_content_region.width
 
-    def _in_sight(self) -> dict[int, list[Part]]:
-        top, end = self.span
-        wanted = self.numbers[top:end]
-        found = self._read(wanted, self._room - 2)
-        # One that has gone meanwhile leaves an empty line until the list is read again.
-        return {one: found.get(one, [("… gone", "muted")]) for one in wanted}
+    def _read_visible(self) -> dict[int, list[Part]]:
+        top, end = self.visible_rows
+        numbers = self.numbers[top:end]
+        lines = self._read(numbers, self._row_width - 2)
+        # What has gone meanwhile leaves an empty line until the list is read again.
+        return {number: lines.get(number, [("… gone", "muted")]) for number in numbers}
 
-    def move(self, to: int) -> None:
-        """Put the cursor on the row at `to`, or as near as there is one."""
-        self.cursor = max(0, min(to, len(self.numbers) - 1))
-        self.reveal()
+    def move_cursor(self, row: int) -> None:
+        """Put the cursor on this row, or on the nearest one that there is."""
+        self.cursor = max(0, min(row, len(self.numbers) - 1))
+        self.scroll_to_cursor()
         self.refresh()
-        self.post_message(self.Moved())
+        self.post_message(self.ViewChanged())
 
-    def page(self, step: int) -> None:
-        """Move the cursor, and what is in sight, by so many pages."""
+    def move_pages(self, pages: int) -> None:
+        """Scroll by `pages`, and move the cursor with the rows."""
         height = max(1, self.size.height)
-        self.scroll_to(y=self.scroll_offset.y + step * height, animate=False)
-        self.move(self.cursor + step * height)
+        self.scroll_to(y=self.scroll_offset.y + pages * height, animate=False)
+        self.move_cursor(self.cursor + pages * height)
 
-    def reveal(self) -> None:
-        """Scroll so far that the cursor is in sight."""
+    def scroll_to_cursor(self) -> None:
+        """Scroll just so far that the cursor is visible."""
         top, height = self.scroll_offset.y, max(1, self.size.height)
         if not top <= self.cursor < top + height:
             self.scroll_to(y=self.cursor if self.cursor < top else self.cursor - height + 1, animate=False)
 
     def on_resize(self) -> None:
         """Lines are as long as the list is wide."""
-        self.reveal()
-        self.forget()
-        self.post_message(self.Moved())
+        self.scroll_to_cursor()
+        self.reload()
+        self.post_message(self.ViewChanged())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Others say what is in sight."""
+        """Tell others that other rows are visible."""
         super().watch_scroll_y(old_value, new_value)
-        self.post_message(self.Moved())
+        self.post_message(self.ViewChanged())
 
     def on_click(self, event: events.Click) -> None:
-        """Put the cursor there; a second click opens the row."""
-        at = self.scroll_offset.y + event.y
-        if at < len(self.numbers):
-            again = at == self.cursor and event.chain > 1
-            self.move(at)
-            if again:
-                self.post_message(self.Chosen())
+        """Put the cursor on the row; a second click selects it."""
+        row = self.scroll_offset.y + event.y
+        if row < len(self.numbers):
+            selected = row == self.cursor and event.chain > 1
+            self.move_cursor(row)
+            if selected:
+                self.post_message(self.RowSelected())
 
     def render_line(self, y: int) -> Strip:
-        """One line in sight."""
-        at, width = self.scroll_offset.y + y, self._room
-        if at >= len(self.numbers):
+        """Draw the row that is `y` lines below the top."""
+        row, width = self.scroll_offset.y + y, self._row_width
+        if row >= len(self.numbers):
             return Strip.blank(width, self.rich_style)
-        number = self.numbers[at]
+        number = self.numbers[row]
         if number not in self._lines:
-            self._lines = self._in_sight()
-        here, marked = at == self.cursor, self.marked(number)
+            self._lines = self._read_visible()
+        under_cursor, marked = row == self.cursor, self.is_marked(number)
         base = self.get_component_rich_style("listing--marked") if marked else self.rich_style
-        if here:
+        if under_cursor:
             base = self.get_component_rich_style("listing--cursor")
-        sign = ("▸" if here else " ") + ("●" if marked else " ")
-        segments = [Segment(sign, base)]
-        for text, style in self._lines.get(number, []):
-            partial = self.get_component_rich_style(f"listing--{style}", partial=True) if style else None
-            segments.append(Segment(text, base + partial if partial and not (here and style != "found") else base))
+        signs = ("▸" if under_cursor else " ") + ("●" if marked else " ")
+        segments = [Segment(signs, base)]
+        for text, name in self._lines.get(number, []):
+            style = self.get_component_rich_style(f"listing--{name}", partial=True) if name else None
+            # Under the cursor only matches keep a style of their own.
+            segments.append(Segment(text, base + style if style and not (under_cursor and name != "found") else base))
         strip = Strip(segments, sum(cell_len(segment.text) for segment in segments))
         return strip.adjust_cell_length(width, base)

@@ -1,4 +1,4 @@
-"""Questions and explanations that lie over a screen."""
+"""Questions and explanations over a screen."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from tui.actions import Action
 from tui.keymap import keys_of
 from tui.text import content
 
-# What the widest box leaves for the words beside a key.
+# So many cells are left beside a key in the widest box.
 HELP_WIDTH = 54
 
 
 class Modal(ModalScreen[bool]):
-    """What lies over a screen."""
+    """A box over a screen."""
 
 
 class Confirm(Modal):
-    """A question that `y` answers with yes, `n` or Escape with no; Enter, pressed by habit, does nothing."""
+    """Asks a question: `y` is yes, `n` and Escape are no. Enter, which people press by habit, does nothing."""
 
     BINDINGS: ClassVar = [("y", "answer(True)", "Yes"), ("n,escape", "answer(False)", "No")]
 
@@ -36,26 +36,26 @@ class Confirm(Modal):
         self._question = question
 
     def compose(self) -> ComposeResult:
-        ways = Content.from_markup("[b]y[/b] yes   [b]n[/b] or [b]escape[/b] no")
-        yield Static(Content.assemble(content(self._question), "\n\n", ways), id="box")
+        keys = Content.from_markup("[b]y[/b] yes   [b]n[/b] or [b]escape[/b] no")
+        yield Static(Content.assemble(content(self._question), "\n\n", keys), id="box")
 
     def action_answer(self, answer: bool) -> None:
         """Close with the answer."""
         self.dismiss(answer)
 
 
-def acting(where: DOMNode, actions: Sequence[Action]) -> list[Action]:
-    """Those of the actions of a screen, or of the app, that do something now."""
-    found = []
+def enabled_actions(node: DOMNode, actions: Sequence[Action]) -> list[Action]:
+    """Those of `actions`, which belong to a screen or to the app, that do something now."""
+    enabled = []
     for action in actions:
         _, name, parameters = parse(action.name)
-        if where.check_action(name, parameters):
-            found.append(action)
-    return found
+        if node.check_action(name, parameters):
+            enabled.append(action)
+    return enabled
 
 
 class Help(Modal):
-    """What the keys do, and what the marks mean that the screen shows."""
+    """Explains the keys, in groups with a heading, and the marks that the screen shows."""
 
     BINDINGS: ClassVar = [("escape,question_mark,q,enter", "close", "Close")]
 
@@ -74,21 +74,21 @@ class Help(Modal):
 
     def compose(self) -> ComposeResult:
         parts: list[Content | str | tuple[str, str]] = [(f"{self._title}\n", "bold")]
-        for place, (heading, actions) in enumerate(self._groups):
-            if place == 1:
-                parts += self._explained()
+        for position, (heading, actions) in enumerate(self._groups):
+            if position == 1:
+                parts += self._explain_marks()
             parts.append((f"\n{heading}\n", "bold $text-accent"))
             for action in actions:
                 keys = keys_of(action, self._keymap)
                 first, *rest = wrap(action.help, HELP_WIDTH)
-                parts += [(f"{keys:>14}  ", "bold"), f"{first}\n", *(f"{'':16}{more}\n" for more in rest)]
-        parts += self._explained() if len(self._groups) < 2 else []
+                parts += [(f"{keys:>14}  ", "bold"), f"{first}\n", *(f"{'':16}{continued}\n" for continued in rest)]
+        parts += self._explain_marks() if len(self._groups) < 2 else []
         parts.append(("\nctrl+p finds actions by name; escape closes this", "$text-muted"))
         with VerticalScroll(id="box"):
             yield Static(Content.assemble(*parts))
 
-    def _explained(self) -> list[Content | str | tuple[str, str]]:
-        """The marks of the screen, which stand behind its own keys."""
+    def _explain_marks(self) -> list[Content | str | tuple[str, str]]:
+        """The marks of the screen, for below its own keys."""
         parts: list[Content | str | tuple[str, str]] = [("\nMarks\n", "bold $text-accent")] if self._marks else []
         for mark, meaning in self._marks:
             parts += [(f"{mark:>14}  ", "bold"), f"{meaning}\n"]
@@ -100,7 +100,7 @@ class Help(Modal):
 
 
 class Page(Modal):
-    """Something to read."""
+    """Shows a text to read."""
 
     BINDINGS: ClassVar = [("escape,q,enter", "close", "Close")]
 

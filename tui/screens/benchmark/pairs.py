@@ -81,7 +81,7 @@ class PairsScreen(ModalScreen[None]):
 
     @property
     def _current(self) -> ScoredAnswer | None:
-        position = self._list.chosen
+        position = self._list.cursor_number
         return None if position is None else self._rows[position]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -155,7 +155,7 @@ class PairsScreen(ModalScreen[None]):
                 parts += [(clean(piece.source, limit=500), "italic"), "\n", content(piece.content), "\n"]
         return Content.assemble(*parts)
 
-    @on(Listing.Moved)
+    @on(Listing.ViewChanged)
     def _show_current(self) -> None:
         """Show the pair under the cursor, from its beginning."""
         self._draw()
@@ -222,15 +222,15 @@ class PairsScreen(ModalScreen[None]):
 
     def action_move(self, step: int) -> None:
         """Move the cursor by `step` pairs."""
-        self._list.move(self._list.cursor + step)
+        self._list.move_cursor(self._list.cursor + step)
 
     def action_page(self, step: int) -> None:
         """Move the cursor by `step` pages."""
-        self._list.page(step)
+        self._list.move_pages(step)
 
     def action_edge(self, last: bool) -> None:
         """Go to the first pair, or the last."""
-        self._list.move(len(self._rows) - 1 if last else 0)
+        self._list.move_cursor(len(self._rows) - 1 if last else 0)
 
     def action_scroll(self, step: int) -> None:
         """Scroll the answers by a page."""

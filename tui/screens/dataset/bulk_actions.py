@@ -1,7 +1,8 @@
-"""What can be done to many examples of the list at once: mark them, and decide about them."""
+"""What can be done to many examples of the list at once: mark them, decide about them, copy them."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from collections.abc import Callable
@@ -27,6 +28,9 @@ _DONE = {
     ReviewAction.FLAG: "flagged",
     ReviewAction.UNFLAG: "no longer flagged",
 }
+
+# More examples, or characters, are not copied; terminals take about so many bytes at once.
+MAX_COPIED, MAX_COPIED_CHARS = 100, 70_000
 
 
 class BulkActions:
@@ -63,7 +67,7 @@ class BulkActions:
     def mark(self) -> None:
         """Mark the row under the cursor, or take its mark away, and go on."""
         table = self._list.table
-        if (number := table.chosen) is not None:
+        if (number := table.cursor_number) is not None:
             self._marks.toggle(number)
             self._marks.last_row = table.cursor
             self._list.move(1)
@@ -120,9 +124,9 @@ class BulkActions:
         table = self._list.table
         if self._count_marked():
             return self._marks.among(table.numbers)
-        return array("q", [] if table.chosen is None else [table.chosen])
+        return array("q", [] if table.cursor_number is None else [table.cursor_number])
 
-    def idle(self) -> bool:
+    def check_idle(self) -> bool:
         """Whether no act of many is being written; if one is, says so."""
         if self._work.running:
             self._screen.tell(f"wait: {self._work}; escape stops it")
@@ -130,12 +134,29 @@ class BulkActions:
 
     def ready_targets(self) -> array[int]:
         """The targets; none, with a message, if there are none or an act of many is being written."""
-        if not self.idle():
+        if not self.check_idle():
             return array("q")
         targets = self.targets()
         if not targets:
             self._screen.tell("there is no example under the cursor")
         return targets
+
+    def copy(self) -> None:
+        """Copy the targets as JSON to the terminal's clipboard."""
+        targets = self.targets()
+        documents = [
+            example.model_dump(mode="json") for example in listing.whole(self._screen.db, targets[:MAX_COPIED])
+        ]
+        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
+        if not documents:
+            self._screen.tell("there is no example under the cursor")
+        elif len(targets) > len(documents) or len(text) > MAX_COPIED_CHARS:
+            message = f"{len(targets):,} examples are too much for a clipboard: `sidequest examples list QUERY --json`"
+            self._screen.tell(message, error=True)
+        else:
+            self._screen.app.copy_to_clipboard(text)
+            form = "as JSON" if len(documents) == 1 else f"as JSON: {len(documents)} examples"
+            self._screen.tell(f"sent to the terminal's clipboard {form}; not every terminal takes it")
 
     # ------------------------------------------------------------ decisions
 

@@ -63,7 +63,7 @@ class ExampleList(Vertical):
 
     def on_mount(self) -> None:
         """Begin with the keys on the list, not in a field."""
-        self.table.marked = self._is_marked
+        self.table.is_marked = self._is_marked
         self.table.focus()
 
     def on_unmount(self) -> None:
@@ -95,7 +95,7 @@ class ExampleList(Vertical):
         self.query_one("#preview").display = self._owner.size.width >= WIDE
         state = listing.state(self._owner.db)
         if state != self._state:
-            self.table.forget()
+            self.table.reload()
             if self.complete or not self._reader.started:
                 self._read_again(state)
         self._owner.show("#head", Content.styled(header(self._owner.size.width), "bold"))
@@ -157,7 +157,7 @@ class ExampleList(Vertical):
 
     def _replace(self, numbers: array[int]) -> None:
         """Show `numbers`, with the cursor on the same example, or else on the one that took its place."""
-        chosen, row = self.table.chosen, self.table.cursor
+        chosen, row = self.table.cursor_number, self.table.cursor
         if chosen is not None and not (row < len(numbers) and numbers[row] == chosen) and chosen in numbers:
             row = numbers.index(chosen)
         self.table.fill(numbers, row)
@@ -169,7 +169,7 @@ class ExampleList(Vertical):
 
     def draw_progress(self) -> None:
         """Say which rows are visible, of how many; and if there are none, why."""
-        top, end = self.table.span
+        top, end = self.table.visible_rows
         rows = len(self.table.numbers)
         if self.complete:
             total = f"{rows:,}"
@@ -205,14 +205,14 @@ class ExampleList(Vertical):
         """Draw the example under the cursor beside the list, where there is room."""
         if self._owner.size.width < WIDE:
             return
-        number = self.table.chosen
+        number = self.table.cursor_number
         preview = Content("")
         for example in listing.whole(self._owner.db, [number]) if number is not None else []:
             label = f"{line(example.decision, 30)} {example.confidence:.2f}\n\n"
             preview = highlight(Content.assemble((label, "bold"), body(example)), self.where.text)
         self._owner.show("#body", preview)
 
-    def on_listing_moved(self) -> None:
+    def on_listing_view_changed(self) -> None:
         """Say where the cursor is."""
         self.draw_progress()
         self._preview_soon()
@@ -221,11 +221,11 @@ class ExampleList(Vertical):
 
     def move(self, step: int) -> None:
         """Move the cursor by `step` rows."""
-        self.table.move(self.table.cursor + step)
+        self.table.move_cursor(self.table.cursor + step)
 
     def move_to_edge(self, last: bool) -> None:
         """Move the cursor to the last row, or to the first."""
-        self.table.move(len(self.table.numbers) - 1 if last else 0)
+        self.table.move_cursor(len(self.table.numbers) - 1 if last else 0)
         if last and self.incomplete:
             self._owner.tell("the list is still being read: its end is further down")
 
@@ -233,7 +233,7 @@ class ExampleList(Vertical):
         """Move the cursor to the example with this id, if it is in the list."""
         number = listing.number_of(self._owner.db, example)
         if number is not None and number in self.table.numbers:
-            self.table.move(self.table.numbers.index(number))
+            self.table.move_cursor(self.table.numbers.index(number))
 
 
 def highlight(text: Content, words: str) -> Content:

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Callable
-
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input
 
 from core.dataset.query import read_query
-from storage import drafts, examples, listing, reviews
 from storage.listing import SortOrder
-from storage.reviews import ReviewError
 from storage.schema import Example, Review, ReviewAction
 from storage.search import QueryError
 from tui.actions import DATASET, bindings
-from tui.keymap import key
 from tui.screens.dataset.bulk_actions import BulkActions
 from tui.screens.dataset.bulk_work import BulkProgress
 from tui.screens.dataset.choice import Choice
+from tui.screens.dataset.example_actions import ExampleActions
 from tui.screens.dataset.example_list import ExampleList, describe_order
 from tui.screens.dataset.marks import Marks
 from tui.screens.dataset.query_filter import QueryFilter
 from tui.screens.dataset.split_actions import SplitActions
 from tui.screens.undo import UndoableScreen
 from tui.text import line
-
-# More examples, or characters, are not copied; terminals take about so many bytes at once.
-MAX_COPIED, MAX_COPIED_CHARS = 100, 70_000
 
 
 class DatasetScreen(UndoableScreen):
@@ -51,6 +42,7 @@ class DatasetScreen(UndoableScreen):
         self.query_filter = QueryFilter()
         self.bulk_actions = BulkActions(self, self.example_list, marks, self.remember)
         self.split_actions = SplitActions(self, self.bulk_actions)
+        self.example_actions = ExampleActions(self, self.example_list, self.remember, self.action_undo)
         # The query that was there before Coverage showed another one.
         self._query_before_coverage: str | None = None
 
@@ -82,7 +74,7 @@ class DatasetScreen(UndoableScreen):
 
     def action_page(self, step: int) -> None:
         """Move by pages."""
-        self.example_list.table.page(step)
+        self.example_list.table.move_pages(step)
 
     def action_edge(self, last: bool) -> None:
         """Go to the first row or the last."""
@@ -117,7 +109,7 @@ class DatasetScreen(UndoableScreen):
         self.set_focus(self.example_list.table)
 
     def filter_by(self, query: str) -> None:
-        """Show what `query` means; marks were for what was shown before."""
+        """Show the examples that match `query`; another query clears the marks."""
         before = self.example_list.query_text
         self._query_before_coverage = None
         try:
@@ -182,22 +174,11 @@ class DatasetScreen(UndoableScreen):
 
     def action_copy(self) -> None:
         """Copy the marked examples, or the one under the cursor, as JSON to the terminal's clipboard."""
-        targets = self.bulk_actions.targets()
-        documents = [example.model_dump(mode="json") for example in listing.whole(self.db, targets[:MAX_COPIED])]
-        text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
-        if not documents:
-            self.tell("there is no example under the cursor")
-        elif len(targets) > len(documents) or len(text) > MAX_COPIED_CHARS:
-            message = f"{len(targets):,} examples are too much for a clipboard: `sidequest examples list QUERY --json`"
-            self.tell(message, error=True)
-        else:
-            self.app.copy_to_clipboard(text)
-            form = "as JSON" if len(documents) == 1 else f"as JSON: {len(documents)} examples"
-            self.tell(f"sent to the terminal's clipboard {form}; not every terminal takes it")
+        self.bulk_actions.copy()
 
     def action_undo(self) -> None:
         """Take the person's newest act back, if no act of many goes on."""
-        if self.bulk_actions.idle():
+        if self.bulk_actions.check_idle():
             super().action_undo()
 
     def taken_back(self, _: Review, example: Example, said: Content) -> None:
@@ -208,59 +189,14 @@ class DatasetScreen(UndoableScreen):
 
     # ------------------------------------------------------------ the example under the cursor
 
-    def _current_example(self) -> Example | None:
-        """The example under the cursor; None, with a message, if there is none."""
-        number = self.example_list.table.chosen
-        found = listing.whole(self.db, [number]) if number is not None else []
-        if not found:
-            self.tell("there is no example under the cursor")
-        return found[0] if found else None
-
     def action_open(self) -> None:
         """Show the whole example."""
-        from tui.screens.dataset.example_screen import ExampleScreen
+        self.example_actions.open()
 
-        example = self._current_example()
-        if example is None:
-            return
-        example_id = example.id
-
-        def on_close(action: str | None) -> None:
-            if action == "edit" and (latest := examples.get(self.db, example_id)) is not None:
-                self._edit(latest, then=self.action_open)
-            elif action == "undo":
-                self.action_undo()
-
-        self.app.push_screen(ExampleScreen(self.project, self.db, example, self.example_list.where.text), on_close)
-
-    def on_listing_chosen(self) -> None:
+    def on_listing_row_selected(self) -> None:
         """Show the example that was clicked."""
-        self.action_open()
+        self.example_actions.open()
 
     def action_edit(self) -> None:
         """Edit the example under the cursor."""
-        if (example := self._current_example()) is not None:
-            self._edit(example)
-
-    def _edit(self, example: Example, then: Callable[[], None] | None = None) -> None:
-        from tui.screens.edit.screen import EditScreen
-
-        def on_close(edited: Example | None) -> None:
-            if edited is not None:
-                self._save(edited)
-            if then is not None:
-                then()
-
-        self.app.push_screen(EditScreen(self.project.task, example), on_close)
-
-    def _save(self, edited: Example) -> None:
-        reviewer = self.sidequest.reviewer
-        try:
-            example = reviews.edit(self.db, edited, reviewer=reviewer)
-        except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not saved, but kept as a draft: {error}", error=True)
-            return
-        drafts.drop(self.db, edited.id, reviewer)
-        self.remember(example)
-        self.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
-        self.redraw()
+        self.example_actions.edit()

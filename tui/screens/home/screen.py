@@ -16,7 +16,7 @@ from tui.actions import HOME, bindings
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
-from tui.widgets.bars import bar, quotas
+from tui.widgets.bars import bar, quota_bars
 
 MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
 
@@ -63,7 +63,7 @@ class HomeScreen(ProjectScreen):
         """Read the overview and show it."""
         found = self._overview = overview(self.project, self.db)
         width = self.size.width - 4
-        parts = [*self._wrong(), pipeline(found, width), quotas(found.plan.quotas, width)]
+        parts = [*self._wrong(), pipeline(found, width), quota_bars(found.plan.quotas, width)]
         self.show("#pipeline", Content("\n").join(parts))
         rows = [running(seen, width) for seen in found.runs[:ROWS]]
         if more := others(len(found.runs) - len(rows), found.lost - 1):

@@ -71,8 +71,8 @@ class RejectionsScreen(ViewsScreen):
 
     def action_shelve(self) -> None:
         """Set the cell aside, if the person confirms it; take it back if it is set aside."""
-        shelf = Shelf(*self.heat.place, self._decision)
-        there = [one for one in self._shelves if one == Shelf(*self.heat.place, self._decision, one.reason)]
+        shelf = Shelf(*self.heat.cursor_cell, self._decision)
+        there = [one for one in self._shelves if one == Shelf(*self.heat.cursor_cell, self._decision, one.reason)]
         try:
             if there:
                 unshelve(self.db, there[0])
@@ -119,7 +119,7 @@ class RejectionsScreen(ViewsScreen):
         self._write_anew(event.value.strip())
 
     def _write_anew(self, hint: str) -> None:
-        domain, level = self.heat.place
+        domain, level = self.heat.cursor_cell
         asked = {"hint": hint, "n": 1, "domains": [domain], "levels": [level], "revise": self._hinting or None}
         asked |= {"decisions": [self._decision] if self._decision else []}
         try:

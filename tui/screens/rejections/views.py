@@ -20,7 +20,7 @@ from tui.screens.rejections.figures import beside, headline, people, scores
 from tui.screens.undo import UndoableScreen
 from tui.text import line
 from tui.widgets.fields import Field
-from tui.widgets.heatmap import HeatMap, places
+from tui.widgets.heatmap import HeatMap, axes
 from tui.widgets.lineage import lineage, row
 from tui.widgets.reasons import reason_in_words
 
@@ -67,7 +67,7 @@ class ViewsScreen(UndoableScreen):
         with ContentSwitcher(initial="map", id="views"):
             with Container(id="map"):
                 with ScrollableContainer(id="around", can_focus=False):
-                    yield HeatMap(*places(self.project.task), id="heat")
+                    yield HeatMap(*axes(self.project.task), id="heat")
                 with VerticalScroll(id="beside", can_focus=False):
                     yield Static(id="cell")
             yield OptionList(id="attempts", markup=False)
@@ -82,7 +82,7 @@ class ViewsScreen(UndoableScreen):
         self.heat.focus()
         one = rejection_matrix(attempts.reason_counts(self.db)).worst
         if one is not None and one.domain in self.heat.domains and one.level in self.heat.levels:
-            self.heat.at = (self.heat.domains.index(one.domain), self.heat.levels.index(one.level))
+            self.heat.cursor = (self.heat.domains.index(one.domain), self.heat.levels.index(one.level))
 
     @property
     def heat(self) -> HeatMap:
@@ -127,7 +127,7 @@ class ViewsScreen(UndoableScreen):
         ]
         set_aside = {(cell.domain, cell.level) for cell in self._cells}
         set_aside -= {(cell.domain, cell.level) for cell in self._cells if not cell.shelved}
-        self.heat.span(*places(self.project.task))
+        self.heat.set_axes(*axes(self.project.task))
         self.heat.update(self._matrix, set_aside)
         if self._view == "attempts":
             self._draw_attempts()
@@ -143,7 +143,7 @@ class ViewsScreen(UndoableScreen):
         return Content("\n").join([scores(card), people(people_record(attempts.reviewed_counts(self.db)))])
 
     def _head(self) -> Content:
-        where = f"{line(self.heat.place[0], 20)} · level {self.heat.place[1]}"
+        where = f"{line(self.heat.cursor_cell[0], 20)} · level {self.heat.cursor_cell[1]}"
         decision = line(self._decision, 16) or "all"
         match self._view:
             case "attempts":
@@ -163,7 +163,7 @@ class ViewsScreen(UndoableScreen):
         return f"{len(self._rows):,}{'' if self._all_read else ' or more'}"
 
     def _draw_cell(self) -> None:
-        domain, level = self.heat.place
+        domain, level = self.heat.cursor_cell
         cells = [cell for cell in self._cells if (cell.domain, cell.level) == (domain, level)]
         held = [one for one in self._shelves if (one.domain, one.level) == (domain, level)]
         newest = attempts.of_cell(self.db, domain, level, decision=self._decision, limit=NEWEST)
@@ -186,7 +186,7 @@ class ViewsScreen(UndoableScreen):
 
     def _page(self, *, before: str = "", limit: int = PAGE) -> list[JudgedAttempt]:
         found = attempts.of_cell(
-            self.db, *self.heat.place, decision=self._decision, reason=self._reason, before=before, limit=limit
+            self.db, *self.heat.cursor_cell, decision=self._decision, reason=self._reason, before=before, limit=limit
         )
         self._all_read = len(found) < limit
         return found
@@ -214,12 +214,12 @@ class ViewsScreen(UndoableScreen):
 
     # ------------------------------------------------------------ moving
 
-    @on(HeatMap.Moved)
+    @on(HeatMap.CellHighlighted)
     def _say_cell(self) -> None:
         if self._seen_version >= 0:
             self._draw_cell()
 
-    @on(HeatMap.Chosen)
+    @on(HeatMap.CellSelected)
     def _chosen(self) -> None:
         self.action_open()
 
@@ -246,7 +246,7 @@ class ViewsScreen(UndoableScreen):
 
     def action_move(self, rows: int, columns: int) -> None:
         """Another cell."""
-        self.heat.move(rows, columns)
+        self.heat.move_cursor(rows, columns)
 
     def action_step(self, step: int) -> None:
         """Another attempt."""
@@ -304,7 +304,7 @@ class ViewsScreen(UndoableScreen):
 
     def action_reason(self) -> None:
         """The next reason of the cell, and all of them after the last."""
-        cell = self._matrix.at(*self.heat.place)
+        cell = self._matrix.at(*self.heat.cursor_cell)
         around = ["", *(cell.reasons if cell else [])]
         at = around.index(self._reason) if self._reason in around else 0
         self._reason = around[(at + 1) % len(around)]

@@ -44,15 +44,15 @@ class RunList(Listing):
 
     def action_step(self, step: int) -> None:
         """Another run."""
-        self.move(self.cursor + step)
+        self.move_cursor(self.cursor + step)
 
     def action_page(self, pages: int) -> None:
         """A page of runs further."""
-        self.page(pages)
+        self.move_pages(pages)
 
     def action_edge(self, end: bool) -> None:
         """The first run, or the last."""
-        self.move(len(self.numbers) - 1 if end else 0)
+        self.move_cursor(len(self.numbers) - 1 if end else 0)
 
 
 def columns(terminal: int, width: int) -> dict[str, int]:

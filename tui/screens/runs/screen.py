@@ -80,9 +80,9 @@ class RunsScreen(RunControl):
 
     def draw(self) -> None:
         """Read the runs that are in sight, and the log of the chosen one."""
-        numbers, chosen = runs.numbers(self.db), self._list.chosen
+        numbers, chosen = runs.numbers(self.db), self._list.cursor_number
         if numbers == self._list.numbers:
-            self._list.renew()
+            self._list.refresh_changed()
         else:
             self._list.fill(
                 numbers, numbers.index(chosen) if chosen is not None and chosen in numbers else self._list.cursor
@@ -147,7 +147,7 @@ class RunsScreen(RunControl):
         self._log.border_subtitle = Content(" · ".join(part for part in (found, below) if part))
 
     def _chosen(self) -> RunStatus | None:
-        number = self._list.chosen
+        number = self._list.cursor_number
         found = {} if number is None else runs.of_numbers(self.db, [number])
         return run_status(found[number]) if number in found else None
 
@@ -156,16 +156,16 @@ class RunsScreen(RunControl):
         self.redraw()
         number = runs.number_of(self.db, run)
         if number is not None and number in self._list.numbers:
-            self._list.move(self._list.numbers.index(number))
+            self._list.move_cursor(self._list.numbers.index(number))
             self.set_focus(self._log)
 
-    @on(Listing.Moved)
+    @on(Listing.ViewChanged)
     def _another_run(self) -> None:
         """Show the log of the row."""
         if self._seen_version >= 0:
             self._draw_log()
 
-    @on(Listing.Chosen)
+    @on(Listing.RowSelected)
     def _into_the_log(self) -> None:
         """A run that is clicked twice shows its log."""
         self.set_focus(self._log)

@@ -18,7 +18,7 @@ from storage.schema import RunState
 from storage.training import Note
 from tui.keymap import key
 from tui.text import clean, line
-from tui.widgets.bars import over, sparkline
+from tui.widgets.bars import mean_per_cell, sparkline
 
 # The cells of the label before a sparkline, and those that a figure with its sparkline takes at least.
 _LABEL_WIDTH, _MIN_COLUMN = 13, 37
@@ -148,7 +148,7 @@ def figure_labels(phase: PhaseMonitor) -> list[tuple[str, str]]:
 
 def _sparkline(phase: PhaseMonitor, name: str, width: int) -> str:
     low, high = (0.0, 1.0) if is_share(name) else (None, None)
-    return sparkline(over(phase.points(name), phase.at, width), low, high)
+    return sparkline(mean_per_cell(phase.points(name), phase.at, width), low, high)
 
 
 def dev_line(phase: PhaseMonitor, width: int) -> Content:

@@ -15,7 +15,7 @@ from tui.screens.training.curves import CurveGrid
 from tui.screens.training.figures import format_figure, is_share
 from tui.screens.training.overview import TALL
 from tui.text import line
-from tui.widgets.bars import over, sparkline
+from tui.widgets.bars import mean_per_cell, sparkline
 from tui.widgets.text_panel import TextPanel
 
 _LABEL_WIDTH, _SHORTEST_SPARKLINE = 13, 6
@@ -96,7 +96,7 @@ def _figure_rows(name: str, label: str, series: Sequence[Points], last: int, col
     ]
     width = max(_SHORTEST_SPARKLINE, column - max(map(len, ranges)) - 1)
     cells = [
-        f"{text:<{column - width - 1}} {sparkline(over(points, last, width), low, high)}"
+        f"{text:<{column - width - 1}} {sparkline(mean_per_cell(points, last, width), low, high)}"
         for points, text in zip(series, ranges, strict=True)
     ]
     return [_row(label, cells, column)]

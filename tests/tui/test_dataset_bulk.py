@@ -15,7 +15,7 @@ from storage.reviews import ReviewError
 from storage.schema import ReviewAction, Status
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown, status, told, until
-from tests.tui.dataset_pilot import count, front, narrowed, opened, over
+from tests.tui.dataset_pilot import apply_filter, count, dataset_screen, open_dataset, wait_until_idle
 from tui.app import SidequestApp
 from tui.screens.dataset.choice import Choice
 from tui.widgets.modals import Confirm
@@ -23,22 +23,22 @@ from tui.widgets.modals import Confirm
 
 async def test_one_is_decided_at_once_and_undone(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("a")
         assert status(db, 11) is Status.ACCEPTED
         await pilot.press("x", "2")
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert status(db, 10) is Status.REJECTED
         assert reviews.newest(db, 1)[0].reason == "ambiguous"
         await pilot.press("x", "escape", "exclamation_mark")
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert count(db, "flagged") == 1
         await pilot.press("exclamation_mark")
         assert count(db, "flagged") == 0
         await pilot.press("u", "u", "u", "u")
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert status(db, 11) is Status.PENDING
-        assert front(pilot).example_list.table.cursor == 0
+        assert dataset_screen(pilot).example_list.table.cursor == 0
         await pilot.press("u")
         await pilot.pause()
         assert "nothing of yours left to undo" in told(pilot)
@@ -49,7 +49,7 @@ async def test_many_are_marked_confirmed_and_undone_as_one(
 ) -> None:
     monkeypatch.setattr(database, "PIECE", 3)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("m", "space", "down", "down", "v")
         await pilot.pause()
         assert "5 marked" in shown(pilot) or "4 marked" in shown(pilot)
@@ -63,7 +63,7 @@ async def test_many_are_marked_confirmed_and_undone_as_one(
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         assert "Accept 11 examples?" in shown(pilot)
         await pilot.press("n")
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert count(db, "status:accepted") == 0
         await pilot.press("a")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
@@ -71,11 +71,11 @@ async def test_many_are_marked_confirmed_and_undone_as_one(
         await until(pilot, lambda: "11 accepted" in told(pilot))
         assert count(db, "status:accepted") == 11
         assert status(db, 11) is Status.PENDING
-        await over(pilot)
+        await wait_until_idle(pilot)
         await pilot.press("u")
         await until(pilot, lambda: "Take all 11 back?" in shown(pilot))
         await pilot.press("n")
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert count(db, "status:accepted") == 11
         await pilot.press("u", "y")
         await until(pilot, lambda: count(db, "status:accepted") == 0)
@@ -86,7 +86,7 @@ async def test_what_was_done_elsewhere_is_undone_only_after_a_question(
     app: SidequestApp, db: sqlite3.Connection
 ) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("a")
         reviews.decide(db, f"01J{3:023d}", ReviewAction.REJECT, reason="ambiguous")
         await pilot.press("u")
@@ -94,7 +94,7 @@ async def test_what_was_done_elsewhere_is_undone_only_after_a_question(
         assert "rejected · ambiguous · “Claim number 3" in shown(pilot)
         await pilot.press("n", "u", "y")
         await until(pilot, lambda: status(db, 3) is Status.PENDING)
-        await over(pilot)
+        await wait_until_idle(pilot)
         assert status(db, 11) is Status.ACCEPTED
         await pilot.press("u")
         await pilot.pause()
@@ -102,15 +102,15 @@ async def test_what_was_done_elsewhere_is_undone_only_after_a_question(
 
 
 async def test_accepting_what_qa_rejected_is_logged_as_overruling(project: Project, db: sqlite3.Connection) -> None:
-    one = example(status=Status.REJECTED, refused=True)
-    put(db, one)
+    refused = example(status=Status.REJECTED, refused=True)
+    put(db, refused)
     async with SidequestApp(project.folder, "ann").run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         assert "No example yet" in shown(pilot)
-        await narrowed(pilot, "refused")
+        await apply_filter(pilot, "refused")
         await pilot.press("a")
-        assert [line.action for line in reviews.log(db, one.id)] == [ReviewAction.OVERRULE, ReviewAction.ACCEPT]
-        await narrowed(pilot, "")
+        assert [review.action for review in reviews.log(db, refused.id)] == [ReviewAction.OVERRULE, ReviewAction.ACCEPT]
+        await apply_filter(pilot, "")
         await until(pilot, lambda: "rows 1–1 of 1" in shown(pilot))
         await pilot.press("u")
         await until(pilot, lambda: "No example yet" in shown(pilot))
@@ -118,8 +118,8 @@ async def test_accepting_what_qa_rejected_is_logged_as_overruling(project: Proje
 
 async def test_what_matches_the_filter_is_rejected_for_a_reason(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
-        await narrowed(pilot, "domain:risk")
+        await open_dataset(pilot)
+        await apply_filter(pilot, "domain:risk")
         await pilot.press("asterisk", "x")
         await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
         assert "Reject 4 examples: why?" in shown(pilot)
@@ -128,8 +128,8 @@ async def test_what_matches_the_filter_is_rejected_for_a_reason(app: SidequestAp
         assert "“wrong decision”" in shown(pilot)
         await pilot.press("y")
         await until(pilot, lambda: count(db, "status:rejected domain:risk") == 4)
-        assert {line.reason for line in reviews.newest(db, 4)} == {"wrong decision"}
-        await over(pilot)
+        assert {review.reason for review in reviews.newest(db, 4)} == {"wrong decision"}
+        await wait_until_idle(pilot)
         await pilot.press("asterisk", "exclamation_mark")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("y")
@@ -144,7 +144,7 @@ async def test_an_act_of_many_can_be_stopped_and_its_failure_is_said(
 
     monkeypatch.setattr(database, "PIECE", 1)
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         held = connect(app.project.database)
         held.execute("BEGIN IMMEDIATE")
         await pilot.press("asterisk", "a", "y")
@@ -157,7 +157,7 @@ async def test_an_act_of_many_can_be_stopped_and_its_failure_is_said(
         held.close()
         await until(pilot, lambda: "of 12 accepted" in told(pilot))
         assert count(db, "status:accepted") < 12
-        await over(pilot)
+        await wait_until_idle(pilot)
         monkeypatch.setattr(bulk, "act", fails)
         await pilot.press("asterisk", "a", "y")
         await until(pilot, lambda: "the disk is full" in told(pilot))
@@ -168,35 +168,35 @@ async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.
         for number in range(12):
             db.execute("UPDATE examples SET family = ? WHERE number = ?", (f"f{number // 2}", number + 1))
     async with app.run_test(size=SIZE) as pilot:
-        await opened(pilot)
+        await open_dataset(pilot)
         await pilot.press("p")
         await until(pilot, lambda: isinstance(pilot.app.screen, Choice))
         await pilot.press("3")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: count(db, "split:test") == 2)
-        await over(pilot)
+        await wait_until_idle(pilot)
         splits.freeze(db, "test")
         await pilot.press("p", "1")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
         await pilot.press("y")
         await until(pilot, lambda: "test is frozen" in told(pilot))
         assert count(db, "split:test") == 2
-        await over(pilot)
+        await wait_until_idle(pilot)
         await pilot.press("p", "3")
         await until(pilot, lambda: "there already" in told(pilot))
         list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
-        await over(pilot)
+        await wait_until_idle(pilot)
         await pilot.press("p", "5")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))
-        box = str(pilot.app.screen.query_one("#box", Static).content)
-        assert "Put 5 families into splits?" in box
-        then = re.search(r"Accepted examples are then: (train \d+, dev \d+, test 2, none 0)\.", box)
-        assert then
+        question = str(pilot.app.screen.query_one("#box", Static).content)
+        assert "Put 5 families into splits?" in question
+        counts = re.search(r"Accepted examples are then: (train \d+, dev \d+, test 2, none 0)\.", question)
+        assert counts
         await pilot.press("y")
-        await until(pilot, lambda: f"families put into splits; accepted examples: {then[1]};" in told(pilot))
+        await until(pilot, lambda: f"families put into splits; accepted examples: {counts[1]};" in told(pilot))
         assert count(db, "split:none") == 0
         assert count(db, "split:test") == 2
-        await over(pilot)
+        await wait_until_idle(pilot)
         await pilot.press("u", "y")
         await until(pilot, lambda: count(db, "split:none") == 10)

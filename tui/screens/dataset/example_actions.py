@@ -1,0 +1,88 @@
+"""What can be done to the example under the cursor alone: read all of it, and edit it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from storage import drafts, examples, listing, reviews
+from storage.reviews import ReviewError
+from storage.schema import Example
+from tui.keymap import key
+from tui.screens.dataset.example_list import ExampleList
+from tui.screens.project_screen import ProjectScreen
+
+
+class ExampleActions:
+    """Opens and edits the example under the cursor of `example_list`, over `screen`.
+
+    `remember` is called with each example that was edited: that is undone without a question. `undo` undoes the
+    person's newest act.
+    """
+
+    def __init__(
+        self,
+        screen: ProjectScreen,
+        example_list: ExampleList,
+        remember: Callable[[Example], None],
+        undo: Callable[[], None],
+    ) -> None:
+        self._screen = screen
+        self._list = example_list
+        self._remember = remember
+        self._undo = undo
+
+    def open(self) -> None:
+        """Show the whole example; come back to it after an edit."""
+        from tui.screens.dataset.example_screen import ExampleScreen
+
+        example = self._current()
+        if example is None:
+            return
+        example_id = example.id
+
+        def on_close(action: str | None) -> None:
+            if action == "edit" and (latest := examples.get(self._screen.db, example_id)) is not None:
+                self._edit(latest, then=self.open)
+            elif action == "undo":
+                self._undo()
+
+        words = self._list.where.text
+        self._screen.app.push_screen(ExampleScreen(self._screen.project, self._screen.db, example, words), on_close)
+
+    def edit(self) -> None:
+        """Edit the example."""
+        if (example := self._current()) is not None:
+            self._edit(example)
+
+    def _current(self) -> Example | None:
+        """The example under the cursor; None, with a message, if there is none."""
+        number = self._list.table.cursor_number
+        for example in listing.whole(self._screen.db, [number]) if number is not None else []:
+            return example
+        self._screen.tell("there is no example under the cursor")
+        return None
+
+    def _edit(self, example: Example, then: Callable[[], None] | None = None) -> None:
+        from tui.screens.edit.screen import EditScreen
+
+        def on_close(edited: Example | None) -> None:
+            if edited is not None:
+                self._save(edited)
+            if then is not None:
+                then()
+
+        self._screen.app.push_screen(EditScreen(self._screen.project.task, example), on_close)
+
+    def _save(self, edited: Example) -> None:
+        screen = self._screen
+        reviewer = screen.sidequest.reviewer
+        try:
+            example = reviews.edit(screen.db, edited, reviewer=reviewer)
+        except (ReviewError, sqlite3.Error) as error:
+            screen.tell(f"not saved, but kept as a draft: {error}", error=True)
+            return
+        drafts.drop(screen.db, edited.id, reviewer)
+        self._remember(example)
+        screen.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
+        screen.redraw()
