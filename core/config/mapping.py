@@ -38,19 +38,21 @@ class Mapping(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     records: str = Field(default="", description="JSON only: where the list is; without it, the document is the list.")
-    hypothesis: str = Field(min_length=1)
+    hypothesis: str = Field(min_length=1, description="The claim.")
     evidence: str = Field(min_length=1, description="A text, a list of texts, or a list of objects.")
-    content: str = ""
-    source: str = ""
-    relevance: str = ""
-    decision: str = Field(min_length=1)
-    family: str = ""
-    domain: str = ""
-    level: str = ""
-    confidence: str = ""
-    reasoning: str = ""
-    split: str = ""
-    defaults: dict[DefaultField, str | int | float] = Field(default_factory=dict)
+    content: str = Field(default="", description="In a piece of evidence that is an object: its text.")
+    source: str = Field(default="", description="In such a piece: where it comes from.")
+    relevance: str = Field(default="", description="In such a piece: how much it bears on the hypothesis, 0 to 1.")
+    decision: str = Field(min_length=1, description="The label.")
+    family: str = Field(default="", description="What examples of one hypothesis share; they stay in one split.")
+    domain: str = Field(default="", description="The domain, by its name in the project.")
+    level: str = Field(default="", description="The number of the level.")
+    confidence: str = Field(default="", description="How sure the label is, 0 to 1.")
+    reasoning: str = Field(default="", description="Why the decision follows.")
+    split: str = Field(default="", description="train, dev or test.")
+    defaults: dict[DefaultField, str | int | float] = Field(
+        default_factory=dict, description="What holds where an expression is missing or finds nothing, by field."
+    )
     decisions: dict[str, str] = Field(
         default_factory=dict,
         description="The project's decision for each label of the file; without it, its own names.",

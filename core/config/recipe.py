@@ -34,9 +34,9 @@ class _RecipeTable(BaseModel):
 class Lora(_RecipeTable):
     """The adapter (Hu et al. 2021)."""
 
-    rank: int = Field(default=16, ge=1, le=512)
-    alpha: int = Field(default=32, ge=1)
-    dropout: float = Field(default=0.0, ge=0, lt=1)
+    rank: int = Field(default=16, ge=1, le=512, description="How much the adapter can hold.")
+    alpha: int = Field(default=32, ge=1, description="How strongly it acts: it is scaled by alpha / rank.")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of its inputs that is left out while it learns.")
     targets: str | list[str] = Field(default="all-linear", description="Layers by name, or all linear ones.")
 
 
@@ -55,33 +55,40 @@ class Curriculum(_RecipeTable):
 class Recipe(_RecipeTable):
     """How one adapter is trained. The defaults fit students of 0.1 to 7 billion weights and 300 to 1,000 examples."""
 
-    algorithm: Algorithm
+    algorithm: Algorithm = Field(
+        description="sft: learns to write the answers of the examples; grpo: by rewards, against its other answers to "
+        "the same case; ppo: by rewards, against what a critic expected."
+    )
     student: str = Field(default="", description="A name of [local.…], or an embedded one; empty: the role's.")
     first: str = Field(default="", description="A recipe that is run before, in the same launch; RL starts from it.")
     mode: Literal[Mode.REASON, Mode.DIRECT] = Field(default=Mode.REASON, description="What an answer looks like.")
-    lora: Lora = Lora()
+    lora: Lora = Field(default=Lora(), description="The adapter.")
     quantization: Literal["none", "int8", "nf4"] = Field(
         default="none", description="Of the weights below the adapter."
     )
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        default="auto", description="auto: bf16 where the processor or GPU computes with it, else fp32."
+    )
     max_prompt_tokens: int = Field(default=2048, ge=32, description="Longer cases are left out, and counted.")
-    max_answer_tokens: int = Field(default=160, ge=4)
+    max_answer_tokens: int = Field(default=160, ge=4, description="What the student writes is cut here.")
     batch: int = Field(default=8, ge=1, description="Cases in a step; of RL, each is answered `generations` times.")
     micro_batch: int = Field(default=8, ge=1, description="SFT: cases that are worked on at once.")
-    generations: int = Field(default=8, ge=2, le=128)
-    steps: int = Field(default=100, ge=1, le=1_000_000)
+    generations: int = Field(default=8, ge=2, le=128, description="RL: answers to each case.")
+    steps: int = Field(default=100, ge=1, le=1_000_000, description="How often the weights are changed.")
     learning_rate: float | None = Field(default=None, gt=0, description="Default: 3e-4 for SFT, 2e-5 for RL.")
     warm_up: float = Field(default=0.05, ge=0, le=1, description="Share of the steps in which the rate rises.")
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0, description="How strongly weights are drawn towards 0.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="A longer gradient is cut to this length.")
     kl: float = Field(default=0.0, ge=0, description="Weight of the distance from the model that RL starts from.")
-    clip_low: float = Field(default=0.2, gt=0, lt=1)
-    clip_high: float = Field(default=0.28, gt=0)
+    clip_low: float = Field(
+        default=0.2, gt=0, lt=1, description="RL: by how much a step may lower the probability of a token."
+    )
+    clip_high: float = Field(default=0.28, gt=0, description="RL: by how much it may raise it.")
     passes: int = Field(default=1, ge=1, le=8, description="How often RL learns from the same answers.")
-    temperature: float = Field(default=1.0, gt=0, le=2)
+    temperature: float = Field(default=1.0, gt=0, le=2, description="RL: how much chance is in the answers.")
     refills: int = Field(default=2, ge=0, le=10, description="Rounds in which groups without signal are replaced.")
-    gae_lambda: float = Field(default=0.95, ge=0, le=1, description="PPO.")
-    critic_learning_rate: float = Field(default=1e-3, gt=0, description="PPO.")
+    gae_lambda: float = Field(default=0.95, ge=0, le=1, description="PPO: how far a reward reaches back over tokens.")
+    critic_learning_rate: float = Field(default=1e-3, gt=0, description="PPO: the learning rate of the critic.")
     critic_clip: float = Field(default=0.2, gt=0, description="PPO: how far an estimate moves in one step.")
     rewards: dict[str, Weight] = Field(
         default={"correct": 1.0, "calibration": 0.5, "format": 0.1},
@@ -92,12 +99,12 @@ class Recipe(_RecipeTable):
         default_factory=dict,
         description="By label, then decision: what is lost by it; 0 is right, 1 as wrong as can be.",
     )
-    curriculum: Curriculum = Curriculum()
+    curriculum: Curriculum = Field(default=Curriculum(), description="Which levels are trained on when.")
     evaluate_every: int = Field(default=20, ge=1, description="Steps between looks at the dev split.")
     evaluate_on: int = Field(default=60, ge=1, description="Examples of the dev split that are looked at.")
-    checkpoint_every: int = Field(default=20, ge=1)
+    checkpoint_every: int = Field(default=20, ge=1, description="Steps between checkpoints, from which a run goes on.")
     patience: int | None = Field(default=None, ge=1, description="Looks without a better dev accuracy before the end.")
-    seed: int = Field(default=0, ge=0, lt=2**31)
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything that is drawn at random.")
     vllm_server: str = Field(default="", description="RL: address of a vLLM server that writes the answers.")
 
     launcher: Launcher = Field(

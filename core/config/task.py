@@ -49,8 +49,8 @@ class _TaskTable(BaseModel):
 class Decision(_TaskTable):
     """One of the answers that the judge can give, and how many examples of it are wanted."""
 
-    name: Name
-    meaning: str = Field(min_length=1)
+    name: Name = Field(description="The label, as models and people give it.")
+    meaning: str = Field(min_length=1, description="When this is the right answer; models are told it.")
     min: int = Field(ge=0, description="No fewer examples than this.")
     max: int = Field(ge=1, description="No more examples than this.")
     target: int | None = Field(default=None, description="What is aimed for; the middle of min and max if unset.")
@@ -72,18 +72,18 @@ class Decision(_TaskTable):
 class Domain(_TaskTable):
     """A field of subject matter."""
 
-    name: Name
+    name: Name = Field(description="What the domain is called.")
     meaning: str = Field(min_length=1, description="What belongs to it.")
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, description="Its share of the examples, against that of the others.")
 
 
 class Level(_TaskTable):
     """A step of difficulty, and the knobs that make it so."""
 
-    level: int = Field(ge=1, le=99)
-    name: str = Field(min_length=1)
-    meaning: str = Field(min_length=1)
-    weight: float = Field(default=1.0, gt=0)
+    level: int = Field(ge=1, le=99, description="Its number; the higher, the harder.")
+    name: str = Field(min_length=1, description="What the level is called.")
+    meaning: str = Field(min_length=1, description="What makes an example as hard as this.")
+    weight: float = Field(default=1.0, gt=0, description="Its share of the examples, against that of the others.")
     evidence: Counts = Field(description="Pieces of evidence in all.")
     irrelevant: Counts = Field(default=(0, 0), description="Of these, pieces that do not bear on the hypothesis.")
     contradicting: Counts = Field(default=(0, 0), description="Of these, pieces that point against the decision.")
@@ -113,21 +113,27 @@ def is_openai(base_url: str) -> bool:
 class EndpointSettings(_TaskTable):
     """An OpenAI-compatible endpoint and a model on it."""
 
-    model: str = Field(min_length=1)
-    base_url: str = Field(default="https://api.openai.com/v1")
+    model: str = Field(min_length=1, description="The name of the model at the endpoint.")
+    base_url: str = Field(default="https://api.openai.com/v1", description="The address of the endpoint.")
     key_env: str = Field(
         default_factory=lambda fields: OPENAI_KEY if is_openai(fields.get("base_url", "")) else "",
         pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
         description="The environment variable that holds the key. Default: OPENAI_API_KEY for OpenAI's own address, "
         "none for any other.",
     )
-    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
-    max_output_tokens: int = Field(default=4096, ge=16)
-    timeout_s: float = Field(default=300.0, gt=0)
-    requests_per_minute: int | None = Field(default=None, ge=1)
-    tokens_per_minute: int | None = Field(default=None, ge=1)
-    max_in_flight: int = Field(default=64, ge=1, le=1024)
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = Field(
+        default=None, description="How long a reasoning model thinks; unset: the endpoint's own."
+    )
+    temperature: float | None = Field(
+        default=None, ge=0, le=2, description="How much chance is in an answer; unset: the endpoint's own."
+    )
+    max_output_tokens: int = Field(default=4096, ge=16, description="An answer, its thinking included, is cut here.")
+    timeout_s: float = Field(default=300.0, gt=0, description="Seconds after which one request is given up.")
+    requests_per_minute: int | None = Field(
+        default=None, ge=1, description="A limit of your account; unset: only what the endpoint refuses counts."
+    )
+    tokens_per_minute: int | None = Field(default=None, ge=1, description="The same for tokens.")
+    max_in_flight: int = Field(default=64, ge=1, le=1024, description="Requests that may be under way at once.")
 
 
 class LocalSettings(_TaskTable):
@@ -140,14 +146,18 @@ class LocalSettings(_TaskTable):
     )
     revision: str | None = Field(default=None, description="Of the hub: a branch, tag or commit.")
     adapter: Path | None = Field(default=None, description="Folder of a LoRA adapter; from the project.")
-    quantization: Literal["none", "nf4", "int8"] = "none"
+    quantization: Literal["none", "nf4", "int8"] = Field(
+        default="none", description="Fewer bits for each weight: less memory, and on a processor more time."
+    )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         default="auto",
         description="auto: bf16 where the processor or GPU computes with it; bf16 elsewhere rounds the weights alone.",
     )
     temperature: float = Field(default=0.0, ge=0, le=2, description="0: always the likeliest word.")
-    max_output_tokens: int = Field(default=256, ge=8)
-    batch_tokens: int = Field(default=8192, ge=256, description="Tokens, padding counted, that are worked on at once.")
+    max_output_tokens: int = Field(default=256, ge=8, description="An answer without a decision is cut here.")
+    batch_tokens: int = Field(
+        default=8192, ge=256, description="Not in use: how much is read at once follows from the free memory."
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> LocalSettings:
@@ -157,17 +167,17 @@ class LocalSettings(_TaskTable):
 
 
 class Price(_TaskTable):
-    """Money for a million tokens."""
+    """Money for a million tokens, by the name of the model at its endpoint."""
 
-    input: Decimal = Field(ge=0)
-    output: Decimal = Field(ge=0)
+    input: Decimal = Field(ge=0, description="What a million tokens of prompts cost.")
+    output: Decimal = Field(ge=0, description="What a million tokens of answers cost.")
 
 
 class Roles(_TaskTable):
     """Which model does what: a name in `models`, or an embedded one."""
 
-    generator: str = "procedural"
-    judge: str = "solver"
+    generator: str = Field(default="procedural", description="What writes examples.")
+    judge: str = Field(default="solver", description="What judges them.")
     student: str = Field(default="smollm2-135m", description="The small model, that is to take the judgement over.")
     reference: str = Field(default="bag-of-words", description="What the student is measured against.")
 
@@ -190,10 +200,10 @@ class Limits(_TaskTable):
 class Prompts(_TaskTable):
     """Files that replace the built-in prompt templates; paths are relative to the project."""
 
-    generate: Path | None = None
-    rewrite: Path | None = None
-    judge_blind: Path | None = None
-    judge_rubric: Path | None = None
+    generate: Path | None = Field(default=None, description="How a model is asked for a new example.")
+    rewrite: Path | None = Field(default=None, description="How it is asked to mend one, with the critique.")
+    judge_blind: Path | None = Field(default=None, description="How a judge is asked to decide without the label.")
+    judge_rubric: Path | None = Field(default=None, description="How it is asked for scores and a critique.")
     judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")
 
 
@@ -211,15 +221,16 @@ class ReviewSettings(_TaskTable):
         ],
         min_length=1,
         max_length=9,
+        description="What a rejection can say; the keys 1 to 9 pick one.",
     )
 
 
 class Splits(_TaskTable):
     """The shares of train, dev and test, as any numbers that stand in this proportion."""
 
-    train: float = Field(default=70, ge=0)
-    dev: float = Field(default=15, ge=0)
-    test: float = Field(default=15, ge=0)
+    train: float = Field(default=70, ge=0, description="What students learn from.")
+    dev: float = Field(default=15, ge=0, description="What a training is watched on.")
+    test: float = Field(default=15, ge=0, description="What benchmarks ask; the first one freezes it.")
     seed: int = Field(default=1, description="Another seed shares the families out in another way.")
 
     @model_validator(mode="after")
@@ -234,11 +245,11 @@ class Task(_TaskTable):
 
     model_config = ConfigDict(serialize_by_alias=True)
 
-    name: Name
+    name: Name = Field(description="What the project is called, on top of each screen.")
     question: str = Field(min_length=1, description="The question that the judge answers.")
-    decisions: list[Decision] = Field(min_length=2)
-    domains: list[Domain] = Field(min_length=1)
-    levels: list[Level] = Field(min_length=1)
+    decisions: list[Decision] = Field(min_length=2, description="The answers that the judge can give.")
+    domains: list[Domain] = Field(min_length=1, description="The fields of subject matter.")
+    levels: list[Level] = Field(min_length=1, description="The steps of difficulty.")
     roles: Roles = Roles()
     models: dict[Name, EndpointSettings] = Field(default_factory=dict)
     local: dict[Name, LocalSettings] = Field(default_factory=dict)

@@ -93,7 +93,7 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 
 
 @bench.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @json_option
 @pass_context
 @verb
@@ -162,9 +162,19 @@ def compare_(context: Context, first: str, second: str, as_json: bool) -> None:
 @click.command()
 @click.option("--student", default="", help="A run, or a model whose newest run counts.  [default: the role]")
 @click.option("--reference", default="", help="The same for the reference.  [default: the role, if it has a run]")
-@click.option("--target", type=click.FloatRange(0, 1, True, True), default=0.85, show_default=True)
-@click.option("--level", type=click.FloatRange(0.5, 1, True, True), default=0.95, show_default=True)
-@click.option("--margin", type=click.FloatRange(0, 1, True, True), default=0.05, show_default=True)
+@click.option(
+    "--target", type=click.FloatRange(0, 1, True, True), default=0.85, show_default=True, help="What is good enough."
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(0.5, 1, True, True),
+    default=0.95,
+    show_default=True,
+    help="How sure the answer is.",
+)
+@click.option(
+    "--margin", type=click.FloatRange(0, 1, True, True), default=0.05, show_default=True, help="A smaller lead is none."
+)
 @json_option
 @pass_context
 @verb

@@ -28,7 +28,9 @@ _SETTINGS = {"# attempts_per_minute = 240": "attempts_per_minute = 240", "plante
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path("sidequest-demo"))
+@click.argument(
+    "folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), default=Path("sidequest-demo")
+)
 @verb
 def demo(folder: Path) -> None:
     """Open a sample project in DIR, made if it is not there; it needs no network, no model and no key.

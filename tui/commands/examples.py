@@ -69,15 +69,23 @@ def parse_words(project: Project, connection: sqlite3.Connection, words: Sequenc
 
 
 _FILTER_OPTIONS = (
-    click.option("--status", multiple=True, type=click.Choice([status.value for status in Status])),
-    click.option("--decision", multiple=True),
-    click.option("--domain", multiple=True),
-    click.option("--level", multiple=True, type=int),
-    click.option("--family", default=""),
-    click.option("--run", default=""),
-    click.option("--flagged/--not-flagged", default=None),
-    click.option("--sort", type=click.Choice([order.value for order in SortOrder]), default=SortOrder.OLDEST.value),
-    click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True),
+    click.option(
+        "--status", multiple=True, type=click.Choice([status.value for status in Status]), help="May be repeated."
+    ),
+    click.option("--decision", multiple=True, help="May be repeated."),
+    click.option("--domain", multiple=True, help="May be repeated."),
+    click.option("--level", multiple=True, type=int, help="May be repeated."),
+    click.option("--family", default="", help="Only this family."),
+    click.option("--run", default="", help="Only what this run has made."),
+    click.option("--flagged/--not-flagged", default=None, help="Only these."),
+    click.option(
+        "--sort",
+        type=click.Choice([order.value for order in SortOrder]),
+        default=SortOrder.OLDEST.value,
+        show_default=True,
+        help="In which order.",
+    ),
+    click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many."),
     click.option("--after", default="", help="Start after the example with this id, in the same order."),
     json_option,
 )
@@ -285,7 +293,7 @@ def _bulk_options(command: Any) -> Any:
     options: list[Any] = [
         click.argument("query", nargs=-1, required=True),
         click.option("--yes", is_flag=True, help="Do it; without this it is only counted."),
-        click.option("--note", default=""),
+        click.option("--note", default="", help="Free words that are kept with it."),
         json_option,
         pass_context,
         verb,

@@ -78,7 +78,9 @@ FORMAT is one of
 
 @click.command(epilog=_FORMATS + "\n" + LANGUAGE_HELP, context_settings=QUERY_SETTINGS)
 @click.argument("query", nargs=-1)
-@click.option("--format", "format_", type=click.Choice([choice.value for choice in Format]), required=True)
+@click.option(
+    "--format", "format_", type=click.Choice([choice.value for choice in Format]), required=True, help="See below."
+)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The file or folder to write.")
 @click.option(
     "--mode",

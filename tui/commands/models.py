@@ -136,7 +136,13 @@ def _said(answer: dict[str, Any]) -> str:
 
 @models.command("export")
 @click.argument("name")
-@click.option("--format", "format_", type=click.Choice([one.value for one in ModelFormat]), required=True)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([one.value for one in ModelFormat]),
+    required=True,
+    help="The kind of files.",
+)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="The folder to write.")
 @click.option("--licence", default="", help="Its name, such as CC-BY-4.0; the card says it.")
 @click.option("--overwrite", is_flag=True, help="Take the place of an export that is there.")

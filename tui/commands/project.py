@@ -16,7 +16,7 @@ from tui.commands.output import print_json, say, show, table
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), required=False)
+@click.argument("folder", metavar="[DIR]", type=click.Path(path_type=Path, file_okay=False), required=False)
 @pass_context
 @verb
 def init(context: Context, folder: Path | None) -> None:

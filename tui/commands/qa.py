@@ -104,7 +104,7 @@ def scorecard(context: Context, as_json: bool) -> None:
 @click.option("--cell", nargs=2, type=(str, int), metavar="DOMAIN LEVEL", help="Only what was rejected there.")
 @click.option("--decision", default="", help="With --cell: only attempts at this decision.")
 @click.option("--reason", default="", help="With --cell: only what was rejected for this reason.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option
 @pass_context
 @verb
@@ -176,7 +176,7 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
 
 @qa.command()
 @click.argument("attempt")
-@click.option("--note", default="")
+@click.option("--note", default="", help="Free words that are kept with it.")
 @click.option("--as", "reviewer", default="", help="Who decides.")
 @json_option
 @pass_context

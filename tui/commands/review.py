@@ -28,7 +28,7 @@ def review() -> None:
 
 
 @review.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option
 @pass_context
 @verb
@@ -60,7 +60,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
 @review.command()
 @click.argument("name", type=click.Choice([queue.value for queue in Queue]), default=Queue.UNCERTAIN.value)
 @click.option("--narrow", default="", help="What the filter of the app takes: words, level:1-2 domain:risk.")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @as_option
 @json_option
 @pass_context

@@ -24,7 +24,7 @@ def _document(seen: RunStatus) -> dict[str, object]:
 
 
 @runs.command("list")
-@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="At most so many.")
 @json_option
 @pass_context
 @verb
@@ -96,7 +96,7 @@ def _figures(seen: RunStatus) -> list[tuple[str, str]]:
 @runs.command()
 @click.argument("run")
 @click.option("--follow", "-f", is_flag=True, help="Go on as lines come in.")
-@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="At most so many.")
 @click.option("--search", default="", help="Only lines that hold these words.")
 @click.option("--of-note", is_flag=True, help="Only warnings and errors.")
 @json_option

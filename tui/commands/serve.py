@@ -13,7 +13,7 @@ from tui.commands.output import say
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens; this machine alone, if unsaid.")
-@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="On which port.")
 @pass_context
 @verb
 def serve(context: Context, host: str, port: int) -> None:
