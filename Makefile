@@ -5,7 +5,7 @@ INSTALLED := .venv/.installed
 DEVELOPED := .venv/.developed
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -40,7 +40,19 @@ lint: $(DEVELOPED) ## format, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(DEVELOPED) ## the measurements of the README
+# The files whose tests need no database, no network, no process, no app and no torch say so themselves.
+PURE = $(shell grep -l '^pytestmark = pytest.mark.pure' tests/*.py tests/*/*.py)
+
+check-fast: lint ## lint and the pure tests: under a minute once caches are warm
+	$(BIN)/pytest $(PURE)
+
+reference: $(DEVELOPED) ## write docs/reference anew out of the code
+	$(BIN)/python -m tests.reference
+
+reference-check: $(DEVELOPED) ## fail where docs/reference has drifted from the code
+	$(BIN)/python -m tests.reference --check
+
+bench: $(DEVELOPED) ## the measurements of docs/measurements.md
 	$(BIN)/python -m tests.bench.generation
 	$(BIN)/python -m tests.bench.startup
 	$(BIN)/python -m tests.bench.shortcuts
@@ -56,7 +68,7 @@ bench: $(DEVELOPED) ## the measurements of the README
 	$(BIN)/python -m tests.bench.gate
 	$(BIN)/python -m tests.bench.training
 
-screenshots: $(DEVELOPED) ## let the app export the pictures of the README
+screenshots: $(DEVELOPED) ## let the app export the pictures of the documentation
 	$(BIN)/python -m tests.screenshots
 
 constraints: ## pin what is installed now, after `pip install --upgrade -e '.[dev,serve,train]'`
@@ -65,4 +77,4 @@ constraints: ## pin what is installed now, after `pip install --upgrade -e '.[de
 clean: ## remove what make made
 	rm -rf .venv demo
 
-.PHONY: help student demo test slow lint bench screenshots constraints clean
+.PHONY: help student demo test slow lint check-fast reference reference-check bench screenshots constraints clean

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,27 @@ HOSTILE = [
     "emoji 👩‍👩‍👧‍👦 🏳️‍🌈 CJK 漢字カナ 한글 wide",
     "new\nline\ttab\r return",
 ]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold a test that is marked as pure to it: no database, no connection, no process, no app, no torch."""
+    if item.get_closest_marker("pure") is None:
+        return (yield)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a pure test needs no database, no network, no process and no app: take the mark away")
+
+    loaded = "torch" in sys.modules
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite3, "connect", refuse)
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(subprocess, "Popen", refuse)
+        if (textual := sys.modules.get("textual.app")) is not None:
+            patch.setattr(textual.App, "run_test", refuse)
+        result = yield
+    assert loaded or "torch" not in sys.modules, "a pure test does without torch: take the mark away"
+    return result
 
 
 @pytest.fixture
