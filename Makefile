@@ -1,18 +1,20 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-BIN := .venv/bin
+# On Windows a virtual environment keeps its programs elsewhere; that was not tried yet.
+BIN := $(if $(filter Windows_NT,$(OS)),.venv/Scripts,.venv/bin)
+EXE := $(if $(filter Windows_NT,$(OS)),.exe)
 INSTALLED := .venv/.installed
 DEVELOPED := .venv/.developed
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
-.venv/bin/python:
+$(BIN)/python$(EXE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Sidequest needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	$(PYTHON) -m venv .venv
 
-$(INSTALLED): pyproject.toml constraints.txt | .venv/bin/python
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python$(EXE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	$(BIN)/python -m compileall -q sidequest core storage tui
 	@touch $@

@@ -268,6 +268,8 @@ def default_of(field: FieldInfo) -> str:
     """What holds where a setting is not in the file."""
     if field.is_required():
         return "required"
+    if field.default_factory_takes_validated_data:
+        return "see its meaning"
     value = field.get_default(call_default_factory=True)
     return "unset" if value is None else _value(value)
 

@@ -19,6 +19,8 @@ from core.config.task import EMBEDDED, Task
 from tests.documents import ROOT, Document, commands, documents
 from tui.cli import main as sidequest
 
+pytestmark = pytest.mark.pure
+
 WORDS_OF_README = 1590
 PAGES = documents("README.md", "CONTRIBUTING.md", "docs/**/*.md")
 # What a person types from.
@@ -50,8 +52,9 @@ def test_every_link_leads_somewhere(page: Document) -> None:
 def test_every_page_is_linked_from_the_index() -> None:
     index = Document("docs/README.md", (ROOT / "docs" / "README.md").read_text(encoding="utf-8"))
     linked = {(index.path.parent / link.partition("#")[0]).resolve() for link in index.links()}
-    missing = [page.name for page in documents("docs/*.md", "docs/guide/*.md", "docs/decisions/*.md")]
-    assert [name for name in missing if ROOT / name not in linked | {index.path}] == []
+    pages = [page.path for page in documents("docs/*.md", "docs/guide/*.md", "docs/decisions/*.md")]
+    # What the package index shows stands alone.
+    assert set(pages) - linked - {index.path, ROOT / "docs" / "pypi.md"} == set()
 
 
 # ------------------------------------------------------------ commands
@@ -164,6 +167,15 @@ def test_every_path_and_name_is_there(page: Document) -> None:
 def stands(path: Path, name: str | None) -> bool:
     """Whether the file or folder is there, and defines `name`, if that is given."""
     return path.exists() and (name is None or name in names(path))
+
+
+def test_the_layers_of_core_are_those_of_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    [layers] = [contract["layers"] for contract in contracts if contract.get("containers") == ["core"]]
+    [page] = [page for page in PAGES if page.name == "docs/architecture.md"]
+    assert "\n".join(layers) + "\n" in page.blocks("text")
 
 
 def test_the_map_of_contributing_is_whole() -> None:

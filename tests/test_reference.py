@@ -11,6 +11,8 @@ from core.config.settings import Settings
 from core.config.task import Task
 from tests.reference import drift, pages, tables, verbs, write
 
+pytestmark = pytest.mark.pure
+
 
 def test_the_pages_are_those_of_the_code() -> None:
     assert drift(pages()) == [], "docs/reference has drifted from the code: `make reference` writes it anew"

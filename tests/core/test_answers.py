@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from core.llm.answers import AnswerParts, json_objects, split_thinking
 
+pytestmark = pytest.mark.pure
+
 
 @pytest.mark.parametrize(
     ("content", "reasoning", "expected"),

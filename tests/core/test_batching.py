@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.models.batching import consecutive, pack, shared_prefix
+
+pytestmark = pytest.mark.pure
 
 LENGTHS = st.lists(st.integers(1, 400), max_size=80)
 PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size=1, max_size=6)

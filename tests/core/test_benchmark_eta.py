@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from core.benchmark.eta import Clock, line_through
 
+pytestmark = pytest.mark.pure
+
 
 @given(
     st.lists(st.integers(1, 5000), min_size=5, max_size=50, unique=True),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.benchmark.results import score_all, score_samples
 from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome
+
+pytestmark = pytest.mark.pure
 
 
 def question(example: str = "e1", label: str = "VALIDATED") -> Target:

@@ -14,6 +14,8 @@ import pytest
 from core.exchange.files import FileError, kind_of, records, stem_of
 from core.exchange.record_reader import RejectedError
 
+pytestmark = pytest.mark.pure
+
 ROWS = [{"claim": "A", "facts": ["x", "y"]}, {"claim": "Ü\n2", "facts": []}]
 
 

@@ -17,6 +17,8 @@ from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict, SequentialGate
 from storage.schema import PredictionOutcome
 
+pytestmark = pytest.mark.pure
+
 
 def run(right: Sequence[bool], families: int = 0) -> list[ScoredAnswer]:
     """Answers that are right or wrong in this order; of so many families in turn, by default each its own."""

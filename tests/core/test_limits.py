@@ -27,6 +27,8 @@ from core.llm.limits import (
 )
 from core.llm.prices import UnpricedError, cost, highest_cost, price_of
 
+pytestmark = pytest.mark.pure
+
 PACE = LimitPolicy()
 
 

@@ -10,6 +10,8 @@ from core.llm.schemas import UnfitError, answer_schema
 from storage.schema import Candidate
 from tests.conftest import candidate
 
+pytestmark = pytest.mark.pure
+
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
 FORBIDDEN = {
     "minimum",

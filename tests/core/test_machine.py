@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from core.machine import Memory, allowed, flags, machine, read_gpus
+
+pytestmark = pytest.mark.pure
 
 
 def group(folder: Path, names: tuple[str, str], limit: str, used: int) -> None:

@@ -13,6 +13,8 @@ from core.statistics import fisher_greater, holm, wilson
 from storage.attempts import FlawRecord, ReasonCount
 from storage.schema import Flaw, Result
 
+pytestmark = pytest.mark.pure
+
 
 def counts(domain: str, level: int, attempts: int, rejected: int) -> list[ReasonCount]:
     return [

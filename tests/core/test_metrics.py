@@ -15,6 +15,8 @@ from core.benchmark.metrics import RunningFigures, figures
 from core.benchmark.scored import ScoredAnswer
 from storage.schema import PredictionOutcome
 
+pytestmark = pytest.mark.pure
+
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from core.models.environment import prepare
 
+pytestmark = pytest.mark.pure
+
 
 def test_what_the_person_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LRU_CACHE_CAPACITY", "7")

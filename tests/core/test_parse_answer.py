@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from core.models.parse_answer import is_complete, match_label, parse_answer
 from storage.schema import Outcome, PredictionOutcome
 
+pytestmark = pytest.mark.pure
+
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
 V, X, F = LABELS
 

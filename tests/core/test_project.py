@@ -8,6 +8,8 @@ import pytest
 
 from core.config.project import ProjectError, create, line_numbers, open_project, parse, template
 
+pytestmark = pytest.mark.pure
+
 
 def mistakes(text: str) -> list[tuple[int, str]]:
     with pytest.raises(ProjectError) as caught:

@@ -13,6 +13,8 @@ from core.config.mapping import Mapping
 from core.exchange.record_reader import NO_REASONING, RecordReader, RejectedError, TaskNames, family_of
 from storage.schema import Example
 
+pytestmark = pytest.mark.pure
+
 NAMES = TaskNames(("VALIDATED", "REJECTED", "REFINED"), ("market", "risk"), (1, 2, 3))
 PLAIN: dict[str, Any] = {
     "hypothesis": "claim",

@@ -15,6 +15,8 @@ from core.qa.verdicts import verdict
 from storage.schema import Evidence, Outcome, Result
 from tests.conftest import candidate
 
+pytestmark = pytest.mark.pure
+
 TASK = parse(template())
 CELL = Cell("market", 1, "VALIDATED")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.benchmark.sampling_order import ordered, sniff
 from storage.schema import Example
 from tests.conftest import example
+
+pytestmark = pytest.mark.pure
 
 CELLS = [("market", 1, "VALIDATED"), ("market", 2, "REJECTED"), ("risk", 1, "REFINED")]
 

@@ -14,6 +14,8 @@ from storage.attempts import JudgedAttempt
 from storage.schema import Attempt, Outcome, Result, Verdict
 from tests.conftest import candidate
 
+pytestmark = pytest.mark.pure
+
 LIMITS = Limits(max_attempts=2, max_ideas=2)
 CELL = Cell("market", 1, "VALIDATED")
 Play = Callable[[Write], JudgedAttempt]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from storage.schema import Evidence
 from tests.conftest import HOSTILE, candidate, example
 from tui.text import clean
 from tui.widgets.diff import diff, words
+
+pytestmark = pytest.mark.pure
 
 
 def test_what_went_and_what_came_is_marked() -> None:

@@ -12,6 +12,8 @@ from rich.cells import cell_len
 from tests.conftest import HOSTILE
 from tui.text import clean, content, line
 
+pytestmark = pytest.mark.pure
+
 ANY = st.text(alphabet=st.characters(codec=None), max_size=200)
 
 

@@ -23,6 +23,8 @@ from tui.widgets.context_panel import origin_panel, progress_panel
 from tui.widgets.example import place
 from tui.widgets.top import top_bar
 
+pytestmark = pytest.mark.pure
+
 FIGURES: dict[str, Any] = {"total": 57, "done": 18, "rejected": 4, "cost": 1.84, "budget": 10.0, "eta_s": 11_400.0}
 
 
