@@ -183,7 +183,7 @@ def test_the_map_of_contributing_is_whole() -> None:
     [page] = [page for page in PAGES if page.name == "CONTRIBUTING.md"]
     folders = {
         file.parent.relative_to(ROOT).as_posix() + "/"
-        for top in ("core", "storage", "tui", "tests")
+        for top in ("sidequest", "core", "storage", "tui", "tests")
         for file in ROOT.glob(f"{top}/**/*.py")
         if len(file.parent.relative_to(ROOT).parts) < 3 or top == "core"
     }
