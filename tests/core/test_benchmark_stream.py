@@ -116,7 +116,7 @@ def test_pairs_by_who_is_right() -> None:
 
 def run_of(number: int, model: str, **params: Any) -> Run:
     """A benchmark run; a higher number is newer."""
-    return Run(id=f"r{number}", kind="benchmark", params={"model": model, **params})
+    return Run(id=f"r{number}", kind="benchmark", params={"model": model, "mode": "direct", **params})
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from textual.widgets import ContentSwitcher, Input
 
 from core.runs.control import RunError, RunStatus, run_status
 from core.runs.params import TrainParams, params_of
+from core.runs.readable import problem_of
 from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
 from core.training.plan import KIND
 from core.training.run.start import start_training
@@ -156,7 +157,7 @@ class TrainingScreen(RunControl):
 
     def action_phase(self) -> None:
         """Show the next phase of the run."""
-        if (status := self._status_or_tell()) is None:
+        if (status := self._readable_status_or_tell()) is None:
             return
         names = list(params_of(status.run, TrainParams).phases)
         if len(names) < 2:
@@ -176,6 +177,14 @@ class TrainingScreen(RunControl):
         if self._status is None:
             self.tell(f"nothing was trained yet: {key('training.start')} starts")
         return self._status
+
+    def _readable_status_or_tell(self) -> RunStatus | None:
+        """The run on the screen; if there is none, or it cannot be read, say so and return None."""
+        status = self._status_or_tell()
+        if status is not None and (problem := problem_of(status.run)):
+            self.tell(problem, error=True)
+            return None
+        return status
 
     # ------------------------------------------------------------ starting and stopping
 
@@ -224,7 +233,7 @@ class TrainingScreen(RunControl):
 
     def action_answers(self) -> None:
         """Show what the student wrote, step by step."""
-        if (status := self._status_or_tell()) is None:
+        if (status := self._readable_status_or_tell()) is None:
             return
         from tui.screens.training.answers import AnswersScreen, answered_steps
 
