@@ -1,9 +1,9 @@
-"""Undo: what was decided here at once; what is not fresh in mind only once the person has read what it is."""
+"""Undo: at once for what was decided on the screen, after a question that quotes it for everything else."""
 
 from __future__ import annotations
 
 import sqlite3
-from abc import abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -108,49 +108,58 @@ class UndoScreen(ModalScreen[int]):
         self.query_one("#box", Static).update(Content(drawn))
 
 
-class UndoableScreen(ProjectScreen):
-    """A screen that knows which decisions it wrote one by one: the newest of them is undone without a question."""
+class UndoStack:
+    """Undoes the person's newest decisions for `screen`.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._mine: list[int] = []
+    It knows which decisions were made one by one on this screen: those are undone without a question.
+    """
 
-    @abstractmethod
-    def taken_back(self, newest: Review, example: Example, said: Content) -> None:
-        """Show `example`: an act about it, of which `newest` was the newest line, is taken back."""
+    def __init__(
+        self,
+        screen: ProjectScreen,
+        on_undone: Callable[[Review, Example, Content], None],
+        say: Callable[[Content], None] | None = None,
+    ) -> None:
+        """`on_undone` gets the newest line that was undone, the example as it is now, and a message about both.
 
-    def say(self, said: Content) -> None:
-        """Tell what an undo came to."""
-        self.tell(said.plain)
+        `say` shows the message that there is nothing to undo; without it the screen tells it.
+        """
+        self._screen = screen
+        self._on_undone = on_undone
+        self._say = say or (lambda message: screen.tell(message.plain))
+        # The ids of the log lines that single decisions on this screen wrote.
+        self._lines: list[int] = []
 
     def remember(self, example: Example) -> None:
-        """The newest line about `example` is that of a single decision, which was made here."""
-        self._mine.append(reviews.log(self.db, example.id)[-1].id)
+        """Note that the newest log line about `example` is a single decision that was made on this screen."""
+        self._lines.append(reviews.log(self._screen.db, example.id)[-1].id)
 
-    def action_undo(self) -> None:
-        """Take the person's newest act back; one of many, or that was not made here, only if they mean it."""
-        act = reviews.newest_act(self.db, self.sidequest.reviewer)
+    def undo(self) -> None:
+        """Undo the person's newest act; ask first if it covers several examples or was not made on this screen."""
+        screen = self._screen
+        act = reviews.newest_act(screen.db, screen.sidequest.reviewer)
         if act is None:
-            self.say(Content("there is nothing of yours left to undo"))
+            self._say(Content("there is nothing of yours left to undo"))
             return
-        if act.newest.id not in self._mine:
-            example = examples.get(self.db, act.newest.example)
-            asked = UndoScreen(self.project.database, act, example.hypothesis if example else "")
-            self.app.push_screen(asked, lambda lines: self._undone(act, lines or 0))
+        if act.newest.id not in self._lines:
+            example = examples.get(screen.db, act.newest.example)
+            question = UndoScreen(screen.project.database, act, example.hypothesis if example else "")
+            screen.app.push_screen(question, lambda lines: self._show(act, lines or 0))
             return
         try:
-            for _ in reviews.taking_back(self.db, act):
+            for _ in reviews.taking_back(screen.db, act):
                 pass
         except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not undone: {error}", error=True)
+            screen.tell(f"not undone: {error}", error=True)
             return
-        self._undone(act, len(act.lines))
+        self._show(act, len(act.lines))
 
-    def _undone(self, act: ReviewAct, lines: int) -> None:
+    def _show(self, act: ReviewAct, lines: int) -> None:
+        """Show that `lines` lines of `act` were undone."""
         newest = act.newest
-        example = examples.get(self.db, newest.example) if lines else None
+        example = examples.get(self._screen.db, newest.example) if lines else None
         if example is not None:
-            self._mine = [one for one in self._mine if one < newest.id]
+            self._lines = [line_id for line_id in self._lines if line_id < newest.id]
             decisions = act.examples if lines == len(act.lines) else lines
-            said = undone(newest, example.hypothesis, decisions, left=len(self._mine))
-            self.taken_back(newest, example, content(said, style="$text-muted"))
+            message = undone(newest, example.hypothesis, decisions, left=len(self._lines))
+            self._on_undone(newest, example, content(message, style="$text-muted"))

@@ -13,7 +13,6 @@ from core.benchmark.start import KIND, retry
 from core.runs.control import RunError, RunStatus
 from core.runs.params import BenchmarkParams
 from core.runs.readable import readable_of_kind
-from storage.schema import RunState
 from tui.actions import BENCHMARK, bindings
 from tui.keymap import key
 from tui.screens.benchmark.answer_loader import AnswerLoader, AnswersLoaded
@@ -23,14 +22,14 @@ from tui.screens.benchmark.overview import BenchmarkOverview
 from tui.screens.benchmark.starter import BenchmarkStarted, BenchmarkStarter
 from tui.screens.benchmark.state import BenchmarkState, ShownBenchmarks
 from tui.screens.benchmark.views import ConfusionView, ReliabilityView, SlicesView
+from tui.screens.project_screen import ProjectScreen
 from tui.screens.run_control import RunControl
 
 
-class BenchmarkScreen(RunControl):
+class BenchmarkScreen(ProjectScreen):
     """Two benchmarks, the student's and the reference's, while they run and after; and what can be done about them."""
 
     TITLE = "Benchmark"
-    RESUME = "benchmark.pause-resume"
     ACTIONS = BENCHMARK
     BINDINGS = bindings(BENCHMARK)
     MARKS = (
@@ -41,6 +40,7 @@ class BenchmarkScreen(RunControl):
 
     def __init__(self) -> None:
         super().__init__()
+        self._run_control = RunControl(self, "benchmark.pause-resume")
         self._shown = ShownBenchmarks()
         self._loader = AnswerLoader(self)
         self._cache = BenchmarkFiguresCache(self)
@@ -208,12 +208,12 @@ class BenchmarkScreen(RunControl):
     def action_pause(self) -> None:
         """Pause the chosen run, or resume it."""
         if (status := self._chosen_run("pause")) is not None:
-            (self.pause if status.state is RunState.RUNNING else self.resume)(status)
+            self._run_control.pause_or_resume(status)
 
     def action_stop(self) -> None:
         """Stop the chosen run, if the person confirms it."""
         if (status := self._chosen_run("stop")) is not None:
-            self.stop(status)
+            self._run_control.stop(status)
 
     def action_retry(self) -> None:
         """Ask again what the chosen run has no answer to."""

@@ -19,11 +19,12 @@ from tui.screens.dataset.example_list import ExampleList, describe_order
 from tui.screens.dataset.marks import Marks
 from tui.screens.dataset.query_filter import QueryFilter
 from tui.screens.dataset.split_actions import SplitActions
-from tui.screens.undo import UndoableScreen
+from tui.screens.project_screen import ProjectScreen
+from tui.screens.undo import UndoStack
 from tui.text import line
 
 
-class DatasetScreen(UndoableScreen):
+class DatasetScreen(ProjectScreen):
     """All examples of the project, and what can be done to many of them."""
 
     TITLE = "Dataset"
@@ -38,11 +39,12 @@ class DatasetScreen(UndoableScreen):
     def __init__(self) -> None:
         super().__init__()
         marks = Marks()
+        self.undo_stack = UndoStack(self, self._show_undone)
         self.example_list = ExampleList(self, marks.is_marked, lambda: self.bulk_actions.note())
         self.query_filter = QueryFilter()
-        self.bulk_actions = BulkActions(self, self.example_list, marks, self.remember)
+        self.bulk_actions = BulkActions(self, self.example_list, marks, self.undo_stack.remember)
         self.split_actions = SplitActions(self, self.bulk_actions)
-        self.example_actions = ExampleActions(self, self.example_list, self.remember, self.action_undo)
+        self.example_actions = ExampleActions(self, self.example_list, self.undo_stack.remember, self.action_undo)
         # The query that was there before Coverage showed another one.
         self._query_before_coverage: str | None = None
 
@@ -179,11 +181,11 @@ class DatasetScreen(UndoableScreen):
     def action_undo(self) -> None:
         """Take the person's newest act back, if no act of many goes on."""
         if self.bulk_actions.check_idle():
-            super().action_undo()
+            self.undo_stack.undo()
 
-    def taken_back(self, _: Review, example: Example, said: Content) -> None:
+    def _show_undone(self, _: Review, example: Example, message: Content) -> None:
         """Put the cursor on the example that the act was about."""
-        self.say(said)
+        self.tell(message.plain)
         self.example_list.move_to_example(example.id)
         self.redraw()
 

@@ -26,6 +26,7 @@ from storage.schema import RunState
 from storage.search import QueryError, parse_query
 from tui.actions import FORM, GENERATE, Action, bindings
 from tui.keymap import key
+from tui.screens.project_screen import ProjectScreen
 from tui.screens.run_control import RunControl
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
@@ -50,7 +51,7 @@ class FormField(Field):
         return key != "question_mark" and super().check_consume_key(key, character)
 
 
-class GenerateScreen(RunControl):
+class GenerateScreen(ProjectScreen):
     """A form and a grid while nothing is generated; the run with its newest attempts while it is."""
 
     TITLE = "Generate"
@@ -64,6 +65,7 @@ class GenerateScreen(RunControl):
 
     def __init__(self) -> None:
         super().__init__()
+        self._run_control = RunControl(self)
         self._seen: RunStatus | None = None
         self._cells: list[CellPlan] = []
         self._offered: dict[str, list[str]] = {}
@@ -294,17 +296,15 @@ class GenerateScreen(RunControl):
         """Pause the run, or let it go on, or resume one that stopped."""
         if self._seen is None:
             self.tell("there is no run to pause")
-        elif self._seen.state is RunState.RUNNING:
-            self.pause(self._seen)
         else:
-            self.resume(self._seen)
+            self._run_control.pause_or_resume(self._seen)
 
     def action_stop(self) -> None:
         """Stop the run, if the person confirms it."""
         if self._seen is None:
             self.tell("there is no run to stop")
         else:
-            self.stop(self._seen)
+            self._run_control.stop(self._seen)
 
 
 def _number(name: str, text: str, kind: type) -> Any:

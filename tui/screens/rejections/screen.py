@@ -23,6 +23,7 @@ from tui.actions import REJECTIONS, bindings
 from tui.as_json import json_value
 from tui.keymap import key
 from tui.screens.rejections.views import ViewsScreen
+from tui.screens.undo import UndoStack
 from tui.widgets.heatmap import FLAGGED, SHELVED
 from tui.widgets.modals import Confirm
 
@@ -39,6 +40,10 @@ class RejectionsScreen(ViewsScreen):
         (SHELVED, "shelved: nothing is generated for it"),
     )
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._undo_stack = UndoStack(self, self._show_undone)
+
     def action_overrule(self) -> None:
         """Bring the attempt in for review."""
         judged = self._current
@@ -52,13 +57,16 @@ class RejectionsScreen(ViewsScreen):
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not brought in: {error}", error=True)
             return
-        self.remember(example)
+        self._undo_stack.remember(example)
         self.tell(f"example {example.id[-6:]} waits for review; {key('rejections.undo')} takes it back")
         self.redraw()
 
-    def taken_back(self, _: Review, __: Example, said: Content) -> None:
-        """Say what is taken back."""
-        self.say(said)
+    def action_undo(self) -> None:
+        """Undo the person's newest act."""
+        self._undo_stack.undo()
+
+    def _show_undone(self, _: Review, __: Example, message: Content) -> None:
+        self.tell(message.plain)
         self.redraw()
 
     def action_copy(self) -> None:

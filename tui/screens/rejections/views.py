@@ -16,8 +16,8 @@ from storage import attempts, shelves
 from storage.attempts import JudgedAttempt
 from storage.schema import Status
 from storage.shelves import Shelf
+from tui.screens.project_screen import ProjectScreen
 from tui.screens.rejections.figures import beside, headline, people, scores
-from tui.screens.undo import UndoableScreen
 from tui.text import line
 from tui.widgets.fields import Field
 from tui.widgets.heatmap import HeatMap, axes
@@ -46,7 +46,7 @@ _VIEWS = {
 }
 
 
-class ViewsScreen(UndoableScreen):
+class ViewsScreen(ProjectScreen):
     """The map of rejections; behind each cell its attempts, and behind each attempt its lineage."""
 
     def __init__(self) -> None:

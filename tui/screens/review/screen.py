@@ -26,7 +26,7 @@ from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
 from tui.keymap import key, label_keys
 from tui.screens.review import decision_panel as drawn
 from tui.screens.review.questions import QuestionScreen
-from tui.screens.undo import UndoableScreen
+from tui.screens.undo import UndoStack
 from tui.text import line
 from tui.widgets.context_panel import progress_panel
 from tui.widgets.diff import diff
@@ -37,7 +37,7 @@ WIDE = 140
 LOG_LINES = 8
 
 
-class ReviewScreen(QuestionScreen, UndoableScreen):
+class ReviewScreen(QuestionScreen):
     """A queue, and the example in front, its label hidden until the person has decided, unless they want it shown."""
 
     TITLE = "Review"
@@ -47,6 +47,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._undo_stack = UndoStack(self, self._show_undone, self.say)
         self._queue = Queue.UNCERTAIN
         self._round: Round | None = None
         self._case: ReviewItem | None = None
@@ -264,7 +265,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return None
-        self.remember(now)
+        self._undo_stack.remember(now)
         return now
 
     def _next(self, review: Review, said: Content) -> None:
@@ -324,15 +325,19 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
             self.redraw()
             self.say(drawn.done(review, now, self.size.width - 2))
 
-    def taken_back(self, newest: Review, example: Example, said: Content) -> None:
-        """Show the example that an act was about, now that it is taken back."""
+    def action_undo(self) -> None:
+        """Undo the person's newest act."""
+        self._undo_stack.undo()
+
+    def _show_undone(self, newest: Review, example: Example, message: Content) -> None:
+        """Show `example`, an act about which was undone; `newest` was its newest line."""
         if newest.action in {ReviewAction.ACCEPT, ReviewAction.REJECT}:
             self._pace.take_back()
         self.round.bring_to_front(example)
         self._leave()
         self.note = newest.note  # what was written goes with the decision that comes instead
         self.redraw()
-        self.say(said)
+        self.say(message)
 
     def action_edit(self) -> None:
         """Edit the example, beginning with the decision that the person came to."""
@@ -362,7 +367,7 @@ class ReviewScreen(QuestionScreen, UndoableScreen):
             return
         drafts.drop(self.db, edited.id, reviewer)
         self.note = self._value = ""
-        self.remember(done)
+        self._undo_stack.remember(done)
         self.say(drawn.saved(done))
         self.redraw()
 

@@ -18,6 +18,7 @@ from storage.database import connect
 from storage.schema import RunState
 from tui.actions import RUNS, bindings
 from tui.keymap import key
+from tui.screens.project_screen import ProjectScreen
 from tui.screens.run_control import RunControl
 from tui.screens.runs.log import EventLog
 from tui.screens.runs.run_list import RunList, columns, header, row
@@ -30,16 +31,16 @@ from tui.widgets.modals import Page
 _COUNTED = 1000
 
 
-class RunsScreen(RunControl):
+class RunsScreen(ProjectScreen):
     """The list of runs over the log of one."""
 
     TITLE = "Runs"
-    RESUME = "runs.resume"
     ACTIONS = RUNS
     BINDINGS = bindings(RUNS)
 
     def __init__(self) -> None:
         super().__init__()
+        self._run_control = RunControl(self, "runs.resume")
         self._tail: Tail | None = None
         self._of_note = False
         self._query = ""
@@ -213,19 +214,19 @@ class RunsScreen(RunControl):
 
     def action_pause(self) -> None:
         """Pause the chosen run."""
-        self._with_chosen(self.pause)
+        self._with_chosen(self._run_control.pause)
 
     def action_resume(self) -> None:
         """Continue the chosen run."""
-        self._with_chosen(self.resume)
+        self._with_chosen(self._run_control.resume)
 
     def action_stop(self) -> None:
         """Stop the chosen run, if the person confirms it."""
-        self._with_chosen(self.stop)
+        self._with_chosen(self._run_control.stop)
 
     def action_kill(self) -> None:
         """Kill the chosen run, if the person confirms it."""
-        self._with_chosen(self.kill)
+        self._with_chosen(self._run_control.kill)
 
     def _with_chosen(self, act: Callable[[RunStatus], None]) -> None:
         if (seen := self._chosen()) is None:

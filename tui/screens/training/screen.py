@@ -17,9 +17,10 @@ from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
 from core.training.plan import KIND
 from core.training.run.start import start_training
 from storage import runs, training
-from storage.schema import Run, RunState
+from storage.schema import Run
 from tui.actions import TRAINING, bindings
 from tui.keymap import key
+from tui.screens.project_screen import ProjectScreen
 from tui.screens.run_control import RunControl
 from tui.screens.training.curves import CurvesView
 from tui.screens.training.empty_state import FIRST_RECIPE, LOADING, no_run_message, unreadable_message
@@ -30,11 +31,10 @@ from tui.screens.training.side_by_side import SideBySideView
 from tui.screens.training.table_view import TrainingTableView
 
 
-class TrainingScreen(RunControl):
+class TrainingScreen(ProjectScreen):
     """One training run while it goes and after; and what can be done about it."""
 
     TITLE = "Training"
-    RESUME = "training.pause-resume"
     ACTIONS = TRAINING
     BINDINGS = bindings(TRAINING)
     MARKS = (
@@ -47,6 +47,7 @@ class TrainingScreen(RunControl):
 
     def __init__(self) -> None:
         super().__init__()
+        self._run_control = RunControl(self, "training.pause-resume")
         self._loader = TrainingLoader(self)
         # The chosen run, and the one beside it; None: the newest run, and none.
         self._run_id: str | None = None
@@ -213,12 +214,12 @@ class TrainingScreen(RunControl):
     def action_pause(self) -> None:
         """Pause the run, let it go on, or resume it."""
         if (status := self._status_or_tell()) is not None:
-            (self.pause if status.state is RunState.RUNNING else self.resume)(status)
+            self._run_control.pause_or_resume(status)
 
     def action_stop(self) -> None:
         """Stop the run, if the person confirms it."""
         if (status := self._status_or_tell()) is not None:
-            self.stop(status)
+            self._run_control.stop(status)
 
     async def action_log(self) -> None:
         """Go to the log of the run."""
