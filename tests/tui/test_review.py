@@ -19,7 +19,7 @@ from storage.schema import ReviewAction, Status
 from tests.conftest import example
 from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tui.app import SidequestApp
-from tui.screens.review.decision_panel import LONGEST, header
+from tui.screens.review.wording import LONGEST_POSITION, header
 
 
 def burst(app: SidequestApp, keys: str) -> None:
@@ -264,7 +264,7 @@ def test_the_header_keeps_its_form_while_figures_grow() -> None:
     keys = {"VALIDATED": "v", "REJECTED": "r", "REFINED": "f"}
     for width in (60, 80, 100, 160, 200):
         forms = set()
-        for have, at in ((0, "1 of 9 · 9 left"), (97, "37 of 114 · 78 left · 6.2/min"), (150, LONGEST)):
+        for have, at in ((0, "1 of 9 · 9 left"), (97, "37 of 114 · 78 left · 6.2/min"), (150, LONGEST_POSITION)):
             held = {name: Quota(150, 200, 175, have) for name in keys}
             drawn = header("least certain first", "", at, held, keys, width).plain
             assert cell_len(drawn) < width

@@ -1,4 +1,4 @@
-"""The question what to review."""
+"""The choice of the queue to review."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from textual.widgets.option_list import Option
 
 from storage import queues
 from storage.queues import Queue
-from tui.screens.review.decision_panel import TITLES
+from tui.screens.review.wording import TITLES
 
 
 class QueueChoice(ModalScreen[Queue | None]):
-    """All queues with what each holds; closes with the chosen one, or None."""
+    """All queues with what each holds; closes with the chosen queue, or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *((str(number), f"pick({number})") for number in range(1, len(Queue) + 1)),
@@ -38,17 +38,17 @@ class QueueChoice(ModalScreen[Queue | None]):
     def compose(self) -> ComposeResult:
         with Vertical(id="box"):
             yield Static(Content.styled("What to review", "bold"))
-            yield OptionList(*(Option(self._line(number, queue)) for number, queue in enumerate(Queue, start=1)))
+            yield OptionList(*(Option(self._option(number, queue)) for number, queue in enumerate(Queue, start=1)))
             yield Static(Content.styled("enter or a digit chooses, escape goes back", "$text-muted"))
 
-    def _line(self, number: int, queue: Queue) -> Content:
+    def _option(self, number: int, queue: Queue) -> Content:
         left = queues.queue_size(self._connection, queue, reviewer=self._reviewer)
         title, meaning = TITLES[queue]
         count = f"{left.number:,}{'+' if left.more else ''}"
         return Content.assemble((f"{number} {title:<21} ", "bold"), f"{count:>8}\n", (f"  {meaning}", "$text-muted"))
 
     def on_mount(self) -> None:
-        """Begin at the queue that is in front."""
+        """Begin at the queue that is reviewed now."""
         choices = self.query_one(OptionList)
         choices.highlighted = list(Queue).index(self._current)
         choices.focus()
@@ -66,9 +66,9 @@ class QueueChoice(ModalScreen[Queue | None]):
         self.query_one(OptionList).action_cursor_down()
 
     def action_up(self) -> None:
-        """The queue before."""
+        """The previous queue."""
         self.query_one(OptionList).action_cursor_up()
 
     def action_leave(self) -> None:
-        """Stay with the queue in front."""
+        """Close without a choice."""
         self.dismiss(None)

@@ -1,4 +1,4 @@
-"""Review: one example that fills the screen; one key, and the next is there."""
+"""Review: one example that fills the screen; one key decides, and the next is there."""
 
 from __future__ import annotations
 
@@ -7,38 +7,31 @@ import time
 from functools import cached_property
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from core.curriculum.plan import Quota
 from core.review.blindness import Blindness
-from core.review.item import ReviewItem, changes, deciding, labelling
+from core.review.item import ReviewItem, deciding, labelling
 from core.review.progress import ReviewPace, accepted
-from core.review.round import Round
-from storage import drafts, examples, queues, reviews
-from storage.database import data_version
+from storage import drafts, examples, reviews
 from storage.queues import Queue
 from storage.reviews import ReviewError
 from storage.schema import Example, Review, ReviewAction
-from storage.search import QueryError, parse_query
 from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
 from tui.keymap import key, label_keys
-from tui.screens.review import decision_panel as drawn
-from tui.screens.review.questions import QuestionScreen
+from tui.screens.edit.saving import save_edit
+from tui.screens.project_screen import ProjectScreen
+from tui.screens.review import wording
+from tui.screens.review.example_panel import ExamplePanel
+from tui.screens.review.question_panel import QuestionPanel
+from tui.screens.review.queue_session import QueueSession
 from tui.screens.undo import UndoStack
 from tui.text import line
-from tui.widgets.context_panel import progress_panel
-from tui.widgets.diff import diff
-from tui.widgets.example import body, entry, judgement, place
-
-# From so many columns on, more stands beside the example.
-WIDE = 140
-LOG_LINES = 8
 
 
-class ReviewScreen(QuestionScreen):
-    """A queue, and the example in front, its label hidden until the person has decided, unless they want it shown."""
+class ReviewScreen(ProjectScreen):
+    """The example in front of a queue; its label is hidden until the person has decided, unless they want it shown."""
 
     TITLE = "Review"
     ACTIONS = REVIEW
@@ -47,247 +40,241 @@ class ReviewScreen(QuestionScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._undo_stack = UndoStack(self, self._show_undone, self.say)
-        self._queue = Queue.UNCERTAIN
-        self._round: Round | None = None
-        self._case: ReviewItem | None = None
-        # What they had decided about the one in front, where its label turned out to be another.
-        self._value = ""
-        self._diffing = self._warned = False
+        self._example = ExamplePanel(self)
+        self._questions = QuestionPanel(self, self._reject, self._narrow)
+        self._undo_stack = UndoStack(self, self._show_undone, self._questions.say)
+        self._item: ReviewItem | None = None
+        # What the person decided blind about the example in front, where its label turned out to be another.
+        self._blind_decision = ""
+        self._warned = False
         self._pace = ReviewPace()
-        self._others = -1
 
     def parts(self) -> ComposeResult:
         yield Static(id="progress")
-        yield Static(id="place")
-        with Horizontal(id="columns"):
-            with VerticalScroll(id="example"):
-                yield Static(id="body")
-            yield Static(id="standing")
-        yield Static(id="decision")
-        yield from self.questions()
+        yield self._example
+        yield self._questions
 
     def on_mount(self) -> None:
-        """Begin with the keys on the screen, not in a field, and where an edit was cut short."""
+        """Focus the example, so that keys decide; begin with the one whose edit was cut short."""
         self.query_one("#example").focus()
         draft = drafts.newest(self.db, self.sidequest.reviewer)
         example = examples.get(self.db, draft.example) if draft else None
         if example is not None:
-            self.round.bring_to_front(example)
+            self._session.round.bring_to_front(example)
             self.tell(f"an edit of this example was not saved: {key('review.edit')} goes on with it")
 
     # ------------------------------------------------------------ the queue
 
-    @property
-    def round(self) -> Round:
-        """The pass through the chosen queue, begun when it is first asked for."""
-        if self._round is None:
-            self._round = Round(self.db, self._queue, parse_query(self.narrowed), self.sidequest.reviewer)
-        return self._round
+    @cached_property
+    def _session(self) -> QueueSession:
+        return QueueSession(self.db, self.sidequest.reviewer)
 
-    def choose(self, queue: Queue, query: str = "") -> None:
-        """Review `queue`, narrowed to what `query` means."""
-        self._queue, self.narrowed, self._round = queue, query, None
-        self._leave()
-        self.redraw()
-
-    def narrow(self, query: str) -> str:
-        """Narrow the queue to what `query` means; returns what is wrong with it, '' if nothing is."""
-        try:
-            where = parse_query(query)
-        except QueryError as error:
-            return str(error)
-        unknown = self.project.task.unknown(where.domain, where.level, where.decision)
-        if unknown:
-            return "; ".join(unknown)
-        if self._queue is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
-            return (
-                f"what QA rejected has no {', '.join(parts)}: narrow it by words, domain, level, decision, source ..."
-            )
-        self.narrowed, self._round = query, None
-        self._leave()
-        return ""
+    def _narrow(self, query: str) -> str:
+        """Narrow the queue to what matches `query`; returns what is wrong with it, '' if nothing is."""
+        problem = self._session.narrow(self.project.task, query)
+        if not problem:
+            self._leave()
+        return problem
 
     def _leave(self) -> None:
-        """Nothing that was begun about one example holds for the next."""
-        if self.note:
+        """Drop what was begun about the example in front: nothing of it holds for the next."""
+        if self._questions.note:
             self.tell("the note was dropped: it goes with a decision")
-        self.say(Content(""))
-        self.note = self._value = ""
-        self._diffing = False
-        self.query_one("#example", VerticalScroll).scroll_home(animate=False)
+        self._questions.say(Content(""))
+        self._questions.note = self._blind_decision = ""
+        self._example.reset()
 
-    def _move(self, step: int) -> None:
-        front = self.round.key
-        self.round.move(step)
-        if step > 0 and front is None and self.round.left().number:
-            # What was skipped, and what came in before the place where one is, waits at the beginning.
-            self._round = None
+    def _step(self, step: int) -> None:
+        """Leave the example in front for another one."""
+        if self._session.step(step):
             self.tell("from the beginning")
         self._leave()
         self.redraw()
+
+    def action_choose(self) -> None:
+        """Choose what to review."""
+        from tui.screens.review.queue_choice import QueueChoice
+
+        def on_choice(queue: Queue | None) -> None:
+            if queue is not None:
+                self._session.choose(queue)
+                self._leave()
+                self.redraw()
+
+        self.app.push_screen(QueueChoice(self.db, self._session.queue, self.sidequest.reviewer), on_choice)
+
+    def action_skip(self) -> None:
+        """Go on without a decision."""
+        self._step(1)
+
+    def action_previous(self) -> None:
+        """Go back to the previous example."""
+        self._step(-1)
 
     # ------------------------------------------------------------ drawing
 
     def draw(self) -> None:
         """Read on where the queue ends, and draw the example in front."""
-        version = data_version(self.db)
-        if version != self._others or self.round.key is None:
-            self._others = version
-            self.round.refresh()
-        self.round.read_on()
-        self._case = self.round.case()
+        self._item = self._session.read()
         quotas = accepted(self.project.task, self.db)
         self._draw_header(quotas)
-        self._draw_example()
-        wide = self.size.width >= WIDE
-        self.query_one("#standing").display = wide
-        if wide:
-            example = self._case.example if self._case else None
-            log = reviews.recent(self.db, LOG_LINES)
-            if self._hidden and example:
-                log = [(one, text) for one, text in log if one.example != example.id]
-            self.show("#standing", progress_panel(quotas, example, log))
+        self._draw_item()
+        self._example.show_context(self._item, quotas, hidden=self._label_hidden)
 
     def _draw_header(self, quotas: dict[str, Quota]) -> None:
-        left = self.round.left()
-        at = drawn.position(self.round.at, self.round.size(left), left, self._pace.per_minute())
-        title = drawn.TITLES[self._queue][0]
-        self.show("#progress", drawn.header(title, self.narrowed, at, quotas, self._letters, self.size.width))
+        session = self._session
+        left = session.round.left()
+        position = wording.position(session.round.at, session.round.size(left), left, self._pace.per_minute())
+        title = wording.TITLES[session.queue][0]
+        header = wording.header(title, session.query, position, quotas, self._label_keys, self.size.width)
+        self.show("#progress", header)
 
-    def _draw_example(self) -> None:
-        width = self.size.width - 2
-        case = self._case
-        if case is None:
-            for selector in ("#place", "#decision"):
-                self.show(selector, Content(""))
-            none = not examples.count(self.db) and self._queue is not Queue.REFUSED
-            begun, left = self.round.begun, self.round.left()
-            self.show("#body", drawn.nothing(self._queue, self.narrowed, left, none=none, begun=begun))
-            self.show("#prompt", Content(""))
+    def _draw_item(self) -> None:
+        width, item = self.size.width - 2, self._item
+        if item is None:
+            self._example.show_empty(self._empty_queue())
+            self._questions.show_keys(Content(""))
             return
-        hidden, example = self._hidden, case.example
-        self.show("#place", place(example, width, hidden=hidden))
-        if self._diffing:
-            self.show("#body", self._changes(case, hidden))
+        if self._label_hidden:
+            label, keys = wording.hidden_label(), wording.blind_keys(self._label_keys, width)
+        elif self._blind_decision:
+            label = wording.label(item.example, item.opinions(), width)
+            keys = wording.disagreement_keys(self._blind_decision, item.example, width)
         else:
-            said = [entry(line) for line in case.log]
-            self.show("#body", body(example, hidden=hidden, verdict=judgement(case), said=said))
-        if hidden:
-            decision, keys = drawn.concealed(self._letters, width)
-        else:
-            decision, keys = drawn.decision(example, case.opinions(), width), drawn.in_sight(self._broken, width)
-            if self._value:
-                keys = drawn.disagreement(self._value, example, width)
-        self.show("#decision", decision)
-        if self.asking:
-            return
-        note = Content(f"\nnote: {line(self.note, width - 6)}") if self.note else Content("")
-        self.show("#prompt", keys + note)
+            label = wording.label(item.example, item.opinions(), width)
+            keys = wording.open_keys(self._not_blind, width)
+        self._example.show_item(item, label, hidden=self._label_hidden)
+        if not self.asking:
+            note = self._questions.note
+            self._questions.show_keys(keys + (Content(f"\nnote: {line(note, width - 6)}") if note else Content("")))
 
-    def _changes(self, case: ReviewItem, hidden: bool) -> Content:
-        parts: list[Content | tuple[str, str] | str] = []
-        for heading, before, after, critique in changes(self.db, case):
-            parts.append((f"{heading.upper()}\n\n", "bold reverse"))
-            if critique and not hidden:
-                parts += [("CRITIQUE  ", "bold $text-accent"), Content(line(critique, 2000)), "\n\n"]
-            parts += [diff(before, after, blind=hidden), "\n\n"]
-        return Content.assemble(*parts)
+    def _empty_queue(self) -> Content:
+        session = self._session
+        no_examples = not examples.count(self.db) and session.queue is not Queue.REFUSED
+        return wording.empty_queue(
+            session.queue, session.query, session.round.left(), no_examples=no_examples, begun=session.round.begun
+        )
 
     # ------------------------------------------------------------ the hidden label
 
     @property
-    def _letters(self) -> dict[str, str]:
+    def _label_keys(self) -> dict[str, str]:
         return label_keys(self.project.task.labels)
 
     @cached_property
-    def blindness(self) -> Blindness:
-        """What the person wants hidden, and has seen."""
+    def _blindness(self) -> Blindness:
         return Blindness(self.sidequest.reviewer)
 
     @property
-    def _hidden(self) -> bool:
+    def _label_hidden(self) -> bool:
         """Whether the label of the example in front is hidden."""
-        return self._case is not None and self.blindness.on and not self._broken
+        return self._item is not None and self._blindness.on and not self._not_blind
 
     @property
-    def _broken(self) -> str:
-        """Why the label in front is no secret, though the person wants it hidden."""
-        if self._case is None or not self.blindness.on:
+    def _not_blind(self) -> str:
+        """Why the label in front is no secret though the person wants it hidden; '' if it is one."""
+        if self._item is None or not self._blindness.on:
             return ""
-        return self.blindness.broken(self._case, self._queue, self.round.where)
+        return self._blindness.broken(self._item, self._session.queue, self._session.round.where)
 
     def action_blind(self) -> None:
         """Hide labels from now on until there is a decision, or show them."""
-        if self._hidden and self._case:
-            self.blindness.saw(self._case.example.id)
-        self.blindness.on = not self.blindness.on
-        here = f", but not here: {self._broken}" if self._broken else ""
+        if self._label_hidden and self._item:
+            self._blindness.saw(self._item.example.id)
+        self._blindness.on = not self._blindness.on
+        exception = f", but not here: {self._not_blind}" if self._not_blind else ""
         self.redraw()
-        self.say(Content(f"labels are hidden until you decide{here}" if self.blindness.on else "labels are shown"))
+        message = f"labels are hidden until you decide{exception}" if self._blindness.on else "labels are shown"
+        self._questions.say(Content(message))
 
     def action_label(self, letter: str) -> None:
         """Decide without having seen the label."""
-        case, value = self._case, next((label for label, key in self._letters.items() if key == letter), "")
-        if case is None or not value:
+        item, labels = self._item, [label for label, label_key in self._label_keys.items() if label_key == letter]
+        if item is None or not labels:
             return
-        if not self._hidden:
-            self.tell(drawn.only_blind(letter, self._broken))
+        if not self._label_hidden:
+            self.tell(wording.explain_label_key(letter, self._not_blind))
             return
-        undecided = case.undecided
-        review = labelling(case, value, note=self.note, reviewer=self.sidequest.reviewer)
-        now = self._write(review)
-        if now is None:
+        undecided = item.undecided
+        review = labelling(item, labels[0], note=self._questions.note, reviewer=self.sidequest.reviewer)
+        example = self._save(review)
+        if example is None:
             return
         if review.action is ReviewAction.ACCEPT or not undecided:
-            self._next(review, drawn.done(review, now, self.size.width - 2))
+            self._go_on(review, wording.decided(review, example, self.size.width - 2))
             return
-        self.blindness.saw(case.example.id)
-        self._value, self.note = value, ""
+        self._blindness.saw(item.example.id)
+        self._blind_decision, self._questions.note = labels[0], ""
         self.redraw()
 
     # ------------------------------------------------------------ decisions
 
+    @property
+    def asking(self) -> bool:
+        """Whether the reason of a rejection is asked for."""
+        return self._questions.asks_reason
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Letters decide where they stand for a label, and where actions act at all."""
+        """Answers act where there is a question; letters where they stand for a label and other actions act."""
+        if action in {"answer", "note_reason"}:
+            return self.asking
+        if action == "close_field":
+            return self.typing
         if action == "label":
             ready = super().check_action("accept", ())
-            return ready and self._case is not None and parameters[0] in self._letters.values()
+            return ready and self._item is not None and parameters[0] in self._label_keys.values()
         return super().check_action(action, parameters)
 
-    def _write(self, review: Review) -> Example | None:
-        """Log a decision about the example in front; None if that failed, and the person was told why."""
-        if self._case is None:
+    def _front(self) -> ReviewItem | None:
+        """What is in front; None if nothing is, which the person is told."""
+        if self._item is None:
             self.tell("there is no example in front")
+        return self._item
+
+    def _save(self, review: Review) -> Example | None:
+        """Log a decision about the example in front; None if that failed, which the person is told."""
+        item = self._front()
+        if item is None:
             return None
         try:
-            now = reviews.act(self.db, self._case.example, deciding(self._case, review))
+            example = reviews.act(self.db, item.example, deciding(item, review))
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return None
-        self._undo_stack.remember(now)
-        return now
+        self._undo_stack.remember(example)
+        return example
 
-    def _next(self, review: Review, said: Content) -> None:
-        self.note = ""
+    def _go_on(self, review: Review, message: Content) -> None:
+        """Show the next example after the decision `review`, and `message` about that decision."""
+        self._questions.note = ""
         self._pace.add(time.monotonic())
-        self.round.done(review)
-        self._move(1)
-        self.say(said)
+        self._session.round.done(review)
+        self._step(1)
+        self._questions.say(message)
+
+    def _review(self, action: ReviewAction, reason: str = "") -> Review:
+        """The log line of a decision with the note; the example is filled in where it is saved."""
+        return Review(
+            example="", action=action, reason=reason, note=self._questions.note, reviewer=self.sidequest.reviewer
+        )
 
     def _decide(self, action: ReviewAction, *, reason: str = "") -> None:
         """Accept or reject the example in front."""
-        case = self._case
-        review = Review(example="", action=action, reason=reason, note=self.note, reviewer=self.sidequest.reviewer)
-        now = self._write(review)
-        if now is None or case is None:
+        item = self._item
+        review = self._review(action, reason)
+        example = self._save(review)
+        if example is None or item is None:
             return
-        if self._hidden and case.undecided and not self._warned:
+        if self._label_hidden and item.undecided and not self._warned:
             self._warned = True
-            keys = " ".join(self._letters.values())
+            keys = " ".join(self._label_keys.values())
             self.tell(f"decided, but not what it is: {keys} decide that blind, and count towards agreement")
-        was = "" if case.undecided or case.example.status is now.status else f"was {case.example.status}, now "
-        self._next(review, Content(was).append(drawn.done(review, now, self.size.width - 2)))
+        unchanged = item.undecided or item.example.status is example.status
+        change = "" if unchanged else f"was {item.example.status}, now "
+        self._go_on(review, Content(change).append(wording.decided(review, example, self.size.width - 2)))
+
+    def _reject(self, reason: str) -> None:
+        self._decide(ReviewAction.REJECT, reason=reason)
 
     def action_accept(self) -> None:
         """Accept the example."""
@@ -295,35 +282,23 @@ class ReviewScreen(QuestionScreen):
 
     def action_reject(self) -> None:
         """Ask for the reason of a rejection."""
-        if self._case is not None:
-            self.ask_reason()
-        else:
-            self.tell("there is no example in front")
+        if self._front() is not None:
+            self._questions.ask_reason()
 
-    def reject(self, reason: str) -> None:
-        """Reject what is in front."""
-        self._decide(ReviewAction.REJECT, reason=reason)
-
-    def action_skip(self) -> None:
-        """Go on without a decision."""
-        self._move(1)
-
-    def action_previous(self) -> None:
-        """The previous example."""
-        self._move(-1)
+    def action_answer(self, number: int) -> None:
+        """Answer the question for the reason."""
+        self._questions.answer(number)
 
     def action_flag(self) -> None:
         """Flag the example, or take the flag away."""
-        flagged = self._case is not None and self._case.example.flagged
-        action, reviewer = ReviewAction.UNFLAG if flagged else ReviewAction.FLAG, self.sidequest.reviewer
-        # The line is about what is in front, whatever its id: `act` writes that.
-        review = Review(example="", action=action, note=self.note, reviewer=reviewer)
-        now = self._write(review)
-        if now is not None:
-            self.note = ""
-            self.round.done(review)
+        flagged = self._item is not None and self._item.example.flagged
+        review = self._review(ReviewAction.UNFLAG if flagged else ReviewAction.FLAG)
+        example = self._save(review)
+        if example is not None:
+            self._questions.note = ""
+            self._session.round.done(review)
             self.redraw()
-            self.say(drawn.done(review, now, self.size.width - 2))
+            self._questions.say(wording.decided(review, example, self.size.width - 2))
 
     def action_undo(self) -> None:
         """Undo the person's newest act."""
@@ -333,64 +308,77 @@ class ReviewScreen(QuestionScreen):
         """Show `example`, an act about which was undone; `newest` was its newest line."""
         if newest.action in {ReviewAction.ACCEPT, ReviewAction.REJECT}:
             self._pace.take_back()
-        self.round.bring_to_front(example)
+        self._session.round.bring_to_front(example)
         self._leave()
-        self.note = newest.note  # what was written goes with the decision that comes instead
+        self._questions.note = newest.note  # what was written goes with the decision that comes instead
         self.redraw()
-        self.say(message)
+        self._questions.say(message)
 
     def action_edit(self) -> None:
         """Edit the example, beginning with the decision that the person came to."""
         from tui.screens.edit.screen import EditScreen
 
-        if self._case is None:
-            self.tell("there is no example in front")
+        item = self._front()
+        if item is None:
             return
-        example = self._case.example
-        if not self._case.stored:
+        example = item.example
+        if not item.stored:
             # A draft is kept for what is stored; without a line about it, it stays as QA left it.
             example = reviews.act(self.db, example, [])
-        if self._hidden and self._case.undecided:
+        if self._label_hidden and item.undecided:
             self.tell("the form shows the label: this example cannot be decided blind any more")
-        self.blindness.saw(example.id)
-        self.app.push_screen(EditScreen(self.project.task, example, decision=self._value), self._edited)
+        self._blindness.saw(example.id)
+        form = EditScreen(self.project.task, example, decision=self._blind_decision)
+        self.app.push_screen(form, self._save_edit)
 
-    def _edited(self, edited: Example | None) -> None:
+    def _save_edit(self, edited: Example | None) -> None:
         if edited is None:
             self.redraw()
             return
-        reviewer = self.sidequest.reviewer
-        try:
-            done = reviews.edit(self.db, edited, note=self.note, reviewer=reviewer)
-        except (ReviewError, sqlite3.Error) as error:
-            self.tell(f"not saved, but kept as a draft: {error}", error=True)
-            return
-        drafts.drop(self.db, edited.id, reviewer)
-        self.note = self._value = ""
-        self._undo_stack.remember(done)
-        self.say(drawn.saved(done))
-        self.redraw()
+        example = save_edit(self, self._undo_stack, edited, note=self._questions.note)
+        if example is not None:
+            self._questions.note = self._blind_decision = ""
+            self._questions.say(wording.edit_saved(example))
+            self.redraw()
 
-    # ------------------------------------------------------------ what stands beside
+    # ------------------------------------------------------------ notes, filter, changes, scrolling
+
+    def action_note(self) -> None:
+        """Write a note that goes with the next decision."""
+        self._questions.open_note()
+
+    def action_note_reason(self) -> None:
+        """Write a note, then give the reason."""
+        self._questions.open_note_before_reason()
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self._questions.open_filter(self._session.query)
+
+    def action_close_field(self) -> None:
+        """Leave the open field as it was."""
+        self._questions.close_field()
 
     def action_diff(self) -> None:
         """Show what changed since the attempt, or the version, before; again: the example."""
-        if not self._diffing and (self._case is None or not changes(self.db, self._case)):
+        if self._example.toggle_changes(self._item):
+            self.redraw()
+        else:
             self.tell("nothing came before it: it was the first attempt, and nobody edited it")
-            return
-        self._diffing = not self._diffing
-        self.query_one("#example", VerticalScroll).scroll_home(animate=False)
-        self.redraw()
 
-    def action_choose(self) -> None:
-        """Choose what to review."""
-        from tui.screens.review.queue_choice import QueueChoice
+    def action_page_down(self) -> None:
+        """Scroll down a page."""
+        self._example.scroll_page(1)
 
-        def chosen(queue: Queue | None) -> None:
-            if queue is not None:
-                self.choose(queue)
+    def action_page_up(self) -> None:
+        """Scroll up a page."""
+        self._example.scroll_page(-1)
 
-        self.app.push_screen(QueueChoice(self.db, self._queue, self.sidequest.reviewer), chosen)
+    def action_scroll_line(self, step: int) -> None:
+        """Scroll a line."""
+        self._example.scroll_line(step)
+
+    # ------------------------------------------------------------ beside the review
 
     def action_agreement(self) -> None:
         """Show how far people, label and judge agree."""
@@ -400,6 +388,6 @@ class ReviewScreen(QuestionScreen):
 
     def action_copy(self) -> None:
         """Copy the example as JSON to the terminal's clipboard."""
-        if self._case is not None:
-            self.app.copy_to_clipboard(self._case.example.model_dump_json(indent=2, ensure_ascii=True))
+        if self._item is not None:
+            self.app.copy_to_clipboard(self._item.example.model_dump_json(indent=2, ensure_ascii=True))
             self.tell("sent to the terminal's clipboard as JSON, label and all; not every terminal takes it")

@@ -1,0 +1,27 @@
+"""Saving what the edit form closed with."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from storage import drafts, reviews
+from storage.reviews import ReviewError
+from storage.schema import Example
+from tui.screens.project_screen import ProjectScreen
+from tui.screens.undo import UndoStack
+
+
+def save_edit(screen: ProjectScreen, undo_stack: UndoStack, edited: Example, *, note: str = "") -> Example | None:
+    """Save `edited` as a new version that can be undone, and drop its draft; returns the example as it is then.
+
+    None if that failed: the person is told why, and the draft stays.
+    """
+    reviewer = screen.sidequest.reviewer
+    try:
+        example = reviews.edit(screen.db, edited, note=note, reviewer=reviewer)
+    except (ReviewError, sqlite3.Error) as error:
+        screen.tell(f"not saved, but kept as a draft: {error}", error=True)
+        return None
+    drafts.drop(screen.db, edited.id, reviewer)
+    undo_stack.remember(example)
+    return example
