@@ -2,34 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 
-from pydantic import ValidationError
 from textual import on
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Input
+from textual.widgets import ContentSwitcher, OptionList, Static
 
-from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
-from core.curriculum.shelving import name as named
-from core.generation.start import reads_hints, start_generation
+from core.qa.scorecard import people_record, scorecard
 from core.qa.verdicts import example_of_attempt
-from core.runs.control import RunError
-from core.runs.params import GenerateParams
-from storage import examples, reviews
+from storage import attempts, reviews
 from storage.reviews import ReviewError
 from storage.schema import Example, Review
-from storage.shelves import Shelf
 from tui.actions import REJECTIONS, bindings
 from tui.as_json import json_value
 from tui.keymap import key
-from tui.screens.rejections.views import ViewsScreen
+from tui.screens.project_screen import ProjectScreen
+from tui.screens.rejections.attempt_list import AttemptList
+from tui.screens.rejections.figures import people_scores, qa_scores
+from tui.screens.rejections.hint_field import HintField
+from tui.screens.rejections.rejection_map import RejectionMap
+from tui.screens.rejections.shelving import toggle_shelf
 from tui.screens.undo import UndoStack
-from tui.widgets.heatmap import FLAGGED, SHELVED
-from tui.widgets.modals import Confirm
+from tui.text import line
+from tui.widgets.heatmap import FLAGGED, SHELVED, HeatMap
+from tui.widgets.lineage import lineage
+from tui.widgets.reasons import reason_in_words
+
+# What has the focus in each view.
+_FOCUS = {"map": "#heat", "attempts": "#attempts", "chain": "#chain", "record": "#record"}
+# In which views each action means something.
+_VIEWS_OF_ACTION = {
+    "open": {"map", "attempts"},
+    "decision": {"map", "attempts"},
+    "reason": {"attempts"},
+    "overrule": {"attempts", "chain"},
+    "hint": {"map", "attempts", "chain"},
+    "shelve": {"map", "attempts"},
+    "record": {"map"},
+    "agreement": {"record"},
+    "copy": {"attempts", "chain"},
+    "step": {"attempts", "chain"},
+    "move": {"map"},
+    "back": {"attempts", "chain", "record"},
+}
 
 
-class RejectionsScreen(ViewsScreen):
-    """The views, and what can be done about a cell or an attempt."""
+class RejectionsScreen(ProjectScreen):
+    """Four views: the map, the attempts of a cell, the lineage of one of them, and the judge's own record."""
 
     TITLE = "Rejections"
     ACTIONS = REJECTIONS
@@ -42,11 +64,165 @@ class RejectionsScreen(ViewsScreen):
 
     def __init__(self) -> None:
         super().__init__()
+        self._map = RejectionMap(self)
+        self._attempts = AttemptList(self)
+        self._hint = HintField(self, lambda: self._map.choice, lambda: self._show_view(self._view))
         self._undo_stack = UndoStack(self, self._show_undone)
+
+    def parts(self) -> ComposeResult:
+        yield Static(id="head")
+        with ContentSwitcher(initial="map", id="views"):
+            yield self._map
+            yield self._attempts
+            with VerticalScroll(id="chain"):
+                yield Static(id="lineage")
+            with VerticalScroll(id="record"):
+                yield Static(id="scores")
+        yield self._hint
+
+    def on_mount(self) -> None:
+        """Begin at the cell that fails most."""
+        self.heat.focus()
+        self._map.go_to_worst()
+
+    def on_screen_suspend(self) -> None:
+        """Take the filters away when the person leaves for another screen: they were for what was looked at."""
+        if self not in self.app.screen_stack and (self._map.decision or self._attempts.reason):
+            self._map.decision = self._attempts.reason = ""
+            self._attempts.forget()
+
+    @property
+    def heat(self) -> HeatMap:
+        """The squares of the map."""
+        return self._map.heat
+
+    # ------------------------------------------------------------ views
+
+    @property
+    def _view(self) -> str:
+        return self.query_one("#views", ContentSwitcher).current or "map"
+
+    def _show_view(self, view: str) -> None:
+        self.query_one("#views", ContentSwitcher).current = view
+        self.set_focus(self.query_one(_FOCUS[view]))
+        self.refresh_bindings()
+        self.redraw()
+
+    def draw(self) -> None:
+        """Read the map and the view in front, and show them."""
+        self._map.read()
+        match self._view:
+            case "attempts":
+                self._attempts.read(self._map.choice)
+            case "chain":
+                self._draw_lineage()
+            case "record":
+                scores = qa_scores(scorecard(attempts.flaw_records(self.db)))
+                people = people_scores(people_record(attempts.reviewed_counts(self.db)))
+                self.show("#scores", Content("\n").join([scores, people]))
+        self.show("#head", self._head())
+
+    def _draw_lineage(self) -> None:
+        if (current := self._attempts.current) is not None:
+            chain = attempts.chain(self.db, current.attempt.id)
+            ids = [judged.attempt.id for judged in chain]
+            overruled, planted = attempts.overruled(self.db, ids), attempts.planted(self.db, ids)
+            self.show("#lineage", lineage(chain, current.attempt.id, overruled, planted))
+
+    def _head(self) -> Content:
+        choice, rows = self._map.choice, self._attempts
+        place, decision = f"{line(choice.domain, 20)} · level {choice.level}", line(choice.decision, 16) or "all"
+        match self._view:
+            case "attempts":
+                reason = f" · only: {line(reason_in_words(rows.reason), 30)}" if rows.reason else ""
+                return Content(f"Rejected attempts of {place} · {rows.size_in_words} · decision: {decision}{reason}")
+            case "chain":
+                name = rows.current.attempt.id[-6:] if rows.current else ""
+                position = f"row {(rows.highlighted or 0) + 1} of {rows.size_in_words}"
+                return Content(f"How {name} came about · {place} · {position} · j next k previous")
+            case "record":
+                return Content("The judge's record")
+        return self._map.headline
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Each action where it means something; a hint that is being written is left by Escape."""
+        if action == "back" and self._hint.has_focus:
+            return True
+        if action in _VIEWS_OF_ACTION and self._seen_version >= 0 and self._view not in _VIEWS_OF_ACTION[action]:
+            return False
+        return super().check_action(action, parameters)
+
+    # ------------------------------------------------------------ moving
+
+    def action_open(self) -> None:
+        """From the map to the attempts of the cell, and from an attempt to its lineage."""
+        if self._view == "attempts":
+            if self._attempts.current is None:
+                self.tell("there is no rejected attempt here")
+                return
+            self._show_view("chain")
+            return
+        self._attempts.forget()
+        self._attempts.reason = ""
+        self._attempts.clear_options()
+        self._show_view("attempts")
+
+    @on(HeatMap.Chosen)
+    def _open_cell(self) -> None:
+        self.action_open()
+
+    @on(OptionList.OptionSelected)
+    def _open_attempt(self) -> None:
+        self._show_view("chain")
+
+    def action_back(self) -> None:
+        """Go one view back."""
+        if self._hint.has_focus:
+            self._hint.close()
+        else:
+            self._show_view("attempts" if self._view == "chain" else "map")
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Move to another cell."""
+        self.heat.move(rows, columns)
+
+    def action_step(self, step: int) -> None:
+        """Move to another attempt."""
+        if not self._attempts.step(step):
+            self.tell("that was the last one" if step > 0 else "that was the first one")
+        elif self._view == "chain":
+            self.query_one("#chain", VerticalScroll).scroll_home(animate=False)
+            self.redraw()
+
+    def action_decision(self) -> None:
+        """Show the attempts at the next decision; after the last one, all of them."""
+        self._map.next_decision()
+        self._attempts.forget()
+        self._attempts.reason = ""
+        self.tell(f"attempts at {self._map.decision or 'all decisions'}")
+        self.redraw()
+
+    def action_reason(self) -> None:
+        """Show the attempts rejected for the next reason of the cell; after the last one, all of them."""
+        self._attempts.next_reason(self._map.reasons)
+        self.tell(f"rejected for: {reason_in_words(self._attempts.reason) or 'any reason'}")
+        self.redraw()
+
+    def action_record(self) -> None:
+        """Show the judge's own record."""
+        self._show_view("record")
+
+    def action_agreement(self) -> None:
+        """Show how far people agree with the judge and with each other, beyond chance."""
+        from tui.screens.agreement.screen import AgreementScreen
+
+        self.app.push_screen(AgreementScreen(self.project.database))
+
+    # ------------------------------------------------------------ what to do about a cell or an attempt
 
     def action_overrule(self) -> None:
         """Bring the attempt in for review."""
-        judged = self._current
+        judged = self._attempts.current
         if judged is None or judged.attempt.candidate is None:
             self.tell("there is no candidate here that could be brought in")
             return
@@ -69,87 +245,17 @@ class RejectionsScreen(ViewsScreen):
         self.tell(message.plain)
         self.redraw()
 
-    def action_copy(self) -> None:
-        """Copy the attempt with its verdicts as JSON."""
-        if self._current is not None:
-            import json
-
-            self.app.copy_to_clipboard(json.dumps(json_value(self._current), indent=2))
-            self.tell("sent to the terminal's clipboard as JSON; not every terminal takes it")
-
     def action_shelve(self) -> None:
         """Set the cell aside, if the person confirms it; take it back if it is set aside."""
-        shelf = Shelf(*self.heat.cursor_cell, self._decision)
-        there = [one for one in self._shelves if one == Shelf(*self.heat.cursor_cell, self._decision, one.reason)]
-        try:
-            if there:
-                unshelve(self.db, there[0])
-                self.tell(f"{named(shelf)} is taken back")
-                self.redraw()
-                return
-            found = shelving_change(self.project.task, examples.cell_counts(self.db), self._shelves, shelf)
-        except (ShelvingError, sqlite3.Error) as error:
-            self.tell(str(error), error=True)
-            return
-
-        def confirmed(yes: bool | None) -> None:
-            if not yes:
-                return
-            try:
-                shelve(self.project.task, self.db, shelf)
-            except (ShelvingError, sqlite3.Error) as error:
-                self.tell(str(error), error=True)
-            else:
-                self.tell(f"{named(shelf)} is shelved; {key('rejections.shelve')} takes it back")
-            self.redraw()
-
-        back = f"{key('rejections.shelve')} takes it back."
-        self.app.push_screen(Confirm(f"Shelve {named(shelf)}? {consequence(found)} {back}"), confirmed)
-
-    # ------------------------------------------------------------ a hint
+        toggle_shelf(self, self._map.choice, self._map.shelves)
 
     def action_hint(self) -> None:
         """Ask for a hint, and write the attempt (on the map: an example of the cell) anew."""
-        self._hinting = "" if self._view == "map" or self._current is None else self._current.attempt.id
-        if reads_hints(GenerateParams.of(self.project.task).source):
-            self._hint.display = True
-            self.set_focus(self._hint)
-            return
-        what = "Write this attempt anew from the critique alone" if self._hinting else "Write one more for the cell"
-        question = (
-            "The procedural source writes here, and it reads no hints: for them, set roles.generator to a model of the "
-            f"project file. {what}?"
-        )
-        self.app.push_screen(Confirm(question), lambda yes: self._write_anew("") if yes else None)
+        current = None if self._view == "map" else self._attempts.current
+        self._hint.ask(current.attempt.id if current else "")
 
-    @on(Input.Submitted, "#hint")
-    def _regenerate(self, event: Input.Submitted) -> None:
-        self._write_anew(event.value.strip())
-
-    def _write_anew(self, hint: str) -> None:
-        domain, level = self.heat.cursor_cell
-        asked = {"hint": hint, "n": 1, "domains": [domain], "levels": [level], "revise": self._hinting or None}
-        asked |= {"decisions": [self._decision] if self._decision else []}
-        try:
-            given = GenerateParams.of(self.project.task).model_dump() | asked
-            run = start_generation(self.project, self.db, GenerateParams.model_validate(given))
-        except ValidationError as error:
-            self.tell(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}", error=True)
-        except (RunError, sqlite3.Error) as error:
-            self.tell(str(error), error=True)
-        else:
-            self._close_hint()
-            self.tell(f"run {run.id[-6:]} writes it anew: key 2 watches it")
-
-
-def consequence(found: ShelvingChange) -> str:
-    """What shelving does, in figures."""
-    kept = f"The {found.kept:,} that it has stay." if found.kept else "It has none."
-    if not found.examples:
-        return f"Nothing more is generated for it, and nothing is missing in it now: no other cell gets more. {kept}"
-    cells = f"{found.cells:,} other cell{'s' if found.cells != 1 else ''}"
-    moves = f"{found.examples:,} {'are' if found.examples != 1 else 'is'} missing in it, and"
-    rounded = ", as the shares are drawn anew" if found.elsewhere > found.examples else ""
-    where = f"{found.elsewhere:,} more will be generated in {cells}{rounded}"
-    where = where if found.elsewhere else "no other cell gets more"
-    return f"Nothing more is generated for it: {moves} {where}. {kept}"
+    def action_copy(self) -> None:
+        """Copy the attempt with its verdicts as JSON."""
+        if self._attempts.current is not None:
+            self.app.copy_to_clipboard(json.dumps(json_value(self._attempts.current), indent=2))
+            self.tell("sent to the terminal's clipboard as JSON; not every terminal takes it")
