@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.pilot import Pilot
 
 from tests.tui.conftest import until
-from tui.screens.runs.log import EventLog
+from tui.screens.runs.event_log import EventLog
 from tui.screens.runs.screen import RunsScreen
 
 

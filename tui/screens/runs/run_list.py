@@ -1,4 +1,4 @@
-"""The list of runs: one a row, of which only those in sight are read."""
+"""The list of runs, one a row; only visible runs are read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.schema import RunState
 from tui.text import line
 from tui.widgets.listing import Listing, Part
 
-# Each column with its cells, from so many columns of the terminal on.
+# The columns, each with its width and the width of the terminal from which on it is shown.
 _COLUMNS = {
     "run": (6, 0),
     "kind": (9, 0),
@@ -25,7 +25,7 @@ _COLUMNS = {
     "began": (11, 130),
 }
 _GAP = "  "
-# What the list puts before each row.
+# The room for the signs that the list puts before each row.
 _SIGNS = "  "
 _STYLES = {RunState.FAILED: "rejected", RunState.LOST: "warning"}
 
@@ -43,23 +43,23 @@ class RunList(Listing):
     ]
 
     def action_step(self, step: int) -> None:
-        """Another run."""
-        self.move_cursor(self.cursor + step)
+        """Move the cursor by so many runs."""
+        self.move(self.cursor + step)
 
     def action_page(self, pages: int) -> None:
-        """A page of runs further."""
-        self.move_pages(pages)
+        """Move the cursor by so many pages."""
+        self.page(pages)
 
     def action_edge(self, end: bool) -> None:
-        """The first run, or the last."""
-        self.move_cursor(len(self.numbers) - 1 if end else 0)
+        """Go to the first run, or to the last."""
+        self.move(len(self.numbers) - 1 if end else 0)
 
 
 def columns(terminal: int, width: int) -> dict[str, int]:
-    """The columns that a terminal has room for, with their cells; the reason takes what they leave of `width`."""
-    shown = {name: size for name, (size, least) in _COLUMNS.items() if terminal >= least}
-    taken = sum(shown.values()) + len(_GAP) * len(shown)
-    return shown | {"reason": max(12, width - taken)}
+    """The columns for which a terminal has room, with their widths; the reason takes what they leave of `width`."""
+    widths = {name: size for name, (size, least) in _COLUMNS.items() if terminal >= least}
+    taken = sum(widths.values()) + len(_GAP) * len(widths)
+    return widths | {"reason": max(12, width - taken)}
 
 
 def header(terminal: int) -> str:
@@ -68,23 +68,23 @@ def header(terminal: int) -> str:
     return _SIGNS + _GAP.join(set_cell_size(name, width) for name, width in names.items())
 
 
-def row(seen: RunStatus, widths: dict[str, int]) -> list[Part]:
-    """A run, a text for each of the columns in `widths`."""
-    figures = seen.run.progress
+def run_row(status: RunStatus, widths: dict[str, int]) -> list[Part]:
+    """A run as a row with the columns in `widths`."""
+    figures = status.run.progress
     rate, cost, budget = figures.get("per_minute"), figures.get("cost"), figures.get("budget")
-    began = seen.run.started or seen.run.created
+    began = status.run.started or status.run.created
     texts = {
-        "run": seen.run.id[-6:],
-        "kind": seen.run.kind,
-        "state": str(seen.state),
-        "last sign": describe_heartbeat(seen),
-        "done": describe_progress(seen),
-        "rate": "" if rate is None or seen.state is not RunState.RUNNING else f"{rate:,.0f}/min",
+        "run": status.run.id[-6:],
+        "kind": status.run.kind,
+        "state": str(status.state),
+        "last sign": describe_heartbeat(status),
+        "done": describe_progress(status),
+        "rate": "" if rate is None or status.state is not RunState.RUNNING else f"{rate:,.0f}/min",
         "cost": "" if cost is None else f"{cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"),
         "began": f"{began.astimezone():%m-%d %H:%M}",
-        "reason": seen.run.reason or ("resume continues it" if seen.state is RunState.LOST else ""),
+        "reason": status.run.reason or ("resume continues it" if status.state is RunState.LOST else ""),
     }
-    styles = {"state": _STYLES.get(seen.state, "")}
+    styles = {"state": _STYLES.get(status.state, "")}
     return [
         (set_cell_size(line(texts[name], width), width) + _GAP, styles.get(name, "")) for name, width in widths.items()
     ]

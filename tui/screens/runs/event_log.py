@@ -1,4 +1,4 @@
-"""Lines of a log: only those in sight are drawn, one row each, with a cursor."""
+"""The lines of a log: one row each, with a cursor; only visible lines are drawn."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TIME = 9
 
 
 class EventLog(ScrollView, can_focus=True):
-    """Events, one a row; a longer message is cut, and Enter asks to see it whole."""
+    """Events, one a row; a message that is too long is cut."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"log--time", "log--warning", "log--error", "log--match", "log--cursor"}
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -34,14 +34,14 @@ class EventLog(ScrollView, can_focus=True):
     ]
 
     class Moved(Message):
-        """The cursor moved, or would go further than there are lines: -1 up, 1 down, 0 within them."""
+        """The cursor moved, or tried to go above the first line (`beyond` is -1) or below the last (1)."""
 
         def __init__(self, beyond: int) -> None:
             super().__init__()
             self.beyond = beyond
 
     class Edge(Message):
-        """The first line of the whole log is asked for, or the newest."""
+        """The person wants to see the first lines of the whole log, or the newest."""
 
         def __init__(self, newest: bool) -> None:
             super().__init__()
@@ -50,86 +50,87 @@ class EventLog(ScrollView, can_focus=True):
     def __init__(self, *, id: str) -> None:  # noqa: A002
         super().__init__(id=id)
         self.lines: list[Event] = []
-        self.at = 0
+        self.cursor = 0
         self._query = ""
-        # Whether the lines are scrolled by this widget itself, not by a person's wheel or scroll bar.
-        self._scrolls = False
+        # Whether this widget scrolls itself now, rather than a person's wheel or scroll bar.
+        self._scrolling = False
 
-    def update(self, lines: Sequence[Event], at: int | None, query: str) -> None:
-        """Show `lines` with the cursor on row `at` (None: no other than now); what matches `query` stands out."""
+    def update(self, lines: Sequence[Event], row: int | None, query: str) -> None:
+        """Show `lines` with the cursor on `row` (None: where it is); what matches `query` stands out."""
         self.lines = list(lines)
         self._query = query.casefold()
-        self._go(self.at if at is None else at)
+        self.move(self.cursor if row is None else row)
 
     @property
     def on_last(self) -> bool:
         """Whether the cursor is on the last line."""
-        return self.at >= len(self.lines) - 1
+        return self.cursor >= len(self.lines) - 1
 
     @property
     def current(self) -> Event | None:
         """The line under the cursor."""
-        return self.lines[self.at] if self.at < len(self.lines) else None
+        return self.lines[self.cursor] if self.cursor < len(self.lines) else None
 
     def action_step(self, step: int) -> None:
-        """Another line."""
-        wanted = self.at + step
-        self._go(wanted)
-        self.post_message(self.Moved(-1 if wanted < 0 else int(wanted >= len(self.lines))))
+        """Move the cursor by so many lines."""
+        row = self.cursor + step
+        self.move(row)
+        self.post_message(self.Moved(-1 if row < 0 else int(row >= len(self.lines))))
 
     def action_page(self, pages: int) -> None:
-        """A page of lines up or down."""
+        """Move the cursor by so many pages."""
         self.action_step(pages * max(1, self.size.height - 1))
 
     def action_edge(self, newest: bool) -> None:
-        """The first line of the log, or the newest."""
+        """Ask for the first lines of the log, or the newest."""
         self.post_message(self.Edge(newest))
 
     def on_resize(self) -> None:
-        """Keep the cursor in sight."""
-        self._go(self.at)
+        """Keep the cursor visible."""
+        self.move(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
-        """The line that is clicked."""
+        """Move the cursor to the line that was clicked."""
         if (offset := event.get_content_offset(self)) is not None:
-            self._go(offset.y + self.scroll_offset.y)
+            self.move(offset.y + self.scroll_offset.y)
             self.post_message(self.Moved(0))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Where a person scrolls the cursor comes along, so that what it does at either end is the same."""
+        """Let the cursor come along when a person scrolls, so that either end acts as for the keys."""
         super().watch_scroll_y(old_value, new_value)
         top, down = round(new_value), new_value > old_value
-        if self._scrolls or top == round(old_value):
+        if self._scrolling or top == round(old_value):
             return
         lowest = top + max(1, self.size.height) - 1
         at_end = down and top >= self.max_scroll_y
-        self.at = max(0, len(self.lines) - 1 if at_end else min(max(self.at, top), lowest))
+        self.cursor = max(0, len(self.lines) - 1 if at_end else min(max(self.cursor, top), lowest))
         self.refresh()
         self.post_message(self.Moved(1 if at_end else -1 if top == 0 else 0))
 
-    def _go(self, row: int) -> None:
-        self.at = max(0, min(row, len(self.lines) - 1))
-        self._scrolls = True
+    def move(self, row: int) -> None:
+        """Put the cursor on `row`, or as near as there is one, and keep it visible."""
+        self.cursor = max(0, min(row, len(self.lines) - 1))
+        self._scrolling = True
         self.virtual_size = Size(0, len(self.lines))
-        self.scroll_to_region(Region(0, self.at, 1, 1), animate=False, force=True, immediate=True)
-        self._scrolls = False
+        self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True, immediate=True)
+        self._scrolling = False
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw row `y` of what is in sight."""
+        """Draw the visible row `y`."""
         row = y + self.scroll_offset.y
-        width, ground = self.scrollable_content_region.width, self.rich_style  # the scroll bar has its own cells
+        width, base = self.scrollable_content_region.width, self.rich_style  # the scroll bar has its own cells
         if row >= len(self.lines):
-            return Strip.blank(width, ground)
+            return Strip.blank(width, base)
         event = self.lines[row]
-        style = ground
+        style = base
         if event.severity in {"warning", "error"}:
             style += self.get_component_rich_style(f"log--{event.severity}", partial=True)
-        time = Segment(f"{event.created.astimezone():%H:%M:%S} ", ground + self.get_component_rich_style("log--time"))
+        time = Segment(f"{event.created.astimezone():%H:%M:%S} ", base + self.get_component_rich_style("log--time"))
         mark = {"warning": "! ", "error": "✗ "}.get(event.severity, "")
         text = line(mark + event.message, width - _TIME)
-        drawn = Strip([time, *self._matches(text, style)]).adjust_cell_length(width, ground)
-        if row == self.at and self.has_focus:
+        drawn = Strip([time, *self._matches(text, style)]).adjust_cell_length(width, base)
+        if row == self.cursor and self.has_focus:
             drawn = drawn.apply_style(self.get_component_rich_style("log--cursor", partial=True))
         return drawn
 
@@ -137,11 +138,11 @@ class EventLog(ScrollView, can_focus=True):
         folded = text.casefold()
         if not self._query or len(folded) != len(text):
             return [Segment(text, style)]
-        found: list[Segment] = []
-        at = 0
-        while (start := folded.find(self._query, at)) >= 0:
+        segments: list[Segment] = []
+        position = 0
+        while (start := folded.find(self._query, position)) >= 0:
             end = start + len(self._query)
-            found.append(Segment(text[at:start], style))
-            found.append(Segment(text[start:end], style + self.get_component_rich_style("log--match", partial=True)))
-            at = end
-        return [*found, Segment(text[at:], style)]
+            segments.append(Segment(text[position:start], style))
+            segments.append(Segment(text[start:end], style + self.get_component_rich_style("log--match", partial=True)))
+            position = end
+        return [*segments, Segment(text[position:], style)]
