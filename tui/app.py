@@ -20,7 +20,7 @@ from storage.database import DatabaseError, connect_durably
 from tui.actions import EVERYWHERE, bindings
 from tui.keymap import key, use
 from tui.personal import remember, usable
-from tui.screens.project_screen import ProjectScreen, going, in_front
+from tui.screens.project_screen import ProjectScreen, active_runs, front_screen
 from tui.text import clean
 
 # The screen of each place and the one before any project, imported when it is first shown.
@@ -151,7 +151,7 @@ class SidequestApp(App[int]):
             # A field where it takes back what was typed keeps it.
             return self._driver is not None and self._driver.can_suspend and not hasattr(self.focused, "action_undo")
         if any(action == one.name.partition("(")[0] for one in EVERYWHERE):
-            front = in_front(self)
+            front = front_screen(self)
             if front is not self.screen_stack[0] or (action == "go" and not self.ready):
                 return False
             return not isinstance(front, ProjectScreen) or not (front.typing or front.asking)
@@ -180,7 +180,7 @@ class SidequestApp(App[int]):
 
     def action_leave(self) -> None:
         """Leave; runs go on."""
-        runs = going(self.db) if self.ready else 0
+        runs = active_runs(self.db) if self.ready else 0
         message = f"{runs} run{'s go' if runs > 1 else ' goes'} on: `sidequest` shows it again" if runs else None
         self.exit(0, message=message)
 

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from storage.schema import Evidence
 from tests.conftest import HOSTILE, candidate, example
 from tui.text import clean
-from tui.widgets.diff import diff, words
+from tui.widgets.diff import diff, diff_words
 
 pytestmark = pytest.mark.pure
 
 
 def test_what_went_and_what_came_is_marked() -> None:
-    drawn = words("Conversion rose from 4.1 % to 6.0 %.", "Conversion fell from 4.1 % to 3.0 %.").plain
+    drawn = diff_words("Conversion rose from 4.1 % to 6.0 %.", "Conversion fell from 4.1 % to 3.0 %.").plain
     assert drawn == "Conversion [-rose-]{+fell+} from 4.1 % to [-6.0-]{+3.0+} %."
 
 
@@ -39,7 +39,7 @@ def test_a_piece_that_was_taken_away_is_shown() -> None:
 
 def test_hostile_text_does_not_act() -> None:
     for text in HOSTILE:
-        drawn = words("before " + text, text + " after").plain
+        drawn = diff_words("before " + text, text + " after").plain
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]", drawn)
 
 
@@ -48,7 +48,7 @@ _WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta"]), max_size
 
 @given(_WORDS, _WORDS)
 def test_without_what_went_it_is_the_text_that_came(before: str, after: str) -> None:
-    drawn = words(before, after).plain
+    drawn = diff_words(before, after).plain
     came = re.sub(r"\[-.*?-\]", "", drawn).replace("{+", "").replace("+}", "")
     assert came.split() == clean(after).split()
     went = re.sub(r"\{\+.*?\+\}", "", drawn).replace("[-", "").replace("-]", "")
@@ -72,5 +72,5 @@ def test_pieces_are_held_against_those_of_the_same_source_and_places_of_examples
 
 
 def test_very_long_texts_are_compared_as_far_as_anyone_reads() -> None:
-    drawn = words("ab cd " * 100_000, "cd ab " * 100_000).plain
+    drawn = diff_words("ab cd " * 100_000, "cd ab " * 100_000).plain
     assert "cut here: 600,000 characters in all" in drawn

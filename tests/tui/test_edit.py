@@ -43,7 +43,7 @@ def editor_that(monkeypatch: pytest.MonkeyPatch, *changes: Callable[[str], str])
         given.append(text)
         return changes[len(given) - 1](text)
 
-    monkeypatch.setattr(EditScreen, "_in_editor", edit)
+    monkeypatch.setattr(EditScreen, "_run_editor", edit)
     return given
 
 

@@ -16,14 +16,12 @@ from core.runs.describe import duration
 from storage.schema import Run, RunState
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW
-from tui.screens.home.screen import running
+from tui.screens.home.screen import run_line
 from tui.text import flow
-from tui.widgets.bars import bar, quota_bars, relevance_bar
+from tui.widgets.bars import bar, quotas, relevance
 from tui.widgets.context_panel import origin_panel, progress_panel
 from tui.widgets.example import place
-from tui.widgets.top import top_bar
-
-pytestmark = pytest.mark.pure
+from tui.widgets.top import top
 
 FIGURES: dict[str, Any] = {"total": 57, "done": 18, "rejected": 4, "cost": 1.84, "budget": 10.0, "eta_s": 11_400.0}
 
@@ -41,11 +39,11 @@ def test_a_bar_is_filled_by_eighths() -> None:
 
 
 def test_relevance_is_five_cells() -> None:
-    assert [relevance_bar(value) for value in (0.0, 0.41, 0.94, 1.0)] == ["▯▯▯▯▯", "▮▮▯▯▯", "▮▮▮▮▮", "▮▮▮▮▮"]
+    assert [relevance(value) for value in (0.0, 0.41, 0.94, 1.0)] == ["▯▯▯▯▯", "▮▮▯▯▯", "▮▮▮▮▮", "▮▮▮▮▮"]
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"),
+    ("seconds", "words"),
     [
         (None, "unknown"),
         (0, "0 s"),
@@ -60,18 +58,18 @@ def test_relevance_is_five_cells() -> None:
         (8_640_000, "100 d"),
     ],
 )
-def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | None, expected: str) -> None:
-    assert duration(seconds) == expected
-    assert len(expected) <= 9
+def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | None, words: str) -> None:
+    assert duration(seconds) == words
+    assert len(words) <= 9
 
 
 def test_quotas_of_a_task_without_decisions_are_empty() -> None:
-    assert quota_bars({}, 80).plain == ""
-    assert "98 of 150–200" in quota_bars({"VALIDATED": Quota(150, 200, 175, 98)}, 76).plain
+    assert quotas({}, 80).plain == ""
+    assert "98 of 150–200" in quotas({"VALIDATED": Quota(150, 200, 175, 98)}, 76).plain
 
 
 @pytest.mark.parametrize(
-    ("width", "endings", "expected"),
+    ("width", "said", "words"),
     [
         (158, ["as ann · 14:02", "14:02", ""], "Sidequest · judge  1 Home  2 Generate "),
         (
@@ -84,49 +82,48 @@ def test_quotas_of_a_task_without_decisions_are_empty() -> None:
         (58, ["2 runs · 14:02", "2 runs"], " 1 Hom 2 Gen 3 Review 4 Rej 5 Dat 6 Ben 7 Tra 8 Run 2 runs"),
     ],
 )
-def test_the_bar_gives_up_what_is_needed_least(width: int, endings: list[str], expected: str) -> None:
-    drawn = top_bar(width, "Review", "judge", [Content(ending) for ending in endings], {})
-    assert expected in drawn.plain
-    assert drawn.plain.endswith(tuple(endings))
+def test_the_bar_gives_up_what_is_needed_least(width: int, said: list[str], words: str) -> None:
+    drawn = top(width, "Review", "judge", [Content(end) for end in said], {})
+    assert words in drawn.plain
+    assert drawn.plain.endswith(tuple(said))
     assert drawn.cell_length == width
 
 
 def test_the_bar_has_the_keys_of_ones_own() -> None:
-    assert " f8 Runs" in top_bar(100, "Home", "judge", [Content("14:02")], {"app.runs": "f8,8"}).plain
+    assert " f8 Runs" in top(100, "Home", "judge", [Content("14:02")], {"app.runs": "f8,8"}).plain
 
 
 @given(st.lists(st.text(alphabet="ab漢 ", min_size=1, max_size=12)), st.integers(24, 80))
 def test_flow_breaks_between_parts_only(parts: list[str], width: int) -> None:
     lines = flow(parts, width).split("\n") if parts else []
-    assert all(cell_len(row) <= width for row in lines)
+    assert all(cell_len(one) <= width for one in lines)
     assert "  ".join(lines) == "  ".join(parts)
 
 
-def status_of(progress: dict[str, Any], state: RunState = RunState.RUNNING, age_s: float | None = 1.0) -> RunStatus:
+def seen(progress: dict[str, Any], state: RunState = RunState.RUNNING, age_s: float | None = 1.0) -> RunStatus:
     run = Run(id="01J00000000000000000ABCDEF", kind="generate", state=state, progress=progress)
     return RunStatus(run, state, age_s)
 
 
 def test_a_run_says_how_far_it_is_what_it_costs_and_when_it_ends() -> None:
-    figures = "18/57 · 4 rejected · cost 1.84 of 10.00 · eta 3 h 10 m"
-    assert running(status_of(FIGURES), 100).plain == f"● generate  ABCDEF ███▊░░░░░░░░ {figures}"
-    # The figures matter more than the bar.
-    assert running(status_of(FIGURES), 76).plain == f"● generate  ABCDEF {figures}"
+    said = "18/57 · 4 rejected · cost 1.84 of 10.00 · eta 3 h 10 m"
+    assert run_line(seen(FIGURES), 100).plain == f"● generate  ABCDEF ███▊░░░░░░░░ {said}"
+    assert run_line(seen(FIGURES), 76).plain == f"● generate  ABCDEF {said}"  # the figures matter more than the bar
     cheap = FIGURES | {"cost": None}
-    assert running(status_of(cheap), 76).plain == "● generate  ABCDEF ███▊░░░░░░░░ 18/57 · 4 rejected · eta 3 h 10 m"
+    assert run_line(seen(cheap), 76).plain == "● generate  ABCDEF ███▊░░░░░░░░ 18/57 · 4 rejected · eta 3 h 10 m"
 
 
 @pytest.mark.parametrize("width", [20, 40, 76, 156])
 def test_a_run_fits_its_line(width: int) -> None:
-    assert cell_len(running(status_of(FIGURES), width).plain) <= max(width, 29)
+    assert cell_len(run_line(seen(FIGURES), width).plain) <= max(width, 29)
 
 
 def test_what_is_not_known_of_a_run_is_not_zero() -> None:
-    assert running(status_of({}), 76).plain == "● generate  ABCDEF last sign of life 1 s ago"
-    assert running(status_of({}, age_s=None), 76).plain == "● generate  ABCDEF no figures yet"
-    assert "eta unknown" in running(status_of(FIGURES | {"eta_s": None}), 76).plain
-    assert running(status_of(FIGURES, RunState.LOST), 100).plain.startswith("✗ generate  ABCDEF")
-    assert "lost · 18/57" in running(status_of(FIGURES, RunState.LOST), 100).plain
+    assert run_line(seen({}), 76).plain == "● generate  ABCDEF last sign of life 1 s ago"
+    assert run_line(seen({}, age_s=None), 76).plain == "● generate  ABCDEF no figures yet"
+    assert "eta unknown" in run_line(seen(FIGURES | {"eta_s": None}), 76).plain
+    assert run_line(seen(FIGURES, RunState.LOST), 100).plain.startswith("✗ generate  ABCDEF")
+    assert "lost · 18/57" in run_line(seen(FIGURES, RunState.LOST), 100).plain
 
 
 @pytest.mark.parametrize("text", HOSTILE)

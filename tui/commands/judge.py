@@ -23,7 +23,7 @@ from tui.commands.context import Context, RefusedError, json_option, pass_contex
 from tui.commands.output import print_json, say, show
 
 # So many lines are asked together at most; fewer are not waited for.
-AT_ONCE = 256
+MAX_CHUNK = 256
 
 
 @click.command()
@@ -66,7 +66,7 @@ def judge(
         raise RefusedError(str(error)) from None
     lines = iter(()) if alone else iter(sys.stdin)
     if alone is None:
-        alone, lines = _first(lines)
+        alone, lines = _first_case(lines)
     if not model:
         say(f"{name} is asked; --model names another")
     try:
@@ -76,14 +76,14 @@ def judge(
     except UnpricedError as error:
         raise RefusedError(f"the project's budget needs a price for every model, and {error} has none") from None
     try:
-        answered = asyncio.run(_one(judging, alone, as_json) if alone else _many(judging, lines, as_json))
+        answered = asyncio.run(_judge_one(judging, alone, as_json) if alone else _judge_lines(judging, lines, as_json))
     except BudgetExhaustedError as error:
         say(f"sidequest: {error}")
         answered = False
     raise SystemExit(0 if answered else 1)
 
 
-def _first(lines: Iterator[str]) -> tuple[CaseInput | None, Iterator[str]]:
+def _first_case(lines: Iterator[str]) -> tuple[CaseInput | None, Iterator[str]]:
     """The one case that stands on stdin over several lines; or None, and the lines of many."""
     first = next((line for line in lines if line.strip()), "")
     if not first:
@@ -97,28 +97,28 @@ def _first(lines: Iterator[str]) -> tuple[CaseInput | None, Iterator[str]]:
             raise RefusedError(str(error)) from None
         except ValueError as error:
             raise RefusedError(f"stdin holds no JSON ({error}): give one object, or one a line") from None
-    return None, _chained(first, lines)
+    return None, _prepend(first, lines)
 
 
-def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
+def _prepend(first: str, lines: Iterator[str]) -> Iterator[str]:
     yield first
     yield from lines
 
 
-async def _one(judging: CaseJudge, alone: CaseInput, as_json: bool) -> bool:
+async def _judge_one(judging: CaseJudge, alone: CaseInput, as_json: bool) -> bool:
     try:
         async for answer in judging.answers([alone]):
             if as_json:
                 print_json(answer)
             else:
-                _show(answer)
+                _print_judgement(answer)
             return answer.outcome is PredictionOutcome.ANSWERED
     finally:
         await judging.close()
     return False
 
 
-async def _many(judging: CaseJudge, lines: Iterator[str], as_json: bool) -> bool:
+async def _judge_lines(judging: CaseJudge, lines: Iterator[str], as_json: bool) -> bool:
     """Answer the cases of `lines` as they come in; whether all of them have an answer."""
     good, number = True, 0
     try:
@@ -127,24 +127,24 @@ async def _many(judging: CaseJudge, lines: Iterator[str], as_json: bool) -> bool
             for line in chunk:
                 number += 1
                 try:
-                    one = parse_case(_json(line))
+                    one = parse_case(_parse_json(line))
                 except CaseError as error:
                     good = False
-                    _refuse(number, str(error), as_json)
+                    _print_bad_line(number, str(error), as_json)
                 else:
                     given.append(one if one.id is not None else one.model_copy(update={"id": number}))
             async for answer in judging.answers(given):
                 good &= answer.outcome is PredictionOutcome.ANSWERED
                 if as_json:
-                    _line(answer)
+                    _print_json_line(answer)
                 else:
-                    _show(answer)
+                    _print_judgement(answer)
     finally:
         await judging.close()
     return good
 
 
-def _json(line: str) -> Any:
+def _parse_json(line: str) -> Any:
     try:
         return json.loads(line)
     except ValueError as error:
@@ -166,25 +166,25 @@ async def _chunks(lines: Iterator[str]) -> AsyncIterator[list[str]]:
     over = False
     while not over:
         found = [await queue.get()]
-        while len(found) < AT_ONCE and not queue.empty():
+        while len(found) < MAX_CHUNK and not queue.empty():
             found.append(queue.get_nowait())
         over = found[-1] is None
         yield [line for line in found if line is not None]
 
 
-def _refuse(number: int, why: str, as_json: bool) -> None:
+def _print_bad_line(number: int, why: str, as_json: bool) -> None:
     if as_json:
-        _line({"id": number, "outcome": "no case", "detail": why})
+        _print_json_line({"id": number, "outcome": "no case", "detail": why})
     else:
         say(f"line {number} is no case: {why}")
 
 
-def _line(value: Any) -> None:
+def _print_json_line(value: Any) -> None:
     """One line of JSON, at once."""
     click.echo(json.dumps(json_value(value)))
 
 
-def _show(answer: CaseJudgement) -> None:
+def _print_judgement(answer: CaseJudgement) -> None:
     label = "" if answer.id is None else f"{answer.id}: "
     if answer.decision is None:
         show(f"{label}no answer ({answer.outcome.value}){f': {answer.detail}' if answer.detail else ''}")

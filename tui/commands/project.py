@@ -41,7 +41,7 @@ def plan(ctx: click.Context, as_json: bool) -> None:
     if as_json:
         print_json(found)
         return
-    _show(found)
+    _print_plan(found)
 
 
 @plan.command("shelve")
@@ -84,7 +84,7 @@ def unshelve(context: Context, domain: str, level: int, decision: str, as_json: 
     show(f"{name(shelf)} is taken back")
 
 
-def _show(found: Plan) -> None:
+def _print_plan(found: Plan) -> None:
     show(f"{found.have} of {found.want} examples, {found.missing} missing\n")
     table(
         ["decision", "have", "want", "range"],

@@ -160,7 +160,7 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
     """The lineage of an attempt (or of the example it became): attempts, critiques, rewrites, verdicts."""
     _, connection = context.open()
     example = connection.execute("SELECT attempt FROM examples WHERE id = ?", (attempt.upper(),)).fetchone()
-    key = example["attempt"] if example else _attempt(connection, attempt)
+    key = example["attempt"] if example else _attempt_id(connection, attempt)
     if key is None:
         raise RefusedError(f"example {attempt} was imported: it has no attempts")
     found = attempts.chain(connection, key)
@@ -184,7 +184,7 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
 def overrule(context: Context, attempt: str, note: str, reviewer: str, as_json: bool) -> None:
     """Bring a rejected attempt in for review, whatever the judge said."""
     _, connection = context.open()
-    found = attempts.get(connection, _attempt(connection, attempt))
+    found = attempts.get(connection, _attempt_id(connection, attempt))
     if found is None or found.attempt.candidate is None:
         raise RefusedError(f"attempt {attempt} has no candidate that could be brought in")
     if found.final is None or found.final.result is not Result.REJECTED:
@@ -198,7 +198,7 @@ def overrule(context: Context, attempt: str, note: str, reviewer: str, as_json: 
     show(f"example {example.id} waits for review")
 
 
-def _attempt(connection: sqlite3.Connection, part: str) -> str:
+def _attempt_id(connection: sqlite3.Connection, part: str) -> str:
     key = attempts.resolve(connection, part)
     if key is None:
         raise RefusedError(f"no attempt {part}, or several: `sidequest qa attempts` shows the newest")

@@ -76,7 +76,7 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
         where = parse_query(narrow)
     except QueryError as error:
         raise RefusedError(str(error)) from None
-    chosen, who = Queue(name), _who(context, reviewer)
+    chosen, who = Queue(name), _reviewer(context, reviewer)
     if chosen is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
         raise RefusedError(f"what QA rejected has no {', '.join(parts)}")
     keys = queues.page(connection, chosen, where, reviewer=who, limit=limit).keys
@@ -100,7 +100,7 @@ def _certainty(example: Example) -> str:
     return "unknown" if example.certainty is None else f"{example.certainty:.2f}"
 
 
-def _who(context: Context, reviewer: str | None) -> str:
+def _reviewer(context: Context, reviewer: str | None) -> str:
     return context.reviewer if reviewer is None else reviewer
 
 
@@ -115,12 +115,14 @@ def _decide(
     reason: str = "",
 ) -> None:
     _, connection = context.open()
-    case = _case(connection, prefix)
-    line = Review(example=case.example.id, action=action, reason=reason, note=note, reviewer=_who(context, reviewer))
-    _report(reviews.act(connection, case.example, deciding(case, line)), as_json)
+    case = _review_item(connection, prefix)
+    line = Review(
+        example=case.example.id, action=action, reason=reason, note=note, reviewer=_reviewer(context, reviewer)
+    )
+    _print_example(reviews.act(connection, case.example, deciding(case, line)), as_json)
 
 
-def _case(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
+def _review_item(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
     """The example, or the attempt that QA rejected, that `prefix` stands for; raises RefusedError."""
     found = read_item(connection, prefix.upper()) or read_item(connection, resolve_example(connection, prefix).id)
     if found is None:
@@ -128,14 +130,14 @@ def _case(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
     return found
 
 
-def _report(example: Example, as_json: bool) -> None:
+def _print_example(example: Example, as_json: bool) -> None:
     if as_json:
         print_json({"example": example})
     else:
-        show(_state(example))
+        show(_describe_state(example))
 
 
-def _state(example: Example) -> str:
+def _describe_state(example: Example) -> str:
     return f"{example.id}: {example.status}{', flagged' if example.flagged else ''}, version {example.version}"
 
 
@@ -155,8 +157,8 @@ def label(context: Context, example: str, decision: str, note: str, reviewer: st
     project, connection = context.open()
     if decision not in project.task.labels:
         raise RefusedError(f"no decision {decision}: there are {', '.join(project.task.labels)}")
-    case = _case(connection, example)
-    line = labelling(case, decision, note=note, reviewer=_who(context, reviewer))
+    case = _review_item(connection, example)
+    line = labelling(case, decision, note=note, reviewer=_reviewer(context, reviewer))
     done = reviews.act(connection, case.example, deciding(case, line))
     if as_json:
         print_json({"example": done, "agrees": decision == done.decision})
@@ -171,7 +173,7 @@ def label(context: Context, example: str, decision: str, note: str, reviewer: st
 @verb
 def agreement(context: Context, as_json: bool) -> None:
     """How far people agree with the label, the judge and each other, from what they decided blind."""
-    from tui.widgets.agreement import coefficient, differences
+    from tui.widgets.agreement import describe_differences, format_coefficient
 
     _, connection = context.open()
     found = agreement_report(blind_reviews.every(connection))
@@ -191,18 +193,18 @@ def agreement(context: Context, as_json: bool) -> None:
                 f"{pair.agreed}/{pair.examples}",
                 f"{pair.low:.0%}-{pair.high:.0%}",
                 pair.families,
-                coefficient(pair.kappa),
-                coefficient(pair.alpha),
+                format_coefficient(pair.kappa),
+                format_coefficient(pair.alpha),
             )
             for pair in found.pairs
         ],
     )
     for pair in found.pairs:
         show(f"{pair.who} with {pair.whom}: {conclusion(pair)}")
-        for text in differences(pair):
+        for text in describe_differences(pair):
             show(f"{pair.who} with {pair.whom}: {text.strip()}")
     if found.together:
-        show(f"all {found.together.people} people: alpha {coefficient(found.together.alpha)}")
+        show(f"all {found.together.people} people: alpha {format_coefficient(found.together.alpha)}")
 
 
 @review.command()
@@ -262,7 +264,7 @@ def edit(context: Context, example: str, content: TextIO, note: str, reviewer: s
     edited, problems = checked(project.task, current, change) if not problem else (None, [problem])
     if edited is None:
         raise RefusedError(f"{content.name}: {'; '.join(problems)}")
-    _report(reviews.edit(connection, edited, note=note, reviewer=_who(context, reviewer)), as_json)
+    _print_example(reviews.edit(connection, edited, note=note, reviewer=_reviewer(context, reviewer)), as_json)
 
 
 @review.command()
@@ -279,6 +281,6 @@ def undo(context: Context, reviewer: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"example": done.example, "undone": done.review, "lines": done.lines})
         return
-    from tui.widgets.example import undone
+    from tui.widgets.example import undo_message
 
-    show(f"{undone(done.review, done.example.hypothesis, done.lines)}; {_state(done.example)}")
+    show(f"{undo_message(done.review, done.example.hypothesis, done.lines)}; {_describe_state(done.example)}")

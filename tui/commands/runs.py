@@ -19,7 +19,7 @@ def runs() -> None:
     """Runs: list, show, log, stop, kill, pause, resume."""
 
 
-def _document(seen: RunStatus) -> dict[str, object]:
+def _run_json(seen: RunStatus) -> dict[str, object]:
     return seen.run.model_dump(mode="json") | {"state": seen.state.value, "age_s": seen.age_s}
 
 
@@ -36,7 +36,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
     if len(found) < total:
         say(f"the newest {len(found):,} of {total:,} runs; --limit shows more")
     if as_json:
-        print_json([_document(seen) for seen in found])
+        print_json([_run_json(seen) for seen in found])
         return
     table(
         ["run", "kind", "state", "last sign", "done", "reason"],
@@ -65,14 +65,14 @@ def show_(context: Context, run: str, as_json: bool) -> None:
     _, connection = context.open()
     seen = control.run_status(control.require_run(connection, run))
     if as_json:
-        print_json(_document(seen))
+        print_json(_run_json(seen))
         return
     show(f"{seen.run.kind} {seen.run.id}: {seen.state}{f', {seen.run.reason}' if seen.run.reason else ''}")
-    for name, said in _figures(seen):
+    for name, said in _describe_run(seen):
         show(f"  {name:<12} {said}")
 
 
-def _figures(seen: RunStatus) -> list[tuple[str, str]]:
+def _describe_run(seen: RunStatus) -> list[tuple[str, str]]:
     """The figures of a run for a person; what is not known is left out."""
     figures = seen.run.progress
     found = [("asked", describe_request(seen)), ("began", f"{seen.run.created.astimezone():%Y-%m-%d %H:%M}")]
@@ -119,18 +119,18 @@ def log(context: Context, run: str, follow: bool, limit: int, search: str, of_no
         print_json(lines)
         return
     for event in lines:
-        _show_line(event)
+        _print_event(event)
     if follow:
         for event in following(connection, found.id, last, of_note=of_note):
             if stored.holds(event.message, search):
-                _show_line(event)
+                _print_event(event)
 
 
-def _show_line(event: Event) -> None:
+def _print_event(event: Event) -> None:
     show(f"{event.created.astimezone():%H:%M:%S} {event.severity:<7} {event.message}")
 
 
-def _said(message: str, run: str, as_json: bool) -> None:
+def _print_message(message: str, run: str, as_json: bool) -> None:
     if as_json:
         print_json({"run": run, "message": message})
     else:
@@ -146,7 +146,7 @@ def stop(context: Context, run: str, as_json: bool) -> None:
     """Ask a run to stop after what is in flight; a second time kills it."""
     _, connection = context.open()
     found = control.require_run(connection, run)
-    _said(control.stop(connection, found.id), found.id, as_json)
+    _print_message(control.stop(connection, found.id), found.id, as_json)
 
 
 @runs.command()
@@ -158,7 +158,7 @@ def kill(context: Context, run: str, as_json: bool) -> None:
     """End a run's process at once: what is in flight is lost, what is finished is kept."""
     _, connection = context.open()
     found = control.require_run(connection, run)
-    _said(control.kill(connection, found.id), found.id, as_json)
+    _print_message(control.kill(connection, found.id), found.id, as_json)
 
 
 @runs.command()
@@ -170,7 +170,7 @@ def pause(context: Context, run: str, as_json: bool) -> None:
     """Ask a run to pause; its process stays."""
     _, connection = context.open()
     found = control.require_run(connection, run)
-    _said(control.pause(connection, found.id), found.id, as_json)
+    _print_message(control.pause(connection, found.id), found.id, as_json)
 
 
 @runs.command()
@@ -182,4 +182,4 @@ def resume(context: Context, run: str, as_json: bool) -> None:
     """Continue a run that is paused, stopped, failed or lost."""
     project, connection = context.open()
     found = control.require_run(connection, run)
-    _said(launch.resume(project, connection, found.id), found.id, as_json)
+    _print_message(launch.resume(project, connection, found.id), found.id, as_json)

@@ -1,4 +1,4 @@
-"""What all screens of a project share: the bar on top, and reading again when the database has changed."""
+"""What all screens of a project share: the bar on top, and drawing again when the database has changed."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
 from tui.widgets.keys import Keys
-from tui.widgets.top import top_bar
+from tui.widgets.top import top
 
 if TYPE_CHECKING:
     from tui.app_context import AppContext
 
 POLL_S = 1.0
-# So many of the newest runs are looked at for those that are going on.
-RECENT = 20
+# So many of the newest runs are checked for active ones.
+RECENT_RUNS = 20
 
-# What a smaller terminal cuts is said.
-SMALLEST = (60, 15)
+# On a smaller terminal the bar says that something is cut.
+MIN_SIZE = (60, 15)
 
 
-def in_front(app: App[Any]) -> Screen[Any]:
-    """The screen in front; the palette, which finds what can be done there, does not count."""
+def front_screen(app: App[Any]) -> Screen[Any]:
+    """The screen in front; the command palette does not count, since it lists what can be done there."""
     return app.screen_stack[-2] if CommandPalette.is_open(app) else app.screen_stack[-1]
 
 
-def going(connection: sqlite3.Connection) -> int:
-    """How many of the newest runs are not over."""
-    return sum(not run_status(run).state.ended for run in newest(connection, RECENT))
+def active_runs(connection: sqlite3.Connection) -> int:
+    """How many of the newest runs have not ended."""
+    return sum(not run_status(run).state.ended for run in newest(connection, RECENT_RUNS))
 
 
 class ProjectScreen(Screen[None]):
-    """A screen on the project's database. `draw` reads and draws; it is called when something may have changed."""
+    """A screen on the project's database. `draw` is called whenever something may have changed."""
 
     TITLE = ""
     ACTIONS: ClassVar[list[Action]] = []
@@ -66,10 +66,10 @@ class ProjectScreen(Screen[None]):
 
     @abstractmethod
     def draw(self) -> None:
-        """Read what is to be shown, and show it."""
+        """Read what the screen shows, and show it."""
 
     def on_mount(self) -> None:
-        """Look for changes from now on. Textual calls this and the `on_mount` of each screen: none calls it again."""
+        """Poll for changes from now on. Textual calls this beside the `on_mount` of each screen, which need not."""
         self.set_interval(POLL_S, self._poll)
 
     def on_screen_resume(self) -> None:
@@ -88,19 +88,19 @@ class ProjectScreen(Screen[None]):
 
     @property
     def typing(self) -> bool:
-        """Whether keys are text now, or search a list that hangs open."""
+        """Whether keys are text now, or search in a list that hangs open."""
         return self.focused is not None and self.focused.check_consume_key("a", "a")
 
     @property
     def asking(self) -> bool:
-        """Whether the screen asks something that keys answer."""
+        """Whether the screen asks a question that keys answer."""
         return False
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """No action of the screen before it is drawn, or while keys mean something else."""
-        if any(action == one.name.partition("(")[0] for one in self.ACTIONS):
-            front = in_front(self.app) is self
-            return front and self._seen_version >= 0 and not self.typing and not self.asking
+        """Allow no action of the screen before it is drawn, or while keys mean something else."""
+        if any(action == known.name.partition("(")[0] for known in self.ACTIONS):
+            in_front = front_screen(self.app) is self
+            return in_front and self._seen_version >= 0 and not self.typing and not self.asking
         return super().check_action(action, parameters)
 
     def redraw(self) -> None:
@@ -131,14 +131,14 @@ class ProjectScreen(Screen[None]):
         """The app's connection."""
         return self.sidequest.db
 
-    def show(self, selector: str, drawn: Content) -> None:
-        """Update a Static, if what it shows is another."""
-        if self._drawn.get(selector) != drawn:
-            self._drawn[selector] = drawn
-            self.query_one(selector, Static).update(drawn)
+    def show(self, selector: str, content: Content) -> None:
+        """Update a Static, if it shows something else."""
+        if self._drawn.get(selector) != content:
+            self._drawn[selector] = content
+            self.query_one(selector, Static).update(content)
 
     def tell(self, message: str, *, error: bool = False) -> None:
-        """A short message for the person."""
+        """Show the person a short message for a moment."""
         severity: SeverityLevel = "error" if error else "information"
         self.notify(clean(message, limit=500), markup=False, severity=severity, timeout=8 if error else 2.5)
 
@@ -155,20 +155,19 @@ class ProjectScreen(Screen[None]):
         return False
 
     def _draw_bar(self) -> None:
-        # A worker that is killed changes nothing in the database: its run is looked at each time.
-        running = going(self.db)
-        if self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]:
-            self.show("#bar", Content(f"too small: {SMALLEST[0]}x{SMALLEST[1]} shows all"))
+        # A worker that is killed changes nothing in the database: its run is checked each time.
+        active = active_runs(self.db)
+        if self.size.width < MIN_SIZE[0] or self.size.height < MIN_SIZE[1]:
+            self.show("#bar", Content(f"too small: {MIN_SIZE[0]}x{MIN_SIZE[1]} shows all"))
             return
-        runs = [f"{running} run{'s' if running > 1 else ''}"] if running else []
+        runs = [f"{active} run{'s' if active > 1 else ''}"] if active else []
         app = self.sidequest
         names = [[f"as {line(app.reviewer, cells)}"] for cells in (16, 8)] if app.reviewer else []
-        said = [
-            Content(" · ".join(parts)) for parts in (*([*one, *runs, clock()] for one in names), [*runs, clock()], runs)
-        ]
+        forms = [*([*name, *runs, clock()] for name in names), [*runs, clock()], runs]
+        status = [Content(" · ".join(parts)) for parts in forms]
         if app.wrong:
-            said = [Content.styled(f"! {app.wrong}", "bold reverse")]
-        self.show("#bar", top_bar(self.size.width - 2, self.TITLE, self.project.task.name, said, app.settings.keymap))
+            status = [Content.styled(f"! {app.wrong}", "bold reverse")]
+        self.show("#bar", top(self.size.width - 2, self.TITLE, self.project.task.name, status, app.settings.keymap))
 
 
 def clock() -> str:

@@ -21,27 +21,27 @@ from storage.schema import Example, Review
 from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
 from tui.widgets.bars import bar
-from tui.widgets.example import entry, undone
+from tui.widgets.example import entry, undo_message
 
 
 class UndoProgress(Message):
-    """How many decisions are taken back; `over` says that no more will be, `problem` why."""
+    """`count` decisions are undone; `finished`: no more will be. `problem` says what went wrong, if something did."""
 
-    def __init__(self, number: int, *, over: bool = False, problem: str = "") -> None:
+    def __init__(self, count: int, *, finished: bool = False, problem: str = "") -> None:
         super().__init__()
-        self.number, self.over, self.problem = number, over, problem
+        self.count, self.finished, self.problem = count, finished, problem
 
 
 class UndoScreen(ModalScreen[int]):
-    """Asks about `act` in the database at `path`; closes with how many of its lines were taken back.
+    """Asks whether to undo `act` in the database at `path`; closes with how many of its lines were undone.
 
-    `y` takes it back, in pieces; escape then stops after the piece that is written, and what is left can be undone.
+    `y` undoes it in pieces; Escape then stops after the piece in hand, and what is left can be undone later.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [("y", "answer(True)"), ("n,escape", "answer(False)")]
 
     def __init__(self, path: Path, act: ReviewAct, hypothesis: str) -> None:
-        """`hypothesis` is that of the example that the newest line is about."""
+        """`hypothesis` is that of the example which the newest line is about."""
         super().__init__()
         self._path = path
         self._act = act
@@ -49,16 +49,14 @@ class UndoScreen(ModalScreen[int]):
         self._working = self._stop = False
 
     def compose(self) -> ComposeResult:
-        newest, several = self._act.newest, self._act.examples
+        newest, count = self._act.newest, self._act.examples
         when = f"{newest.created.astimezone():%d %B, %H:%M}"
-        examples = f"{several:,} decisions of one act, the newest" if several > 1 else "one decision"
-        question = (
-            f"Take all {several:,} back?" if several > 1 else "Take back what you did before, or on another screen?"
-        )
+        summary = f"{count:,} decisions of one act, the newest" if count > 1 else "one decision"
+        question = f"Take all {count:,} back?" if count > 1 else "Take back what you did before, or on another screen?"
         yield Static(
             Content.assemble(
                 (question, "bold"),
-                f"\n\n{when} · {examples}:\n",
+                f"\n\n{when} · {summary}:\n",
                 content(f"{line(entry(newest), 200)} · “{line(self._hypothesis, 200)}”"),
                 ("\n\ny", "bold"), " yes   ", ("n", "bold"), " or ", ("escape", "bold"), " no",
             ),
@@ -66,46 +64,46 @@ class UndoScreen(ModalScreen[int]):
         )  # fmt: skip
 
     def action_answer(self, yes: bool) -> None:
-        """Begin, or leave; stop what has begun."""
+        """Begin, or leave; once it has begun, stop it."""
         if self._working:
             self._stop = self._stop or not yes
         elif yes:
             self._working = True
             self.on_undo_progress(UndoProgress(0))
-            self.run_worker(self._take_back, thread=True, exit_on_error=False)
+            self.run_worker(self._undo, thread=True, exit_on_error=False)
         else:
             self.dismiss(0)
 
     def on_unmount(self) -> None:
-        """Let the work end after its piece."""
+        """Stop after the piece in hand."""
         self._stop = True
 
-    def _take_back(self) -> None:
-        number, problem = 0, ""
+    def _undo(self) -> None:
+        count, problem = 0, ""
         try:
             connection = connect_durably(self._path)
             try:
-                for number in reviews.taking_back(connection, self._act):
-                    self.post_message(UndoProgress(number))
+                for count in reviews.taking_back(connection, self._act):
+                    self.post_message(UndoProgress(count))
                     if self._stop:
                         break
             finally:
                 connection.close()
         except (ReviewError, DatabaseError, sqlite3.Error) as error:
             problem = str(error)
-        self.post_message(UndoProgress(number, over=True, problem=problem))
+        self.post_message(UndoProgress(count, finished=True, problem=problem))
 
     def on_undo_progress(self, event: UndoProgress) -> None:
-        """Show how far it has come, and close in the end."""
-        of = len(self._act.lines)
-        if event.over:
-            if event.problem or not event.number:
-                why = event.problem or "somebody else has undone it already"
-                self.notify(line(f"not undone: {why}", 400), markup=False, severity="error", timeout=8)
-            self.dismiss(event.number)
+        """Show the progress; close in the end."""
+        total = len(self._act.lines)
+        if event.finished:
+            if event.problem or not event.count:
+                reason = event.problem or "somebody else has undone it already"
+                self.notify(line(f"not undone: {reason}", 400), markup=False, severity="error", timeout=8)
+            self.dismiss(event.count)
             return
-        drawn = f"{bar(event.number / of, 20)} {event.number:,} of {of:,} taken back · escape stops"
-        self.query_one("#box", Static).update(Content(drawn))
+        progress = f"{bar(event.count / total, 20)} {event.count:,} of {total:,} taken back · escape stops"
+        self.query_one("#box", Static).update(Content(progress))
 
 
 class UndoStack:
@@ -161,5 +159,5 @@ class UndoStack:
         if example is not None:
             self._lines = [line_id for line_id in self._lines if line_id < newest.id]
             decisions = act.examples if lines == len(act.lines) else lines
-            message = undone(newest, example.hypothesis, decisions, left=len(self._lines))
+            message = undo_message(newest, example.hypothesis, decisions, left=len(self._lines))
             self._on_undone(newest, example, content(message, style="$text-muted"))

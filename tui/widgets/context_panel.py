@@ -1,4 +1,4 @@
-"""What stands beside an example on a wide terminal: quotas, where the example came from, the newest decisions."""
+"""The panel beside an example on a wide terminal: quotas, the origin of the example, the newest decisions."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from textual.content import Content
 from core.curriculum.plan import Quota
 from storage.schema import Example, Review
 from tui.text import line
-from tui.widgets.bars import quota_bars
+from tui.widgets.bars import quotas
 from tui.widgets.example import entry
 
 WIDTH = 50
-# A stored word such as a family or a model is cut after so many cells.
+# The width of a stored word such as a family or a model.
 _VALUE = WIDTH - 14
 
 
 def progress_panel(accepted: dict[str, Quota], example: Example | None, log: list[tuple[Review, str]]) -> Content:
-    """The panel's text. `accepted` holds quotas that count accepted examples; `log` reviews with their hypotheses."""
-    parts: list[Content | str | tuple[str, str]] = [
-        ("ACCEPTED\n", "bold $text-accent"),
-        quota_bars(accepted, WIDTH - 4),
-    ]
+    """The text of the panel.
+
+    `accepted` holds quotas that count accepted examples, `log` reviews with the hypotheses that they are about.
+    """
+    parts: list[Content | str | tuple[str, str]] = [("ACCEPTED\n", "bold $text-accent"), quotas(accepted, WIDTH - 4)]
     if example is not None:
         parts.append(("\n\nTHIS EXAMPLE\n", "bold $text-accent"))
         for name, value in origin_panel(example):
@@ -29,13 +29,14 @@ def progress_panel(accepted: dict[str, Quota], example: Example | None, log: lis
     if log:
         parts.append(("\nDECIDED LAST\n", "bold $text-accent"))
         for review, hypothesis in log:
-            said = line(entry(review), WIDTH // 2)
-            parts += [(f"{said}  ", "$text-muted"), f"{line(hypothesis, WIDTH - 6 - cell_len(said))}\n"]
+            decision = line(entry(review), WIDTH // 2)
+            hypothesis_width = WIDTH - 6 - cell_len(decision)
+            parts += [(f"{decision}  ", "$text-muted"), f"{line(hypothesis, hypothesis_width)}\n"]
     return Content.assemble(*parts)
 
 
 def origin_panel(example: Example) -> list[tuple[str, str]]:
-    """Where an example came from, as names and values; what is not known is left out."""
+    """The origin of an example as names and values; what is not known is left out."""
     return [
         (name, value)
         for name, value in (

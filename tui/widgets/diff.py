@@ -1,4 +1,4 @@
-"""What a rewrite changed, word by word: what went is marked with [- -], what came with {+ +}, and both by colour."""
+"""What a rewrite changed, word by word: [-removed-] and {+added+}, and both in a colour."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from storage.schema import Candidate, Evidence, Example
 from tui.text import clean
 
 _REMOVED, _ADDED = "$text-error strike", "$text-success bold"
-# Longer texts are compared only so far: nobody reads on.
+# Of longer texts only so many characters are compared: nobody reads on.
 _LIMIT = 10_000
 
 
 def diff(before: Candidate, after: Candidate, *, blind: bool = False) -> Content:
-    """The fields of `after`, each with what differs from `before`; fields that are equal are named in one line.
+    """The fields that differ, with what changed in each, and one line that names the others.
 
     `blind` leaves out what tells the label.
     """
@@ -26,7 +26,7 @@ def diff(before: Candidate, after: Candidate, *, blind: bool = False) -> Content
         if old == new:
             same.append(name)
         else:
-            parts += [Content.styled(f"{name.upper()}\n", "bold $text-accent"), words(old, new), Content("\n\n")]
+            parts += [Content.styled(f"{name.upper()}\n", "bold $text-accent"), diff_words(old, new), Content("\n\n")]
     if not parts:
         return Content.styled("nothing changed", "$text-muted")
     if same:
@@ -34,32 +34,33 @@ def diff(before: Candidate, after: Candidate, *, blind: bool = False) -> Content
     return Content.assemble(*parts)
 
 
-def words(before: str, after: str) -> Content:
-    """`after` with what was taken away and added against `before`, word by word."""
+def diff_words(before: str, after: str) -> Content:
+    """`after`, with the words that were removed from `before` and those that were added."""
     from rapidfuzz.distance import Indel
 
     old, new = _split(before), _split(after)
     parts: list[Content] = []
-    gone = come = ""
-    # By words alone: a space more or less is not worth a mark.
+    removed = added = ""
+    # Only words are compared: a space more or less is not worth a mark.
     for step in Indel.opcodes([word.strip() for word in old], [word.strip() for word in new]):
         if step.tag == "equal":
             kept = "".join(new[step.dest_start : step.dest_end])
-            # The last word of a text has no space behind it, though something may have gone from there.
+            # The last word of a text has no space behind it, though something may have been removed after it.
             space = "" if kept[-1:].isspace() or step.src_end == len(old) else " "
-            parts += [*_changed(gone, come), Content(kept + space)]
-            gone = come = ""
-        gone += "".join(old[step.src_start : step.src_end]) if step.tag == "delete" else ""
-        come += "".join(new[step.dest_start : step.dest_end]) if step.tag == "insert" else ""
-    return Content.assemble(*parts, *_changed(gone, come))
+            parts += [*_changed(removed, added), Content(kept + space)]
+            removed = added = ""
+        removed += "".join(old[step.src_start : step.src_end]) if step.tag == "delete" else ""
+        added += "".join(new[step.dest_start : step.dest_end]) if step.tag == "insert" else ""
+    return Content.assemble(*parts, *_changed(removed, added))
 
 
-def _changed(gone: str, come: str) -> list[Content]:
-    return [_marked("[-", gone.rstrip() if come else gone, "-]", _REMOVED), _marked("{+", come, "+}", _ADDED)]
+def _changed(removed: str, added: str) -> list[Content]:
+    removed = removed.rstrip() if added else removed
+    return [_marked("[-", removed, "-]", _REMOVED), _marked("{+", added, "+}", _ADDED)]
 
 
 def _marked(start: str, text: str, end: str, style: str) -> Content:
-    """`text` between marks; the space around it stays outside of them."""
+    """`text` between marks; the space around it stays outside."""
     body = text.strip()
     if not body:
         return Content(text)
@@ -68,7 +69,7 @@ def _marked(start: str, text: str, end: str, style: str) -> Content:
 
 
 def _split(text: str) -> list[str]:
-    """Words, made harmless, with the space that follows them."""
+    """The words of `text` made harmless, each with the space that follows it."""
     return re.findall(r"\S+\s*|\s+", clean(text, limit=_LIMIT))
 
 
@@ -84,16 +85,19 @@ def _fields(before: Candidate, after: Candidate, blind: bool) -> Iterator[tuple[
 
 
 def _pairs(before: list[Evidence], after: list[Evidence]) -> list[tuple[Evidence | None, Evidence | None]]:
-    """The pieces of `after` in their order, each beside the one of the same source, or else the next that is left."""
-    left = list(before)
-    found: list[tuple[Evidence | None, Evidence]] = []
+    """The pieces of `after` in their order, each with the old one of the same source, or else the next that is left.
+
+    Old pieces without a new one come last.
+    """
+    unmatched = list(before)
+    same_source: list[tuple[Evidence | None, Evidence]] = []
     for piece in after:
-        kin = next((one for one in left if one.source == piece.source), None)
-        if kin is not None:
-            left.remove(kin)
-        found.append((kin, piece))
-    paired = [(old or (left.pop(0) if left else None), new) for old, new in found]
-    return [*paired, *((old, None) for old in left)]
+        match = next((old for old in unmatched if old.source == piece.source), None)
+        if match is not None:
+            unmatched.remove(match)
+        same_source.append((match, piece))
+    pairs = [(old or (unmatched.pop(0) if unmatched else None), new) for old, new in same_source]
+    return [*pairs, *((old, None) for old in unmatched)]
 
 
 def _piece(piece: Evidence | None) -> str:

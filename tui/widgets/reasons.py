@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tui.text import in_words
 
-# By the short names that rules, judge and sources give; each fits the column of a list.
+# The short names that rules, judge and sources give, in words; each fits the column of a list.
 _WORDS = {
     "blind_disagreement": "judge decides otherwise",
     "decision_follows": "decision does not follow",
@@ -28,10 +28,10 @@ _WORDS = {
     "invalid_json": "answer is no JSON",
     "schema_violation": "answer lacks fields",
 }
-# So many cells hold the longest of them.
+# The width of the longest of them.
 REASON_WIDTH = max(map(len, _WORDS.values()))
 
 
 def reason_in_words(reason: str) -> str:
-    """What `reason` means; one that a project or a judge has made up stays as it is, without its underscores."""
+    """`reason` in words; one that a project or a judge has made up only loses its underscores."""
     return _WORDS.get(reason, in_words(reason))

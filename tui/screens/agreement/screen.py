@@ -1,4 +1,4 @@
-"""Agreement: how far people, label and judge agree, computed while the app goes on."""
+"""Agreement: how far people, label and judge agree, computed in a thread."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from core.review.agreement import agreement_report
 from storage import blind_reviews
 from storage.database import connect
 from tui.text import line
-from tui.widgets.agreement import drawn
+from tui.widgets.agreement import draw_report
 
 
 class AgreementScreen(ModalScreen[None]):
@@ -35,12 +35,12 @@ class AgreementScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="box") as box:
-            # On the border, which is in sight however long the report is.
+            # On the border, which stays visible however long the report is.
             box.border_subtitle = "escape closes · j k scroll"
             yield Static(Content("Agreement: reading the blind decisions, and resampling them …"), id="report")
 
     def on_mount(self) -> None:
-        """Compute beside the app: it imports and resamples for seconds."""
+        """Begin to compute, in a thread: importing and resampling take seconds."""
         self.query_one("#box").focus()
         self._compute()
 
@@ -49,21 +49,21 @@ class AgreementScreen(ModalScreen[None]):
         try:
             connection = connect(self._path)
             try:
-                found = drawn(agreement_report(blind_reviews.every(connection)))
+                report = draw_report(agreement_report(blind_reviews.every(connection)))
             finally:
                 connection.close()
         except Exception as error:  # shown, not lost: a thread's traceback would end the app
-            found = Content(f"This could not be computed: {line(str(error), 400)}")
-        self.app.call_from_thread(self._show, found)
+            report = Content(f"This could not be computed: {line(str(error), 400)}")
+        self.app.call_from_thread(self._show, report)
 
-    def _show(self, found: Content) -> None:
+    def _show(self, report: Content) -> None:
         if self.is_attached:
-            self.query_one("#report", Static).update(found)
+            self.query_one("#report", Static).update(report)
 
     def action_scroll(self, step: int) -> None:
-        """Scroll a line."""
+        """Scroll by so many lines."""
         self.query_one("#box", VerticalScroll).scroll_relative(y=step, animate=False)
 
     def action_leave(self) -> None:
-        """Back to the examples."""
+        """Go back to the examples."""
         self.dismiss(None)

@@ -1,9 +1,8 @@
-"""A whole example, over the list of Dataset: what it says, what was decided about it, and what resembles it."""
+"""One example whole, over the list of Dataset: what it says, what was decided, and what is like it."""
 
 from __future__ import annotations
 
 import sqlite3
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -20,11 +19,11 @@ from storage.database import DatabaseError, connect
 from storage.listing import ListedExample
 from storage.schema import Example
 from tui.actions import EXAMPLE, Action, bindings
-from tui.screens.dataset.example_list import highlight
+from tui.screens.dataset.example_list import highlighted
 from tui.text import line
 from tui.widgets.context_panel import origin_panel
 from tui.widgets.diff import diff
-from tui.widgets.example import body, entry, judgement, place
+from tui.widgets.example import body, entry, place, verdict_text
 from tui.widgets.keys import Keys
 
 if TYPE_CHECKING:
@@ -34,17 +33,17 @@ Parts = list[Content | str | tuple[str, str]]
 
 
 class NeighboursFound(Message):
-    """The nearest other examples; `problem` says why none could be looked for."""
+    """The nearest others were found, or `problem` kept them from it."""
 
-    def __init__(self, neighbours: list[Neighbour], problem: str = "") -> None:
+    def __init__(self, found: list[Neighbour], problem: str = "") -> None:
         super().__init__()
-        self.neighbours, self.problem = neighbours, problem
+        self.found, self.problem = found, problem
 
 
 class ExampleScreen(ModalScreen[str]):
-    """Shows `example` with its reviews, versions, family and neighbours; `words` are marked.
+    """The example with its reviews, versions, family and neighbours; `words` are marked.
 
-    Closes with what the person asked for: "edit", "undo" or "".
+    It closes with what is to be done: "edit", "undo", or nothing.
     """
 
     TITLE = "Example"
@@ -55,7 +54,7 @@ class ExampleScreen(ModalScreen[str]):
         super().__init__()
         self._project = project
         self._example = example
-        self._detail = example_detail(db, example.id)
+        self._found = example_detail(db, example.id)
         self._words = words
 
     def compose(self) -> ComposeResult:
@@ -66,16 +65,15 @@ class ExampleScreen(ModalScreen[str]):
         yield Keys()
 
     def on_mount(self) -> None:
-        """Draw the example, and look for similar ones."""
+        """Draw what is known, and look for what is like it."""
         self.query_one("#bar", Static).update(Content.styled(f" {self._example.id}", "bold"))
-        if self._detail is not None:
-            text = draw_detail(self._detail, self.app.size.width - 4)
-            self.query_one("#told", Static).update(highlight(text, self._words))
+        if self._found is not None:
+            drawn = told(self._found, self.app.size.width - 4)
+            self.query_one("#told", Static).update(highlighted(drawn, self._words))
         self.query_one("#whole").focus()
-        self.run_worker(self._find_neighbours, thread=True, exit_on_error=False)
+        self.run_worker(self._look, thread=True, exit_on_error=False)
 
-    def _find_neighbours(self) -> None:
-        """Search, in a thread."""
+    def _look(self) -> None:
         try:
             connection = connect(self._project.database)
         except DatabaseError as error:
@@ -89,14 +87,14 @@ class ExampleScreen(ModalScreen[str]):
             connection.close()
 
     def on_neighbours_found(self, event: NeighboursFound) -> None:
-        """Draw the similar examples."""
+        """Draw what is like it."""
         parts: Parts = [("\nNEAREST", "bold $text-accent"), (" in its domain and level, by words\n", "$text-muted")]
         width = self.app.size.width - 4
-        for neighbour in event.neighbours:
-            parts.append(f"{neighbour.similarity:4.0%}  {_describe_row(neighbour.row, width - 6)}\n")
-        if not event.neighbours:
+        for one in event.found:
+            parts.append(f"{one.similarity:4.0%}  {_row(one.row, width - 6)}\n")
+        if not event.found:
             parts.append(line(event.problem, 200) or "no other example is there")
-        self.query_one("#near", Static).update(highlight(Content.assemble(*parts), self._words))
+        self.query_one("#near", Static).update(highlighted(Content.assemble(*parts), self._words))
 
     def action_explain_keys(self) -> None:
         """Explain the keys."""
@@ -111,17 +109,17 @@ class ExampleScreen(ModalScreen[str]):
         self.dismiss("edit")
 
     def action_undo(self) -> None:
-        """Close, and undo the newest decision in the list, which can show what that was."""
+        """Take the newest decision back, where the list can tell what it was."""
         self.dismiss("undo")
 
     def action_copy(self) -> None:
         """Copy the example as JSON to the terminal's clipboard."""
         self.app.copy_to_clipboard(self._example.model_dump_json(indent=2, ensure_ascii=True))
-        message = "sent to the terminal's clipboard as JSON; not every terminal takes it"
-        self.notify(message, markup=False, timeout=2.5)
+        said = "sent to the terminal's clipboard as JSON; not every terminal takes it"
+        self.notify(said, markup=False, timeout=2.5)
 
     def action_scroll(self, step: int) -> None:
-        """Scroll by `step` lines."""
+        """Scroll a line."""
         self.query_one("#whole", VerticalScroll).scroll_relative(y=step, animate=False)
 
     def action_edge(self, last: bool) -> None:
@@ -130,51 +128,50 @@ class ExampleScreen(ModalScreen[str]):
         panel.scroll_to(y=panel.max_scroll_y if last else 0, animate=False)
 
     def action_page(self, step: int) -> None:
-        """Scroll by `step` pages."""
+        """Scroll a page."""
         panel = self.query_one("#whole", VerticalScroll)
         panel.scroll_relative(y=step * max(1, panel.size.height - 1), animate=False)
 
 
-def draw_detail(detail: ExampleDetail, width: int) -> Content:
-    """Everything about an example, in lines of `width` cells."""
-    item = detail.case
-    example = item.example
-    certainty = "unknown" if example.certainty is None else f"{example.certainty:.2f}"
+def told(found: ExampleDetail, width: int) -> Content:
+    """All that is known about an example, for lines of `width` cells."""
+    case = found.case
+    one = case.example
+    verdict = verdict_text(case)
     parts: Parts = [
-        place(example, width),
-        (f"\n\n{line(example.decision, 40)}", "bold"),
-        f"  confidence {example.confidence:.2f}",
-        (f"  ·  split {example.split or 'none'}", "$text-muted"),
-        (f"  ·  certainty {certainty}\n\n", "$text-muted"),
-        body(example, verdict=judgement(item)),
+        place(one, width),
+        (f"\n\n{line(one.decision, 40)}", "bold"),
+        f"  confidence {one.confidence:.2f}",
+        (f"  ·  split {one.split or 'none'}", "$text-muted"),
+        (f"  ·  certainty {'unknown' if one.certainty is None else f'{one.certainty:.2f}'}\n\n", "$text-muted"),
+        body(one, verdict=verdict),
         ("\n\nREVIEWS\n", "bold $text-accent"),
     ]
-    for review in item.log:
-        time = f"{review.created.astimezone():%Y-%m-%d %H:%M}  "
-        parts += [(time, "$text-muted"), line(entry(review), max(20, width - 20)), "\n"]
-    if not item.log:
+    for review in case.log:
+        when = f"{review.created.astimezone():%Y-%m-%d %H:%M}  "
+        parts += [(when, "$text-muted"), line(entry(review), max(20, width - 20)), "\n"]
+    if not case.log:
         parts.append(("nobody has decided about it\n", "$text-muted"))
-    if len(detail.versions) > 1:
+    if len(found.versions) > 1:
         parts.append(("\nVERSIONS\n", "bold $text-accent"))
-        for (before, _), (after, created) in pairwise(detail.versions):
-            current = " · the current one" if after.version == example.version else ""
-            parts += [(f"version {after.version}, {created.astimezone():%Y-%m-%d %H:%M}{current}\n", "$text-muted")]
+        for (before, _), (after, when_made) in zip(found.versions, found.versions[1:], strict=False):
+            current = " · the current one" if after.version == one.version else ""
+            parts += [(f"version {after.version}, {when_made.astimezone():%Y-%m-%d %H:%M}{current}\n", "$text-muted")]
             parts += [diff(before, after), "\n\n"]
     parts.append(("\nORIGIN\n", "bold $text-accent"))
-    for name, value in origin_panel(example):
+    for name, value in origin_panel(one):
         parts += [(f"{name:<9}", "$text-muted"), line(value, max(20, width - 10)), "\n"]
     parts.append(("\nFAMILY\n", "bold $text-accent"))
-    for row in detail.kin:
-        parts.append(f"{_describe_row(row, width)}\n")
-    if not detail.kin:
+    for row in found.kin:
+        parts.append(f"{_row(row, width)}\n")
+    if not found.kin:
         parts.append(("no other example stems from the same hypothesis\n", "$text-muted"))
-    elif detail.family - 1 > KIN:
-        cut = f"{KIN} of {detail.family - 1:,}; / with family:{line(example.family, 40)} shows all\n"
-        parts.append((cut, "$text-muted"))
+    elif found.family - 1 > KIN:
+        said = f"{KIN} of {found.family - 1:,}; / with family:{line(one.family, 40)} shows all\n"
+        parts.append((said, "$text-muted"))
     return Content.assemble(*parts)
 
 
-def _describe_row(row: ListedExample, width: int) -> str:
-    """An example in one line of at most `width` cells."""
+def _row(row: ListedExample, width: int) -> str:
     label = f"{row.id[-6:]}  {line(row.decision, 12)}  {row.status.value}"
     return f"{label}  {line(row.hypothesis, max(10, width - len(label) - 2))}"

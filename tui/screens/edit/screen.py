@@ -1,4 +1,4 @@
-"""Edit: an example as a form that says what is wrong while one types, and keeps a draft of it."""
+"""Edit: an example as a form that shows mistakes while the person types, and keeps a draft."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from tui.widgets.modals import Confirm
 if TYPE_CHECKING:
     from tui.app_context import AppContext
 
-# After so long without a key, what was typed is on the disk.
-DRAFT_S = 0.4
+# After so long without a key the draft is saved.
+DRAFT_DELAY_S = 0.4
 
 
 class PieceForm(Vertical):
@@ -59,12 +59,12 @@ class PieceForm(Vertical):
         yield Area(self._piece["content"], classes="content")
 
     def on_mount(self) -> None:
-        """A new piece wants to be written."""
+        """Put the cursor into a new piece."""
         if self._new:
             self.query_one(".source").focus()
 
     def values(self) -> Values:
-        """What the fields say, or what they are about to."""
+        """What the fields say; before they are mounted, what they begin with."""
         if not self.is_mounted:
             return self._piece
         return {
@@ -77,8 +77,8 @@ class PieceForm(Vertical):
 class EditScreen(ModalScreen[Example | None]):
     """A form for the content and place of an example; closes with the edited one, or None.
 
-    It begins with `decision`, if that is given, or with the draft that the person left. The draft goes when they
-    leave; whoever saves what it closes with lets it go then.
+    It begins with the draft that the person left, or else with `decision`, if that is given. The draft is dropped when
+    they leave without saving; whoever saves the edited example drops it then.
     """
 
     TITLE = "Edit"
@@ -87,24 +87,24 @@ class EditScreen(ModalScreen[Example | None]):
 
     def __init__(self, task: Task, example: Example, *, decision: str = "") -> None:
         super().__init__()
-        self._curriculum = task
+        self._project_task = task
         self._example = example
-        self._formed = fits_form(example)
-        # What the form says before anybody types.
-        self._untouched: Values = values_of(example) | ({"decision": decision} if decision else {})
+        self._has_form = fits_form(example)
+        # What the form says before the person types.
+        self._initial_values: Values = values_of(example) | ({"decision": decision} if decision else {})
         self._pieces: list[PieceForm] = []
         # What came back from the editor with a mistake in it, so that it can be mended there.
-        self._unfinished = ""
-        self._drafted = False
-        self._later: Timer | None = None
+        self._broken_json = ""
+        self._has_draft = False
+        self._draft_timer: Timer | None = None
 
     def compose(self) -> ComposeResult:
-        one, values = self._example, self._taken_up()
-        where = Content.styled(f" Edit · {one.id[-6:]} · version {one.version}", "bold")
-        how = " · tab: next field · ctrl+s: save · escape: leave" if self._formed else ""
-        yield Static(Content.assemble(where, how), id="bar")
+        example, values = self._example, self._starting_values()
+        title = Content.styled(f" Edit · {example.id[-6:]} · version {example.version}", "bold")
+        hints = " · tab: next field · ctrl+s: save · escape: leave" if self._has_form else ""
+        yield Static(Content.assemble(title, hints), id="bar")
         with VerticalScroll(id="fields"):
-            if not self._formed:
+            if not self._has_form:
                 yield Static(
                     Content(f"\nThis example is too long for a form: {key('edit.editor')} opens it in $EDITOR.")
                 )
@@ -114,15 +114,15 @@ class EditScreen(ModalScreen[Example | None]):
                 # Before the evidence, of which there may be much: a tab away from the start.
                 with Horizontal(classes="row"):
                     yield Label("decision ")
-                    yield _choice("decision", self._curriculum.labels, values["decision"])
+                    yield _select("decision", self._project_task.labels, values["decision"])
                     yield Label(" confidence ")
                     yield Field(values["confidence"], id="confidence", placeholder="0 to 1")
                 with Horizontal(classes="row"):
-                    domains = [domain.name for domain in self._curriculum.domains]
+                    domains = [domain.name for domain in self._project_task.domains]
                     yield Label("domain   ")
-                    yield _choice("domain", domains, values["domain"])
+                    yield _select("domain", domains, values["domain"])
                     yield Label(" level      ")
-                    yield _choice("level", [str(level.level) for level in self._curriculum.levels], values["level"])
+                    yield _select("level", [str(level.level) for level in self._project_task.levels], values["level"])
                 self._pieces = [PieceForm(piece) for piece in values["evidence"]]
                 yield Vertical(*self._pieces, id="pieces", classes="row")
                 yield Label("reasoning")
@@ -130,19 +130,19 @@ class EditScreen(ModalScreen[Example | None]):
         yield Static(id="problems")
         yield Keys()
 
-    def _taken_up(self) -> Values:
+    def _starting_values(self) -> Values:
         """The draft that was left, or what the example says."""
         draft = drafts.get(self._sidequest.db, self._example.id, self._sidequest.reviewer)
         if draft is None:
-            return self._untouched
-        self._drafted = True
-        when = f"{draft.saved.astimezone():%d %B, %H:%M}"
-        old = (
+            return self._initial_values
+        self._has_draft = True
+        saved = f"{draft.saved.astimezone():%d %B, %H:%M}"
+        outdated = (
             "" if draft.version == self._example.version else f", of version {draft.version}: check what changed since"
         )
-        self.notify(f"goes on with your unsaved edit of {when}{old}; escape gives it up", markup=False, timeout=8)
-        self._unfinished = draft.content.get("text", "")
-        return cast(Values, draft.content.get("form", self._untouched))
+        self.notify(f"goes on with your unsaved edit of {saved}{outdated}; escape gives it up", markup=False, timeout=8)
+        self._broken_json = draft.content.get("text", "")
+        return cast(Values, draft.content.get("form", self._initial_values))
 
     @property
     def _sidequest(self) -> AppContext:
@@ -150,16 +150,16 @@ class EditScreen(ModalScreen[Example | None]):
 
     def on_mount(self) -> None:
         """Begin with the hypothesis."""
-        if self._formed:
+        if self._has_form:
             self.query_one("#hypothesis").focus()
-            self._number()
-        if self._unfinished:
-            self._complain([f"what came back from $EDITOR has a mistake: {key('edit.editor')} opens it again"])
+            self._number_pieces()
+        if self._broken_json:
+            self._show_problems([f"what came back from $EDITOR has a mistake: {key('edit.editor')} opens it again"])
 
     def values(self) -> Values:
         """What the form says, by field."""
-        if not self._formed:
-            return self._untouched
+        if not self._has_form:
+            return self._initial_values
         return {
             "hypothesis": self.query_one("#hypothesis", Area).edited,
             "evidence": [piece.values() for piece in self._pieces],
@@ -170,159 +170,164 @@ class EditScreen(ModalScreen[Example | None]):
             "level": self.query_one("#level", Select).value,
         }
 
-    # ------------------------------------------------------------ while one types
+    # ------------------------------------------------------------ while the person types
 
     @on(Input.Changed)
     @on(TextArea.Changed)
     @on(Select.Changed)
-    def _touched(self) -> None:
-        """Say what is wrong now, and keep a draft as soon as the fingers rest."""
+    def _note_change(self) -> None:
+        """Show what is wrong now, and save a draft once the person pauses."""
         self._check()
-        self._draft_soon()
+        self._schedule_draft()
 
     def _check(self) -> Example | None:
-        edited, problems = checked(self._curriculum, self._example, self.values())
+        """Show what is wrong with the form; returns the edited example, None if a field is wrong."""
+        edited, problems = checked(self._project_task, self._example, self.values())
         if edited is not None and edited != self._example:
-            problems = [f"QA would doubt it: {doubt}" for doubt in doubts(self._curriculum, edited)]
-        self._complain(problems)
+            problems = [f"QA would doubt it: {doubt}" for doubt in doubts(self._project_task, edited)]
+        self._show_problems(problems)
         return edited
 
-    def _draft_soon(self) -> None:
-        if self._later is not None:
-            self._later.stop()
-        self._later = self.set_timer(DRAFT_S, self._keep_draft)
+    def _schedule_draft(self) -> None:
+        if self._draft_timer is not None:
+            self._draft_timer.stop()
+        self._draft_timer = self.set_timer(DRAFT_DELAY_S, self._keep_draft)
 
     def _keep_draft(self) -> None:
         db, reviewer, values = self._sidequest.db, self._sidequest.reviewer, self.values()
-        touched = bool(self._unfinished) or values != self._untouched
-        if not touched and not self._drafted:
+        changed = bool(self._broken_json) or values != self._initial_values
+        if not changed and not self._has_draft:
             return
-        content: dict[str, Any] = {"form": values} | ({"text": self._unfinished} if self._unfinished else {})
+        content: dict[str, Any] = {"form": values} | ({"text": self._broken_json} if self._broken_json else {})
         try:
             with patience(db, 0.2):
-                if touched:
+                if changed:
                     drafts.keep(db, self._example.id, reviewer, self._example.version, content)
                 else:
                     drafts.drop(db, self._example.id, reviewer)
-            self._drafted = touched
+            self._has_draft = changed
         except sqlite3.OperationalError as error:
             if not busy(error):
                 raise
-            self._draft_soon()
+            self._schedule_draft()
 
     def _close(self, edited: Example | None) -> None:
-        if self._later is not None:
-            self._later.stop()
-        if edited is None and self._drafted:
+        if self._draft_timer is not None:
+            self._draft_timer.stop()
+        if edited is None and self._has_draft:
             drafts.drop(self._sidequest.db, self._example.id, self._sidequest.reviewer)
         self.dismiss(edited)
 
-    def _complain(self, problems: list[str]) -> None:
-        shown = self.query_one("#problems", Static)
-        shown.set_class(bool(problems), "open")
+    def _show_problems(self, problems: list[str]) -> None:
+        panel = self.query_one("#problems", Static)
+        panel.set_class(bool(problems), "open")
         more = f"\n… and {len(problems) - 4} more" if len(problems) > 4 else ""
-        shown.update(Content("\n".join(line(problem, 300) for problem in problems[:4]) + more))
+        panel.update(Content("\n".join(line(problem, 300) for problem in problems[:4]) + more))
 
     # ------------------------------------------------------------ pieces of evidence
 
     def action_add(self) -> None:
         """Add an empty piece of evidence."""
-        if self._formed:
+        if self._has_form:
             piece = PieceForm({"source": "", "relevance": "0.5", "content": ""}, new=True)
             self._pieces.append(piece)
             self.query_one("#pieces").mount(piece)
-            self._rearranged()
+            self._after_rearranging()
 
     def action_remove(self) -> None:
         """Remove the piece of evidence that the cursor is in."""
-        piece = self._piece()
+        piece = self._focused_piece()
         if piece is not None:
             self._pieces.remove(piece)
             piece.remove()
-            self._rearranged()
+            self._after_rearranging()
 
     def action_shift(self, step: int) -> None:
         """Move the piece of evidence that the cursor is in."""
-        piece = self._piece()
+        piece = self._focused_piece()
         if piece is None:
             return
-        at = self._pieces.index(piece)
-        if 0 <= at + step < len(self._pieces):
-            beside = self._pieces[at + step]
-            self._pieces[at], self._pieces[at + step] = beside, piece
+        position = self._pieces.index(piece)
+        if 0 <= position + step < len(self._pieces):
+            neighbour = self._pieces[position + step]
+            self._pieces[position], self._pieces[position + step] = neighbour, piece
             if step < 0:
-                self.query_one("#pieces").move_child(piece, before=beside)
+                self.query_one("#pieces").move_child(piece, before=neighbour)
             else:
-                self.query_one("#pieces").move_child(piece, after=beside)
+                self.query_one("#pieces").move_child(piece, after=neighbour)
             self.call_after_refresh(piece.scroll_visible, animate=False)
-            self._rearranged()
+            self._after_rearranging()
 
-    def _piece(self) -> PieceForm | None:
-        around = self.focused.ancestors_with_self if self.focused else []
-        piece = next((node for node in around if isinstance(node, PieceForm) and node in self._pieces), None)
+    def _focused_piece(self) -> PieceForm | None:
+        """The piece that the cursor is in; None if it is in none, which the person is told."""
+        nodes = self.focused.ancestors_with_self if self.focused else []
+        piece = next((node for node in nodes if isinstance(node, PieceForm) and node in self._pieces), None)
         if piece is None:
             self.notify("put the cursor into the piece of evidence that is meant", markup=False)
         return piece
 
-    def _rearranged(self) -> None:
-        self._number()
-        self._touched()
+    def _after_rearranging(self) -> None:
+        self._number_pieces()
+        self._note_change()
 
-    def _number(self) -> None:
+    def _number_pieces(self) -> None:
         for number, piece in enumerate(self._pieces, start=1):
             piece.border_title = f"evidence {number} of {len(self._pieces)}"
 
-    # ------------------------------------------------------------ ways out
+    # ------------------------------------------------------------ saving and leaving
 
     def action_save(self) -> None:
         """Close with the edited example, if every field is right."""
-        if self._unfinished:
-            self._complain(["what came back from $EDITOR has a mistake: ctrl+o mends it, escape gives it up"])
+        if self._broken_json:
+            self._show_problems(["what came back from $EDITOR has a mistake: ctrl+o mends it, escape gives it up"])
             return
         edited = self._check()
         if edited is not None:
             self._close(edited if edited != self._example else None)
 
     def action_cancel(self) -> None:
-        """Close an open choice, or the form without a change; what was changed is given up only if that is meant."""
+        """Close an open choice, or the form without a change; ask first if something was changed."""
         for choice in self.query(Select):
             if choice.expanded:
                 choice.expanded = False
                 return
-        if not self._unfinished and self.values() == self._untouched:
+        if not self._broken_json and self.values() == self._initial_values:
             self._close(None)
             return
 
-        def confirmed(yes: bool | None) -> None:
-            if yes:
+        def on_answer(confirmed: bool | None) -> None:
+            if confirmed:
                 self._close(None)
 
-        self.app.push_screen(Confirm("Leave without saving what you have changed?"), confirmed)
+        self.app.push_screen(Confirm("Leave without saving what you have changed?"), on_answer)
 
     def action_editor(self) -> None:
         """Edit what the form says as JSON in the person's own editor."""
-        before = self._unfinished or as_json(self.values())
+        before = self._broken_json or as_json(self.values())
         try:
-            text = self._in_editor(before)
+            text = self._run_editor(before)
         except SuspendNotSupported:
-            self._complain(["no other program can take over this terminal"])
+            self._show_problems(["no other program can take over this terminal"])
             return
         except (OSError, subprocess.CalledProcessError, ValueError) as error:
-            self._complain([f"the editor: {clean(str(error))}"])
+            self._show_problems([f"the editor: {clean(str(error))}"])
             return
-        if text == before and not self._unfinished:
+        if text == before and not self._broken_json:
             return
         change, problem = read_json(text)
-        edited, problems = checked(self._curriculum, self._example, change) if not problem else (None, [problem])
+        edited, problems = checked(self._project_task, self._example, change) if not problem else (None, [problem])
         if edited is not None:
             self._close(edited if edited != self._example else None)
             return
-        self._unfinished = text
-        self._complain([*problems, f"{key('edit.editor')} opens it again"])
+        self._broken_json = text
+        self._show_problems([*problems, f"{key('edit.editor')} opens it again"])
         self._keep_draft()
 
-    def _in_editor(self, text: str) -> str:
-        """`text` after the person has edited it. Raises what keeps them from it."""
+    def _run_editor(self, text: str) -> str:
+        """Let the person edit `text`; returns what they made of it.
+
+        Raises SuspendNotSupported, OSError, CalledProcessError, and ValueError for a file that is no UTF-8.
+        """
         command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi") or ["vi"]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{self._example.id}.json"
@@ -332,7 +337,7 @@ class EditScreen(ModalScreen[Example | None]):
             return path.read_text(encoding="utf-8")
 
 
-def _choice(name: str, there: list[str], value: str) -> Select[str]:
-    """A choice that also holds a value that the task no longer has."""
-    names = there if value in there else [*there, value]
-    return Select([(Content(clean(one)), one) for one in names], value=value, allow_blank=False, id=name)
+def _select(name: str, choices: list[str], value: str) -> Select[str]:
+    """A choice among `choices`, and `value` if the task no longer has it."""
+    choices = choices if value in choices else [*choices, value]
+    return Select([(Content(clean(choice)), choice) for choice in choices], value=value, allow_blank=False, id=name)

@@ -35,7 +35,7 @@ class FirstStepScreen(Screen[None]):
         yield Keys()
 
     def redraw(self) -> None:
-        """Say what holds now: the file may have other mistakes than before."""
+        """Say what is wrong now: the file may have other mistakes than before."""
         self.query_one("#words", Static).update(self._words())
         self.notify("read again: it cannot be opened yet", markup=False, timeout=2.5)
 

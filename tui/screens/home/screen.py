@@ -1,4 +1,4 @@
-"""Home: where the project stands, what is running, what to do next."""
+"""Home: how far the project is, what is running, what to do next."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from tui.actions import HOME, bindings
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
-from tui.widgets.bars import bar, quota_bars
+from tui.widgets.bars import bar, quotas
 
-MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
+STATE_MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
 
 # So many runs are listed.
-ROWS = 6
-# Cells of the bar that shows how far a run is; shorter than the second, there is none.
-BAR, SHORTEST_BAR = 12, 5
+LISTED_RUNS = 6
+# The width of the bar that shows how far a run is; where less than the minimum is left, there is no bar.
+BAR_WIDTH, MIN_BAR_WIDTH = 12, 5
 
 
 class HomeScreen(ProjectScreen):
-    """The first screen."""
+    """The pipeline with its counts, the runs that are active, and the next steps."""
 
     TITLE = "Home"
     ACTIONS = HOME
@@ -36,7 +36,7 @@ class HomeScreen(ProjectScreen):
     def __init__(self) -> None:
         super().__init__()
         self._overview: Overview | None = None
-        self._steps: list[NextStep] = []
+        self._next_steps: list[NextStep] = []
 
     def parts(self) -> ComposeResult:
         with VerticalScroll():
@@ -45,7 +45,7 @@ class HomeScreen(ProjectScreen):
             yield OptionList(id="next", classes="panel", markup=False)
 
     def on_mount(self) -> None:
-        """Title the panels and begin at what is next."""
+        """Title the panels, and begin at the next steps."""
         titles = {
             "pipeline": "Pipeline · bars: examples there, of the range wanted",
             "running": "Running",
@@ -61,52 +61,55 @@ class HomeScreen(ProjectScreen):
 
     def draw(self) -> None:
         """Read the overview and show it."""
-        found = self._overview = overview(self.project, self.db)
+        state = self._overview = overview(self.project, self.db)
         width = self.size.width - 4
-        parts = [*self._wrong(), pipeline(found, width), quota_bars(found.plan.quotas, width)]
+        parts = [*self._project_problem(), pipeline_counts(state, width), quotas(state.plan.quotas, width)]
         self.show("#pipeline", Content("\n").join(parts))
-        rows = [running(seen, width) for seen in found.runs[:ROWS]]
-        if more := others(len(found.runs) - len(rows), found.lost - 1):
+        rows = [run_line(status, width) for status in state.runs[:LISTED_RUNS]]
+        if more := describe_unlisted(len(state.runs) - len(rows), state.lost - 1):
             rows.append(Content(f"{more}: {key('app.runs')} Runs"))
         self.show("#running", Content("\n").join(rows) if rows else Content.styled("nothing", "$text-muted"))
-        if found.next != self._steps:
-            self._steps = found.next
-            steps = self.query_one("#next", OptionList)
-            at = steps.highlighted
-            steps.clear_options()
-            steps.add_options([Option(Content.assemble("▸ ", content(step.text, limit=300))) for step in found.next])
-            if not found.next:
-                steps.add_option(Option(Content("every cell is filled and every example is reviewed"), disabled=True))
-            elif found.next:
-                steps.highlighted = min(at or 0, len(found.next) - 1)
+        if state.next != self._next_steps:
+            self._next_steps = state.next
+            self._draw_next_steps()
 
-    def _wrong(self) -> list[Content]:
-        """What is wrong with the project file as it is now, and what to do."""
+    def _draw_next_steps(self) -> None:
+        options, steps = self.query_one("#next", OptionList), self._next_steps
+        highlighted = options.highlighted
+        options.clear_options()
+        options.add_options([Option(Content.assemble("▸ ", content(step.text, limit=300))) for step in steps])
+        if steps:
+            options.highlighted = min(highlighted or 0, len(steps) - 1)
+        else:
+            options.add_option(Option(Content("every cell is filled and every example is reviewed"), disabled=True))
+
+    def _project_problem(self) -> list[Content]:
+        """What is wrong with the project file as it is now, and what to do about it; empty if nothing is."""
         if not self.sidequest.problem:
             return []
         first, *more, mending = self.sidequest.mending.split("\n")
         rest = f" (and {len(more)} more mistakes)" if more else ""
-        what = line(f"! {first.removeprefix(f'{self.sidequest.folder}/')}{rest}", 400)
-        return [Content.styled(what, "$text-error"), Content(f"{mending}\n")]
+        mistake = line(f"! {first.removeprefix(f'{self.sidequest.folder}/')}{rest}", 400)
+        return [Content.styled(mistake, "$text-error"), Content(f"{mending}\n")]
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Go where the step leads."""
-        self.sidequest.action_go(self._steps[event.option_index].action)
+        self.sidequest.action_go(self._next_steps[event.option_index].action)
 
     def action_follow(self) -> None:
         """Go where the chosen step leads."""
         self.query_one("#next", OptionList).action_select()
 
 
-def pipeline(found: Overview, width: int) -> Content:
+def pipeline_counts(state: Overview, width: int) -> Content:
     """The counts along the pipeline, in lines of `width` cells."""
-    made = [("Generated", found.generated), ("QA passed", found.passed)]
+    generated = [("Generated", state.generated), ("QA passed", state.passed)]
     steps = [
-        ("Curriculum", found.plan.want),
-        *(made if found.generated or not found.imported else []),
-        *([("Imported", found.imported)] if found.imported else []),
-        ("Reviewed", found.reviewed),
-        ("Accepted", found.accepted),
+        ("Curriculum", state.plan.want),
+        *(generated if state.generated or not state.imported else []),
+        *([("Imported", state.imported)] if state.imported else []),
+        ("Reviewed", state.reviewed),
+        ("Accepted", state.accepted),
     ]
     arrow, lines = Content.styled(" ▸ ", "$text-muted"), [Content()]
     for position, (name, count) in enumerate(steps):
@@ -117,33 +120,35 @@ def pipeline(found: Overview, width: int) -> Content:
     return Content("\n").join(lines)
 
 
-def others(going: int, lost: int) -> str:
+def describe_unlisted(active: int, lost: int) -> str:
     """The runs that are not listed, in words; '' if all are."""
-    parts = [f"{going} more"] if going > 0 else []
+    parts = [f"{active} more"] if active > 0 else []
     parts += [f"{lost} more that {'were' if lost > 1 else 'was'} lost"] if lost > 0 else []
     return f"and {' and '.join(parts)}" if parts else ""
 
 
-def running(seen: RunStatus, width: int) -> Content:
+def run_line(status: RunStatus, width: int) -> Content:
     """One run in one line: its figures, and how far it is as a bar in the room that they leave."""
-    figures = seen.run.progress
+    figures = status.run.progress
     total = figures.get("total")
-    style = "$text-error" if seen.state is RunState.LOST else "$text-success"
-    head = f"{line(seen.run.kind, 9):<9} {seen.run.id[-6:]} "
-    said = " · ".join(_figures(seen))
-    room = min(BAR, width - 2 - len(head) - len(said) - 1)
-    drawn = "" if total is None or room < SHORTEST_BAR else bar(figures["done"] / total if total else 1.0, room) + " "
+    style = "$text-error" if status.state is RunState.LOST else "$text-success"
+    head = f"{line(status.run.kind, 9):<9} {status.run.id[-6:]} "
+    text = " · ".join(_figures(status))
+    room = min(BAR_WIDTH, width - 2 - len(head) - len(text) - 1)
+    progress = (
+        "" if total is None or room < MIN_BAR_WIDTH else bar(figures["done"] / total if total else 1.0, room) + " "
+    )
     return Content.assemble(
-        (f"{MARKS.get(seen.state, '●')} ", style),
+        (f"{STATE_MARKS.get(status.state, '●')} ", style),
         head,
-        (drawn, style),
-        line(said, max(10, width - 2 - len(head) - len(drawn))),
+        (progress, style),
+        line(text, max(10, width - 2 - len(head) - len(progress))),
     )
 
 
-def _figures(seen: RunStatus) -> list[str]:
-    figures = seen.run.progress
-    parts = [] if seen.state is RunState.RUNNING else [str(seen.state)]
+def _figures(status: RunStatus) -> list[str]:
+    figures = status.run.progress
+    parts = [] if status.state is RunState.RUNNING else [str(status.state)]
     if figures.get("total") is not None:
         parts.append(f"{figures['done']}/{figures['total']}")
     if figures.get("rejected") is not None:
@@ -151,8 +156,8 @@ def _figures(seen: RunStatus) -> list[str]:
     if figures.get("cost"):
         budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
         parts.append(f"cost {figures['cost']:.2f}{budget}")
-    if seen.state is RunState.RUNNING and figures.get("total") is not None:
+    if status.state is RunState.RUNNING and figures.get("total") is not None:
         parts.append(f"eta {duration(figures.get('eta_s'))}")
-    elif seen.age_s is not None:
-        parts.append(f"last sign of life {duration(seen.age_s)} ago")
+    elif status.age_s is not None:
+        parts.append(f"last sign of life {duration(status.age_s)} ago")
     return parts or ["no figures yet"]

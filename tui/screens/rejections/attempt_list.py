@@ -11,7 +11,7 @@ from storage.attempts import JudgedAttempt
 from storage.schema import Status
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.rejections.cell_choice import CellChoice
-from tui.widgets.lineage import row
+from tui.widgets.lineage import attempt_row
 
 PAGE = 50
 # With fewer rows than these below the cursor, the next page is read.
@@ -95,6 +95,8 @@ class AttemptList(OptionList):
 
     def _add_rows(self, rows: list[JudgedAttempt]) -> None:
         width = self._owner.size.width - 4
-        self.add_options([Option(row(judged, width, self._overruled.get(judged.attempt.id))) for judged in rows])
+        self.add_options(
+            [Option(attempt_row(judged, width, self._overruled.get(judged.attempt.id))) for judged in rows]
+        )
         if not self._attempts:
             self.add_option(Option(Content("nothing was rejected here"), disabled=True))

@@ -17,7 +17,7 @@ from tui.screens.rejections.cell_choice import CellChoice
 from tui.text import clean, content, line
 from tui.widgets.bars import bar
 from tui.widgets.heatmap import FLAGGED, SHELVED
-from tui.widgets.lineage import row
+from tui.widgets.lineage import attempt_row
 from tui.widgets.reasons import reason_in_words
 
 _REASON_BAR = 12
@@ -81,7 +81,7 @@ def cell_panel(
     if newest:
         parts.append(("\nREJECTED LAST · enter shows them all\n", "bold $text-accent"))
         for judged in newest:
-            parts += [row(judged, width, overruled.get(judged.attempt.id)), "\n"]
+            parts += [attempt_row(judged, width, overruled.get(judged.attempt.id)), "\n"]
     return Content.assemble(*parts).rstrip()
 
 

@@ -16,7 +16,7 @@ from tui.screens.project_screen import ProjectScreen
 from tui.text import line
 from tui.widgets.context_panel import progress_panel
 from tui.widgets.diff import diff
-from tui.widgets.example import body, entry, judgement, place
+from tui.widgets.example import body, entry, place, verdict_text
 
 # From so many columns on, more stands beside the example.
 WIDE = 140
@@ -52,7 +52,7 @@ class ExamplePanel(Vertical):
             drawn = drawn_changes(self._owner.db, item, hidden=hidden)
         else:
             log = [entry(review) for review in item.log]
-            drawn = body(item.example, hidden=hidden, verdict=judgement(item), said=log)
+            drawn = body(item.example, hidden=hidden, verdict=verdict_text(item), log=log)
         self._owner.show("#body", drawn)
         self._owner.show("#decision", label)
 
