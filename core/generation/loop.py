@@ -32,7 +32,7 @@ from core.llm.limits import BudgetExhaustedError
 from core.qa import duplicates
 from core.qa.judge import Judge
 from core.qa.verdicts import assess, example_of_attempt, groups, near_duplicate
-from core.runs.params import GenerateParams
+from core.runs.params import GenerateParams, params_of
 from core.runs.session import Ending, Session
 from storage import attempts, examples, shelves
 from storage.attempts import CONTENT_FAULTS, JudgedAttempt
@@ -52,9 +52,8 @@ SIBLINGS = 8
 
 async def generate(session: Session) -> Ending:
     """Fill the slots of the run; returns how it ended."""
-    raw = dict(session.run.params)
-    chosen = [CellSlots(Cell(*slot[:3]), slot[3], slot[4]) for slot in raw.pop("slots")]
-    params = GenerateParams.model_validate(raw)
+    params = params_of(session.run, GenerateParams)
+    chosen = [CellSlots(Cell(*slot[:3]), slot[3], slot[4]) for slot in params.slots]
     try:
         filling = _Filling(session, params, chosen)
     except ValueError as error:  # a task, a prompt or a price that the source or the judge cannot work with

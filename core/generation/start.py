@@ -22,8 +22,9 @@ from storage.schema import Run
 def start_generation(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
     """Start a generating run in a process of its own. Raises RunError with what to do instead."""
     asked = prepare(project.task, connection, params)
-    slots = [[one.cell.domain, one.cell.level, one.cell.decision, one.first, one.count] for one in asked.cells]
-    return launch(project, connection, "generate", asked.params.model_dump(mode="json") | {"slots": slots})
+    slots = [(part.cell.domain, part.cell.level, part.cell.decision, part.first, part.count) for part in asked.cells]
+    params = asked.params.model_copy(update={"slots": slots})
+    return launch(project, connection, "generate", params.model_dump(mode="json"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from core.runs.control import RunStatus
+from core.runs.params import GenerateParams, parse_params
+from core.runs.progress import BenchmarkProgress, GenerateProgress, RunProgress
+from core.runs.readable import problem_of, progress_or_none
 
 
 def describe_request(seen: RunStatus) -> str:
     """What was asked of a run."""
-    params = seen.run.params
-    parts = [f"{name} {params[name]}" for name in ("source", "judge", "n", "seed", "hint") if params.get(name)]
-    cells = [params[name] for name in ("domains", "levels", "decisions") if params.get(name)]
-    parts += [", ".join(str(value) for value in names) for names in cells]
-    return " · ".join(parts)
+    if problem_of(seen.run):
+        return ""
+    params = parse_params(seen.run)
+    if not isinstance(params, GenerateParams):
+        return ""
+    named = {"source": params.source, "judge": params.judge, "n": params.n, "seed": params.seed, "hint": params.hint}
+    parts = [f"{name} {value}" for name, value in named.items() if value]
+    cells: list[list[str]] = [params.domains, [str(level) for level in params.levels], params.decisions]
+    return " · ".join([*parts, *(", ".join(names) for names in cells if names)])
 
 
 def describe_heartbeat(seen: RunStatus) -> str:
@@ -21,8 +28,15 @@ def describe_heartbeat(seen: RunStatus) -> str:
 
 def describe_progress(seen: RunStatus) -> str:
     """How much of a run is done, of how much."""
-    figures = seen.run.progress
-    return "unknown" if figures.get("total") is None else f"{figures.get('done', 0)}/{figures['total']}"
+    progress = progress_or_none(seen.run)
+    return "unknown" if progress.total is None else f"{progress.done}/{progress.total}"
+
+
+def cost_of(progress: RunProgress) -> tuple[float | None, float | None]:
+    """What a run has cost, and what it may cost; None where that is not known or not limited."""
+    if isinstance(progress, GenerateProgress | BenchmarkProgress):
+        return progress.cost, progress.budget
+    return None, None
 
 
 def duration(seconds: float | None) -> str:

@@ -46,6 +46,8 @@ class GenerateParams(BaseModel):
     attempts_per_minute: float | None = Field(default=None, gt=0)
     hint: str = Field(default="", max_length=2000)
     revise: str | None = None
+    # What was missing when the run started: domain, level, decision, first slot and number of slots of each cell.
+    slots: list[tuple[str, int, str, int, int]] = []
 
     @property
     def restricted(self) -> bool:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 
 from core.runs.params import UnreadableRunError, parse_params
-from core.runs.progress import parse_progress
+from core.runs.progress import RunProgress, parse_progress
 from storage import runs
 from storage.schema import Run
 
@@ -19,6 +19,14 @@ def problem_of(run: Run) -> str:
     except UnreadableRunError as error:
         return str(error)
     return ""
+
+
+def progress_or_none(run: Run) -> RunProgress:
+    """The progress of `run`; one without any figures, if it cannot be read."""
+    try:
+        return parse_progress(run)
+    except UnreadableRunError:
+        return RunProgress()
 
 
 def readable(stored: Iterable[Run]) -> list[Run]:

@@ -18,10 +18,10 @@ from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW
 from tui.screens.home.screen import run_line
 from tui.text import flow
-from tui.widgets.bars import bar, quotas, relevance
+from tui.widgets.bars import bar, quota_bars, relevance_bar
 from tui.widgets.context_panel import origin_panel, progress_panel
 from tui.widgets.example import place
-from tui.widgets.top import top
+from tui.widgets.top import top_bar
 
 FIGURES: dict[str, Any] = {"total": 57, "done": 18, "rejected": 4, "cost": 1.84, "budget": 10.0, "eta_s": 11_400.0}
 
@@ -39,7 +39,7 @@ def test_a_bar_is_filled_by_eighths() -> None:
 
 
 def test_relevance_is_five_cells() -> None:
-    assert [relevance(value) for value in (0.0, 0.41, 0.94, 1.0)] == ["▯▯▯▯▯", "▮▮▯▯▯", "▮▮▮▮▮", "▮▮▮▮▮"]
+    assert [relevance_bar(value) for value in (0.0, 0.41, 0.94, 1.0)] == ["▯▯▯▯▯", "▮▮▯▯▯", "▮▮▮▮▮", "▮▮▮▮▮"]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | N
 
 
 def test_quotas_of_a_task_without_decisions_are_empty() -> None:
-    assert quotas({}, 80).plain == ""
-    assert "98 of 150–200" in quotas({"VALIDATED": Quota(150, 200, 175, 98)}, 76).plain
+    assert quota_bars({}, 80).plain == ""
+    assert "98 of 150–200" in quota_bars({"VALIDATED": Quota(150, 200, 175, 98)}, 76).plain
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_quotas_of_a_task_without_decisions_are_empty() -> None:
     ],
 )
 def test_the_bar_gives_up_what_is_needed_least(width: int, said: list[str], words: str) -> None:
-    drawn = top(width, "Review", "judge", [Content(end) for end in said], {})
+    drawn = top_bar(width, "Review", "judge", [Content(end) for end in said], {})
     assert words in drawn.plain
     assert drawn.plain.endswith(tuple(said))
     assert drawn.cell_length == width
 
 
 def test_the_bar_has_the_keys_of_ones_own() -> None:
-    assert " f8 Runs" in top(100, "Home", "judge", [Content("14:02")], {"app.runs": "f8,8"}).plain
+    assert " f8 Runs" in top_bar(100, "Home", "judge", [Content("14:02")], {"app.runs": "f8,8"}).plain
 
 
 @given(st.lists(st.text(alphabet="ab漢 ", min_size=1, max_size=12)), st.integers(24, 80))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from core.generation.start import start_generation
 from core.runs.control import run_status
 from core.runs.params import GenerateParams
+from core.runs.progress import GenerateProgress, progress_of
 from storage.schema import Run, RunState
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say
@@ -76,22 +76,26 @@ def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json:
 def run_summary(run: Run) -> dict[str, Any]:
     """A generating run in figures, as `--json` prints it."""
     names = ("attempts", "accepted", "rejected", "unjudged", "given_up", "cost", "cost_per_accepted", "reasons")
-    figures = {name: run.progress.get(name) for name in (*names, "outcomes")}
-    return {"run": run.id, "state": run_status(run).state.value, "reason": run.reason, **figures}
+    progress = progress_of(run, GenerateProgress)
+    # Before its first figures, a run has none.
+    figures = progress.model_dump(include={*names, "outcomes"}) if progress.total is not None else {}
+    unknown = dict.fromkeys((*names, "outcomes"))
+    return {"run": run.id, "state": run_status(run).state.value, "reason": run.reason, **unknown, **figures}
 
 
-def describe_counts(figures: Mapping[str, Any]) -> str:
+def describe_counts(run: Run) -> str:
     """How a generating run gets on, in a few words."""
-    return f"{figures['attempts']} attempts · {figures['rejected']} rejected"
+    progress = progress_of(run, GenerateProgress)
+    return f"{progress.attempts} attempts · {progress.rejected} rejected"
 
 
 def _closing_message(run: Run, state: RunState) -> str:
-    figures = run.progress
+    progress = progress_of(run, GenerateProgress)
     text = f"run {run.id[-6:]} {state}"
-    if figures:
-        text += f": {figures['accepted']} passed QA, {figures['rejected']} rejected, {figures['attempts']} attempts"
-    if figures.get("cost") is not None:
-        text += f", cost {figures['cost']:.2f}"
+    if progress.total is not None:
+        text += f": {progress.accepted} passed QA, {progress.rejected} rejected, {progress.attempts} attempts"
+    if progress.cost is not None:
+        text += f", cost {progress.cost:.2f}"
     if run.reason:
         text += f"\n{run.reason}"
     if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST}:

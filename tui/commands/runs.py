@@ -6,7 +6,9 @@ import click
 
 from core.runs import control, launch
 from core.runs.control import RunStatus
-from core.runs.describe import describe_heartbeat, describe_progress, describe_request, duration
+from core.runs.describe import cost_of, describe_heartbeat, describe_progress, describe_request, duration
+from core.runs.progress import GenerateProgress
+from core.runs.readable import progress_or_none
 from core.runs.tail import follow as following
 from storage import runs as stored
 from storage.schema import Event
@@ -74,22 +76,22 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 
 def _describe_run(seen: RunStatus) -> list[tuple[str, str]]:
     """The figures of a run for a person; what is not known is left out."""
-    figures = seen.run.progress
+    progress = progress_or_none(seen.run)
+    cost, budget = cost_of(progress)
     found = [("asked", describe_request(seen)), ("began", f"{seen.run.created.astimezone():%Y-%m-%d %H:%M}")]
     if seen.age_s is not None:
         found.append(("last sign", describe_heartbeat(seen)))
-    if figures.get("total") is not None:
-        found.append(("done", f"{figures['done']} of {figures['total']}"))
-    for name, label in (("attempts", "attempts"), ("accepted", "passed QA"), ("rejected", "rejected")):
-        if figures.get(name) is not None:
-            found.append((label, str(figures[name])))
-    if figures.get("per_minute") and not seen.state.ended:
-        found += [("rate", f"{figures['per_minute']:.0f}/min"), ("eta", duration(figures.get("eta_s")))]
-    if figures.get("cost") is not None:
-        budget = "" if figures.get("budget") is None else f" of {figures['budget']:.2f}"
-        found.append(("cost", f"{figures['cost']:.4f}{budget}"))
-    if figures.get("reasons"):
-        found.append(("reasons", ", ".join(f"{name} {count}" for name, count in figures["reasons"].items())))
+    if progress.total is not None:
+        found.append(("done", f"{progress.done} of {progress.total}"))
+    if isinstance(progress, GenerateProgress) and progress.total is not None:
+        found += [("attempts", str(progress.attempts)), ("passed QA", str(progress.accepted))]
+        found.append(("rejected", str(progress.rejected)))
+    if progress.per_minute and not seen.state.ended:
+        found += [("rate", f"{progress.per_minute:.0f}/min"), ("eta", duration(progress.eta_s))]
+    if cost is not None:
+        found.append(("cost", f"{cost:.4f}" + ("" if budget is None else f" of {budget:.2f}")))
+    if isinstance(progress, GenerateProgress) and progress.reasons:
+        found.append(("reasons", ", ".join(f"{name} {count}" for name, count in progress.reasons.items())))
     return [(name, said) for name, said in found if said]
 
 

@@ -21,7 +21,7 @@ from storage.runs import newest
 from tui.actions import Action
 from tui.text import clean, line
 from tui.widgets.keys import Keys
-from tui.widgets.top import top
+from tui.widgets.top import top_bar
 
 if TYPE_CHECKING:
     from tui.app_context import AppContext
@@ -167,7 +167,7 @@ class ProjectScreen(Screen[None]):
         status = [Content(" · ".join(parts)) for parts in forms]
         if app.wrong:
             status = [Content.styled(f"! {app.wrong}", "bold reverse")]
-        self.show("#bar", top(self.size.width - 2, self.TITLE, self.project.task.name, status, app.settings.keymap))
+        self.show("#bar", top_bar(self.size.width - 2, self.TITLE, self.project.task.name, status, app.settings.keymap))
 
 
 def clock() -> str:

@@ -8,7 +8,7 @@ from textual.content import Content
 from core.curriculum.plan import Quota
 from storage.schema import Example, Review
 from tui.text import line
-from tui.widgets.bars import quotas
+from tui.widgets.bars import quota_bars
 from tui.widgets.example import entry
 
 WIDTH = 50
@@ -21,7 +21,10 @@ def progress_panel(accepted: dict[str, Quota], example: Example | None, log: lis
 
     `accepted` holds quotas that count accepted examples, `log` reviews with the hypotheses that they are about.
     """
-    parts: list[Content | str | tuple[str, str]] = [("ACCEPTED\n", "bold $text-accent"), quotas(accepted, WIDTH - 4)]
+    parts: list[Content | str | tuple[str, str]] = [
+        ("ACCEPTED\n", "bold $text-accent"),
+        quota_bars(accepted, WIDTH - 4),
+    ]
     if example is not None:
         parts.append(("\n\nTHIS EXAMPLE\n", "bold $text-accent"))
         for name, value in origin_panel(example):

@@ -19,7 +19,7 @@ from storage.database import DatabaseError, connect
 from storage.listing import ListedExample
 from storage.schema import Example
 from tui.actions import EXAMPLE, Action, bindings
-from tui.screens.dataset.example_list import highlighted
+from tui.screens.dataset.example_list import highlight
 from tui.text import line
 from tui.widgets.context_panel import origin_panel
 from tui.widgets.diff import diff
@@ -69,7 +69,7 @@ class ExampleScreen(ModalScreen[str]):
         self.query_one("#bar", Static).update(Content.styled(f" {self._example.id}", "bold"))
         if self._found is not None:
             drawn = told(self._found, self.app.size.width - 4)
-            self.query_one("#told", Static).update(highlighted(drawn, self._words))
+            self.query_one("#told", Static).update(highlight(drawn, self._words))
         self.query_one("#whole").focus()
         self.run_worker(self._look, thread=True, exit_on_error=False)
 
@@ -94,7 +94,7 @@ class ExampleScreen(ModalScreen[str]):
             parts.append(f"{one.similarity:4.0%}  {_row(one.row, width - 6)}\n")
         if not event.found:
             parts.append(line(event.problem, 200) or "no other example is there")
-        self.query_one("#near", Static).update(highlighted(Content.assemble(*parts), self._words))
+        self.query_one("#near", Static).update(highlight(Content.assemble(*parts), self._words))
 
     def action_explain_keys(self) -> None:
         """Explain the keys."""

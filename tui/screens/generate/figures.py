@@ -7,14 +7,14 @@ from textual.content import Content
 from core.generation.start import GenerationPlan
 from core.runs.control import RunStatus
 from core.runs.describe import duration
+from core.runs.progress import GenerateProgress, progress_of
+from core.runs.readable import problem_of
 from storage.attempts import JudgedAttempt
 from storage.schema import RunState
 from tui.text import content, line
 from tui.widgets.bars import bar
 from tui.widgets.reasons import REASON_WIDTH, reason_in_words
 
-# What is worth a word only if it has happened.
-_RARE = (("given_up", "given up"), ("unjudged", "unjudged"))
 _RESULTS = {"passed": ("✓", "$text-success"), "rejected": ("✗", "$text-error"), "failed": ("?", "$text-warning")}
 
 
@@ -31,43 +31,47 @@ def start_question(plan: GenerationPlan) -> str:
 
 def run_panel(status: RunStatus, width: int) -> Content:
     """A generating run in a few lines."""
-    figures = status.run.progress
+    if problem := problem_of(status.run):
+        return Content.styled(line(problem, width), "$text-error")
+    progress = progress_of(status.run, GenerateProgress)
     head = f"{status.run.id[-6:]} {status.state}"
     if status.run.reason:
         head += f": {line(status.run.reason, max(20, width - len(head) - 2))}"
-    if figures.get("total") is None:
+    if progress.total is None:
         return Content(f"{head} · no figures yet")
-    share = figures["done"] / figures["total"] if figures["total"] else 1.0
-    rate = figures.get("per_minute")
+    share = progress.done / progress.total if progress.total else 1.0
+    rate = progress.per_minute
     counts = [
-        f"{figures['attempts']} attempts",
-        f"{figures['accepted']} passed QA",
-        f"{figures['rejected']} rejected",
-        f"{figures['in_flight']} in flight",
+        f"{progress.attempts} attempts",
+        f"{progress.accepted} passed QA",
+        f"{progress.rejected} rejected",
+        f"{progress.in_flight} in flight",
     ]
-    counts += [f"{figures[name]} {label}" for name, label in _RARE if figures.get(name)]
+    # These are worth a word only if they have happened.
+    rare = ((progress.given_up, "given up"), (progress.unjudged, "unjudged"))
+    counts += [f"{count} {label}" for count, label in rare if count]
     rows = [
         Content.styled(head, "bold"),
         Content.assemble(
-            (bar(share, max(10, min(50, width - 16))), "$text-success"), f" {figures['done']}/{figures['total']}"
+            (bar(share, max(10, min(50, width - 16))), "$text-success"), f" {progress.done}/{progress.total}"
         ),
         Content(" · ".join(counts)),
     ]
     parts = []
     if status.state is RunState.RUNNING:
-        basis = f" (by {figures['eta_basis']})" if figures.get("eta_basis") else ""
+        basis = f" (by {progress.eta_basis})" if progress.eta_basis else ""
         parts.append("rate unknown" if rate is None else f"{rate:.0f} done/min")
-        parts.append(f"eta {duration(figures.get('eta_s'))}{basis}")
-    if figures.get("cost"):
-        budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
-        per_example = figures.get("cost_per_accepted")
+        parts.append(f"eta {duration(progress.eta_s)}{basis}")
+    if progress.cost:
+        budget = f" of {progress.budget:.2f}" if progress.budget is not None else ""
+        per_example = progress.cost_per_accepted
         parts.append(
-            f"cost {figures['cost']:.4f}{budget}" + ("" if per_example is None else f", {per_example:.4f} per accepted")
+            f"cost {progress.cost:.4f}{budget}" + ("" if per_example is None else f", {per_example:.4f} per accepted")
         )
     if parts:
         rows.append(Content(" · ".join(parts)))
-    if figures.get("reasons"):
-        reasons = ", ".join(f"{reason_in_words(name)} {count}" for name, count in figures["reasons"].items())
+    if progress.reasons:
+        reasons = ", ".join(f"{reason_in_words(name)} {count}" for name, count in progress.reasons.items())
         rows.append(Content.styled("rejected: " + line(reasons, width - 10), "$text-muted"))
     return Content("\n").join(rows)
 

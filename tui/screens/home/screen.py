@@ -10,13 +10,15 @@ from textual.widgets.option_list import Option
 
 from core.overview import NextStep, Overview, overview
 from core.runs.control import RunStatus
-from core.runs.describe import duration
+from core.runs.describe import cost_of, duration
+from core.runs.progress import GenerateProgress
+from core.runs.readable import progress_or_none
 from storage.schema import RunState
 from tui.actions import HOME, bindings
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
-from tui.widgets.bars import bar, quotas
+from tui.widgets.bars import bar, quota_bars
 
 STATE_MARKS = {RunState.PAUSED: "◌", RunState.PAUSING: "◌", RunState.LOST: "✗", RunState.QUEUED: "…"}
 
@@ -63,7 +65,7 @@ class HomeScreen(ProjectScreen):
         """Read the overview and show it."""
         state = self._overview = overview(self.project, self.db)
         width = self.size.width - 4
-        parts = [*self._project_problem(), pipeline_counts(state, width), quotas(state.plan.quotas, width)]
+        parts = [*self._project_problem(), pipeline_counts(state, width), quota_bars(state.plan.quotas, width)]
         self.show("#pipeline", Content("\n").join(parts))
         rows = [run_line(status, width) for status in state.runs[:LISTED_RUNS]]
         if more := describe_unlisted(len(state.runs) - len(rows), state.lost - 1):
@@ -129,14 +131,15 @@ def describe_unlisted(active: int, lost: int) -> str:
 
 def run_line(status: RunStatus, width: int) -> Content:
     """One run in one line: its figures, and how far it is as a bar in the room that they leave."""
-    figures = status.run.progress
-    total = figures.get("total")
+    figures = progress_or_none(status.run)
     style = "$text-error" if status.state is RunState.LOST else "$text-success"
     head = f"{line(status.run.kind, 9):<9} {status.run.id[-6:]} "
     text = " · ".join(_figures(status))
     room = min(BAR_WIDTH, width - 2 - len(head) - len(text) - 1)
     progress = (
-        "" if total is None or room < MIN_BAR_WIDTH else bar(figures["done"] / total if total else 1.0, room) + " "
+        ""
+        if figures.total is None or room < MIN_BAR_WIDTH
+        else bar(figures.done / figures.total if figures.total else 1.0, room) + " "
     )
     return Content.assemble(
         (f"{STATE_MARKS.get(status.state, '●')} ", style),
@@ -147,17 +150,17 @@ def run_line(status: RunStatus, width: int) -> Content:
 
 
 def _figures(status: RunStatus) -> list[str]:
-    figures = status.run.progress
+    progress = progress_or_none(status.run)
+    cost, budget = cost_of(progress)
     parts = [] if status.state is RunState.RUNNING else [str(status.state)]
-    if figures.get("total") is not None:
-        parts.append(f"{figures['done']}/{figures['total']}")
-    if figures.get("rejected") is not None:
-        parts.append(f"{figures['rejected']} rejected")
-    if figures.get("cost"):
-        budget = f" of {figures['budget']:.2f}" if figures.get("budget") is not None else ""
-        parts.append(f"cost {figures['cost']:.2f}{budget}")
-    if status.state is RunState.RUNNING and figures.get("total") is not None:
-        parts.append(f"eta {duration(figures.get('eta_s'))}")
+    if progress.total is not None:
+        parts.append(f"{progress.done}/{progress.total}")
+    if isinstance(progress, GenerateProgress) and progress.total is not None:
+        parts.append(f"{progress.rejected} rejected")
+    if cost:
+        parts.append(f"cost {cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"))
+    if status.state is RunState.RUNNING and progress.total is not None:
+        parts.append(f"eta {duration(progress.eta_s)}")
     elif status.age_s is not None:
         parts.append(f"last sign of life {duration(status.age_s)} ago")
     return parts or ["no figures yet"]

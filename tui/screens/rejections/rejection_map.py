@@ -15,7 +15,7 @@ from storage.shelves import Shelf
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.rejections.cell_choice import CellChoice
 from tui.screens.rejections.figures import cell_panel, headline
-from tui.widgets.heatmap import HeatMap, places
+from tui.widgets.heatmap import HeatMap, axes
 
 # From so many columns on, what a cell holds stands beside the map.
 WIDE = 110
@@ -37,7 +37,7 @@ class RejectionMap(Container):
 
     def compose(self) -> ComposeResult:
         with ScrollableContainer(id="around", can_focus=False):
-            yield HeatMap(*places(self._owner.project.task), id="heat")
+            yield HeatMap(*axes(self._owner.project.task), id="heat")
         with VerticalScroll(id="beside", can_focus=False):
             yield Static(id="cell")
 
@@ -49,7 +49,7 @@ class RejectionMap(Container):
     @property
     def choice(self) -> CellChoice:
         """The cell under the cursor."""
-        return CellChoice(*self.heat.place, self.decision)
+        return CellChoice(*self.heat.cursor_cell, self.decision)
 
     @property
     def headline(self) -> Content:
@@ -59,14 +59,14 @@ class RejectionMap(Container):
     @property
     def reasons(self) -> list[str]:
         """For which reasons attempts at the cell under the cursor were rejected."""
-        cell = self._matrix.at(*self.heat.place)
+        cell = self._matrix.at(*self.heat.cursor_cell)
         return list(cell.reasons) if cell else []
 
     def go_to_worst(self) -> None:
         """Put the cursor on the cell that fails most, if one does."""
         worst, heat = rejection_matrix(attempts.reason_counts(self._owner.db)).worst, self.heat
         if worst is not None and worst.domain in heat.domains and worst.level in heat.levels:
-            heat.at = (heat.domains.index(worst.domain), heat.levels.index(worst.level))
+            heat.cursor = (heat.domains.index(worst.domain), heat.levels.index(worst.level))
 
     def next_decision(self) -> None:
         """Show the attempts at the next decision; after the last one, all of them."""
@@ -82,12 +82,12 @@ class RejectionMap(Container):
         self._plans = [plan for plan in current(task, db).cells if not self.decision or plan.decision == self.decision]
         open_places = {(plan.domain, plan.level) for plan in self._plans if not plan.shelved}
         shelved_places = {(plan.domain, plan.level) for plan in self._plans} - open_places
-        self.heat.span(*places(task))
+        self.heat.set_axes(*axes(task))
         self.heat.update(self._matrix, shelved_places)
         self._has_data = True
         self._show_cell()
 
-    @on(HeatMap.Moved)
+    @on(HeatMap.CellHighlighted)
     def _follow_cursor(self) -> None:
         if self._has_data:
             self._show_cell()

@@ -167,7 +167,7 @@ class RejectionsScreen(ProjectScreen):
         self._attempts.clear_options()
         self._show_view("attempts")
 
-    @on(HeatMap.Chosen)
+    @on(HeatMap.CellSelected)
     def _open_cell(self) -> None:
         self.action_open()
 
@@ -184,7 +184,7 @@ class RejectionsScreen(ProjectScreen):
 
     def action_move(self, rows: int, columns: int) -> None:
         """Move to another cell."""
-        self.heat.move(rows, columns)
+        self.heat.move_cursor(rows, columns)
 
     def action_step(self, step: int) -> None:
         """Move to another attempt."""

@@ -8,7 +8,8 @@ from rich.cells import set_cell_size
 from textual.binding import Binding, BindingType
 
 from core.runs.control import RunStatus
-from core.runs.describe import describe_heartbeat, describe_progress
+from core.runs.describe import cost_of, describe_heartbeat, describe_progress
+from core.runs.readable import problem_of, progress_or_none
 from storage.schema import RunState
 from tui.text import line
 from tui.widgets.listing import Listing, Part
@@ -44,15 +45,15 @@ class RunList(Listing):
 
     def action_step(self, step: int) -> None:
         """Move the cursor by so many runs."""
-        self.move(self.cursor + step)
+        self.move_cursor(self.cursor + step)
 
     def action_page(self, pages: int) -> None:
         """Move the cursor by so many pages."""
-        self.page(pages)
+        self.move_pages(pages)
 
     def action_edge(self, end: bool) -> None:
         """Go to the first run, or to the last."""
-        self.move(len(self.numbers) - 1 if end else 0)
+        self.move_cursor(len(self.numbers) - 1 if end else 0)
 
 
 def columns(terminal: int, width: int) -> dict[str, int]:
@@ -70,8 +71,8 @@ def header(terminal: int) -> str:
 
 def run_row(status: RunStatus, widths: dict[str, int]) -> list[Part]:
     """A run as a row with the columns in `widths`."""
-    figures = status.run.progress
-    rate, cost, budget = figures.get("per_minute"), figures.get("cost"), figures.get("budget")
+    progress = progress_or_none(status.run)
+    rate, (cost, budget) = progress.per_minute, cost_of(progress)
     began = status.run.started or status.run.created
     texts = {
         "run": status.run.id[-6:],
@@ -82,7 +83,9 @@ def run_row(status: RunStatus, widths: dict[str, int]) -> list[Part]:
         "rate": "" if rate is None or status.state is not RunState.RUNNING else f"{rate:,.0f}/min",
         "cost": "" if cost is None else f"{cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"),
         "began": f"{began.astimezone():%m-%d %H:%M}",
-        "reason": status.run.reason or ("resume continues it" if status.state is RunState.LOST else ""),
+        "reason": problem_of(status.run)
+        or status.run.reason
+        or ("resume continues it" if status.state is RunState.LOST else ""),
     }
     styles = {"state": _STYLES.get(status.state, "")}
     return [

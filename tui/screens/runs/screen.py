@@ -60,9 +60,9 @@ class RunsScreen(ProjectScreen):
 
     def draw(self) -> None:
         """Read the visible runs, and the log of the chosen one."""
-        numbers, chosen = runs.numbers(self.db), self._list.chosen
+        numbers, chosen = runs.numbers(self.db), self._list.cursor_number
         if numbers == self._list.numbers:
-            self._list.renew()
+            self._list.refresh_changed()
         else:
             row = numbers.index(chosen) if chosen is not None and chosen in numbers else self._list.cursor
             self._list.fill(numbers, row)
@@ -89,7 +89,7 @@ class RunsScreen(ProjectScreen):
 
     def _chosen(self) -> RunStatus | None:
         """The run under the cursor of the list, as it is now."""
-        number = self._list.chosen
+        number = self._list.cursor_number
         rows = {} if number is None else runs.of_numbers(self.db, [number])
         return run_status(rows[number]) if number in rows else None
 
@@ -98,16 +98,16 @@ class RunsScreen(ProjectScreen):
         self.redraw()
         number = runs.number_of(self.db, run)
         if number is not None and number in self._list.numbers:
-            self._list.move(self._list.numbers.index(number))
+            self._list.move_cursor(self._list.numbers.index(number))
             self.set_focus(self._log.log_lines)
 
-    @on(Listing.Moved)
+    @on(Listing.ViewChanged)
     def _show_other_log(self) -> None:
         """Show the log of the run that the cursor is on now."""
         if self._seen_version >= 0:
             self._log.show_run(self._chosen())
 
-    @on(Listing.Chosen)
+    @on(Listing.RowSelected)
     def _focus_log(self) -> None:
         """Go to the log of a run that is clicked twice."""
         self.set_focus(self._log.log_lines)
