@@ -6,6 +6,7 @@ import asyncio
 import signal
 import sqlite3
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -82,9 +83,12 @@ class SidequestApp(App[int]):
         if (file := self._settings_file) is not None:
             self._heed(file)
             self.theme_changed_signal.subscribe(self, lambda theme: remember(self, file, theme.name))
+        # Windows has no SIGHUP, and its event loops take no handlers: there a closed terminal ends the process.
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self.exit, 0)
+        with suppress(NotImplementedError):
+            for name in ("SIGTERM", "SIGHUP"):
+                if hasattr(signal, name):
+                    loop.add_signal_handler(getattr(signal, name), self.exit, 0)
 
     def _heed(self, file: Path) -> None:
         """Use the person's theme and keys; what cannot be used is said."""

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import IO
 
+# Windows keeps a child apart from the console of its parent by these; elsewhere a session of its own does it.
+_DETACHED = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0) | getattr(subprocess, "DETACHED_PROCESS", 0)
 # The folder of core, storage and tui.
 _PACKAGES = Path(__file__).resolve().parents[2]
 
@@ -51,6 +53,7 @@ def start_python(
         stdout=output,
         stderr=output,
         start_new_session=start_new_session,
+        creationflags=_DETACHED if start_new_session else 0,
     )
 
 
