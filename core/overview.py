@@ -15,7 +15,7 @@ from core.qa.matrix import FlaggedCell, rejection_matrix
 from core.runs.control import RunStatus, run_status
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.progress import BenchmarkProgress, progress_of
-from core.runs.readable import readable
+from core.runs.readable import readable_runs
 from storage import attempts, examples, imported, reviews, runs, shelves
 from storage.schema import RunState, Status
 
@@ -53,17 +53,17 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
     by_status = Counter[str]()
     for row in counts:
         by_status[row.status] += row.examples
-    curriculum = plan(project.task, counts, shelves.every(connection))
+    curriculum = plan(project.task, counts, shelves.read_all(connection))
     looked = [run_status(run) for run in runs.newest(connection)]
     # What QA rejected is kept once somebody has touched it, and counts only once somebody has brought it in.
-    rejected = by_status[Status.REJECTED.value] - reviews.outside(connection)
+    rejected = by_status[Status.REJECTED.value] - reviews.count_still_refused(connection)
     accepted = by_status[Status.ACCEPTED.value]
     pending = by_status[Status.PENDING.value]
     from_files = imported.count(connection)
     lost = [one for one in looked if one.state is RunState.LOST]
     return Overview(
         plan=curriculum,
-        generated=attempts.written(connection),
+        generated=attempts.count_written(connection),
         passed=accepted + rejected + pending - from_files,
         imported=from_files,
         reviewed=accepted + rejected,
@@ -115,7 +115,9 @@ def steps(
 
 def _after_review(project: Project, connection: sqlite3.Connection, looked: list[RunStatus]) -> list[NextStep]:
     """What to train and to measure next, by the newest training run and by the newest benchmark of the student."""
-    of_kind = {kind: readable(one.run for one in looked if one.run.kind == kind) for kind in ("train", "benchmark")}
+    of_kind = {
+        kind: readable_runs(one.run for one in looked if one.run.kind == kind) for kind in ("train", "benchmark")
+    }
     benchmarks = [(run, params_of(run, BenchmarkParams)) for run in of_kind["benchmark"]]
     asked = {params.model for _, params in benchmarks}
     if of_kind["train"]:

@@ -226,9 +226,9 @@ def flaw_records(connection: sqlite3.Connection) -> list[FlawRecord]:
     ]
 
 
-def planted(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str, Flaw]:
+def planted_flaws(connection: sqlite3.Connection, attempt_ids: Sequence[str]) -> dict[str, Flaw]:
     """The mistake that was planted in each of the attempts with these ids; those without one are left out."""
-    rows = connection.execute(f"SELECT * FROM planted WHERE attempt IN ({_marks(wanted)})", list(wanted))
+    rows = connection.execute(f"SELECT * FROM planted WHERE attempt IN ({_marks(attempt_ids)})", list(attempt_ids))
     return {row["attempt"]: Flaw(row["flaw"]) for row in rows}
 
 
@@ -246,7 +246,7 @@ def reviewed_counts(connection: sqlite3.Connection) -> list[ReviewedCount]:
     return [ReviewedCount(bool(row["refused"]), Status(row["status"]), row["examples"]) for row in rows]
 
 
-def overruled(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str, Status]:
+def overruled_statuses(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str, Status]:
     """Those of these attempts that a person brought in though QA had rejected them, each with where it now stands."""
     rows = connection.execute(
         f"SELECT attempt, status FROM examples AS e WHERE attempt IN ({_marks(wanted)}) AND refused = 1 AND EXISTS "
@@ -322,7 +322,7 @@ def next_slots(connection: sqlite3.Connection) -> dict[tuple[str, int, str], int
     return {(row["domain"], row["level"], row["decision"]): row["first"] for row in rows}
 
 
-def written(connection: sqlite3.Connection) -> int:
+def count_written(connection: sqlite3.Connection) -> int:
     """How many candidates were ever written."""
     return int(
         connection.execute(

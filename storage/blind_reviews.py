@@ -31,7 +31,7 @@ class BlindReview:
     judge: str | None
 
 
-def every(connection: sqlite3.Connection) -> list[BlindReview]:
+def read_current(connection: sqlite3.Connection) -> list[BlindReview]:
     """All that stand, the newest of each person about each example, by example and person."""
     rows = connection.execute(
         "SELECT r.example, e.family, r.reviewer, r.version, r.value, json_extract(v.content, '$.decision') AS label, "

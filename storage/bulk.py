@@ -6,14 +6,14 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 
 from storage import reviews
-from storage.database import in_pieces
+from storage.database import write_in_chunks
 from storage.rows import columns
 from storage.schema import Review, ReviewAction, Status, new_id
 
 ACTIONS = frozenset({ReviewAction.ACCEPT, ReviewAction.REJECT, ReviewAction.FLAG, ReviewAction.UNFLAG})
 
 
-def act(
+def record(
     connection: sqlite3.Connection,
     numbers: Sequence[int],
     action: ReviewAction,
@@ -48,6 +48,6 @@ def act(
             brought = values | {"action": ReviewAction.OVERRULE.value, "reason": "", "note": ""}
             connection.executemany(sql, lines(reviews.undecided(connection, out), brought))
         connection.executemany(sql, lines(ids, values))
-        reviews.project(connection, ids)
+        reviews.apply_log(connection, ids)
 
-    return in_pieces(connection, numbers, write)
+    return write_in_chunks(connection, numbers, write)

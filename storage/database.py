@@ -17,7 +17,7 @@ VERSION = 5
 
 BUSY_TIMEOUT_S, PERSON_S = 30.0, 10.0
 # So many rows of a large act are written in one transaction: a tenth of a second at the most.
-PIECE = 500
+CHUNK_SIZE = 500
 
 
 def _nobody(_: str) -> None:
@@ -29,7 +29,7 @@ class DatabaseError(Exception):
 
 
 def connect(
-    path: Path, *, wait: float = BUSY_TIMEOUT_S, migrated: Callable[[str], None] = _nobody
+    path: Path, *, wait: float = BUSY_TIMEOUT_S, on_migrated: Callable[[str], None] = _nobody
 ) -> sqlite3.Connection:
     """A connection to the database at `path`, created or migrated as needed.
 
@@ -41,7 +41,7 @@ def connect(
     deadline = time.monotonic() + wait
     while True:
         try:
-            return _open(path, wait, migrated)
+            return _open(path, wait, on_migrated)
         except sqlite3.DatabaseError as error:
             # Several that make a new file at once can meet an I/O error, which passes.
             passing = busy(error) or getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR")
@@ -75,9 +75,9 @@ def _open(path: Path, wait: float, migrated: Callable[[str], None]) -> sqlite3.C
     return connection
 
 
-def connect_durably(path: Path, *, migrated: Callable[[str], None] = _nobody) -> sqlite3.Connection:
+def connect_durably(path: Path, *, on_migrated: Callable[[str], None] = _nobody) -> sqlite3.Connection:
     """Like `connect`, for what a person decides and waits for: each commit reaches the disk before it returns."""
-    connection = connect(path, wait=PERSON_S, migrated=migrated)
+    connection = connect(path, wait=PERSON_S, on_migrated=on_migrated)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
@@ -126,25 +126,25 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-def in_pieces(
-    connection: sqlite3.Connection, items: Sequence[T], write: Callable[[Sequence[T]], None]
+def write_in_chunks(
+    connection: sqlite3.Connection, items: Sequence[T], write_chunk: Callable[[Sequence[T]], None]
 ) -> Iterator[int]:
     """Let `write` write `items` in short transactions; yields how many are done, from 0, before and after each.
 
     Between two of them others get as long as the last one took. Whoever stops asking for more leaves the rest.
     """
     yield 0
-    for start in range(0, len(items), PIECE):
+    for start in range(0, len(items), CHUNK_SIZE):
         began = time.monotonic()
         with transaction(connection):
-            write(items[start : start + PIECE])
-        yield min(start + PIECE, len(items))
-        if start + PIECE < len(items):
+            write_chunk(items[start : start + CHUNK_SIZE])
+        yield min(start + CHUNK_SIZE, len(items))
+        if start + CHUNK_SIZE < len(items):
             time.sleep(time.monotonic() - began)
 
 
 @contextmanager
-def patience(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
+def busy_timeout(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
     """Wait no longer than `seconds` for another process's write, where a person waits for the answer."""
     before = int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
     connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")

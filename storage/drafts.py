@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from storage.database import transaction
-from storage.rows import cell
+from storage.rows import to_column
 from storage.schema import now
 
 
@@ -24,17 +24,17 @@ class Draft:
     saved: datetime
 
 
-def keep(connection: sqlite3.Connection, example: str, reviewer: str, version: int, content: dict[str, Any]) -> None:
+def save(connection: sqlite3.Connection, example: str, reviewer: str, version: int, content: dict[str, Any]) -> None:
     """Keep a draft in place of the person's earlier one of this example."""
     with transaction(connection):
         connection.execute(
             "INSERT INTO drafts (example, reviewer, version, content, saved) VALUES (?, ?, ?, ?, ?) "
             "ON CONFLICT DO UPDATE SET version = excluded.version, content = excluded.content, saved = excluded.saved",
-            (example, reviewer, version, json.dumps(content), cell(now())),
+            (example, reviewer, version, json.dumps(content), to_column(now())),
         )
 
 
-def drop(connection: sqlite3.Connection, example: str, reviewer: str) -> None:
+def delete(connection: sqlite3.Connection, example: str, reviewer: str) -> None:
     """Forget a draft, if there is one."""
     with transaction(connection):
         connection.execute("DELETE FROM drafts WHERE example = ? AND reviewer = ?", (example, reviewer))

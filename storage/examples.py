@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from storage.rows import cell, columns, fields, insert
+from storage.rows import columns, fields, insert, to_column
 from storage.schema import Example, Status
 
 _NESTED = frozenset({"evidence"})
@@ -100,12 +100,12 @@ def _keep_version(connection: sqlite3.Connection, example: Example) -> None:
             example.version,
             example.model_dump_json(include=set(CONTENT)),
             example.certainty,
-            cell(example.created),
+            to_column(example.created),
         ),
     )
 
 
-def example_of(row: sqlite3.Row) -> Example:
+def example_from_row(row: sqlite3.Row) -> Example:
     found = fields(row, nested=_NESTED)
     found.pop("number")
     found["flagged"], found["refused"] = bool(found["flagged"]), bool(found["refused"])
@@ -115,7 +115,7 @@ def example_of(row: sqlite3.Row) -> Example:
 def get(connection: sqlite3.Connection, example: str) -> Example | None:
     """The example with this id."""
     row = connection.execute("SELECT * FROM examples WHERE id = ?", (example,)).fetchone()
-    return example_of(row) if row else None
+    return example_from_row(row) if row else None
 
 
 def versions(connection: sqlite3.Connection, example: Example) -> list[tuple[Example, datetime]]:
@@ -172,36 +172,36 @@ def page(
         f"SELECT examples.* FROM examples {_where(conditions)} ORDER BY examples.id {order} LIMIT ?",
         [*values, limit],
     )
-    return [example_of(row) for row in rows]
+    return [example_from_row(row) for row in rows]
 
 
 def count(connection: sqlite3.Connection, where: Filter = Filter()) -> int:
     """How many examples match; from the kept counts where the filter allows it."""
-    if kept(where):
+    if has_stored_count(where):
         conditions, values = restrictions(where)
         sql = f"SELECT coalesce(sum(examples.examples), 0) FROM cell_counts AS examples {_where(conditions)}"
     else:
-        source, conditions, values = found(where)
+        source, conditions, values = select_parts(where)
         sql = f"SELECT count(*) FROM {source} {_where(conditions)}"
     return int(connection.execute(sql, values).fetchone()[0])
 
 
 def longest(connection: sqlite3.Connection, where: Filter) -> int:
     """About how many letters the longest case among those that match has; 0 if there is none."""
-    source, conditions, values = found(where)
+    source, conditions, values = select_parts(where)
     letters = "length(examples.hypothesis) + length(examples.evidence)"
     sql = f"SELECT coalesce(max({letters}), 0) FROM {source} {_where(conditions)}"
     return int(connection.execute(sql, values).fetchone()[0])
 
 
-def kept(where: Filter) -> bool:
+def has_stored_count(where: Filter) -> bool:
     """Whether the number of what matches is kept at all times, and needs no counting."""
     return (
         replace(where, status=(), decision=(), domain=(), level=(), split=(), flagged=None, without=()) == Filter()
-    ) and all(kept(one) for one in where.without)
+    ) and all(has_stored_count(one) for one in where.without)
 
 
-def found(where: Filter) -> tuple[str, list[str], list[object]]:
+def select_parts(where: Filter) -> tuple[str, list[str], list[object]]:
     """What stands after FROM, conditions and values for reading numbers and places of what matches.
 
     Everything but ids, families and words is in one narrow index, `examples_listed`: a million rows of it are read in
@@ -220,12 +220,12 @@ def found(where: Filter) -> tuple[str, list[str], list[object]]:
 def cell_counts(connection: sqlite3.Connection, where: Filter = Filter()) -> list[CellCount]:
     """What matches, counted by cell, status, flag and split; as many rows as there are cells in use, not examples."""
     names = "examples.domain, examples.level, examples.decision, examples.status, examples.flagged, examples.split"
-    if kept(where):
+    if has_stored_count(where):
         conditions, values = restrictions(where)
         counted = ["examples.examples > 0", *conditions]
         sql = f"SELECT {names}, examples.examples FROM cell_counts AS examples {_where(counted)}"
     else:
-        source, conditions, values = found(where)
+        source, conditions, values = select_parts(where)
         sql = f"SELECT {names}, count(*) FROM {source} {_where(conditions)} GROUP BY 1, 2, 3, 4, 5, 6"
     return [
         CellCount(row[0], row[1], row[2], row[3], bool(row[4]), row[5], row[6])

@@ -35,7 +35,9 @@ def splits(connection: sqlite3.Connection) -> dict[str, str]:
     return {row["family"]: row["split"] for row in connection.execute("SELECT DISTINCT family, split FROM examples")}
 
 
-def add(connection: sqlite3.Connection, arrived: Sequence[Example], *, accept: bool, reviewer: str, note: str) -> None:
+def add(
+    connection: sqlite3.Connection, new_examples: Sequence[Example], *, accept: bool, reviewer: str, note: str
+) -> None:
     """Store what `arrived`, in one transaction; to `accept` it all, and to place its families, is one act of the log.
 
     A family that is in a split already keeps it; what arrives with another one has to be kept away by the caller.
@@ -43,7 +45,7 @@ def add(connection: sqlite3.Connection, arrived: Sequence[Example], *, accept: b
     batch = new_id()
     with transaction(connection):
         placed = splits(connection)
-        for one in arrived:
+        for one in new_examples:
             line = Review(example=one.id, action=ReviewAction.ACCEPT, reviewer=reviewer, note=note, batch=batch)
             examples.add(connection, one.model_copy(update={"status": Status.ACCEPTED}) if accept else one)
             if accept:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from storage import examples, reviews
-from storage.examples import Filter, example_of
+from storage.examples import Filter, example_from_row
 from storage.schema import Example, Status
 
 
@@ -81,7 +81,7 @@ def numbers(
     """
     cursor = connection.cursor()
     cursor.row_factory = None
-    source, conditions, values = examples.found(where)
+    source, conditions, values = examples.select_parts(where)
     by, index = _ORDERS[order]
     if not conditions:
         source = f"examples INDEXED BY {index}"
@@ -102,7 +102,7 @@ def numbers(
         cursor.close()
 
 
-def every(
+def read_numbers(
     connection: sqlite3.Connection, where: Filter = EVERYTHING, order: SortOrder = SortOrder.NEWEST
 ) -> array[int]:
     """All numbers at once."""
@@ -112,28 +112,30 @@ def every(
     return whole
 
 
-def rows(connection: sqlite3.Connection, wanted: Sequence[int], *, evidence: bool = False) -> list[ListedExample]:
+def read_rows(
+    connection: sqlite3.Connection, selected: Sequence[int], *, evidence: bool = False
+) -> list[ListedExample]:
     """The rows with these numbers, in their order, without those not there; their evidence only if asked for."""
     pieces = "(SELECT evidence FROM examples_text WHERE rowid = number)" if evidence else "''"
     found = connection.execute(
         f"SELECT number, id, decision, confidence, domain, level, status, split, flagged, refused, certainty, version, "
         f"substr(hypothesis, 1, {CUT}) AS hypothesis, substr({pieces}, 1, {CUT}) AS evidence "
-        f"FROM examples WHERE number IN ({', '.join('?' * len(wanted))})",
-        list(wanted),
+        f"FROM examples WHERE number IN ({', '.join('?' * len(selected))})",
+        list(selected),
     )
     known = {row["number"]: _row(row) for row in found}
-    return [known[number] for number in wanted if number in known]
+    return [known[number] for number in selected if number in known]
 
 
-def whole(connection: sqlite3.Connection, wanted: Sequence[int]) -> list[Example]:
+def read_examples(connection: sqlite3.Connection, selected: Sequence[int]) -> list[Example]:
     """The examples with these numbers, in their order, without those that are not there."""
     known: dict[int, Example] = {}
-    for start in range(0, len(wanted), _CHUNK):
-        piece = list(wanted[start : start + _CHUNK])
+    for start in range(0, len(selected), _CHUNK):
+        piece = list(selected[start : start + _CHUNK])
         marks = ", ".join("?" * len(piece))
         found = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", piece)
-        known |= {row["number"]: example_of(row) for row in found}
-    return [known[number] for number in wanted if number in known]
+        known |= {row["number"]: example_from_row(row) for row in found}
+    return [known[number] for number in selected if number in known]
 
 
 def number_of(connection: sqlite3.Connection, example: str) -> int | None:
@@ -142,7 +144,7 @@ def number_of(connection: sqlite3.Connection, example: str) -> int | None:
     return int(row["number"]) if row else None
 
 
-def state(connection: sqlite3.Connection) -> tuple[int, int]:
+def change_stamp(connection: sqlite3.Connection) -> tuple[int, int]:
     """What is another after any change to any example: the newest example, and the newest line of the log."""
     row = connection.execute(
         "SELECT coalesce((SELECT max(number) FROM examples), 0), coalesce((SELECT max(id) FROM reviews), 0)"

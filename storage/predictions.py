@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from storage.database import in_pieces, transaction
+from storage.database import transaction, write_in_chunks
 from storage.rows import columns, fields, insert
 from storage.schema import Candidate, Evidence, Prediction, PredictionOutcome, Question
 
@@ -56,9 +56,9 @@ class PredictionFigures(NamedTuple):
     cost: float | None
 
 
-def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidate]]) -> None:
+def add_questions(connection: sqlite3.Connection, questions: Iterable[tuple[Question, Candidate]]) -> None:
     """Keep what a run asks, with the cases as they are now. Call it inside the transaction that adds the run."""
-    for question, case in asked:
+    for question, case in questions:
         connection.execute(
             "INSERT OR IGNORE INTO cases (example, version, hypothesis, evidence) VALUES (?, ?, ?, ?)",
             (
@@ -71,12 +71,12 @@ def ask(connection: sqlite3.Connection, asked: Iterable[tuple[Question, Candidat
         insert(connection, "questions", columns(question))
 
 
-def ask_like(connection: sqlite3.Connection, run: str, like: str) -> None:
+def copy_questions(connection: sqlite3.Connection, run: str, source_run: str) -> None:
     """Let a run ask what the run `like` asks, with the cases as they were. Call it inside the run's transaction."""
     connection.execute(
         "INSERT INTO questions (run, position, example, version, label, domain, level, family) "
         "SELECT ?, position, example, version, label, domain, level, family FROM questions WHERE run = ?",
-        (run, like),
+        (run, source_run),
     )
 
 
@@ -93,7 +93,7 @@ def targets(connection: sqlite3.Connection, run: str) -> list[Target]:
     return list(map(Target._make, rows))
 
 
-def cases(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[StoredQuestion]:
+def read_questions(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[StoredQuestion]:
     """What a run asks, with the cases, in its order; only of these `examples` if some are given."""
     restricted = f" AND q.example IN ({', '.join('?' * len(examples))})" if examples else ""
     rows = connection.execute(
@@ -118,7 +118,7 @@ def add(connection: sqlite3.Connection, predictions: Sequence[Prediction]) -> No
             insert(connection, "predictions", columns(one, without=frozenset({"id"})))
 
 
-def waiting(connection: sqlite3.Connection, run: str, samples: int, number: int) -> set[tuple[str, int]]:
+def unanswered(connection: sqlite3.Connection, run: str, samples: int, number: int) -> set[tuple[str, int]]:
     """The (example, sample) that round `number` of a run has still to ask: no answer yet, and not asked in it."""
     wanted = {
         (row["example"], sample)
@@ -133,7 +133,7 @@ def waiting(connection: sqlite3.Connection, run: str, samples: int, number: int)
     return wanted - {(row["example"], row["sample"]) for row in rows}
 
 
-def failed(connection: sqlite3.Connection, run: str) -> int:
+def count_failed(connection: sqlite3.Connection, run: str) -> int:
     """How many (example, sample) of a run have been asked, and have no answer."""
     row = connection.execute(
         "SELECT count(*) FROM (SELECT max(outcome = ?) AS answered FROM predictions INDEXED BY predictions_scored "
@@ -170,12 +170,12 @@ def families(connection: sqlite3.Connection, run: str) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in rows]
 
 
-def asked(connection: sqlite3.Connection, run: str) -> int:
+def count_questions(connection: sqlite3.Connection, run: str) -> int:
     """How many examples a run asks in all."""
     return int(connection.execute("SELECT count(*) FROM questions WHERE run = ?", (run,)).fetchone()[0])
 
 
-def asked_of(connection: sqlite3.Connection, run: str) -> frozenset[tuple[str, int]]:
+def question_versions(connection: sqlite3.Connection, run: str) -> frozenset[tuple[str, int]]:
     """What a run asks in all, as (example, version)."""
     rows = connection.execute("SELECT example, version FROM questions WHERE run = ?", (run,))
     return frozenset((row[0], row[1]) for row in rows)
@@ -208,8 +208,8 @@ def of_example(connection: sqlite3.Connection, run: str, example: str) -> list[P
     return [_prediction(row) for row in rows]
 
 
-def reread(
-    connection: sqlite3.Connection, run: str, reader: int, read: Callable[[Prediction], Prediction]
+def reparse(
+    connection: sqlite3.Connection, run: str, reader: int, parse: Callable[[Prediction], Prediction]
 ) -> Iterator[int]:
     """Let `read` make the answers anew out of what former readers kept; yields how many predictions are done."""
     old = connection.execute("SELECT id FROM predictions WHERE run = ? AND reader <> ?", (run, reader)).fetchall()
@@ -219,13 +219,13 @@ def reread(
         marks = ", ".join("?" * len(piece))
         rows = connection.execute(f"SELECT * FROM predictions WHERE id IN ({marks})", list(piece)).fetchall()
         for row in rows:
-            values = columns(read(_prediction(row)))
+            values = columns(parse(_prediction(row)))
             connection.execute(
                 f"UPDATE predictions SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",
                 [*(values[name] for name in names), row["id"]],
             )
 
-    yield from in_pieces(connection, [row["id"] for row in old], write)
+    yield from write_in_chunks(connection, [row["id"] for row in old], write)
 
 
 def _prediction(row: sqlite3.Row) -> Prediction:

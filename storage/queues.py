@@ -20,7 +20,7 @@ PAGE = 50
 # The sample for audit has this size, whatever the number of examples.
 SAMPLE = 50
 # What no kept count gives is counted up to here.
-COUNTED = 1000
+COUNT_LIMIT = 1000
 
 
 class Queue(StrEnum):
@@ -38,7 +38,7 @@ class Queue(StrEnum):
 
 
 # The queues of what nobody has decided yet, unless the filter asks for another status.
-WAITING = frozenset({Queue.UNCERTAIN, Queue.NEWEST, Queue.OLDEST, Queue.CELL})
+UNDECIDED = frozenset({Queue.UNCERTAIN, Queue.NEWEST, Queue.OLDEST, Queue.CELL})
 
 EVERYTHING = Filter()
 
@@ -126,30 +126,30 @@ def queue_size(
     connection: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, reviewer: str = ""
 ) -> QueueSize:
     """How many the queue holds, narrowed by `where`."""
-    if kept(queue, where):
+    if has_stored_count(queue, where):
         return QueueSize(examples.count(connection, _effective(queue, where)))
     number = 0
     for walks in _stages(connection, queue, where, reviewer):
         for walk in walks:
             text, values = walk.sql(())
             counted = f"SELECT count(*) FROM ({text})"
-            number += int(connection.execute(counted, [*values, COUNTED + 1 - number]).fetchone()[0])
-    return QueueSize(min(number, COUNTED), more=number > COUNTED)
+            number += int(connection.execute(counted, [*values, COUNT_LIMIT + 1 - number]).fetchone()[0])
+    return QueueSize(min(number, COUNT_LIMIT), more=number > COUNT_LIMIT)
 
 
-def kept(queue: Queue, where: Filter) -> bool:
+def has_stored_count(queue: Queue, where: Filter) -> bool:
     """Whether what is left is known at any time, from counts that the database keeps."""
-    return queue in WAITING | {Queue.FLAGGED} and not _searched(where)
+    return queue in UNDECIDED | {Queue.FLAGGED} and not _searched(where)
 
 
 def _searched(where: Filter) -> bool:
-    return not examples.kept(where)
+    return not examples.has_stored_count(where)
 
 
 def _effective(queue: Queue, where: Filter) -> Filter:
     if queue is Queue.FLAGGED:
         return replace(where, flagged=True)
-    return replace(where, status=where.status or (Status.PENDING.value,)) if queue in WAITING else where
+    return replace(where, status=where.status or (Status.PENDING.value,)) if queue in UNDECIDED else where
 
 
 def _stages(connection: sqlite3.Connection, queue: Queue, where: Filter, reviewer: str) -> list[list[_Walk]]:
@@ -216,7 +216,7 @@ def _refused(where: Filter) -> _Walk:
     return _Walk(source, conditions + terms, values, key="v.attempt", order=("v.attempt",), newest_first=True)
 
 
-def not_of_attempts(where: Filter) -> list[str]:
+def inapplicable_to_attempts(where: Filter) -> list[str]:
     """The parts of `where` that say nothing of an attempt that QA rejected, which the queue REFUSED cannot heed."""
     parts = {
         "status": bool(where.status),
@@ -231,7 +231,7 @@ def not_of_attempts(where: Filter) -> list[str]:
 
 
 def _inner(where: Filter) -> list[str]:
-    return [name for one in where.without for name in not_of_attempts(one)]
+    return [name for one in where.without for name in inapplicable_to_attempts(one)]
 
 
 def _of_attempts(where: Filter) -> tuple[list[str], list[object]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from storage import examples, splits
-from storage.database import in_pieces, transaction
+from storage.database import transaction, write_in_chunks
 from storage.rows import columns, fields, insert
 from storage.schema import Example, Review, ReviewAction, Status, new_id
 
@@ -84,7 +84,7 @@ def decide(
         return _project(connection, example)
 
 
-def act(connection: sqlite3.Connection, example: Example, lines: Sequence[Review]) -> Example:
+def record(connection: sqlite3.Connection, example: Example, lines: Sequence[Review]) -> Example:
     """Log `lines` about `example` as one act, and return it as it then stands; raises ReviewError.
 
     What QA rejected may not be stored yet: then it is, and stands as rejected unless a line says otherwise.
@@ -171,21 +171,21 @@ def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> Undo
     None if there is nothing left to undo. Raises ReviewError if a benchmark holds what would change.
     """
     while (act := newest_act(connection, reviewer)) is not None:
-        *_, taken = taking_back(connection, act)
+        *_, taken = undo_act(connection, act)
         # Somebody else may have been faster: then it is the turn of the act before.
         if taken:
             return UndoResult(act.newest, _require(connection, act.newest.example), taken)
     return None
 
 
-def taking_back(connection: sqlite3.Connection, act: ReviewAct) -> Iterator[int]:
+def undo_act(connection: sqlite3.Connection, act: ReviewAct) -> Iterator[int]:
     """Take back the lines of `act`, in pieces, the newest first; yields how many are taken back. Raises ReviewError.
 
     Whoever stops asking for more leaves the rest, which is the newest act again.
     """
     if act.newest.action is ReviewAction.SPLIT:
         try:
-            splits.may_undo(connection, act.lines)
+            splits.check_undo(connection, act.lines)
         except splits.SplitError as error:
             raise ReviewError(str(error)) from None
     taken = 0
@@ -194,7 +194,7 @@ def taking_back(connection: sqlite3.Connection, act: ReviewAct) -> Iterator[int]
         nonlocal taken
         taken += _take_back(connection, piece)
 
-    for _ in in_pieces(connection, act.lines, write):
+    for _ in write_in_chunks(connection, act.lines, write):
         yield taken
 
 
@@ -223,7 +223,7 @@ def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
         _append(
             connection, Review(example=line.example, action=ReviewAction.UNDO, undoes=line.id, reviewer=line.reviewer)
         )
-    project(connection, list(dict.fromkeys(line.example for line in found)))
+    apply_log(connection, list(dict.fromkeys(line.example for line in found)))
     splits.project(connection, [line.example for line in found if line.action is ReviewAction.SPLIT])
     return len(found)
 
@@ -237,7 +237,7 @@ def log(connection: sqlite3.Connection, example: str) -> list[Review]:
     return [Review.model_validate(fields(row)) for row in rows]
 
 
-def outside(connection: sqlite3.Connection) -> int:
+def count_still_refused(connection: sqlite3.Connection) -> int:
     """How many of the stored examples QA had rejected and nobody brought in, or somebody did and took it back."""
     row = connection.execute(
         "SELECT count(*) FROM examples AS e WHERE e.refused = 1 AND e.status = 'rejected' AND NOT EXISTS "
@@ -292,13 +292,13 @@ def _append(connection: sqlite3.Connection, review: Review) -> None:
     insert(connection, "reviews", columns(review, without=frozenset({"id"})))
 
 
-def project(connection: sqlite3.Connection, wanted: Sequence[str]) -> None:
+def apply_log(connection: sqlite3.Connection, example_ids: Sequence[str]) -> None:
     """Write the standing that the log gives into the rows of these examples. Call it inside a transaction."""
-    marks = ", ".join("?" * len(wanted))
-    logs: dict[str, list[Review]] = {example: [] for example in wanted}
-    for row in connection.execute(f"SELECT * FROM reviews WHERE example IN ({marks}) ORDER BY id", list(wanted)):
+    marks = ", ".join("?" * len(example_ids))
+    logs: dict[str, list[Review]] = {example: [] for example in example_ids}
+    for row in connection.execute(f"SELECT * FROM reviews WHERE example IN ({marks}) ORDER BY id", list(example_ids)):
         logs[row["example"]].append(Review.model_validate(fields(row)))
-    rows = connection.execute(f"SELECT id, version, refused FROM examples WHERE id IN ({marks})", list(wanted))
+    rows = connection.execute(f"SELECT id, version, refused FROM examples WHERE id IN ({marks})", list(example_ids))
     found = [(row, derive_state(logs[row["id"]], refused=bool(row["refused"]))) for row in rows]
     connection.executemany(
         "UPDATE examples SET status = ?, flagged = ? WHERE id = ? AND (status <> ? OR flagged <> ?)",
@@ -320,5 +320,5 @@ def _restore(connection: sqlite3.Connection, example: str, version: int) -> None
 
 def _project(connection: sqlite3.Connection, example: str) -> Example:
     """Write the standing that the log gives into the example's row, and return the example."""
-    project(connection, [example])
+    apply_log(connection, [example])
     return _require(connection, example)

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from storage.schema import Usage
 
 
-def cell(value: Any) -> Any:
+def to_column(value: Any) -> Any:
     """`value` as SQLite keeps it."""
     if isinstance(value, Enum):
         return value.value
@@ -38,7 +38,7 @@ def columns(model: BaseModel, *, without: frozenset[str] = frozenset()) -> dict[
         if isinstance(value, Usage):
             found.update(value.model_dump())
         elif name not in without:
-            found[name] = cell(value)
+            found[name] = to_column(value)
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from storage.database import transaction
-from storage.rows import cell, columns, fields, insert
+from storage.rows import columns, fields, insert, to_column
 from storage.schema import Event, Run, RunState, now
 
 _RUN = frozenset({"params", "progress"})
@@ -81,7 +81,7 @@ def number_of(connection: sqlite3.Connection, run: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def of_numbers(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
+def by_number(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
     """The runs that have these numbers."""
     marks = ", ".join("?" * len(wanted))
     rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(wanted))
@@ -111,7 +111,7 @@ def update(connection: sqlite3.Connection, run: str, **values: Any) -> None:
     assignments = ", ".join(f"{name} = ?" for name in values)
     with transaction(connection):
         connection.execute(
-            f"UPDATE runs SET {assignments} WHERE id = ?", [*(cell(value) for value in values.values()), run]
+            f"UPDATE runs SET {assignments} WHERE id = ?", [*(to_column(value) for value in values.values()), run]
         )
 
 
@@ -121,7 +121,7 @@ def move(
     sources: set[RunState],
     state: RunState,
     *,
-    said: str = "",
+    message: str = "",
     severity: str = "info",
     **values: Any,
 ) -> bool:
@@ -135,18 +135,18 @@ def move(
     with transaction(connection):
         done = connection.execute(
             f"UPDATE runs SET {assignments} WHERE id = ? AND state IN ({marks})",
-            [*(cell(value) for value in values.values()), run, *(source.value for source in sources)],
+            [*(to_column(value) for value in values.values()), run, *(source.value for source in sources)],
         )
         moved = done.rowcount == 1
-        if moved and said:
-            write_event(connection, Event(run=run, message=said, severity=severity))
+        if moved and message:
+            write_event(connection, Event(run=run, message=message, severity=severity))
         return moved
 
 
 def beat(connection: sqlite3.Connection, run: str) -> str | None:
     """Write the heartbeat of a run, and return what others ask of it: 'pause', 'resume', 'stop' or None."""
     with transaction(connection):
-        connection.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (cell(now()), run))
+        connection.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (to_column(now()), run))
         row = connection.execute("SELECT request FROM runs WHERE id = ?", (run,)).fetchone()
     return row["request"] if row else None
 
@@ -218,7 +218,7 @@ def find_event(
     return int(row["id"]) if row else None
 
 
-def holds(message: str, text: str) -> bool:
+def contains_text(message: str, text: str) -> bool:
     """Whether a message holds `text`, as the searches here have it: letters of ASCII match in either case."""
     return text.translate(_LOWER) in message.translate(_LOWER)
 
@@ -246,5 +246,5 @@ class StoredCapabilities:
         with transaction(self._connection):
             self._connection.execute(
                 "INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)",
-                (base_url, model, json.dumps(data), cell(now())),
+                (base_url, model, json.dumps(data), to_column(now())),
             )

@@ -70,12 +70,12 @@ def parse_query(text: str) -> Filter:
     return Filter(**fields, text=" ".join(words), without=tuple(without))
 
 
-def part(name: str, *values: str) -> str:
+def query_part(name: str, *values: str) -> str:
     """A part of a query that means just these values, whatever they hold but control characters."""
     return f"{name}:{','.join(_quoted(value) for value in values)}"
 
 
-def spans(texts: Sequence[str], words: str) -> list[list[tuple[int, int]]]:
+def match_spans(texts: Sequence[str], words: str) -> list[list[tuple[int, int]]]:
     """Where each of `texts` holds a term of `words`, as positions [from, to), found by the rule of the search itself.
 
     A text counts as far as its first 20,000 characters.

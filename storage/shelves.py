@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 
 from storage.database import transaction
-from storage.rows import cell
+from storage.rows import to_column
 from storage.schema import now
 
 
@@ -24,7 +24,7 @@ class Shelf:
         return (self.domain, self.level) == (domain, level) and self.decision in {"", decision}
 
 
-def every(connection: sqlite3.Connection) -> list[Shelf]:
+def read_all(connection: sqlite3.Connection) -> list[Shelf]:
     """All shelves, in the order they were made."""
     rows = connection.execute("SELECT domain, level, decision, reason FROM shelved ORDER BY created, rowid")
     return [Shelf(**row) for row in rows]
@@ -35,12 +35,12 @@ def shelve(connection: sqlite3.Connection, shelf: Shelf) -> bool:
     with transaction(connection):
         done = connection.execute(
             "INSERT OR IGNORE INTO shelved (domain, level, decision, reason, created) VALUES (?, ?, ?, ?, ?)",
-            (shelf.domain, shelf.level, shelf.decision, shelf.reason, cell(now())),
+            (shelf.domain, shelf.level, shelf.decision, shelf.reason, to_column(now())),
         )
         return done.rowcount == 1
 
 
-def take_back(connection: sqlite3.Connection, domain: str, level: int, decision: str = "") -> bool:
+def unshelve(connection: sqlite3.Connection, domain: str, level: int, decision: str = "") -> bool:
     """Take a shelf back, the one that was made with just these names; returns whether there was one."""
     with transaction(connection):
         done = connection.execute(

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from storage import examples
-from storage.database import in_pieces
+from storage.database import write_in_chunks
 from storage.examples import Filter
-from storage.rows import cell, columns, insert
+from storage.rows import columns, insert, to_column
 from storage.schema import Review, ReviewAction, new_id, now
 
 SPLITS = ("train", "dev", "test")
@@ -34,9 +34,9 @@ class FamilyCount:
     examples: int
 
 
-def kin(connection: sqlite3.Connection, where: Filter) -> list[FamilyCount]:
+def family_cells(connection: sqlite3.Connection, where: Filter) -> list[FamilyCount]:
     """The families of what matches, a row for each of their cells, by family."""
-    source, conditions, values = examples.found(where)
+    source, conditions, values = examples.select_parts(where)
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = connection.execute(
         "SELECT examples.family, examples.domain, examples.level, examples.decision, examples.split, "
@@ -48,7 +48,7 @@ def kin(connection: sqlite3.Connection, where: Filter) -> list[FamilyCount]:
 
 def family_counts(connection: sqlite3.Connection, where: Filter) -> dict[str, int]:
     """How many families of each split have examples that match."""
-    source, conditions, values = examples.found(where)
+    source, conditions, values = examples.select_parts(where)
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = connection.execute(
         f"SELECT examples.split, count(DISTINCT examples.family) AS families FROM {source} {restricted} GROUP BY 1",
@@ -57,7 +57,7 @@ def family_counts(connection: sqlite3.Connection, where: Filter) -> dict[str, in
     return {row["split"]: row["families"] for row in rows}
 
 
-def families(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[str, str]:
+def families_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[str, str]:
     """The families of the examples with these numbers, each with its split."""
     found: dict[str, str] = {}
     for start in range(0, len(numbers), _READ):
@@ -74,21 +74,21 @@ def families(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[str
 _READ = 5000
 
 
-def put(
-    connection: sqlite3.Connection, given: Mapping[str, str], *, reviewer: str = "", note: str = ""
+def assign(
+    connection: sqlite3.Connection, family_splits: Mapping[str, str], *, reviewer: str = "", note: str = ""
 ) -> Iterator[int]:
     """Give families their splits ('' for none), as one act; yields how many families are done.
 
     Raises SplitError before anything is written if a frozen split would lose or gain one.
     """
     frozen_ones = frozen(connection)
-    names = list(given)
+    names = list(family_splits)
     if frozen_ones:
         for start in range(0, len(names), _READ):
             piece = names[start : start + _READ]
             for row in _rows(connection, piece):
-                if row["split"] != given[row["family"]]:
-                    _refuse(frozen_ones, (row["split"], given[row["family"]]))
+                if row["split"] != family_splits[row["family"]]:
+                    _refuse(frozen_ones, (row["split"], family_splits[row["family"]]))
     batch, created = new_id(), now()
 
     def write(piece: Sequence[str]) -> None:
@@ -97,13 +97,13 @@ def put(
         first: dict[str, str] = {}
         for row in _rows(connection, piece):
             first.setdefault(row["family"], row["id"])
-            if row["split"] != given[row["family"]]:
-                _refuse(now_frozen, (row["split"], given[row["family"]]))
+            if row["split"] != family_splits[row["family"]]:
+                _refuse(now_frozen, (row["split"], family_splits[row["family"]]))
         for family, example in first.items():
             line = Review(
                 example=example,
                 action=ReviewAction.SPLIT,
-                value=given[family],
+                value=family_splits[family],
                 note=note,
                 reviewer=reviewer,
                 batch=batch,
@@ -112,7 +112,7 @@ def put(
             insert(connection, "reviews", columns(line, without=frozenset({"id"})))
         project(connection, list(first.values()))
 
-    yield from in_pieces(connection, names, write)
+    yield from write_in_chunks(connection, names, write)
 
 
 def _rows(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[sqlite3.Row]:
@@ -153,11 +153,11 @@ def freeze(connection: sqlite3.Connection, split: str, run: str | None = None) -
     if split not in SPLITS:
         raise SplitError(f"no split {split}: there are {', '.join(SPLITS)}")
     connection.execute(
-        "INSERT OR IGNORE INTO frozen_splits (split, run, created) VALUES (?, ?, ?)", (split, run, cell(now()))
+        "INSERT OR IGNORE INTO frozen_splits (split, run, created) VALUES (?, ?, ?)", (split, run, to_column(now()))
     )
 
 
-def may_undo(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
+def check_undo(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
     """Raise SplitError if taking these lines of the log back takes a family out of a frozen split, or into one."""
     frozen_ones = frozen(connection)
     if not frozen_ones:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.database import transaction
-from storage.rows import cell
+from storage.rows import to_column
 from storage.schema import now
 
 Figures = dict[str, Any]
@@ -47,7 +47,7 @@ def add_step(
     with transaction(connection):
         connection.execute(
             "INSERT OR REPLACE INTO training_steps VALUES (?, ?, ?, ?, ?)",
-            (run, phase, step, json.dumps(figures), cell(now())),
+            (run, phase, step, json.dumps(figures), to_column(now())),
         )
         for place, answer in enumerate(answers):
             connection.execute(
@@ -56,12 +56,12 @@ def add_step(
             )
 
 
-def add_look(connection: sqlite3.Connection, run: str, phase: str, step: int, figures: Figures) -> None:
+def add_evaluation(connection: sqlite3.Connection, run: str, phase: str, step: int, figures: Figures) -> None:
     """Keep what a look at the dev split has shown, in place of what was there."""
     with transaction(connection):
         connection.execute(
             "INSERT OR REPLACE INTO training_looks VALUES (?, ?, ?, ?, ?)",
-            (run, phase, step, json.dumps(figures), cell(now())),
+            (run, phase, step, json.dumps(figures), to_column(now())),
         )
 
 
@@ -79,14 +79,16 @@ def steps(
     return _read(connection, "training_steps", run, phase, after, limit)
 
 
-def looks(
+def evaluations(
     connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
 ) -> list[TrainingStep]:
     """The looks at the dev split, oldest first."""
     return _read(connection, "training_looks", run, phase, after, limit)
 
 
-def unchanged(connection: sqlite3.Connection, run: str, step: TrainingStep | None, look: TrainingStep | None) -> bool:
+def unchanged(
+    connection: sqlite3.Connection, run: str, step: TrainingStep | None, evaluation: TrainingStep | None
+) -> bool:
     """Whether a step and a look are there as they were read: after a resume those that came last are made again."""
     return all(
         one is None
@@ -94,7 +96,7 @@ def unchanged(connection: sqlite3.Connection, run: str, step: TrainingStep | Non
             f"SELECT 1 FROM {table} WHERE run = ? AND phase = ? AND step = ? AND created = ?",
             (run, one.phase, one.step, one.created),
         ).fetchone()
-        for table, one in (("training_steps", step), ("training_looks", look))
+        for table, one in (("training_steps", step), ("training_looks", evaluation))
     )
 
 
@@ -107,7 +109,7 @@ def answers(connection: sqlite3.Connection, run: str, phase: str, step: int) -> 
     return [json.loads(row["answer"]) for row in rows]
 
 
-def answered(connection: sqlite3.Connection, run: str, phase: str) -> list[int]:
+def steps_with_answers(connection: sqlite3.Connection, run: str, phase: str) -> list[int]:
     """The steps of a phase of which answers were kept, oldest first."""
     rows = connection.execute(
         "SELECT step FROM training_answers WHERE run = ? AND phase = ? AND place = 0 ORDER BY step", (run, phase)
@@ -120,7 +122,7 @@ def add_note(connection: sqlite3.Connection, run: str, phase: str, step: int, no
     with transaction(connection):
         connection.execute(
             "INSERT INTO training_notes (run, phase, step, note, created) VALUES (?, ?, ?, ?, ?)",
-            (run, phase, step, note, cell(now())),
+            (run, phase, step, note, to_column(now())),
         )
 
 

@@ -18,9 +18,9 @@ from typing import Any
 
 from aiohttp import web
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.curriculum.cell import Cell
-from core.generation.procedural.source import draw
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
 
 Body = dict[str, Any]
@@ -230,7 +230,7 @@ class Writer:
     """Writes answers that satisfy what was asked: examples from the procedural source, verdicts that approve."""
 
     def __init__(self) -> None:
-        self._task = parse(template())
+        self._task = parse_task(template())
         self._numbers = count()
         self._decided: dict[str, tuple[str, float]] = {}
 
@@ -251,7 +251,7 @@ class Writer:
         found = {name: re.search(rf"^{name}: (\S+)", prompt, re.MULTILINE) for name in ("Domain", "Level", "Decision")}
         named = {name: match.group(1) for name, match in found.items() if match}
         cell = Cell(named.get("Domain", "market"), int(named.get("Level", "1")), named.get("Decision", "VALIDATED"))
-        candidate = draw(self._task, Request(cell, next(self._numbers), 0, 0, 7)).candidate
+        candidate = write_example(self._task, Request(cell, next(self._numbers), 0, 0, 7)).candidate
         assert candidate is not None
         made = candidate.model_dump(mode="json")
         self._decided[_case(made)] = (candidate.decision, candidate.confidence)

@@ -17,7 +17,7 @@ from pathlib import Path
 from core.benchmark.start import start_benchmark as ask
 from core.config.case import Mode
 from core.config.project import Project, create, open_project
-from core.dataset.splits import plan
+from core.dataset.splits import plan_splits
 from core.generation.start import start_generation
 from core.runs.control import run_status, stop
 from core.runs.params import BenchmarkParams, GenerateParams
@@ -43,7 +43,7 @@ async def picture(folder: Path, name: str, keys: list[str], wait_s: float) -> No
 
 def _measured(project: Project, db: sqlite3.Connection) -> None:
     """Share the accepted examples out, and ask two models that need nothing but this machine about some of them."""
-    list(splits.put(db, plan(project.task, db).given))
+    list(splits.assign(db, plan_splits(project.task, db).family_splits))
     for model in ("majority", "bag-of-words"):
         asked = ask(project, db, BenchmarkParams(model=model, mode=Mode.DIRECT, split="test"))
         while not run_status(runs.get(db, asked.id) or asked).state.ended:

@@ -105,10 +105,10 @@ class SidequestApp(App[int]):
         try:
             project = open_project(self.folder)
             if not self.ready:
-                self.db = connect_durably(project.database, migrated=partial(self.notify, markup=False, timeout=15))
+                self.db = connect_durably(project.database, on_migrated=partial(self.notify, markup=False, timeout=15))
         except (ProjectError, DatabaseError) as error:
             self.problem = str(error)
-            self.wrong = error.place if isinstance(error, ProjectError) else DATABASE
+            self.wrong = error.location if isinstance(error, ProjectError) else DATABASE
         else:
             self.project, self.problem, self.wrong, self.ready = project, "", "", True
 

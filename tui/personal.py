@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config.settings import Settings, keep_theme, load, setting_location
+from core.config.settings import Settings, load_settings, save_theme, setting_location
 from tui.keymap import clashes
 from tui.text import clean
 
@@ -19,7 +19,7 @@ def usable(file: Path, themes: Iterable[str], labels: Iterable[str]) -> tuple[Se
 
     `themes` are those there are, `labels` those of the project, which have keys of their own.
     """
-    settings, problem = load(file)
+    settings, problem = load_settings(file)
     if problem:
         return settings, [problem, "none of your settings is used"]
     said: list[str] = []
@@ -40,6 +40,6 @@ def usable(file: Path, themes: Iterable[str], labels: Iterable[str]) -> tuple[Se
 def remember(app: App[int], file: Path, theme: str) -> None:
     """Keep a theme that was chosen; if that fails, say so."""
     try:
-        keep_theme(file, theme)
+        save_theme(file, theme)
     except (OSError, ValueError) as error:
         app.notify(clean(f"the theme is not remembered: {error}"), markup=False, severity="error")

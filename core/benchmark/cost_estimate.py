@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from core.benchmark.start import chosen_examples
 from core.config.project import Project
-from core.llm.prices import cost, tokens_in
+from core.llm.prices import cost, estimate_tokens
 from core.models import resolve
 from core.models.prompting import Prompting
 from core.runs.control import RunError
@@ -67,4 +67,4 @@ def _prompt_tokens(project: Project, params: BenchmarkParams, chosen: list[Examp
     lengths = [
         sum(len(str(message["content"])) for message in asking.messages(one.hypothesis, one.evidence)) for one in some
     ]
-    return tokens_in(round(sum(lengths) / len(lengths)))
+    return estimate_tokens(round(sum(lengths) / len(lengths)))

@@ -42,7 +42,7 @@ GRACE_S = 20.0
 async def benchmark(session: Session) -> Ending:
     """Ask the model of the run what is still to be asked; returns how it ended."""
     params = params_of(session.run, BenchmarkParams)
-    asked = predictions.cases(session.connection, session.run.id)
+    asked = predictions.read_questions(session.connection, session.run.id)
     spent = sum(one.cost or 0.0 for one in predictions.prediction_figures(session.connection, session.run.id))
     budget = None if params.budget is None else Budget(float(params.budget), spent=spent)
     try:
@@ -89,7 +89,7 @@ class _Asking:
         watched = not params.sniff and not params.number
         self._watching = GateMonitor(self._db, session.run.id, params) if watched else None
         self._verdict: GateVerdict | None = None
-        waiting = predictions.waiting(self._db, session.run.id, params.samples, params.number)
+        waiting = predictions.unanswered(self._db, session.run.id, params.samples, params.number)
         self._waiting = [
             Case(one.question.example, one.hypothesis, one.evidence, sample)
             for one in asked
@@ -136,7 +136,7 @@ class _Asking:
             return Ending(
                 RunState.STOPPED, f"{self._unasked} questions did not reach the model: resume asks them again"
             )
-        failures = predictions.failed(self._db, self._session.run.id)
+        failures = predictions.count_failed(self._db, self._session.run.id)
         without = f"{failures} without an answer; `sidequest bench retry` asks those again" if failures else ""
         return Ending(RunState.FINISHED, without)
 

@@ -51,9 +51,11 @@ def start_benchmark(project: Project, connection: sqlite3.Connection, params: Be
     with transaction(connection):
         runs.write(connection, run)
         if params.like:
-            predictions.ask_like(connection, run.id, params.like)
+            predictions.copy_questions(connection, run.id, params.like)
         else:
-            predictions.ask(connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)])
+            predictions.add_questions(
+                connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)]
+            )
         if params.split:
             splits.freeze(connection, params.split, run.id)
     spawn(project, connection, run.id)
@@ -90,14 +92,14 @@ def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     state = run_status(run).state
     if not state.ended:
         raise RunError(f"run {run.id[-6:]} is {state}: wait for its end, or stop it first")
-    failures = predictions.failed(connection, run.id)
+    failures = predictions.count_failed(connection, run.id)
     if not failures:
         raise RunError(f"run {run.id[-6:]} has an answer to all that it asked: there is nothing to ask again")
     params = params_of(run, BenchmarkParams)
     again = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
     cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
     said = f"asks {failures} failures again"
-    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, said=said, params=again, **cleared):
+    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, message=said, params=again, **cleared):
         raise RunError(f"run {run.id[-6:]} was started again by someone else meanwhile")
     spawn(project, connection, run.id)
     return failures
@@ -115,7 +117,7 @@ def _of_project(project: Project, connection: sqlite3.Connection, params: Benchm
             raise RunError(str(error)) from None
         if not where.status:
             where = replace(where, status=(Status.ACCEPTED.value,))
-    found = listing.whole(connection, listing.every(connection, where))
+    found = listing.read_examples(connection, listing.read_numbers(connection, where))
     foreign = sorted({one.decision for one in found} - set(project.task.labels))
     if foreign:
         raise RunError(f"the task has no decision {', '.join(foreign)} any more: leave those out, or edit them first")

@@ -45,7 +45,7 @@ def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> Ben
         run=run,
         state=run_status(run).state,
         params=params_of(run, BenchmarkParams),
-        asked=predictions.asked(connection, run.id),
+        asked=predictions.count_questions(connection, run.id),
         answers=answers,
         figures=figures(answers, project.task.labels),
         calibration=calibration(answers),
@@ -68,7 +68,7 @@ def parse_answers_again(project: Project, connection: sqlite3.Connection, run: R
             }
         )
 
-    return max(predictions.reread(connection, run.id, READER, anew), default=0)
+    return max(predictions.reparse(connection, run.id, READER, anew), default=0)
 
 
 def as_document(found: BenchmarkSummary) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def gate_of_answers(
 
 def label_noise(connection: sqlite3.Connection) -> Ceiling:
     """How often people who decided blind agree with the label."""
-    found = blind_reviews.every(connection)
+    found = blind_reviews.read_current(connection)
     return ceiling(sum(one.value == one.label for one in found), len(found))
 
 
@@ -163,5 +163,5 @@ def newest_benchmark(connection: sqlite3.Connection, model: str) -> Run:
 def _looked_at(connection: sqlite3.Connection, run: Run) -> bool:
     """Whether a run could have ended at a place that its answers had chosen, or has not ended where it was to."""
     params = params_of(run, BenchmarkParams)
-    open_ = predictions.waiting(connection, run.id, params.samples, 0)
+    open_ = predictions.unanswered(connection, run.id, params.samples, 0)
     return params.stop_when_settled or bool(open_)

@@ -36,7 +36,7 @@ class ProjectError(Exception):
         super().__init__(message)
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the first mistake is, in short: the project file and its line, if one can be named."""
         return f"{FILE}:{self.mistakes[0].line}" if self.mistakes and self.mistakes[0].line else FILE
 
@@ -74,10 +74,10 @@ def open_project(folder: Path) -> Project:
         raise ProjectError(f"{path}: not UTF-8 at byte {error.start}: save the file as UTF-8") from None
     except OSError as error:
         raise ProjectError(f"{path}: {error.strerror}") from None
-    return Project(folder.resolve(), parse(text, str(path)))
+    return Project(folder.resolve(), parse_task(text, str(path)))
 
 
-def parse(text: str, name: str = FILE) -> Task:
+def parse_task(text: str, name: str = FILE) -> Task:
     """The task that `text` (TOML) describes; raises ProjectError with every mistake, `name` standing for the file."""
     return check_toml(Task, text, name)
 
@@ -130,7 +130,9 @@ def _error(name: str, mistakes: list[Mistake]) -> ProjectError:
 def _mistakes(lines: dict[tuple[str | int, ...], int], detail: Any) -> list[Mistake]:
     path: tuple[str | int, ...] = tuple(detail["loc"])
     if isinstance(detail.get("ctx", {}).get("error"), InconsistentError):
-        return [Mistake(_line(lines, place), dotted(place), text) for place, text in detail["ctx"]["error"].problems]
+        return [
+            Mistake(_line(lines, place), format_path(place), text) for place, text in detail["ctx"]["error"].problems
+        ]
     message = str(detail["msg"]).removeprefix("Value error, ")
     kind = detail["type"]
     if kind == "extra_forbidden":
@@ -139,7 +141,7 @@ def _mistakes(lines: dict[tuple[str | int, ...], int], detail: Any) -> list[Mist
         message = "is missing"
     elif not isinstance(detail["input"], dict | list):
         message = f"{message} (it is {detail['input']!r})"
-    return [Mistake(_line(lines, path), dotted(path), message[:1].lower() + message[1:])]
+    return [Mistake(_line(lines, path), format_path(path), message[:1].lower() + message[1:])]
 
 
 def _line(lines: dict[tuple[str | int, ...], int], path: tuple[str | int, ...]) -> int:
@@ -148,7 +150,7 @@ def _line(lines: dict[tuple[str | int, ...], int], path: tuple[str | int, ...]) 
     return lines.get(path, 1)
 
 
-def dotted(path: tuple[str | int, ...]) -> str:
+def format_path(path: tuple[str | int, ...]) -> str:
     """A path into the file as a person writes it: `levels[2].evidence`; positions count from 1."""
     text = ""
     for part in path:

@@ -21,14 +21,14 @@ class Settings(BaseModel):
     )
 
 
-def path() -> Path:
+def settings_path() -> Path:
     """Where the settings are: `config.toml` in the user's configuration folder (XDG_CONFIG_HOME on Linux)."""
     from platformdirs import user_config_path
 
     return user_config_path("sidequest") / "config.toml"
 
 
-def load(file: Path) -> tuple[Settings, str]:
+def load_settings(file: Path) -> tuple[Settings, str]:
     """The settings in `file`, and what is wrong with it ('' if nothing): then the defaults hold."""
     try:
         text = file.read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def load(file: Path) -> tuple[Settings, str]:
         return Settings(), str(error)
 
 
-def keep_theme(file: Path, theme: str) -> None:
+def save_theme(file: Path, theme: str) -> None:
     """Write the theme into `file`, made if it is missing; all else in it stays as it is. Raises OSError, ValueError.
 
     What is there already is not written again. A link stays a link, and a file keeps its mode.

@@ -275,11 +275,11 @@ class Task(_TaskTable):
                 return level
         raise KeyError(number)
 
-    def misplaced(self, domain: str, level: int, decision: str) -> list[str]:
+    def cell_problems(self, domain: str, level: int, decision: str) -> list[str]:
         """What is wrong with a place in the curriculum, each as a sentence; empty if the task has it."""
-        return self.unknown([domain], [level], [decision])
+        return self.find_unknown_names([domain], [level], [decision])
 
-    def unknown(self, domains: Iterable[str], levels: Iterable[int], decisions: Iterable[str]) -> list[str]:
+    def find_unknown_names(self, domains: Iterable[str], levels: Iterable[int], decisions: Iterable[str]) -> list[str]:
         """Which of these names the task does not have, a sentence for each kind; empty if it has them all."""
         problems = []
         for field, asked, there in (

@@ -17,7 +17,7 @@ _HEDGING = {
 }
 
 
-def knobs(level: Level, decision: str) -> list[str]:
+def describe_knobs(level: Level, decision: str) -> list[str]:
     """One sentence a knob of `level`, for an example whose decision is `decision`."""
     lines = [f"{_counted(level.evidence, 'piece')} of evidence in all."]
     if level.irrelevant[1]:

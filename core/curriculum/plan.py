@@ -69,7 +69,7 @@ def apportion(total: int, weights: Sequence[float]) -> list[int]:
     return given
 
 
-def wanted(task: Task, shelves: Collection[Shelf] = ()) -> dict[tuple[str, int, str], int]:
+def target_counts(task: Task, shelves: Collection[Shelf] = ()) -> dict[tuple[str, int, str], int]:
     """How many examples each cell (domain, level, decision) is to have; sums to each decision's aim exactly.
 
     A cell on one of the `shelves` is to have none, and the others of its decision share its part.
@@ -104,7 +104,7 @@ def plan(task: Task, counts: Iterable[CellCount], shelves: Collection[Shelf] = (
     for row in counts:
         if row.status != Status.REJECTED.value:
             have[row.domain, row.level, row.decision] += row.examples
-    want = wanted(task, shelves)
+    want = target_counts(task, shelves)
     stock = Counter[str]()
     for (_, _, label), number in have.items():
         stock[label] += number
@@ -143,6 +143,6 @@ def enough_elsewhere(cells: Iterable[CellPlan]) -> list[str]:
     return sorted({cell.decision for cell in cells if cell.have < cell.want and not cell.missing})
 
 
-def current(task: Task, connection: sqlite3.Connection) -> Plan:
+def current_plan(task: Task, connection: sqlite3.Connection) -> Plan:
     """The plan of `task` over what is stored now."""
-    return plan(task, examples.cell_counts(connection), stored_shelves.every(connection))
+    return plan(task, examples.cell_counts(connection), stored_shelves.read_all(connection))

@@ -30,19 +30,21 @@ class ShelvingChange:
     cells: int
 
 
-def shelving_change(task: Task, counts: Sequence[CellCount], there: Collection[Shelf], shelf: Shelf) -> ShelvingChange:
+def shelving_change(
+    task: Task, counts: Sequence[CellCount], existing_shelves: Collection[Shelf], shelf: Shelf
+) -> ShelvingChange:
     """What shelving does to a task with the stock `counts` whose shelves are `there`; raises ShelvingError."""
     decisions = [shelf.decision] if shelf.decision else task.labels
-    problems = task.unknown([shelf.domain], [shelf.level], decisions)
+    problems = task.find_unknown_names([shelf.domain], [shelf.level], decisions)
     if problems:
         raise ShelvingError("; ".join(problems))
-    if all(any(one.holds(shelf.domain, shelf.level, decision) for one in there) for decision in decisions):
-        raise ShelvingError(f"{name(shelf)} is shelved already")
+    if all(any(one.holds(shelf.domain, shelf.level, decision) for one in existing_shelves) for decision in decisions):
+        raise ShelvingError(f"{describe_shelf(shelf)} is shelved already")
     for decision in decisions:
         cells = [(domain.name, level.level, decision) for domain in task.domains for level in task.levels]
-        if all(any(one.holds(*key) for one in [*there, shelf]) for key in cells):
+        if all(any(one.holds(*key) for one in [*existing_shelves, shelf]) for key in cells):
             raise ShelvingError(f"no other cell of {decision} is left to take its examples: take one back first")
-    before, after = plan(task, counts, there).cells, plan(task, counts, [*there, shelf]).cells
+    before, after = plan(task, counts, existing_shelves).cells, plan(task, counts, [*existing_shelves, shelf]).cells
     held = [cell for cell in before if shelf.holds(cell.domain, cell.level, cell.decision)]
     more = [now.missing - was.missing for was, now in zip(before, after, strict=True) if now.missing > was.missing]
     return ShelvingChange(sum(cell.missing for cell in held), sum(cell.have for cell in held), sum(more), len(more))
@@ -50,17 +52,17 @@ def shelving_change(task: Task, counts: Sequence[CellCount], there: Collection[S
 
 def shelve(task: Task, connection: sqlite3.Connection, shelf: Shelf) -> ShelvingChange:
     """Set a cell aside; raises ShelvingError."""
-    found = shelving_change(task, examples.cell_counts(connection), shelves.every(connection), shelf)
+    found = shelving_change(task, examples.cell_counts(connection), shelves.read_all(connection), shelf)
     shelves.shelve(connection, shelf)
     return found
 
 
 def unshelve(connection: sqlite3.Connection, shelf: Shelf) -> None:
     """Take a cell back from its shelf; raises ShelvingError if it is not there."""
-    if not shelves.take_back(connection, shelf.domain, shelf.level, shelf.decision):
-        raise ShelvingError(f"{name(shelf)} is not shelved")
+    if not shelves.unshelve(connection, shelf.domain, shelf.level, shelf.decision):
+        raise ShelvingError(f"{describe_shelf(shelf)} is not shelved")
 
 
-def name(shelf: Shelf) -> str:
+def describe_shelf(shelf: Shelf) -> str:
     """The shelf's cell in words."""
     return f"{shelf.domain} at level {shelf.level}" + (f", {shelf.decision}" if shelf.decision else "")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
 from core.config.task import Task
-from core.dataset.neighbours import components, near
+from core.dataset.neighbours import connected_components, near_pairs
 from core.dataset.shortcuts import Shortcut, hypothesis_only
 from storage import listing
 from storage.examples import Filter
@@ -75,17 +75,17 @@ class Coverage:
     shortcut: Shortcut | None = None
 
 
-def cover(
+def measure_coverage(
     task: Task, connection: sqlite3.Connection, where: Filter = NOT_REJECTED, *, sample: int = SAMPLE, seed: int = 1
 ) -> Iterator[Coverage]:
     """What is known of the examples that match, more and more of it; the last one is all."""
-    everything = listing.every(connection, where)
+    everything = listing.read_numbers(connection, where)
     chosen = sorted(random.Random(seed).sample(everything, sample)) if len(everything) > sample else list(everything)
     now = Coverage(len(everything), len(chosen), f"reading {len(chosen):,} examples")
     yield now
     found: list[Example] = []
     for start in range(0, len(chosen), 1000):
-        found += listing.whole(connection, chosen[start : start + 1000])
+        found += listing.read_examples(connection, chosen[start : start + 1000])
     now = replace(
         now,
         sampled=len(found),
@@ -110,10 +110,10 @@ def spread(numbers: Sequence[float]) -> Spread:
     return Spread(len(numbers), min(numbers), cuts[0], cuts[4], cuts[8], max(numbers))
 
 
-def lengths(found: Iterable[Example], labels: Sequence[str]) -> list[TextLengths]:
+def lengths(examples: Iterable[Example], labels: Sequence[str]) -> list[TextLengths]:
     """Words of hypothesis and evidence, by decision, in bins that all decisions share."""
     words: dict[str, dict[str, list[int]]] = {"hypothesis": defaultdict(list), "evidence": defaultdict(list)}
-    for one in found:
+    for one in examples:
         words["hypothesis"][one.decision].append(len(one.hypothesis.split()))
         words["evidence"][one.decision].append(sum(len(piece.content.split()) for piece in one.evidence))
     made = []
@@ -132,18 +132,18 @@ def lengths(found: Iterable[Example], labels: Sequence[str]) -> list[TextLengths
     return made
 
 
-def pieces(found: Iterable[Example]) -> dict[int, dict[int, int]]:
+def pieces(examples: Iterable[Example]) -> dict[int, dict[int, int]]:
     """How many examples have how many pieces of evidence, by level."""
     counts: dict[int, Counter[int]] = defaultdict(Counter)
-    for one in found:
+    for one in examples:
         counts[one.level][len(one.evidence)] += 1
     return {level: dict(sorted(counts[level].items())) for level in sorted(counts)}
 
 
-def confidence(found: Iterable[Example], labels: Sequence[str]) -> dict[int, dict[str, Spread]]:
+def confidence(examples: Iterable[Example], labels: Sequence[str]) -> dict[int, dict[str, Spread]]:
     """How the confidence lies, by level and decision."""
     values: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for one in found:
+    for one in examples:
         values[one.level][one.decision].append(one.confidence)
     return {
         level: {decision: spread(values[level][decision]) for decision in _ordered(values[level], labels)}
@@ -151,18 +151,18 @@ def confidence(found: Iterable[Example], labels: Sequence[str]) -> dict[int, dic
     }
 
 
-def near_duplicates(found: Iterable[Example], threshold: float) -> list[NearDuplicates]:
+def near_duplicates(examples: Iterable[Example], threshold: float) -> list[NearDuplicates]:
     """Groups of examples of one cell that are near-duplicates of each other, in chains; the largest first."""
-    from core.qa.duplicates import of_candidate
+    from core.qa.duplicates import candidate_words
 
     cells: dict[tuple[str, int, str], list[Example]] = defaultdict(list)
-    for one in found:
+    for one in examples:
         cells[one.domain, one.level, one.decision].append(one)
     groups = []
     for members in cells.values():
-        texts = [of_candidate(one) for one in members]
-        pairs = {(first, second): similarity for first, second, similarity in near(texts, threshold)}
-        for group in components(pairs):
+        texts = [candidate_words(one) for one in members]
+        pairs = {(first, second): similarity for first, second, similarity in near_pairs(texts, threshold)}
+        for group in connected_components(pairs):
             there = set(group)
             highest = max(value for pair, value in pairs.items() if pair[0] in there)
             groups.append(NearDuplicates([members[place].id for place in group], highest, members[group[0]].hypothesis))

@@ -33,6 +33,6 @@ def example_detail(connection: sqlite3.Connection, example: str) -> ExampleDetai
     if case is None:
         return None
     one = case.example
-    family = listing.every(connection, Filter(family=one.family), SortOrder.OLDEST)
-    kin = [row for row in listing.rows(connection, family[: KIN + 1]) if row.id != one.id]
+    family = listing.read_numbers(connection, Filter(family=one.family), SortOrder.OLDEST)
+    kin = [row for row in listing.read_rows(connection, family[: KIN + 1]) if row.id != one.id]
     return ExampleDetail(case, examples.versions(connection, one), kin[:KIN], len(family))

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from core.config.project import ProjectError, open_project
-from core.dataset.coverage import NOT_REJECTED, Coverage, cover
+from core.dataset.coverage import NOT_REJECTED, Coverage, measure_coverage
 from core.dataset.query import read_query
 from core.runs.child_process import python_command
 from storage.database import DatabaseError, connect
@@ -35,7 +35,7 @@ def main(folder: str, query: str) -> int:
     except (ProjectError, DatabaseError, QueryError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    for found in cover(project.task, connection, where):
+    for found in measure_coverage(project.task, connection, where):
         sys.stdout.write(COVERAGE.dump_json(found).decode() + "\n")
         sys.stdout.flush()
     return 0

@@ -28,7 +28,7 @@ COMPARED = 1500
 LINKED = 20_000
 
 
-def near(texts: Sequence[Sequence[str]], threshold: float) -> Iterator[tuple[int, int, float]]:
+def near_pairs(texts: Sequence[Sequence[str]], threshold: float) -> Iterator[tuple[int, int, float]]:
     """The pairs of `texts` (words) whose similarity, from 0 to 1, is at least `threshold` (> 0), by position."""
     from rapidfuzz.distance import Indel
 
@@ -61,7 +61,7 @@ def _numbered(text: Sequence[str]) -> list[tuple[str, int]]:
     return found
 
 
-def components(pairs: Iterable[tuple[T, T]]) -> list[list[T]]:
+def connected_components(pairs: Iterable[tuple[T, T]]) -> list[list[T]]:
     """What hangs together by `pairs`, each sorted, the largest first."""
     root: dict[T, T] = {}
 
@@ -92,7 +92,7 @@ def nearest(connection: sqlite3.Connection, example: Example, limit: int = 5) ->
     from rapidfuzz import process
     from rapidfuzz.distance import Indel
 
-    from core.qa.duplicates import of_candidate, of_stored
+    from core.qa.duplicates import candidate_words, stored_words
 
     texts: dict[int, list[str]] = {}
     for label in connection.execute(
@@ -103,10 +103,10 @@ def nearest(connection: sqlite3.Connection, example: Example, limit: int = 5) ->
             "AND id <> ? ORDER BY number DESC LIMIT ?",
             (example.domain, example.level, label["decision"], example.id, COMPARED // 3),
         )
-        texts |= {row["number"]: of_stored(row["hypothesis"], row["evidence"]) for row in rows}
-    found = process.extract(of_candidate(example), texts, scorer=Indel.normalized_similarity, limit=limit)
+        texts |= {row["number"]: stored_words(row["hypothesis"], row["evidence"]) for row in rows}
+    found = process.extract(candidate_words(example), texts, scorer=Indel.normalized_similarity, limit=limit)
     near_by = {number: float(similarity) for _, similarity, number in found}
-    return [Neighbour(row, near_by[row.number]) for row in listing.rows(connection, list(near_by))]
+    return [Neighbour(row, near_by[row.number]) for row in listing.read_rows(connection, list(near_by))]
 
 
 def linked_families(connection: sqlite3.Connection, where: Filter, threshold: float) -> list[list[str]] | None:
@@ -114,11 +114,11 @@ def linked_families(connection: sqlite3.Connection, where: Filter, threshold: fl
 
     None if there are more examples than can be compared in some seconds.
     """
-    from core.qa.duplicates import of_stored
+    from core.qa.duplicates import stored_words
 
     if examples.count(connection, where) > LINKED:
         return None
-    source, conditions, values = examples.found(where)
+    source, conditions, values = examples.select_parts(where)
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     # The order first, the wide columns after it: a sort that carries the texts along takes as much again.
     rows = connection.execute(
@@ -129,9 +129,9 @@ def linked_families(connection: sqlite3.Connection, where: Filter, threshold: fl
     )
     links: list[tuple[str, str]] = []
     for _, place in groupby(rows, key=lambda row: (row["domain"], row["level"])):
-        found = [(row["family"], of_stored(row["hypothesis"], row["evidence"])) for row in place]
-        for first, second, _ in near([words for _, words in found], threshold):
+        found = [(row["family"], stored_words(row["hypothesis"], row["evidence"])) for row in place]
+        for first, second, _ in near_pairs([words for _, words in found], threshold):
             one, other = found[first][0], found[second][0]
             if one != other:
                 links.append((one, other))
-    return components(links)
+    return connected_components(links)

@@ -30,7 +30,7 @@ class Shortcut:
     problem: str = ""
 
     @property
-    def seen(self) -> bool:
+    def exists(self) -> bool:
         """Whether the hypothesis tells more than the most frequent decision does."""
         return not self.problem and self.low > self.majority
 
@@ -46,7 +46,7 @@ def classifier() -> Any:
     )
 
 
-def predict(model: Any, features: Any, labels: Sequence[str], families: Sequence[str]) -> list[str]:
+def cross_validate(model: Any, features: Any, labels: Sequence[str], families: Sequence[str]) -> list[str]:
     """The label that `model` gives each example, fitted on the families of four other fifths."""
     import numpy as np
     from sklearn.model_selection import GroupKFold, cross_val_predict
@@ -62,7 +62,7 @@ def hypothesis_only(hypotheses: Sequence[str], labels: Sequence[str], families: 
         problem = f"needs {FEWEST} examples of {FEWEST_FAMILIES} families and two decisions at least"
         return Shortcut(len(labels), problem=problem)
     try:
-        predicted = predict(classifier(), list(hypotheses), labels, families)
+        predicted = cross_validate(classifier(), list(hypotheses), labels, families)
     except ValueError as error:
         # No word twice, or a fold of one decision only: there is nothing to learn from.
         return Shortcut(len(labels), problem=f"cannot be learnt from these: {str(error).splitlines()[0]}")

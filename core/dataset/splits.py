@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.config.task import Task
-from core.dataset.neighbours import components, linked_families
+from core.dataset.neighbours import connected_components, linked_families
 from storage import examples, splits
 from storage.examples import CellCount, Filter
 from storage.schema import Status
 from storage.splits import SPLITS, FamilyCount, SplitError
 
 ACCEPTED = Filter(status=(Status.ACCEPTED.value,))
-Place = tuple[str, int, str]
+CellKey = tuple[str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Assignment:
     `linked` families go with another because examples of theirs are near-duplicates; None if that was not looked at.
     """
 
-    given: dict[str, str]
+    family_splits: dict[str, str]
     examples: dict[str, int]
     linked: int | None = None
 
@@ -38,11 +38,11 @@ def shares_of(task: Task) -> dict[str, float]:
 
 
 def assign(
-    families: Mapping[str, Counter[Place]],
+    families: Mapping[str, Counter[CellKey]],
     shares: Mapping[str, float],
     seed: int,
     *,
-    there: Mapping[str, str] | None = None,
+    current_splits: Mapping[str, str] | None = None,
     frozen: Sequence[str] = (),
     linked: Sequence[Sequence[str]] = (),
 ) -> dict[str, str]:
@@ -53,7 +53,7 @@ def assign(
     others. If each family is one example, a cell has of each open split its share, rounded down or up; larger families
     come as near as they can.
     """
-    placed = {family: split for family, split in (there or {}).items() if split}
+    placed = {family: split for family, split in (current_splits or {}).items() if split}
     open_shares = {split: share for split, share in shares.items() if split not in frozen and share > 0}
     groups = _groups(families, {family: at for family, at in placed.items() if at not in frozen}, linked)
     groups = [
@@ -67,7 +67,7 @@ def assign(
         return given
     if not open_shares:
         raise SplitError("every split that has a share is frozen: nothing new can be put into one")
-    have: dict[Place, Counter[str]] = defaultdict(Counter)
+    have: dict[CellKey, Counter[str]] = defaultdict(Counter)
     for members, split in groups:
         for family in members:
             for place, number in families[family].items():
@@ -93,40 +93,40 @@ def assign(
     return given
 
 
-def _sum(families: Mapping[str, Counter[Place]], members: Sequence[str]) -> Counter[Place]:
+def _sum(families: Mapping[str, Counter[CellKey]], members: Sequence[str]) -> Counter[CellKey]:
     return sum((families[family] for family in members), Counter())
 
 
 def _groups(
-    families: Mapping[str, Counter[Place]], placed: Mapping[str, str], linked: Sequence[Sequence[str]]
+    families: Mapping[str, Counter[CellKey]], placed: Mapping[str, str], linked: Sequence[Sequence[str]]
 ) -> list[tuple[list[str], str | None]]:
     """Families that belong together, and the split of those that are in one (the first such); in a fixed order."""
     pairs = [(first, other) for first, *others in linked for other in others]
-    together = [[one for one in group if one in families] for group in components(pairs)]
+    together = [[one for one in group if one in families] for group in connected_components(pairs)]
     alone = set(families) - {family for group in together for family in group}
     groups = sorted([*(group for group in together if group), *([family] for family in alone)])
     return [(members, next((placed[family] for family in members if family in placed), None)) for members in groups]
 
 
 def _targets(
-    waiting: Sequence[tuple[Sequence[str], Counter[Place]]],
-    have: Mapping[Place, Counter[str]],
+    waiting: Sequence[tuple[Sequence[str], Counter[CellKey]]],
+    have: Mapping[CellKey, Counter[str]],
     shares: Mapping[str, float],
     rng: random.Random,
-) -> dict[Place, dict[str, int]]:
+) -> dict[CellKey, dict[str, int]]:
     """How many examples of each cell each split is to have, those it has among them.
 
     Each is its share rounded down or up. What rounding gives one split too many in a cell, another gets in the next:
     so all cells together, and those of each decision, have their shares as well.
     """
-    totals: Counter[Place] = Counter()
+    totals: Counter[CellKey] = Counter()
     for _, counts in waiting:
         totals.update(counts)
     for place, counted in have.items():
         totals[place] += counted.total()
     whole = sum(shares.values())
     carried = dict.fromkeys(shares, 0.0)
-    targets: dict[Place, dict[str, int]] = {}
+    targets: dict[CellKey, dict[str, int]] = {}
     places = sorted(totals)
     rng.shuffle(places)
     for place in sorted(places, key=lambda place: place[2]):
@@ -143,12 +143,12 @@ def _targets(
     return targets
 
 
-def plan(
+def plan_splits(
     task: Task, connection: sqlite3.Connection, where: Filter = ACCEPTED, *, seed: int | None = None
 ) -> Assignment:
     """The assignment of all families of what matches `where` that are in no split; raises SplitError."""
-    kin = splits.kin(connection, where)
-    families: dict[str, Counter[Place]] = defaultdict(Counter)
+    kin = splits.family_cells(connection, where)
+    families: dict[str, Counter[CellKey]] = defaultdict(Counter)
     there: dict[str, str] = {}
     for row in kin:
         families[row.family][row.domain, row.level, row.decision] += row.examples
@@ -158,16 +158,16 @@ def plan(
         families,
         shares_of(task),
         task.splits.seed if seed is None else seed,
-        there=there,
+        current_splits=there,
         frozen=list(splits.frozen(connection)),
         linked=linked or (),
     )
     return Assignment(given, _counted(kin, given), None if linked is None else sum(len(group) - 1 for group in linked))
 
 
-def accepted_in(connection: sqlite3.Connection, given: Mapping[str, str] | None = None) -> dict[str, int]:
+def count_accepted(connection: sqlite3.Connection, new_splits: Mapping[str, str] | None = None) -> dict[str, int]:
     """How many accepted examples each split has ('' for none); with `given`, once these families are put there."""
-    return _counted(splits.kin(connection, ACCEPTED), given or {})
+    return _counted(splits.family_cells(connection, ACCEPTED), new_splits or {})
 
 
 def _counted(kin: Sequence[FamilyCount], given: Mapping[str, str]) -> dict[str, int]:

@@ -102,7 +102,9 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_c
         except Exception as error:
             ending = explained(error, scratch)
             began = time.perf_counter()
-        telling.say(ended=ending.state.value, reason=ending.reason, took=time.perf_counter() - began, peak=peak())
+        telling.say(
+            ended=ending.state.value, reason=ending.reason, took=time.perf_counter() - began, peak=peak_memory()
+        )
         if ending.state is not RunState.FINISHED:
             return 1
         before = phase.adapter
@@ -128,7 +130,7 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
     }
 
 
-def peak() -> int:
+def peak_memory() -> int:
     """The most memory that this process has had so far, in bytes: on the GPU, if it uses one."""
     import torch
 

@@ -82,7 +82,7 @@ def _claim(connection: sqlite3.Connection, run_id: str) -> Run | None:
         pid_started=psutil.Process().create_time(),
         heartbeat=now(),
         started=now(),
-        said=f"worker {os.getpid()} at work",
+        message=f"worker {os.getpid()} at work",
     )
     return runs.get(connection, run_id) if mine else None
 

@@ -134,7 +134,7 @@ def batches(connection: sqlite3.Connection, where: Filter) -> Iterator[list[Exam
     """The examples that match, oldest first, as many at once as memory never feels."""
     for numbers in listing.numbers(connection, where, SortOrder.OLDEST):
         for start in range(0, len(numbers), AT_ONCE):
-            yield listing.whole(connection, numbers[start : start + AT_ONCE])
+            yield listing.read_examples(connection, numbers[start : start + AT_ONCE])
 
 
 def cautions(format_: Format, mode: Mode, counted: ExportCounts) -> list[str]:

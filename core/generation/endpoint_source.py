@@ -11,7 +11,7 @@ from ulid import ULID
 
 from core.config.task import Task
 from core.curriculum.cell import Cell
-from core.curriculum.knobs import knobs
+from core.curriculum.knobs import describe_knobs
 from core.generation.diversity_hints import diversity_hint
 from core.generation.source import Request, SourceResult
 from core.llm.capabilities import CapabilityStore
@@ -79,7 +79,7 @@ class OpenAISource:
             self._cut[place] += 1
         return SourceResult(
             outcome=answer.outcome,
-            family=family(request),
+            family=family_id(request),
             candidate=answer.value,
             raw="" if answer.value else answer.raw,
             detail=answer.detail,
@@ -101,7 +101,7 @@ class OpenAISource:
             "domain": self._domains[cell.domain],
             "level": level,
             "decision": self._decisions[cell.decision],
-            "knobs": knobs(level, cell.decision),
+            "knobs": describe_knobs(level, cell.decision),
             "angle": diversity_hint(request),
             "siblings": request.siblings,
             "critique": request.critique,
@@ -112,7 +112,7 @@ class OpenAISource:
         return values
 
 
-def family(request: Request) -> str:
+def family_id(request: Request) -> str:
     """The family of an idea: 26 characters like an id, the same for all rewrites of it, and in a resumed run."""
     cell = request.cell
     name = f"{request.seed}/{cell.domain}/{cell.level}/{cell.decision}/{request.slot}/{request.idea}"

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from aiolimiter import AsyncLimiter
 
 from core.curriculum.cell import Cell
-from core.curriculum.plan import current
+from core.curriculum.plan import current_plan
 from core.generation.figures import GenerationFigures
-from core.generation.roles import judge_for, money_for, source_for
+from core.generation.roles import open_budget, open_judge, open_source
 from core.generation.slots import (
     FATAL,
     Assess,
@@ -25,7 +25,7 @@ from core.generation.slots import (
     SlotFilled,
     Write,
     next_step,
-    unfilled,
+    unfilled_slots,
 )
 from core.generation.source import Request, Source
 from core.llm.limits import BudgetExhaustedError
@@ -45,7 +45,7 @@ FAULTS_IN_A_ROW = 8
 # A judge that fails on a candidate is asked so often by one worker.
 JUDGE_TRIES = 2
 # Lines of work for each request that may be in flight: while some are judged and committed, others wait to be sent.
-SURPLUS = 2
+TASKS_PER_REQUEST = 2
 BREATH_S = 0.002
 SIBLINGS = 8
 
@@ -80,9 +80,9 @@ class _Filling:
             attempt = judged.attempt
             self._history[Slot(Cell(attempt.domain, attempt.level, attempt.decision), attempt.slot)].append(judged)
             self._figures.count_before(judged)
-        cells = current(self._task, self._db).cells
+        cells = current_plan(self._task, self._db).cells
         missing = {Cell(cell.domain, cell.level, cell.decision): cell.missing for cell in cells}
-        self._slots = unfilled(chosen, self._history, missing)
+        self._slots = unfilled_slots(chosen, self._history, missing)
         # What another run has filled meanwhile is no longer this one's.
         self._figures.total = self._figures.accepted + len(self._slots)
         self._revised = attempts.get(self._db, params.revise) if params.revise else None
@@ -90,10 +90,10 @@ class _Filling:
         self._corpus = duplicates.Corpus(self._task.limits.near_duplicate)
         for cell in {slot.cell for slot in self._slots}:
             for key, family, hypothesis, evidence in examples.texts(self._db, cell.domain, cell.level, cell.decision):
-                self._corpus.add(key, duplicates.of_stored(hypothesis, evidence), groups(cell, family))
-        budget = money_for(params, self._figures.cost)
-        self._source: Source = source_for(params, session.project, self._db, budget)
-        self._judge: Judge = judge_for(params, session.project, self._db, budget)
+                self._corpus.add(key, duplicates.stored_words(hypothesis, evidence), groups(cell, family))
+        budget = open_budget(params, self._figures.cost)
+        self._source: Source = open_source(params, session.project, self._db, budget)
+        self._judge: Judge = open_judge(params, session.project, self._db, budget)
         # What keeps the processor busy is done one at a time: answers come in volleys, and the next requests are
         # sent in between. An embedded judge is such work too; one at an endpoint is not.
         self._writing = asyncio.Lock()
@@ -102,7 +102,7 @@ class _Filling:
         self._pace = AsyncLimiter(1, 60 / pace) if pace else None
         self._at_source = 0
         self._faults = 0
-        self._shelves = shelves.every(self._db)
+        self._shelves = shelves.read_all(self._db)
         self._ending: Ending | None = None
 
     async def run(self) -> Ending:
@@ -111,7 +111,7 @@ class _Filling:
             slots=len(self._slots),
         )
         queue = iter(self._slots)
-        lines = min(len(self._slots), SURPLUS * max(self._source.max_in_flight, self._judge.max_in_flight))
+        lines = min(len(self._slots), TASKS_PER_REQUEST * max(self._source.max_in_flight, self._judge.max_in_flight))
         tasks = {asyncio.create_task(self._line(queue)) for _ in range(lines)}
         try:
             await self._supervise(tasks)
@@ -147,7 +147,7 @@ class _Filling:
             if self._session.paused:
                 self._figures.rest()
             self._publish()
-            self._shelves = shelves.every(self._db)
+            self._shelves = shelves.read_all(self._db)
             if self._ending is not None or self._session.stopping:
                 now = asyncio.get_running_loop().time()
                 deadline = deadline or now + GRACE_S
@@ -241,7 +241,7 @@ class _Filling:
         )
         async with self._writing:
             await self._let_requests_go()
-            attempts.add_attempt(self._db, attempt, written.flaw, rejection(attempt))
+            attempts.add_attempt(self._db, attempt, written.flaw, rejection_event(attempt))
         self._history[slot].append(JudgedAttempt(attempt, ()))
         self._figures.attempted(attempt)
         return attempt
@@ -259,9 +259,9 @@ class _Filling:
                 verdict = twin.model_copy(update={"usage": verdict.usage})
             else:
                 example = example_of_attempt(attempt, verdict)
-        attempts.add_verdict(self._db, verdict, example, rejection(attempt, verdict))
+        attempts.add_verdict(self._db, verdict, example, rejection_event(attempt, verdict))
         if example is not None:
-            self._corpus.add(example.id, duplicates.of_candidate(example), groups(slot.cell, example.family))
+            self._corpus.add(example.id, duplicates.candidate_words(example), groups(slot.cell, example.family))
         self._history[slot][-1] = JudgedAttempt(attempt, (*judged.verdicts, verdict))
         self._figures.judged(verdict)
         return verdict
@@ -298,7 +298,7 @@ class _Filling:
         self._ending = self._ending or ending
 
 
-def rejection(attempt: Attempt, verdict: Verdict | None = None) -> Event | None:
+def rejection_event(attempt: Attempt, verdict: Verdict | None = None) -> Event | None:
     """What the log says of an attempt that QA rejected, or that could not be read; None for any other."""
     if verdict is not None and verdict.result is Result.REJECTED:
         reason, detail = verdict.reason, verdict.critique

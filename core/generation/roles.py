@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from core.llm.limits import Budget
 
 
-def money_for(params: GenerateParams, spent: float | None) -> Budget | None:
+def open_budget(params: GenerateParams, spent: float | None) -> Budget | None:
     """The budget of a run that has `spent` some of it before; None if it has none."""
     if params.budget is None:
         return None
@@ -24,7 +24,7 @@ def money_for(params: GenerateParams, spent: float | None) -> Budget | None:
     return Budget(float(params.budget), spent=spent or 0.0)
 
 
-def source_for(
+def open_source(
     params: GenerateParams, project: Project, connection: sqlite3.Connection, budget: Budget | None
 ) -> Source:
     """The source that `params` names."""
@@ -43,7 +43,9 @@ def source_for(
     )
 
 
-def judge_for(params: GenerateParams, project: Project, connection: sqlite3.Connection, budget: Budget | None) -> Judge:
+def open_judge(
+    params: GenerateParams, project: Project, connection: sqlite3.Connection, budget: Budget | None
+) -> Judge:
     """The judge that `params` names."""
     if params.judge == "solver":
         from core.qa.solver import Solver

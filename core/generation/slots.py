@@ -63,7 +63,7 @@ Step = Write | Assess | SlotFilled | GiveUp
 FATAL = frozenset({Outcome.BAD_KEY, Outcome.QUOTA_EXHAUSTED, Outcome.BAD_REQUEST})
 
 
-def choose(missing: Iterable[CellPlan], n: int | None, next_index: Mapping[Cell, int]) -> list[CellSlots]:
+def allocate_slots(missing: Iterable[CellPlan], n: int | None, next_index: Mapping[Cell, int]) -> list[CellSlots]:
     """The slots for a new run: all that is missing, or `n` of it in proportion. New indexes follow the old ones."""
     cells = [cell for cell in missing if cell.missing]
     counts = [cell.missing for cell in cells]
@@ -77,7 +77,7 @@ def choose(missing: Iterable[CellPlan], n: int | None, next_index: Mapping[Cell,
     return chosen
 
 
-def unfilled(
+def unfilled_slots(
     chosen: Iterable[CellSlots], history: Mapping[Slot, list[JudgedAttempt]], missing: Mapping[Cell, int]
 ) -> list[Slot]:
     """The slots that are still to be filled, round by round over the cells.

@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from core.config.project import Project
 from core.config.task import EMBEDDED, Task
 from core.curriculum.cell import Cell
-from core.curriculum.plan import CellPlan, current, enough_elsewhere
-from core.generation.slots import CellSlots, choose
+from core.curriculum.plan import CellPlan, current_plan, enough_elsewhere
+from core.generation.slots import CellSlots, allocate_slots
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
 from core.runs.params import GenerateParams, params_of
 from core.runs.progress import GenerateProgress, progress_of
-from core.runs.readable import readable
+from core.runs.readable import readable_runs
 from storage import attempts, runs
 from storage.schema import Run
 
 
 def start_generation(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
     """Start a generating run in a process of its own. Raises RunError with what to do instead."""
-    asked = prepare(project.task, connection, params)
+    asked = plan_generation(project.task, connection, params)
     slots = [(part.cell.domain, part.cell.level, part.cell.decision, part.first, part.count) for part in asked.cells]
     params = asked.params.model_copy(update={"slots": slots})
     return launch(project, connection, "generate", params.model_dump(mode="json"))
@@ -41,17 +41,17 @@ class GenerationPlan:
         return sum(one.count for one in self.cells)
 
 
-def prepare(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> GenerationPlan:
+def plan_generation(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> GenerationPlan:
     """What a run with `params` would do if it began now. Raises RunError with what to do instead."""
-    problems = check(task, params)
+    problems = check_params(task, params)
     if problems:
         raise RunError("; ".join(problems))
     refuse_second(connection, "generate")
     if params.revise is not None:
         params = _revising(connection, params)
-    cells = selected(task, connection, params)
+    cells = selected_cells(task, connection, params)
     next_index = {Cell(*key): index for key, index in attempts.next_slots(connection).items()}
-    chosen = choose(cells, params.n, next_index)
+    chosen = allocate_slots(cells, params.n, next_index)
     if not chosen:
         raise RunError(nothing_missing(cells, params))
     each = _cost_of_one(connection, params)
@@ -62,7 +62,7 @@ def _cost_of_one(connection: sqlite3.Connection, params: GenerateParams) -> floa
     """What an accepted example cost in the newest run with this source and judge; those that are embedded are free."""
     if params.source in EMBEDDED["generator"] and params.judge in EMBEDDED["judge"]:
         return 0.0
-    for run in readable(runs.newest(connection)):
+    for run in readable_runs(runs.newest(connection)):
         if run.kind != "generate":
             continue
         before = params_of(run, GenerateParams)
@@ -103,18 +103,18 @@ def nothing_missing(cells: list[CellPlan], params: GenerateParams) -> str:
     return "nothing is missing " + ("in these cells" if params.restricted else "in any cell")
 
 
-def selected(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> list[CellPlan]:
+def selected_cells(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> list[CellPlan]:
     """The cells that `params` means, with what they lack now."""
     return [
         cell
-        for cell in current(task, connection).cells
+        for cell in current_plan(task, connection).cells
         if (not params.domains or cell.domain in params.domains)
         and (not params.levels or cell.level in params.levels)
         and (not params.decisions or cell.decision in params.decisions)
     ]
 
 
-def check(task: Task, params: GenerateParams) -> list[str]:
+def check_params(task: Task, params: GenerateParams) -> list[str]:
     """What is wrong with `params` for this task, each as a sentence."""
     problems = []
     for role, name in (("generator", params.source), ("judge", params.judge)):
@@ -123,7 +123,7 @@ def check(task: Task, params: GenerateParams) -> list[str]:
             problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
     if params.hint and not reads_hints(params.source):
         problems.append("the procedural source reads no hints: choose a model of the project file as the source")
-    problems += task.unknown(params.domains, params.levels, params.decisions)
+    problems += task.find_unknown_names(params.domains, params.levels, params.decisions)
     if params.budget is not None:
         named = {params.source, params.judge} & set(task.models)
         unpriced = sorted(task.models[name].model for name in named if task.models[name].model not in task.prices)

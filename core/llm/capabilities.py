@@ -83,7 +83,7 @@ def stored_capabilities(data: dict[str, Any] | None) -> Capabilities | None:
     return read if read.probed else None
 
 
-def lower(mode: StructuredMode) -> StructuredMode | None:
+def next_lower_mode(mode: StructuredMode) -> StructuredMode | None:
     """The next best mode after `mode`; None after the last."""
     modes = list(StructuredMode)
     following = modes[modes.index(mode) + 1 :]
@@ -115,7 +115,7 @@ def learn(capabilities: Capabilities, message: str, param: str | None = None) ->
         lost = {"max_tokens_field": _OTHER[capabilities.max_tokens_field]}
     elif _SYSTEM.search(text) and capabilities.system_role:
         lost = {"system_role": False}
-    elif _FORMAT.search(text) and (mode := lower(capabilities.mode)) is not None:
+    elif _FORMAT.search(text) and (mode := next_lower_mode(capabilities.mode)) is not None:
         lost = {"mode": mode}
     return capabilities.model_copy(update=lost) if lost else None
 

@@ -24,12 +24,12 @@ from core.llm.wire import (
     M,
     Messages,
     WireResponse,
-    explained,
-    fault,
+    classify_error,
+    explain_fault,
+    public_url,
     read_response,
-    redacted,
+    redact,
     request_body,
-    shown_url,
 )
 from storage.schema import Outcome, Usage
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 # These may pass; everything else would end the same way again.
-PASSING = frozenset({Outcome.TIMEOUT, Outcome.CONNECTION, Outcome.RATE_LIMITED, Outcome.SERVER_ERROR})
+TRANSIENT = frozenset({Outcome.TIMEOUT, Outcome.CONNECTION, Outcome.RATE_LIMITED, Outcome.SERVER_ERROR})
 # So often a request is repeated because a refusal taught what the endpoint does not take.
 _LESSONS = 8
 
@@ -46,7 +46,7 @@ _LESSONS = 8
 class Endpoint:
     """What all clients of one model at one endpoint share in an event loop."""
 
-    gate: RequestLimiter
+    limiter: RequestLimiter
     capabilities: Capabilities | None = None
     probing: asyncio.Task[Answer[Any] | None] | None = None
 
@@ -81,7 +81,7 @@ class Client:
         pace: LimitPolicy | None = None,
     ) -> None:
         self.model = model
-        self.url = shown_url(model.base_url)
+        self.url = public_url(model.base_url)
         self._store = capabilities
         self._price = prices.price_of(price_table, model.model, budgeted=budget is not None)
         self._budget = budget
@@ -139,7 +139,7 @@ class Client:
         """Send a body, and again after faults that may pass, until `max_retries` are used up."""
         for tried in range(self._max_retries + 1):
             reply = await self._once(sent, shape, most)
-            if reply.answer.outcome not in PASSING or tried == self._max_retries:
+            if reply.answer.outcome not in TRANSIENT or tried == self._max_retries:
                 break
             asked = (reply.fault.retry_after if reply.fault else None) or 0.0
             if asked > self._pace.patience_s:
@@ -184,10 +184,10 @@ class Client:
 
     async def _once(self, sent: dict[str, Any], shape: AnswerSchema[M] | None, most: int) -> Exchange[M]:
         """One request: through the gate, within the budget, and its outcome told to both."""
-        gate = _endpoint(self.model, self._pace).gate
+        gate = _endpoint(self.model, self._pace).limiter
         size = (len(shape.text) if shape else 0) + sum(len(message["content"].encode()) for message in sent["messages"])
-        estimate = prices.tokens_in(size) + gate.expected_output(most)
-        async with gate.passage(estimate):
+        estimate = prices.estimate_tokens(size) + gate.expected_output(most)
+        async with gate.acquire(estimate):
             reserved = await self._reserve(size, most)
             started = asyncio.get_running_loop().time()
             charged = 0.0
@@ -202,10 +202,10 @@ class Client:
                 now = asyncio.get_running_loop().time()
                 asked = min(reply.fault.retry_after or 0.0, self._pace.patience_s)
                 gate.report(Limited(now, started, asked))
-            elif outcome in PASSING:
+            elif outcome in TRANSIENT:
                 gate.report(Faltered())
             elif reply.fault is None:
-                gate.succeeded(estimate, usage.input_tokens, usage.output_tokens)
+                gate.report_success(estimate, usage.input_tokens, usage.output_tokens)
         return reply
 
     async def _reserve(self, size: int, most: int) -> Reservation | None:
@@ -234,15 +234,15 @@ class Client:
             detail = f"{self.url} gave no answer within {self.model.timeout_s:g} s (timeout_s)"
         except APIStatusError as error:
             status = error.status_code
-            found = fault(status, error.body, error.response.headers, datetime.now(UTC))
-            detail = explained(found, status, self.url, self.model.model, self.model.key_env)
+            found = classify_error(status, error.body, error.response.headers, datetime.now(UTC))
+            detail = explain_fault(found, status, self.url, self.model.model, self.model.key_env)
         except APIConnectionError as error:
             found = Fault(Outcome.CONNECTION, "")
             cause = str(error.__cause__ or error) or type(error.__cause__).__name__
             detail = f"no connection to {self.url}: {cause}"
         else:
             return self._answered(read_response(text, shape), time.perf_counter() - started)
-        detail = redacted(detail, endpoint_key(self.model))
+        detail = redact(detail, endpoint_key(self.model))
         usage = Usage(seconds=time.perf_counter() - started)
         return Exchange(Answer(found.outcome, detail=detail, usage=usage, model=self.model.model), found)
 
@@ -253,7 +253,7 @@ class Client:
             cost=prices.cost(self._price, reading.input_tokens, reading.output_tokens),
             seconds=seconds,
         )
-        detail = redacted(reading.detail, endpoint_key(self.model))
+        detail = redact(reading.detail, endpoint_key(self.model))
         answer = Answer(reading.outcome, reading.value, reading.raw, reading.thought, detail, usage, self.model.model)
         return Exchange(answer, None, reading.thinks)
 
@@ -274,7 +274,7 @@ class Client:
         return "" if key.isascii() and key.isprintable() else f"{self.model.key_env} holds characters no key has"
 
 
-def backoff(tried: int, pace: LimitPolicy, chance: float) -> float:
+def backoff(attempt: int, pace: LimitPolicy, chance: float) -> float:
     """Seconds to wait after `tried` earlier tries: exponential, and by `chance` (0 to 1) between half and all of it."""
-    most = min(pace.backoff_max_s, pace.backoff_s * 2.0**tried)
+    most = min(pace.backoff_max_s, pace.backoff_s * 2.0**attempt)
     return most * (0.5 + chance / 2)

@@ -114,12 +114,12 @@ class RequestLimiter:
         self._token_error = 0.0
         self._mean_output: float | None = None
 
-    def expected_output(self, most: int) -> float:
+    def expected_output(self, max_tokens: int) -> float:
         """Tokens that an answer of at most `most` tokens is likely to have, from those seen."""
-        return float(most) if self._mean_output is None else min(float(most), self._mean_output)
+        return float(max_tokens) if self._mean_output is None else min(float(max_tokens), self._mean_output)
 
     @asynccontextmanager
-    async def passage(self, tokens: float) -> AsyncIterator[None]:
+    async def acquire(self, tokens: float) -> AsyncIterator[None]:
         """Wait until a request of about `tokens` (prompt and answer) may be sent; it is in flight inside."""
         await self._slot()
         try:
@@ -134,7 +134,7 @@ class RequestLimiter:
         self.flow = next_limit(self.flow, event, self.pace)
         self._wake()
 
-    def succeeded(self, estimated: float, input_tokens: int | None, output_tokens: int | None) -> None:
+    def report_success(self, estimated: float, input_tokens: int | None, output_tokens: int | None) -> None:
         """Heed an answer: growth, and what the estimate of its tokens was off by."""
         if input_tokens is not None and output_tokens is not None:
             self._token_error += input_tokens + output_tokens - estimated

@@ -37,7 +37,7 @@ def highest_cost(price: Price, characters: int, max_output_tokens: int) -> float
     )
 
 
-def tokens_in(characters: int) -> int:
+def estimate_tokens(characters: int) -> int:
     """About how many tokens a text of `characters` has."""
     return characters // _CHARACTERS_A_TOKEN + 1
 

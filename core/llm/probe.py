@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core.config.task import EndpointSettings
 from core.llm.answer import Answer, Exchange
-from core.llm.capabilities import Capabilities, StructuredMode, assumed_capabilities, learn, lower
+from core.llm.capabilities import Capabilities, StructuredMode, assumed_capabilities, learn, next_lower_mode
 from core.llm.schemas import AnswerSchema, answer_schema
 from core.llm.wire import M, Messages, request_body
 from storage.schema import Outcome
@@ -41,7 +41,7 @@ class _Birds(BaseModel):
     decision: str
 
 
-SHAPE: AnswerSchema[_Birds] = answer_schema(_Birds, ["HERON", "EGRET"])
+ANSWER_SCHEMA: AnswerSchema[_Birds] = answer_schema(_Birds, ["HERON", "EGRET"])
 
 
 def question(mode: StructuredMode) -> Messages:
@@ -60,7 +60,9 @@ async def probe(model: EndpointSettings, send: Send[_Birds]) -> tuple[Capabiliti
     cut_before = False
     for _ in range(_QUESTIONS):
         tokens = model.max_output_tokens if believed.thinks else min(_TOKENS, model.max_output_tokens)
-        reply = await send(request_body(model, believed, question(believed.mode), SHAPE, tokens), SHAPE, tokens)
+        reply = await send(
+            request_body(model, believed, question(believed.mode), ANSWER_SCHEMA, tokens), ANSWER_SCHEMA, tokens
+        )
         answer = reply.answer
         if answer.outcome in {Outcome.BAD_REQUEST, Outcome.SERVER_ERROR} and reply.fault is not None:
             # Some servers answer 500 to a format they do not know.
@@ -72,8 +74,8 @@ async def probe(model: EndpointSettings, send: Send[_Birds]) -> tuple[Capabiliti
         if answer.outcome is not Outcome.WRITTEN and answer.outcome not in _UNREADABLE:
             return None, answer
         thought, believed = believed.thinks, believed.model_copy(update={"thinks": believed.thinks or reply.thinks})
-        below = lower(believed.mode)
-        if works(believed.mode, answer.outcome, answer.raw) or below is None:
+        below = next_lower_mode(believed.mode)
+        if mode_works(believed.mode, answer.outcome, answer.raw) or below is None:
             usage = answer.usage.input_tokens is not None and answer.usage.output_tokens is not None
             return believed.model_copy(update={"reports_usage": usage, "probed": True}), answer
         if answer.outcome is Outcome.TRUNCATED and (not cut_before or believed.thinks > thought):
@@ -85,7 +87,7 @@ async def probe(model: EndpointSettings, send: Send[_Birds]) -> tuple[Capabiliti
     return None, answer
 
 
-def works(mode: StructuredMode, outcome: Outcome, raw: str) -> bool:
+def mode_works(mode: StructuredMode, outcome: Outcome, raw: str) -> bool:
     """Whether an answer shows that the server heeds `mode`.
 
     Bare JSON is all that json_object promises, and the prompt alone promises nothing: there the answers are judged

@@ -49,7 +49,7 @@ class Prompt:
         return [{"role": role, "content": text} for role, text in parts.items()]
 
 
-def load(builtin: Path, override: Path | None, project_dir: Path, known: frozenset[str]) -> Prompt:
+def load(builtin: Path, override: Path | None, project_dir: Path, variables: frozenset[str]) -> Prompt:
     """The project's template at `override` (relative to `project_dir`) if it is given, else the built-in one.
 
     The built-in version is the name of the file with its revision ('generate-1') and a hash of its text. `known`
@@ -59,7 +59,7 @@ def load(builtin: Path, override: Path | None, project_dir: Path, known: frozens
     path = builtin if override is None else project_dir / override
     try:
         text = path.read_text(encoding="utf-8")
-        unknown = sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(text)) - known)
+        unknown = sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(text)) - variables)
         template = _ENVIRONMENT.from_string(text)
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"cannot read the prompt template {path}: {error}") from error
@@ -67,6 +67,6 @@ def load(builtin: Path, override: Path | None, project_dir: Path, known: frozens
         line = getattr(error, "lineno", None)
         raise PromptError(f"{path}{f', line {line}' if line else ''}: {error.message}") from error
     if unknown:
-        raise PromptError(f"{path}: no variable {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+        raise PromptError(f"{path}: no variable {', '.join(unknown)}; there are {', '.join(sorted(variables))}")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
     return Prompt(path, f"custom-{digest}" if override else f"{builtin.stem}-{digest}", template)

@@ -183,7 +183,7 @@ _TOO_LONG = re.compile(
 _FILTERED = re.compile(r"content_filter|content management policy|content_policy", re.I)
 
 
-def fault(status: int, payload: object, headers: Mapping[str, str], now: datetime) -> Fault:
+def classify_error(status: int, payload: object, headers: Mapping[str, str], now: datetime) -> Fault:
     """What an HTTP error means. `payload` is the decoded body, or what of it the client could make out."""
     error = payload.get("error", payload) if isinstance(payload, dict) else payload
     fields = error if isinstance(error, dict) else {}
@@ -212,10 +212,10 @@ def fault(status: int, payload: object, headers: Mapping[str, str], now: datetim
     return Fault(outcome, message, param if isinstance(param, str) else None, wait)
 
 
-def explained(found: Fault, status: int, url: str, model: str, key_env: str) -> str:
+def explain_fault(fault: Fault, status: int, url: str, model: str, key_env: str) -> str:
     """A fault in words for a person: what, where, and what to do."""
-    said = f" It says: {_said(found.message)}" if found.message else ""
-    match found.outcome:
+    said = f" It says: {_said(fault.message)}" if fault.message else ""
+    match fault.outcome:
         case Outcome.QUOTA_EXHAUSTED:
             return f"the account at {url} has no quota left ({status}): top it up, then resume.{said}"
         case Outcome.BAD_KEY:
@@ -251,7 +251,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return seconds if 0 < seconds < float("inf") else 0.0
 
 
-def shown_url(url: str) -> str:
+def public_url(url: str) -> str:
     """The address without what could be a secret in it: user, password and query."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
@@ -261,7 +261,7 @@ def shown_url(url: str) -> str:
 _KEY_LIKE = re.compile(r"\b(?:sk|rk|pk|gsk|hf|key)[-_][A-Za-z0-9_*-]{6,}")
 
 
-def redacted(text: str, key: str) -> str:
+def redact(text: str, key: str) -> str:
     """`text` without the key, and without what looks like one."""
     return _KEY_LIKE.sub("[key]", text.replace(key, "[key]") if key else text)
 

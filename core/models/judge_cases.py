@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from ulid import ULID
 
 from core.config.case import Case, Mode, fingerprint
-from core.config.project import Project, dotted
+from core.config.project import Project, format_path
 from core.llm.limits import Budget
 from core.models import resolve
 from core.models.model import Model, Reply
@@ -84,7 +84,7 @@ def parse_case(given: Any) -> CaseInput:
         found = []
         for detail in error.errors():
             message = "is missing" if detail["type"] == "missing" else str(detail["msg"]).removeprefix("Value error, ")
-            place = dotted(detail["loc"])
+            place = format_path(detail["loc"])
             found.append(
                 f"{place}: {message}" if place else f"a case is an object with hypothesis and evidence: {message}"
             )

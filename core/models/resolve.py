@@ -145,9 +145,9 @@ def _lessons(connection: sqlite3.Connection, asked: Collection[str]) -> list[Lab
     from core.config.case import Case
     from core.models.baselines import LabelledCase
 
-    trained = listing.every(connection, Filter(status=("accepted",), split=("train",)))
+    trained = listing.read_numbers(connection, Filter(status=("accepted",), split=("train",)))
     return [
         LabelledCase(Case(one.id, one.hypothesis, tuple(one.evidence)), one.decision)
-        for one in listing.whole(connection, trained)
+        for one in listing.read_examples(connection, trained)
         if one.family not in asked
     ]

@@ -25,12 +25,12 @@ def words(hypothesis: str, contents: Iterable[str]) -> list[str]:
     return _WORD.findall(" ".join([hypothesis, *contents]).casefold())
 
 
-def of_candidate(candidate: Candidate) -> list[str]:
+def candidate_words(candidate: Candidate) -> list[str]:
     """The words of a candidate."""
     return words(candidate.hypothesis, [piece.content for piece in candidate.evidence])
 
 
-def of_stored(hypothesis: str, evidence: str) -> list[str]:
+def stored_words(hypothesis: str, evidence: str) -> list[str]:
     """The words of a stored example, its evidence as JSON."""
     return words(hypothesis, [piece["content"] for piece in json.loads(evidence)])
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from core.config.task import Task
 from core.curriculum.cell import Cell
-from core.curriculum.knobs import knobs
+from core.curriculum.knobs import describe_knobs
 from core.llm.answer import Answer
 from core.llm.capabilities import CapabilityStore
 from core.llm.client import Client
@@ -92,7 +92,7 @@ class EndpointJudge:
         """One judgement. Raises BudgetExhaustedError if a question could cost more than is left."""
         blind = await self._client.ask(
             self._blind.messages(
-                question=self._task.question, decisions=self._task.decisions, case=unlabelled(candidate)
+                question=self._task.question, decisions=self._task.decisions, case=blind_case(candidate)
             ),
             self._blind_shape,
         )
@@ -106,7 +106,7 @@ class EndpointJudge:
                 criteria=CRITERIA,
                 domain=self._domains[cell.domain],
                 level=level,
-                knobs=knobs(level, cell.decision),
+                knobs=describe_knobs(level, cell.decision),
                 example=candidate.model_dump(include=set(Candidate.model_fields)),
             ),
             self._rubric_shape,
@@ -142,7 +142,7 @@ class EndpointJudge:
         return JudgeResult(answer.outcome, detail=detail, model=answer.model, prompt_version=self._version, usage=usage)
 
 
-def unlabelled(candidate: Candidate) -> dict[str, Any]:
+def blind_case(candidate: Candidate) -> dict[str, Any]:
     """The case as the blind look sees it: no decision, reasoning, confidence or relevance."""
     return {
         "hypothesis": candidate.hypothesis,

@@ -65,7 +65,7 @@ class WeighedDecision:
     hedges: int
 
 
-def weight(source: str, reading: PieceReading) -> float:
+def trust_of(source: str, reading: PieceReading) -> float:
     """How far a piece can be trusted, by what it says of its own making: 0-1.
 
     The names of what is claimed are masked in `reading`: a forum that is put to the test is no forum thread.
@@ -76,19 +76,19 @@ def weight(source: str, reading: PieceReading) -> float:
     return WEIGHTS["strong" if _STRONG.search(text) else "fair"]
 
 
-def hedges(text: str) -> int:
+def count_hedges(text: str) -> int:
     """How many guarded words `text` has."""
     return len(_HEDGES.findall(text.casefold()))
 
 
 def decide(hypothesis: str, pieces: list[EvidenceText]) -> WeighedDecision:
     """The decision on `hypothesis` from the text of `pieces` alone."""
-    guarded = sum(hedges(piece.content) for piece in pieces)
+    guarded = sum(count_hedges(piece.content) for piece in pieces)
     claim = read_hypothesis(hypothesis)
     if claim is None:
         return WeighedDecision("REJECTED", 0.34, 1, (), (), 0, False, False, guarded)
     readings = [read_piece(piece.content, claim) for piece in pieces]
-    weights = [weight(piece.source, reading) for piece, reading in zip(pieces, readings, strict=True)]
+    weights = [trust_of(piece.source, reading) for piece, reading in zip(pieces, readings, strict=True)]
     findings = [_gather(part, readings, weights) for part in range(len(claim.claims))]
     opened = {report.part for reading in readings for report in reading.reports if report.open}
     decision, sure, silent = _conclude(claim, findings, readings)

@@ -8,7 +8,7 @@ import time
 
 from core.config.task import Level, Task
 from core.curriculum.cell import Cell
-from core.qa.evidence_weights import EvidenceText, WeighedDecision, decide, hedges
+from core.qa.evidence_weights import EvidenceText, WeighedDecision, count_hedges, decide
 from core.qa.judge import CRITERIA, JudgeResult
 from storage.schema import Candidate, Outcome, Usage
 
@@ -36,7 +36,7 @@ class Solver:
         """Holds nothing that could be freed."""
 
 
-def blind(candidate: Candidate) -> WeighedDecision:
+def decide_blind(candidate: Candidate) -> WeighedDecision:
     """The decision from the hypothesis and the text of the evidence, and nothing else."""
     return decide(candidate.hypothesis, [EvidenceText(piece.source, piece.content) for piece in candidate.evidence])
 
@@ -44,7 +44,7 @@ def blind(candidate: Candidate) -> WeighedDecision:
 def assess(task: Task, candidate: Candidate, cell: Cell) -> JudgeResult:
     """The judgement on `candidate`, as a pure function. KeyError for a level that `task` does not have."""
     started = time.perf_counter()
-    opinion = blind(candidate)
+    opinion = decide_blind(candidate)
     level = task.level(cell.level)
     scores = {
         "decision_follows": _follows(candidate, opinion, task.labels),
@@ -75,7 +75,7 @@ def _follows(candidate: Candidate, opinion: WeighedDecision, labels: list[str]) 
 
 
 def _difficulty(candidate: Candidate, opinion: WeighedDecision, level: Level) -> tuple[float, str]:
-    if level.hedging == "none" and (opinion.hedges or hedges(candidate.hypothesis)):
+    if level.hedging == "none" and (opinion.hedges or count_hedges(candidate.hypothesis)):
         return _POOR, "The level wants no guarded language: state the findings plainly."
     if level.contradicting[1] == 0 and opinion.against:
         return _POOR, "Pieces contradict each other, which this level does not allow: make them agree."

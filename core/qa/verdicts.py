@@ -41,7 +41,7 @@ def near_duplicate(attempt: Attempt, corpus: duplicates.Corpus) -> Verdict | Non
     if attempt.candidate is None:
         return None
     cell = Cell(attempt.domain, attempt.level, attempt.decision)
-    near = corpus.nearest(duplicates.of_candidate(attempt.candidate), groups(cell, attempt.family))
+    near = corpus.nearest(duplicates.candidate_words(attempt.candidate), groups(cell, attempt.family))
     if near is None:
         return None
     return Verdict(
@@ -73,12 +73,12 @@ def verdict(task: Task, attempt: str, candidate: Candidate, judgement: JudgeResu
     )
 
 
-def certainty(decision: str, found: Verdict | None) -> float | None:
+def certainty(decision: str, verdict: Verdict | None) -> float | None:
     """How sure the judge was that `decision` is right and the candidate sound, from 0 to 1; None if it did not say."""
-    if found is None or found.blind_confidence is None:
+    if verdict is None or verdict.blind_confidence is None:
         return None
-    agreed = found.blind_confidence if found.blind_decision == decision else 1.0 - found.blind_confidence
-    return min([agreed, *found.rubric.values()])
+    agreed = verdict.blind_confidence if verdict.blind_decision == decision else 1.0 - verdict.blind_confidence
+    return min([agreed, *verdict.rubric.values()])
 
 
 def _ruling(task: Task, candidate: Candidate, judgement: JudgeResult) -> tuple[Result, str, str]:
@@ -94,11 +94,11 @@ def _ruling(task: Task, candidate: Candidate, judgement: JudgeResult) -> tuple[R
     return Result.PASSED, "", judgement.critique
 
 
-def example_of_attempt(attempt: Attempt, found: Verdict | None) -> Example:
+def example_of_attempt(attempt: Attempt, verdict: Verdict | None) -> Example:
     """The example that an attempt becomes; one that QA rejected says so, and begins as rejected."""
     if attempt.candidate is None:
         raise ValueError(f"attempt {attempt.id} has no candidate")
-    refused = found is not None and found.result is Result.REJECTED
+    refused = verdict is not None and verdict.result is Result.REJECTED
     return Example(
         **attempt.candidate.model_dump(),
         family=attempt.family,
@@ -106,7 +106,7 @@ def example_of_attempt(attempt: Attempt, found: Verdict | None) -> Example:
         level=attempt.level,
         status=Status.REJECTED if refused else Status.PENDING,
         refused=refused,
-        certainty=certainty(attempt.candidate.decision, found),
+        certainty=certainty(attempt.candidate.decision, verdict),
         source=attempt.source,
         model=attempt.model,
         prompt_version=attempt.prompt_version,

@@ -105,7 +105,7 @@ def gather(project: Project, connection: sqlite3.Connection) -> Contents:
         reasons=dict(reasons.most_common()),
         scorecard=scorecard(attempts.flaw_records(connection)),
         people=people_record(attempts.reviewed_counts(connection)),
-        agreement=agreement.agreement_report(blind_reviews.every(connection)),
+        agreement=agreement.agreement_report(blind_reviews.read_current(connection)),
         benchmarks=measured,
         older_benchmarks=max(0, len(asked) - NEWEST),
         student=student,
@@ -195,5 +195,5 @@ def _decided(project: Project, connection: sqlite3.Connection, student: Run, ref
 
 
 def _training(connection: sqlite3.Connection, run: Run) -> ReportedTraining:
-    steps, looks = training.steps(connection, run.id), training.looks(connection, run.id)
+    steps, looks = training.steps(connection, run.id), training.evaluations(connection, run.id)
     return ReportedTraining(run, run_status(run).state, steps, looks, training.notes(connection, run.id))

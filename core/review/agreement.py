@@ -24,11 +24,11 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 LABEL, JUDGE = "the label", "the judge"
 # How all who gave no name are called: nothing tells them apart.
-NAMELESS = "the unnamed reviewer"
+UNNAMED = "the unnamed reviewer"
 # From so much agreement beyond chance on, labels are called reliable, or fairly so (Landis and Koch, 1977).
 RELIABLE, FAIR = 0.8, 0.6
 # Of fewer families nothing is concluded: resampling too few of them gives intervals that are too narrow.
-ENOUGH = 20
+MIN_FAMILIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class AgreementReport:
 
 def conclusion(pair: Agreement) -> str:
     """What the figures of a pair come to, in a sentence that claims no more than their intervals allow."""
-    if pair.families < ENOUGH:
-        return f"Too few to conclude anything yet: {ENOUGH} examples that stem from different hypotheses are a start."
+    if pair.families < MIN_FAMILIES:
+        return f"Too few to conclude anything yet: {MIN_FAMILIES} examples that stem from different hypotheses are a start."
     if pair.kappa.low is None or pair.kappa.high is None:
         return "Nearly all was decided one way, so chance would agree as well: other examples will tell more."
     if pair.kappa.low >= RELIABLE:
@@ -93,9 +93,9 @@ def conclusion(pair: Agreement) -> str:
     return "This may be chance: more examples will tell."
 
 
-def agreement_report(opinions: Iterable[BlindReview]) -> AgreementReport:
+def agreement_report(blind_reviews: Iterable[BlindReview]) -> AgreementReport:
     """The agreement that `opinions` show, in the order: label, judge, people."""
-    found = [opinion for opinion in opinions if opinion.value]
+    found = [opinion for opinion in blind_reviews if opinion.value]
     people = sorted({opinion.reviewer for opinion in found})
     pairs = list[Agreement]()
     for whom, held_against in ((LABEL, [one.label for one in found]), (JUDGE, [one.judge for one in found])):
@@ -103,14 +103,14 @@ def agreement_report(opinions: Iterable[BlindReview]) -> AgreementReport:
             held = zip(found, held_against, strict=True)
             both = [(one.value, other, one.family) for one, other in held if one.reviewer == person and other]
             if both:
-                pairs.append(_agreement(person or NAMELESS, whom, both))
+                pairs.append(_agreement(person or UNNAMED, whom, both))
     seen: dict[tuple[str, int], dict[str, BlindReview]] = defaultdict(dict)
     for opinion in found:
         seen[opinion.example, opinion.version][opinion.reviewer] = opinion
     for one, two in combinations(people, 2):
         both = [(by[one].value, by[two].value, by[one].family) for by in seen.values() if one in by and two in by]
         if both:
-            pairs.append(_agreement(one or NAMELESS, two or NAMELESS, both))
+            pairs.append(_agreement(one or UNNAMED, two or UNNAMED, both))
     return AgreementReport(len(found), pairs, _together(list(seen.values())) if len(people) > 2 else None)
 
 

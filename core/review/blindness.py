@@ -20,18 +20,18 @@ class Blindness:
     """What `reviewer` wants hidden (`on`), and which labels they were shown since the app began."""
 
     def __init__(self, reviewer: str) -> None:
-        self.on = True
+        self.enabled = True
         self._reviewer = reviewer
         self._seen: set[str] = set()
 
-    def saw(self, example: str) -> None:
+    def mark_seen(self, example: str) -> None:
         """The person is shown the label of this example."""
         self._seen.add(example)
 
-    def broken(self, case: ReviewItem, queue: Queue, where: Filter) -> str:
+    def why_not_hidden(self, item: ReviewItem, queue: Queue, where: Filter) -> str:
         """Why the label of `case` is no secret, whatever the person wants; '' if it is one."""
         if why := why_not_blind(queue, where):
             return why
-        if case.shown_to(self._reviewer):
+        if item.has_seen_label(self._reviewer):
             return "you have decided this one"
-        return "you have seen it" if case.example.id in self._seen else ""
+        return "you have seen it" if item.example.id in self._seen else ""

@@ -28,7 +28,7 @@ def fits_form(example: Example) -> bool:
     return sum(map(len, texts)) <= FORM_CHARACTERS and len(example.evidence) <= FORM_PIECES
 
 
-def values_of(example: Example) -> Values:
+def form_values(example: Example) -> Values:
     """What a form of the example says before anybody types: numbers as text."""
     return {
         "hypothesis": example.hypothesis,
@@ -44,13 +44,13 @@ def values_of(example: Example) -> Values:
     }
 
 
-def checked(task: Task, example: Example, values: Mapping[str, Any]) -> tuple[Example | None, list[str]]:
+def validate_edit(task: Task, example: Example, values: Mapping[str, Any]) -> tuple[Example | None, list[str]]:
     """The example with `values`, or None and what is wrong with them, a sentence a field."""
     try:
         edited = Example.model_validate(example.model_dump() | dict(values))
     except ValidationError as error:
         return None, [_sentence(detail) for detail in error.errors()]
-    problems = task.misplaced(edited.domain, edited.level, edited.decision)
+    problems = task.cell_problems(edited.domain, edited.level, edited.decision)
     return (None, problems) if problems else (edited, [])
 
 
@@ -60,7 +60,7 @@ def doubts(task: Task, edited: Example) -> list[str]:
     return [problem.critique for problem in rules.broken_rules(task, cell, edited)]
 
 
-def read_json(text: str) -> tuple[Values, str]:
+def parse_json(text: str) -> tuple[Values, str]:
     """The fields of an example that a JSON document gives, or what is wrong with it ('' if nothing is)."""
     try:
         found = json.loads(text)
@@ -74,7 +74,7 @@ def read_json(text: str) -> tuple[Values, str]:
     return found, ""
 
 
-def as_json(values: Mapping[str, Any]) -> str:
+def format_json(values: Mapping[str, Any]) -> str:
     """What a form says as a JSON document; numbers as numbers, where they are some."""
     pieces = [piece | {"relevance": _number(piece["relevance"])} for piece in values["evidence"]]
     numbers = {name: _number(values[name]) for name in ("confidence", "level")}

@@ -38,17 +38,17 @@ class ReviewItem:
         lines = {line.action for line in reviews.review_state(self.log)}
         return not lines & {ReviewAction.ACCEPT, ReviewAction.REJECT}
 
-    def opinions(self) -> list[Review]:
+    def blind_decisions(self) -> list[Review]:
         """The newest blind decision of each person that stands, in the order of the log."""
         lines = [line for line in reviews.review_state(self.log) if line.value and line.action in _DECISIONS]
         return list({line.reviewer: line for line in lines}.values())
 
-    def shown_to(self, reviewer: str) -> bool:
+    def has_seen_label(self, reviewer: str) -> bool:
         """Whether the person has decided blind already, or was shown the label because they had decided otherwise.
 
         Taking that back unsees nothing.
         """
-        return any(line.reviewer == reviewer for line in self.opinions()) or any(
+        return any(line.reviewer == reviewer for line in self.blind_decisions()) or any(
             line.action is ReviewAction.LABEL and line.reviewer == reviewer for line in self.log
         )
 
@@ -75,9 +75,9 @@ def read_item(connection: sqlite3.Connection, key: str) -> ReviewItem | None:
     )
 
 
-def deciding(case: ReviewItem, line: Review) -> list[Review]:
+def decision_lines(item: ReviewItem, line: Review) -> list[Review]:
     """The lines that `line` takes: who accepts what QA rejected also brings it in."""
-    if line.action is ReviewAction.ACCEPT and case.example.refused and case.undecided:
+    if line.action is ReviewAction.ACCEPT and item.example.refused and item.undecided:
         return [
             line.model_copy(update={"action": ReviewAction.OVERRULE, "value": "", "version": None, "note": ""}),
             line,
@@ -85,26 +85,26 @@ def deciding(case: ReviewItem, line: Review) -> list[Review]:
     return [line]
 
 
-def labelling(case: ReviewItem, value: str, *, note: str = "", reviewer: str = "") -> Review:
+def blind_decision_line(item: ReviewItem, value: str, *, note: str = "", reviewer: str = "") -> Review:
     """The line for what was decided without seeing the label: it accepts where it agrees and nobody has decided yet."""
-    agrees = value == case.example.decision and case.undecided
+    agrees = value == item.example.decision and item.undecided
     return Review(
-        example=case.example.id,
+        example=item.example.id,
         action=ReviewAction.ACCEPT if agrees else ReviewAction.LABEL,
         value=value,
-        version=case.example.version,
+        version=item.example.version,
         note=note,
         reviewer=reviewer,
     )
 
 
-def changes(connection: sqlite3.Connection, case: ReviewItem) -> list[tuple[str, Candidate, Candidate, str]]:
+def changes(connection: sqlite3.Connection, item: ReviewItem) -> list[tuple[str, Candidate, Candidate, str]]:
     """What the example was made of, newest first: a heading, before, after, and the critique in between ('' if none).
 
     Its last edit, and the rewrite that its attempt was.
     """
     found: list[tuple[str, Candidate, Candidate, str]] = []
-    example = case.example
+    example = item.example
     original: Candidate = example
     if example.version > 1:
         rows = connection.execute(
@@ -114,8 +114,8 @@ def changes(connection: sqlite3.Connection, case: ReviewItem) -> list[tuple[str,
         versions = [Example.model_validate(example.model_dump() | json.loads(row["content"])) for row in rows]
         original = versions[0]
         found.append((f"version {example.version} against {example.version - 1}", versions[-1], example, ""))
-    mine = next((one.attempt for one in case.lineage if one.attempt.id == example.attempt), None)
-    parent = next((one for one in case.lineage if mine and one.attempt.id == mine.parent), None)
+    mine = next((one.attempt for one in item.lineage if one.attempt.id == example.attempt), None)
+    parent = next((one for one in item.lineage if mine and one.attempt.id == mine.parent), None)
     if mine and parent and parent.attempt.candidate:
         critique = parent.final.critique if parent.final else ""
         heading = f"attempt {mine.number + 1} against {parent.attempt.number + 1}"

@@ -12,7 +12,7 @@ from core.curriculum.plan import Quota
 WINDOW_S, AWAY_S = 300.0, 120.0
 
 
-def accepted(task: Task, connection: sqlite3.Connection) -> dict[str, Quota]:
+def accepted_quotas(task: Task, connection: sqlite3.Connection) -> dict[str, Quota]:
     """The quotas, counting what a person has accepted; from counts that the database keeps."""
     rows = connection.execute(
         "SELECT decision, sum(examples) AS n FROM cell_counts WHERE status = 'accepted' GROUP BY decision"
@@ -31,7 +31,7 @@ class ReviewPace:
         """A decision was made."""
         self._times.append(now)
 
-    def take_back(self) -> None:
+    def undo(self) -> None:
         """The newest decision was undone."""
         if self._times:
             self._times.pop()

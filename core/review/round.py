@@ -29,11 +29,11 @@ class Round:
         self._counted: QueueSize | None = None
         # Of these the queue would not hold a round that began now.
         self._gone: set[str] = set()
-        self.at = 0
+        self.position = 0
 
-    def read_on(self) -> None:
+    def load_more(self) -> None:
         """Fetch the next page while the one in front is near the end of what is known."""
-        while not self._exhausted and len(self._keys) - self.at < PAGE // 2:
+        while not self._exhausted and len(self._keys) - self.position < PAGE // 2:
             limit = SEARCH_PAGE if self.where.text else PAGE
             page = queues.page(
                 self._connection, self.queue, self.where, reviewer=self._reviewer, after=self._after, limit=limit
@@ -52,28 +52,28 @@ class Round:
     @property
     def key(self) -> str | None:
         """The key in front; None behind the end."""
-        return self._keys[self.at] if self.at < len(self._keys) else None
+        return self._keys[self.position] if self.position < len(self._keys) else None
 
     @property
-    def begun(self) -> bool:
+    def has_items(self) -> bool:
         """Whether there is anything in the round."""
         return bool(self._keys)
 
-    def case(self) -> ReviewItem | None:
+    def item(self) -> ReviewItem | None:
         """What is in front, as it now is."""
         return read_item(self._connection, self.key) if self.key else None
 
     def move(self, step: int) -> None:
         """Go on or back."""
-        self.at = max(0, min(self.at + step, len(self._keys)))
+        self.position = max(0, min(self.position + step, len(self._keys)))
 
     def bring_to_front(self, example: Example) -> None:
         """Show this example now."""
         key = (example.attempt or example.id) if self.queue is Queue.REFUSED else example.id
         if key in self._known:
-            self.at = self._keys.index(key)
+            self.position = self._keys.index(key)
         else:
-            self._keys.insert(self.at, key)
+            self._keys.insert(self.position, key)
             self._known.add(key)
         self._gone.discard(key)
 
@@ -88,15 +88,15 @@ class Round:
         if leaves and self.key is not None:
             self._gone.add(self.key)
 
-    def left(self) -> QueueSize:
+    def remaining(self) -> QueueSize:
         """How many the queue holds now."""
-        if queues.kept(self.queue, self.where):
+        if queues.has_stored_count(self.queue, self.where):
             return queues.queue_size(self._connection, self.queue, self.where)
         if self._counted is None:
             found = queues.queue_size(self._connection, self.queue, self.where, reviewer=self._reviewer)
             self._counted = QueueSize(found.number + len(self._gone), found.more)
         return QueueSize(max(0, self._counted.number - len(self._gone)), self._counted.more)
 
-    def size(self, left: QueueSize) -> int:
+    def size(self, remaining: QueueSize) -> int:
         """How many this round has: what it held that is gone, and what is `left`."""
-        return max(left.number + len(self._gone), len(self._keys))
+        return max(remaining.number + len(self._gone), len(self._keys))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from storage import runs
-from storage.database import BusyError, patience
+from storage.database import BusyError, busy_timeout
 from storage.schema import Run, RunState, now
 
 # A worker writes its heartbeat twice a second; a machine that swaps may miss many.
@@ -51,19 +51,19 @@ def is_alive(run: Run) -> bool:
     return False
 
 
-def run_status(run: Run, at: datetime | None = None) -> RunStatus:
+def run_status(run: Run, time: datetime | None = None) -> RunStatus:
     """The run as it is now: LOST if it should be at work, and its heartbeat is stale and its process gone."""
-    at = at or now()
-    age = (at - run.heartbeat).total_seconds() if run.heartbeat else None
+    time = time or now()
+    age = (time - run.heartbeat).total_seconds() if run.heartbeat else None
     state = run.state
     if state in ACTIVE and (age is None or age > STALE_S) and not is_alive(run):
         state = RunState.LOST
-    if state is RunState.QUEUED and (at - (run.heartbeat or run.created)).total_seconds() > START_S:
+    if state is RunState.QUEUED and (time - (run.heartbeat or run.created)).total_seconds() > START_S:
         state = RunState.LOST
     return RunStatus(run, state, age)
 
 
-def seen(run: Run) -> RunState:
+def visible_state(run: Run) -> RunState:
     """The state that a person should see."""
     return run_status(run).state
 
@@ -83,7 +83,7 @@ def pause(connection: sqlite3.Connection, run_id: str) -> str:
     """Ask a run to pause; returns what happens, in words."""
     run = _at_work(connection, run_id)
     if not _ask(connection, run, {RunState.RUNNING}, RunState.PAUSING, "pause"):
-        return f"run {run.id[-6:]} is {seen(run)} already"
+        return f"run {run.id[-6:]} is {visible_state(run)} already"
     return f"run {run.id[-6:]} pauses after what is in flight"
 
 
@@ -91,7 +91,7 @@ def unpause(connection: sqlite3.Connection, run_id: str) -> str:
     """Let a paused run, whose process waits, go on; returns what happens, in words."""
     run = _at_work(connection, run_id)
     if not _ask(connection, run, {RunState.PAUSED, RunState.PAUSING}, run.state, None):
-        return f"run {run.id[-6:]} is {seen(run)}: nothing to resume"
+        return f"run {run.id[-6:]} is {visible_state(run)}: nothing to resume"
     return f"run {run.id[-6:]} goes on"
 
 
@@ -100,7 +100,7 @@ def stop(connection: sqlite3.Connection, run_id: str) -> str:
 
     A lost run, which hears nothing, counts as stopped from then on.
     """
-    if seen(_of_id(connection, run_id)) is RunState.LOST:
+    if visible_state(_of_id(connection, run_id)) is RunState.LOST:
         return dismiss(connection, run_id)
     run = _at_work(connection, run_id)
     if run.state is RunState.STOPPING:
@@ -116,7 +116,7 @@ def kill(connection: sqlite3.Connection, run_id: str) -> str:
     The process goes first, and with it whatever hold it has on the database. A lost run has none, and counts as
     stopped. Raises BusyError if another process holds the database; its message says what has become of the run.
     """
-    if seen(_of_id(connection, run_id)) is RunState.LOST:
+    if visible_state(_of_id(connection, run_id)) is RunState.LOST:
         return dismiss(connection, run_id)
     run = _at_work(connection, run_id)
     there = is_alive(run) and run.pid is not None
@@ -141,7 +141,7 @@ def kill(connection: sqlite3.Connection, run_id: str) -> str:
 def dismiss(connection: sqlite3.Connection, run_id: str) -> str:
     """Count a lost run as stopped; returns what happened, in words. Raises RunError if it is not lost."""
     run = _of_id(connection, run_id)
-    if (state := seen(run)) is not RunState.LOST:
+    if (state := visible_state(run)) is not RunState.LOST:
         raise RunError(f"run {run.id[-6:]} is {state}, not lost")
     if not _end(connection, run, {run.state}, "its process was gone"):
         return f"run {run.id[-6:]} was resumed or stopped meanwhile"
@@ -150,13 +150,13 @@ def dismiss(connection: sqlite3.Connection, run_id: str) -> str:
 
 def _end(connection: sqlite3.Connection, run: Run, sources: set[RunState], reason: str) -> bool:
     """Mark a run without a process as stopped, if it is in one of `sources`; its log says why."""
-    with patience(connection, PATIENCE_S):
+    with busy_timeout(connection, PATIENCE_S):
         return runs.move(
             connection,
             run.id,
             sources,
             RunState.STOPPED,
-            said=f"stopped: {reason}; what was finished is kept, and resume continues it",
+            message=f"stopped: {reason}; what was finished is kept, and resume continues it",
             severity="warning",
             request=None,
             reason=reason,
@@ -170,8 +170,8 @@ def _ask(
     """Leave a request for the run's worker, if the run is in one of `sources`; raises RunError if that takes long."""
     said = f"asked to {request or 'go on'}"
     try:
-        with patience(connection, PATIENCE_S):
-            return runs.move(connection, run.id, sources, state, said=said, request=request)
+        with busy_timeout(connection, PATIENCE_S):
+            return runs.move(connection, run.id, sources, state, message=said, request=request)
     except BusyError:
         raise RunError(
             f"run {run.id[-6:]} was not asked: something has held the database for {PATIENCE_S:.0f} s. If the run "
@@ -188,7 +188,7 @@ def _of_id(connection: sqlite3.Connection, run_id: str) -> Run:
 
 def _at_work(connection: sqlite3.Connection, run_id: str) -> Run:
     run = _of_id(connection, run_id)
-    state = seen(run)
+    state = visible_state(run)
     if state.ended:
         way_on = "" if state is RunState.FINISHED else f": `sidequest runs resume {run.id[-6:]}` continues it"
         raise RunError(f"run {run.id[-6:]} is {state}{way_on}")

@@ -8,11 +8,11 @@ from core.runs.progress import BenchmarkProgress, GenerateProgress, RunProgress
 from core.runs.readable import problem_of, progress_or_none
 
 
-def describe_request(seen: RunStatus) -> str:
+def describe_request(status: RunStatus) -> str:
     """What was asked of a run."""
-    if problem_of(seen.run):
+    if problem_of(status.run):
         return ""
-    params = parse_params(seen.run)
+    params = parse_params(status.run)
     if not isinstance(params, GenerateParams):
         return ""
     named = {"source": params.source, "judge": params.judge, "n": params.n, "seed": params.seed, "hint": params.hint}
@@ -21,14 +21,14 @@ def describe_request(seen: RunStatus) -> str:
     return " · ".join([*parts, *(", ".join(names) for names in cells if names)])
 
 
-def describe_heartbeat(seen: RunStatus) -> str:
+def describe_heartbeat(status: RunStatus) -> str:
     """How long ago a run was last known to be alive."""
-    return "none yet" if seen.age_s is None else f"{duration(seen.age_s)} ago"
+    return "none yet" if status.age_s is None else f"{format_duration(status.age_s)} ago"
 
 
-def describe_progress(seen: RunStatus) -> str:
+def describe_progress(status: RunStatus) -> str:
     """How much of a run is done, of how much."""
-    progress = progress_or_none(seen.run)
+    progress = progress_or_none(status.run)
     return "unknown" if progress.total is None else f"{progress.done}/{progress.total}"
 
 
@@ -39,7 +39,7 @@ def cost_of(progress: RunProgress) -> tuple[float | None, float | None]:
     return None, None
 
 
-def duration(seconds: float | None) -> str:
+def format_duration(seconds: float | None) -> str:
     """Seconds for a person, in at most 9 cells below a hundred years; unknown stays unknown."""
     if seconds is None:
         return "unknown"

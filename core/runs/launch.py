@@ -37,7 +37,7 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
     if run.kind in ALONE:
         refuse_second(connection, run.kind)
     cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
-    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, said="asked to go on", **cleared):
+    if not runs.move(connection, run_id, {run.state}, RunState.QUEUED, message="asked to go on", **cleared):
         raise RunError(f"run {run_id[-6:]} was resumed by someone else meanwhile")
     spawn(project, connection, run_id)
     return f"run {run_id[-6:]} goes on from where it was"
@@ -64,7 +64,7 @@ def spawn(project: Project, connection: sqlite3.Connection, run_id: str) -> None
             run_id,
             {RunState.QUEUED},
             RunState.FAILED,
-            said=f"failed: {reason}",
+            message=f"failed: {reason}",
             severity="error",
             reason=reason,
             ended=now(),

@@ -151,7 +151,7 @@ def params_of(run: Run, model: type[P]) -> P:
     """The params of `run` as `model`; raises UnreadableRunError with the field that is wrong."""
     if run.unreadable:
         raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: {run.unreadable}")
-    return validated(run, model, run.params, "params")
+    return validate_stored(run, model, run.params, "params")
 
 
 def parse_params(run: Run) -> RunParams:
@@ -161,7 +161,7 @@ def parse_params(run: Run) -> RunParams:
     return params_of(run, _MODELS.get(run.kind, GenerateParams))
 
 
-def validated(run: Run, model: type[P], stored: object, column: str) -> P:
+def validate_stored(run: Run, model: type[P], stored: object, column: str) -> P:
     """What `stored` says as `model`; raises UnreadableRunError that names the run and the field of the `column`."""
     try:
         return model.model_validate(stored)

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.runs.params import UnreadableRunError, validated
+from core.runs.params import UnreadableRunError, validate_stored
 from storage.schema import Run
 
 
@@ -107,7 +107,7 @@ def progress_of(run: Run, model: type[G]) -> G:
     """The progress of `run` as `model`; raises UnreadableRunError with the field that is wrong."""
     if run.unreadable:
         raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: {run.unreadable}")
-    return validated(run, model, run.progress, "progress")
+    return validate_stored(run, model, run.progress, "progress")
 
 
 def parse_progress(run: Run) -> RunProgress:

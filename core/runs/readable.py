@@ -29,11 +29,11 @@ def progress_or_none(run: Run) -> RunProgress:
         return RunProgress()
 
 
-def readable(stored: Iterable[Run]) -> list[Run]:
+def readable_runs(stored: Iterable[Run]) -> list[Run]:
     """Those of the `stored` runs whose params and progress can be parsed, in their order."""
     return [run for run in stored if not problem_of(run)]
 
 
 def readable_of_kind(connection: sqlite3.Connection, kind: str) -> list[Run]:
     """All runs of a kind that can be read, newest first."""
-    return readable(runs.of_kind(connection, kind))
+    return readable_runs(runs.of_kind(connection, kind))

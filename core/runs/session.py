@@ -93,7 +93,7 @@ class Session:
         try:
             while self._request == "pause":
                 if self.paused:
-                    runs.move(self.connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, said="paused")
+                    runs.move(self.connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, message="paused")
                 await asyncio.sleep(0.1)
         finally:
             self._waiting -= 1
@@ -106,7 +106,7 @@ class Session:
         """
         request = self._request
         if request == "pause":
-            runs.move(connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, said="paused")
+            runs.move(connection, self.run.id, {RunState.PAUSING}, RunState.PAUSED, message="paused")
         return request
 
     def wait(self, connection: sqlite3.Connection) -> bool:
@@ -151,4 +151,4 @@ class Session:
             self._request = request
             if request is None:
                 sources = {RunState.PAUSED, RunState.PAUSING}
-                runs.move(connection, self.run.id, sources, RunState.RUNNING, said="goes on")
+                runs.move(connection, self.run.id, sources, RunState.RUNNING, message="goes on")

@@ -110,7 +110,7 @@ def comparison_table(project: Project, connection: sqlite3.Connection, chosen: S
     outcomes: dict[str, BenchmarkSummary] = {}
     for row in rows:
         for run in finished.get((row.model, row.mode), []):
-            if predictions.asked_of(connection, run.id) == asked:
+            if predictions.question_versions(connection, run.id) == asked:
                 outcomes[row.model] = summarize(project, connection, run)
                 break
     reference = _reference(project, connection, asked)
@@ -226,7 +226,7 @@ def _benchmarks(connection: sqlite3.Connection, wanted: set[tuple[str, Mode]]) -
 
 def _whole(connection: sqlite3.Connection, run: Run, params: BenchmarkParams) -> bool:
     """Whether a benchmark has asked all that it was to ask: one that was settled before has not."""
-    return run.state is RunState.FINISHED and not predictions.waiting(connection, run.id, params.samples, 0)
+    return run.state is RunState.FINISHED and not predictions.unanswered(connection, run.id, params.samples, 0)
 
 
 def _most(connection: sqlite3.Connection, finished: Benchmarks) -> tuple[Examples | None, str]:
@@ -234,7 +234,9 @@ def _most(connection: sqlite3.Connection, finished: Benchmarks) -> tuple[Example
     models: Counter[Examples] = Counter()
     newest: dict[Examples, str] = {}
     for of_model in finished.values():
-        for asked, run in {predictions.asked_of(connection, one.id): one.id for one in reversed(of_model)}.items():
+        for asked, run in {
+            predictions.question_versions(connection, one.id): one.id for one in reversed(of_model)
+        }.items():
             models[asked] += 1
             newest[asked] = max(newest.get(asked, ""), run)
     best = max(models, key=lambda asked: (models[asked], newest[asked]), default=None)
@@ -247,7 +249,7 @@ def _reference(project: Project, connection: sqlite3.Connection, asked: Examples
     for run in readable_of_kind(connection, KIND):
         params = params_of(run, BenchmarkParams)
         whole = params.model == name and not params.sniff and _whole(connection, run, params)
-        if whole and predictions.asked_of(connection, run.id) == asked:
+        if whole and predictions.question_versions(connection, run.id) == asked:
             return run
     return None
 
@@ -293,7 +295,7 @@ def _untold(
 ) -> ComparisonRow:
     """A row without figures, with what is to be done about it; `open_` are the model's benchmarks without an end."""
     for run in open_:
-        if asked is not None and predictions.asked_of(connection, run.id) != asked:
+        if asked is not None and predictions.question_versions(connection, run.id) != asked:
             continue
         if not run_status(run).state.ended:
             return replace(row, going=run.id)

@@ -146,7 +146,7 @@ class TrainingMonitor:
             steps = training.steps(connection, run.id, phase=one.name, after=one.at, limit=limit)
             one.update(steps)
             since = one.looks[-1].step if one.looks else -1
-            looks = training.looks(connection, run.id, phase=one.name, after=since, limit=limit)
+            looks = training.evaluations(connection, run.id, phase=one.name, after=since, limit=limit)
             one.looks += looks
             whole = whole and max(len(steps), len(looks)) < limit
         return whole

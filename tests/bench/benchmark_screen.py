@@ -66,7 +66,7 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
     told = {"total": count, "done": count, "n": count, "right": correct, "low": low, "high": high}
     with transaction(connection):
         runs.write(connection, run)
-        predictions.ask(connection, ((one, case) for one in questions))
+        predictions.add_questions(connection, ((one, case) for one in questions))
     predictions.add(connection, answers)
     every = dump_figures(figures(scored_answers(connection, run.id), labels))
     runs.update(connection, run.id, progress={**told, "accuracy": correct / count, "kept": every})

@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from core.config.case import Case, Mode
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import Task
 from core.curriculum.cell import Cell
-from core.generation.procedural.source import draw
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
 from core.llm.wire import Messages
 from core.models.chat import Chat
@@ -53,7 +53,7 @@ def cases(task: Task, count: int) -> list[Case]:
     for number in range(count):
         domain = task.domains[number % len(task.domains)].name
         cell = Cell(domain, task.levels[number % len(task.levels)].level, task.labels[number % len(task.labels)])
-        candidate = draw(task, Request(cell, number, 0, 0, number)).candidate
+        candidate = write_example(task, Request(cell, number, 0, 0, number)).candidate
         assert candidate is not None
         made.append(Case(f"{number:04}", candidate.hypothesis, tuple(candidate.evidence)))
     return made
@@ -145,7 +145,7 @@ async def compared(path: Path, asking: LocalPrompting, asked: Sequence[Case], pr
 
 def measure(path: Path | None, examples: int, tokens: int) -> dict[str, Any]:
     """All figures."""
-    task = parse(template())
+    task = parse_task(template())
     asking = LocalPrompting(lambda case: messages(task, case), Mode.REASON, task.labels, lambda _: False, limit=tokens)
     asked = cases(task, examples)
     with model(path, task) as found:

@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.config.project import FILE, create, parse, template
+from core.config.project import FILE, create, parse_task, template
 from core.curriculum.cell import Cell
 from core.generation.figures import GenerationFigures
-from core.generation.procedural.source import draw
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
 from storage import migrations, reviews
 from storage.database import connect, transaction
@@ -163,7 +163,7 @@ def put_back(connection: sqlite3.Connection, newest: int) -> None:
 
 
 def _drafts() -> Iterator[Draft]:
-    task = parse(template())
+    task = parse_task(template())
     cells = [
         Cell(domain.name, level.level, decision)
         for domain in task.domains
@@ -172,7 +172,7 @@ def _drafts() -> Iterator[Draft]:
     ]
     for number in range(30 * len(cells)):
         cell = cells[number % len(cells)]
-        written = draw(task, Request(cell, number // len(cells), 0, 0, 7)).candidate
+        written = write_example(task, Request(cell, number // len(cells), 0, 0, 7)).candidate
         assert written is not None
         first, *rest = written.evidence
         told = first.model_copy(update={"content": f"{first.content} It was counted in {PLACE}."})

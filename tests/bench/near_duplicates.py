@@ -18,12 +18,12 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Indel
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import Task
 from core.curriculum.cell import Cell
-from core.generation.procedural.source import draw
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
-from core.qa.duplicates import of_candidate
+from core.qa.duplicates import candidate_words
 from storage.schema import Candidate
 
 
@@ -34,9 +34,9 @@ def sample(task: Task, draws: int, seed: int) -> list[tuple[str, list[str]]]:
     for number in range(draws):
         decision, level, domain = cells[number % len(cells)]
         request = Request(Cell(domain.name, level, decision), number % 3, 0, 0, seed + number)
-        candidate = draw(task, request).candidate
+        candidate = write_example(task, request).candidate
         assert candidate is not None
-        found.append((decision, of_candidate(candidate)))
+        found.append((decision, candidate_words(candidate)))
     return found
 
 
@@ -75,11 +75,13 @@ def within_families(task: Task, families: int, seed: int) -> float:
         for decision in task.labels:
             texts: list[Candidate] = []
             for slot in range(3):
-                candidate = draw(task, Request(Cell(domain, level, decision), slot, 0, 0, seed + number)).candidate
+                candidate = write_example(
+                    task, Request(Cell(domain, level, decision), slot, 0, 0, seed + number)
+                ).candidate
                 assert candidate is not None
                 texts.append(candidate)
             for one, two in itertools.combinations(texts, 2):
-                highest = max(highest, Indel.normalized_similarity(of_candidate(one), of_candidate(two)))
+                highest = max(highest, Indel.normalized_similarity(candidate_words(one), candidate_words(two)))
     return highest
 
 
@@ -90,7 +92,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    task = parse(template())
+    task = parse_task(template())
     threshold = task.limits.near_duplicate
     drawn = sample(task, options.draws, options.seed)
     texts = lettered([words for _, words in drawn])

@@ -21,10 +21,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.curriculum.cell import Cell
-from core.dataset.shortcuts import classifier, predict
-from core.generation.procedural.source import draw
+from core.dataset.shortcuts import classifier, cross_validate
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
 from storage.schema import Candidate
 
@@ -44,14 +44,14 @@ def rows(cells: int, seed: int, slots: dict[str, int] | None = None) -> list[Row
 
     Every place has a seed of its own.
     """
-    task = parse(template())
+    task = parse_task(template())
     found = []
     for number in range(cells):
         domain = task.domains[number % len(task.domains)].name
         level = task.levels[number // len(task.domains) % len(task.levels)].level
         for decision in task.labels:
             for slot in range(slots[decision] if slots else 3):
-                written = draw(task, Request(Cell(domain, level, decision), slot, 0, 0, seed + number))
+                written = write_example(task, Request(Cell(domain, level, decision), slot, 0, 0, seed + number))
                 assert written.candidate is not None
                 found.append(Row(written.candidate, written.family, level, number % 2))
     return found
@@ -93,7 +93,7 @@ def accuracies(data: list[Row], model: Any, features: Any) -> tuple[float, float
     labels = np.array([row.candidate.decision for row in data])
     families = [row.family for row in data]
     halves = np.array([row.half for row in data])
-    predicted = np.array(predict(model, features, [str(label) for label in labels], families))
+    predicted = np.array(cross_validate(model, features, [str(label) for label in labels], families))
     train, test = np.flatnonzero(halves == 0), np.flatnonzero(halves == 1)
     model.fit(_take(features, train), labels[train])
     fresh = model.predict(_take(features, test))

@@ -11,10 +11,10 @@ import time
 from collections import Counter
 from typing import Any
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import Task
 from core.curriculum.cell import Cell
-from core.generation.procedural.source import draw
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
 from core.qa.rules import broken_rules
 from core.qa.solver import assess
@@ -32,7 +32,7 @@ def agreement(task: Task, seeds: int, level: int) -> tuple[int, int]:
     agreed = passed = 0
     for seed in range(seeds):
         cell = cell_of(task, seed, level)
-        candidate = draw(task, Request(cell, seed % 3, 0, 0, seed)).candidate
+        candidate = write_example(task, Request(cell, seed % 3, 0, 0, seed)).candidate
         assert candidate is not None
         judgement = assess(task, candidate, cell)
         right = judgement.decision == candidate.decision
@@ -47,7 +47,7 @@ def flaws(task: Task, seeds: int) -> dict[str, Counter[str]]:
     for seed in range(seeds):
         for level in task.levels:
             cell = cell_of(task, seed, level.level)
-            written = draw(task, Request(cell, 1 + seed % 5, 0, 0, seed), flaw_rate=0.7)
+            written = write_example(task, Request(cell, 1 + seed % 5, 0, 0, seed), flaw_rate=0.7)
             if written.flaw is None or written.candidate is None:
                 continue
             judgement = assess(task, written.candidate, cell)
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=10_000, help="draws at each level")
     parser.add_argument("--flaws", type=int, default=2000, help="draws at each level with flaws planted in most")
     options = parser.parse_args()
-    task = parse(template())
+    task = parse_task(template())
     started = time.perf_counter()
     levels = {level.level: agreement(task, options.seeds, level.level) for level in task.levels}
     speed = options.seeds * len(levels) / (time.perf_counter() - started)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.review import agreement
-from core.review.agreement import JUDGE, LABEL, NAMELESS, Agreement, agreement_report, conclusion
+from core.review.agreement import JUDGE, LABEL, UNNAMED, Agreement, agreement_report, conclusion
 from storage import blind_reviews, examples, reviews
 from storage.blind_reviews import BlindReview
 from storage.database import transaction
@@ -69,7 +69,7 @@ def test_judge_people_and_all_together() -> None:
     )
     assert only(found.pairs, "ann", JUDGE).examples == 4
     assert only(found.pairs, "ann", "ben").kappa.value == pytest.approx(1.0)
-    assert only(found.pairs, NAMELESS, "ann").examples == 3
+    assert only(found.pairs, UNNAMED, "ann").examples == 3
     assert found.together is not None
     assert (found.together.people, found.together.examples) == (3, 4)
     assert found.decisions == 13
@@ -114,11 +114,11 @@ def test_only_what_stands_and_was_decided_blind_counts_against_the_version_that_
         examples.add(db, one)
         examples.add(db, two)
     reviews.decide(db, one.id, ReviewAction.ACCEPT, reviewer="ann")
-    assert blind_reviews.every(db) == []
+    assert blind_reviews.read_current(db) == []
     reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     reviews.decide(db, two.id, ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ann")
     reviews.undo(db)
     reviews.edit(db, one.model_copy(update={"decision": "REFINED"}))
-    assert blind_reviews.every(db) == [BlindReview(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
+    assert blind_reviews.read_current(db) == [BlindReview(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
     reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=2, reviewer="ann")
-    assert [found.label for found in blind_reviews.every(db)] == ["REFINED"]
+    assert [found.label for found in blind_reviews.read_current(db)] == ["REFINED"]

@@ -35,7 +35,7 @@ async def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int, 
     def state(run: Run) -> RunState:
         found = runs.get(db, run.id)
         assert found is not None
-        return control.seen(found)
+        return control.visible_state(found)
 
     def answered(run: Run) -> int:
         return sum(counted(db, run).values())

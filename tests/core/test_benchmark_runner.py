@@ -251,7 +251,8 @@ async def test_a_reference_is_watched_against_the_student(here: None, project: P
     student = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
     await work(project, db, student)
     by_case = {
-        one.hypothesis: label.label for one, label in ((one, one.question) for one in predictions.cases(db, student.id))
+        one.hypothesis: label.label
+        for one, label in ((one, one.question) for one in predictions.read_questions(db, student.id))
     }
 
     def right(body: Body) -> Reaction:

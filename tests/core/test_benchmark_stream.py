@@ -77,7 +77,7 @@ def test_what_is_read_by_cursor_is_what_results_gives(db: sqlite3.Connection) ->
     live = AnswerStream(run.id, 1, predictions.targets(db, run.id))
     while found := predictions.prediction_figures(db, run.id, after=live.cursor, limit=4):
         live.update(found)
-    refused = predictions.cases(db, run.id)[2].question
+    refused = predictions.read_questions(db, run.id)[2].question
     predictions.add(db, [prediction_for(refused, RIGHT, number=1)])
     live.update(predictions.prediction_figures(db, run.id, after=live.cursor))
     assert in_order(live.answers, predictions.families(db, run.id)) == scored_answers(db, run.id)

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from core.config.task import EndpointSettings
-from core.llm.capabilities import Capabilities, StructuredMode, assumed_capabilities, learn, lower, stored_capabilities
+from core.llm.capabilities import (
+    Capabilities,
+    StructuredMode,
+    assumed_capabilities,
+    learn,
+    next_lower_mode,
+    stored_capabilities,
+)
 from core.llm.client import Client
 from core.llm.endpoint_check import check_endpoint
 from core.llm.limits import LimitPolicy
@@ -60,7 +67,7 @@ def test_elsewhere_the_older_field_is_tried_first() -> None:
 
 
 def test_modes_go_down_to_the_prompt() -> None:
-    assert [lower(mode) for mode in StructuredMode] == [
+    assert [next_lower_mode(mode) for mode in StructuredMode] == [
         StructuredMode.SCHEMA,
         StructuredMode.OBJECT_SCHEMA,
         StructuredMode.OBJECT,

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import Indel
 
 from core.config.project import Project
-from core.dataset.coverage import BINS, confidence, cover, lengths, near_duplicates, pieces, spread
+from core.dataset.coverage import BINS, confidence, lengths, measure_coverage, near_duplicates, pieces, spread
 from core.dataset.example_detail import example_detail
 from core.dataset.measure import COVERAGE, command
-from core.dataset.neighbours import components, near, nearest
+from core.dataset.neighbours import connected_components, near_pairs, nearest
 from core.dataset.query import read_query
 from core.dataset.shortcuts import hypothesis_only
 from storage import examples, reviews
@@ -35,12 +35,12 @@ def test_no_pair_is_missed_and_none_made_up(texts: list[list[str]], threshold: f
         for i in range(j)
         if Indel.normalized_similarity(texts[i], texts[j], score_cutoff=threshold) >= threshold
     }
-    assert {(i, j) for i, j, _ in near(texts, threshold)} == slow
+    assert {(i, j) for i, j, _ in near_pairs(texts, threshold)} == slow
 
 
 def test_chains_hang_together() -> None:
-    assert components([(0, 1), (1, 4), (2, 3)]) == [[0, 1, 4], [2, 3]]
-    assert components([]) == []
+    assert connected_components([(0, 1), (1, 4), (2, 3)]) == [[0, 1, 4], [2, 3]]
+    assert connected_components([]) == []
 
 
 def put(db: sqlite3.Connection, *several: Example) -> None:
@@ -99,9 +99,9 @@ def test_a_label_in_the_hypothesis_is_seen_and_noise_is_not() -> None:
     labels = [rng.choice(["V", "R"]) for _ in range(200)]
     families = [f"f{number // 2}" for number in range(200)]
     told = hypothesis_only([f"claim {label} {label}x" for label in labels], labels, families)
-    assert (told.right, told.seen) == (200, True)
+    assert (told.right, told.exists) == (200, True)
     noise = hypothesis_only([f"claim {rng.choice('abcdefgh')} word" for _ in labels], labels, families)
-    assert not noise.seen
+    assert not noise.exists
     assert noise.low < noise.right / noise.examples < noise.high
 
 
@@ -118,11 +118,11 @@ def test_what_cannot_be_learnt_is_said() -> None:
 
 def test_a_sample_says_so_and_each_step_adds(project: Project, db: sqlite3.Connection) -> None:
     put(db, *(example(family=f"f{i}", hypothesis=f"Claim {i}.") for i in range(30)))
-    steps = list(cover(project.task, db, sample=20))
+    steps = list(measure_coverage(project.task, db, sample=20))
     assert [step.doing != "" for step in steps] == [True, True, True, False]
     assert (steps[-1].total, steps[-1].sampled) == (30, 20)
     assert steps[-1].groups == 1
-    assert list(cover(project.task, db, read_query(project.task, db, "level:5")))[-1].total == 0
+    assert list(measure_coverage(project.task, db, read_query(project.task, db, "level:5")))[-1].total == 0
 
 
 def test_a_process_of_its_own_measures(project: Project, db: sqlite3.Connection) -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import Prompts, Task
 from core.curriculum.cell import Cell
-from core.curriculum.knobs import knobs
+from core.curriculum.knobs import describe_knobs
 from core.generation.diversity_hints import diversity_hint
-from core.generation.endpoint_source import OpenAISource, family
+from core.generation.endpoint_source import OpenAISource, family_id
 from core.generation.source import Request
 from core.llm.limits import LimitPolicy
 from core.llm.prompts import PromptError
@@ -27,7 +27,7 @@ CELL = Cell("risk", 4, "REFINED")
 
 
 def task_at(url: str, **change: Any) -> Task:
-    task = parse(template())
+    task = parse_task(template())
     model = {"model": "m", "base_url": url, "key_env": "", "max_output_tokens": 1000}
     fields = task.model_dump() | {"models": {"writer": model}} | change
     return Task.model_validate(fields)
@@ -56,7 +56,7 @@ async def test_a_candidate_for_the_cell(cell: Cell, tmp_path: Path) -> None:
         await source.close()
     assert written.outcome is Outcome.WRITTEN
     assert written.candidate is not None
-    assert broken_rules(parse(template()), cell, written.candidate) == []
+    assert broken_rules(parse_task(template()), cell, written.candidate) == []
     assert (written.model, written.prompt_version[:11]) == ("m", "generate-1-")
 
 
@@ -70,7 +70,7 @@ async def prompts_of(tmp_path: Path, *requests: Request, **change: Any) -> list[
 
 
 async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
-    task = parse(template())
+    task = parse_task(template())
     level = task.level(4)
     [[system, user]] = await prompts_of(tmp_path, request(siblings=("Cats pay rent.",)))
     assert task.question in system["content"]
@@ -81,7 +81,7 @@ async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
         "Decision: REFINED",
         "Level: 4 (weighing)",
         level.meaning,
-        *knobs(level, "REFINED"),
+        *describe_knobs(level, "REFINED"),
         '"Cats pay rent."',
         diversity_hint(request()),
     ):
@@ -89,7 +89,7 @@ async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
 
 
 def test_every_knob_is_in_words_and_numbers() -> None:
-    assert knobs(parse(template()).level(5), "REFINED") == [
+    assert describe_knobs(parse_task(template()).level(5), "REFINED") == [
         "5 to 7 pieces of evidence in all.",
         "Of these, 1 to 2 pieces beside the point: on the same subject, but without bearing on the hypothesis; "
         "relevance from 0 to 0.4.",
@@ -108,14 +108,14 @@ async def test_a_rewrite_shows_draft_and_critique_and_keeps_the_family(tmp_path:
     [[_, user]] = await prompts_of(tmp_path, again)
     assert "Dogs vote." in user["content"]
     assert "Too easy." in user["content"]
-    assert family(again) == family(request())
+    assert family_id(again) == family_id(request())
 
 
 def test_families_and_angles_differ_by_idea() -> None:
     requests = [request(slot=slot, idea=idea, seed=seed) for slot in range(5) for idea in range(4) for seed in range(3)]
-    assert len({family(one) for one in requests}) == 60
+    assert len({family_id(one) for one in requests}) == 60
     assert len({diversity_hint(one) for one in requests}) > 40
-    assert all(len(family(one)) == 26 for one in requests)
+    assert all(len(family_id(one)) == 26 for one in requests)
 
 
 async def test_text_of_a_model_cannot_leave_its_block(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_conversations_ask_as_a_benchmark_does(
     path = tmp_path / "sft.jsonl"
     export(project, project_db, ExportRequest(Format.SFT, path, "split:dev", mode, licence="MIT"))
     (row,) = lines(path)
-    one = next(one for one in listing.whole(project_db, listing.every(project_db)) if one.split == "dev")
+    one = next(one for one in listing.read_examples(project_db, listing.read_numbers(project_db)) if one.split == "dev")
     asked = Prompting(project.task, mode, project.folder).messages(one.hypothesis, one.evidence)
     assert row["messages"] == [*asked, {"role": "assistant", "content": answer}]
     assert (row["id"], row["family"], row["split"], row["version"]) == (one.id, "three", "dev", 1)
@@ -289,7 +289,7 @@ def test_it_is_of_one_moment(
     """What another process decides meanwhile is in the next one; it need not wait."""
     monkeypatch.setattr(exporting, "AT_ONCE", 1)
     other = connect(project.database)
-    last = listing.whole(other, listing.every(other, Filter(status=("accepted",))))[0].id
+    last = listing.read_examples(other, listing.read_numbers(other, Filter(status=("accepted",))))[0].id
 
     def meanwhile(written: int) -> None:
         if written == 1:

@@ -115,7 +115,7 @@ async def test_no_more_pass_than_the_limit_allows() -> None:
 
     async def pass_through() -> None:
         nonlocal most
-        async with one.passage(1):
+        async with one.acquire(1):
             most = max(most, one.in_flight)
             await asyncio.sleep(0.001)
 
@@ -126,19 +126,19 @@ async def test_no_more_pass_than_the_limit_allows() -> None:
 
 async def test_a_cancelled_waiter_takes_no_place() -> None:
     one = gate(LimitPolicy(start=1))
-    async with one.passage(1):
+    async with one.acquire(1):
         waiting = asyncio.create_task(_through(one))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(1), one.passage(1):
+    async with asyncio.timeout(1), one.acquire(1):
         assert one.in_flight == 1
     assert one.in_flight == 0
 
 
 async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_place_on() -> None:
     one = gate(LimitPolicy(start=1))
-    async with one.passage(1):
+    async with one.acquire(1):
         first, second = asyncio.create_task(_through(one)), asyncio.create_task(_through(one))
         await asyncio.sleep(0)
     first.cancel()
@@ -149,7 +149,7 @@ async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_place_on() -> None
 
 
 async def _through(one: RequestLimiter) -> None:
-    async with one.passage(1):
+    async with one.acquire(1):
         await asyncio.sleep(0)
 
 
@@ -158,7 +158,7 @@ async def test_a_pause_holds_everybody_back() -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
     one.report(Limited(started, started))
-    async with one.passage(1):
+    async with one.acquire(1):
         assert loop.time() - started >= 0.19
 
 
@@ -166,7 +166,7 @@ async def test_requests_per_minute() -> None:
     one = gate(requests_per_minute=600)
     started = asyncio.get_running_loop().time()
     for _ in range(13):
-        async with one.passage(1):
+        async with one.acquire(1):
             pass
     # 10 at once, then one every 0.1 s.
     assert 0.25 <= asyncio.get_running_loop().time() - started < 2
@@ -175,17 +175,17 @@ async def test_requests_per_minute() -> None:
 async def test_tokens_per_minute_also_for_a_request_above_a_seconds_worth() -> None:
     one = gate(tokens_per_minute=60_000)
     started = asyncio.get_running_loop().time()
-    async with one.passage(1300):
+    async with one.acquire(1300):
         pass
     assert 0.25 <= asyncio.get_running_loop().time() - started < 2
 
 
 async def test_an_estimate_that_was_too_low_is_made_up_for() -> None:
     one = gate(tokens_per_minute=60_000)
-    async with one.passage(100):
-        one.succeeded(100, 600, 600)
+    async with one.acquire(100):
+        one.report_success(100, 600, 600)
     started = asyncio.get_running_loop().time()
-    async with one.passage(100):
+    async with one.acquire(100):
         pass
     assert asyncio.get_running_loop().time() - started >= 0.25
 

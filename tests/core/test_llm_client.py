@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import EndpointSettings, Price
 from core.doctor.endpoints import reachable
 from core.doctor.finding import CheckState
@@ -24,7 +24,7 @@ from core.llm.client import Client
 from core.llm.limits import Budget, BudgetExhaustedError, LimitPolicy
 from core.llm.prices import UnpricedError
 from core.llm.schemas import answer_schema
-from core.llm.wire import fault, redacted, retry_after, shown_url
+from core.llm.wire import classify_error, public_url, redact, retry_after
 from storage.schema import Candidate, Outcome
 from tests import loopback
 from tests.core.test_capabilities import Store
@@ -255,7 +255,7 @@ async def test_a_host_that_names_no_key_gets_nothing_of_openais_account(monkeypa
         client = Client(model, capabilities=Store(), price_table=PRICES, max_retries=0, pace=QUICK)
         assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
         await client.close()
-        (found,) = await reachable(parse(f"{template()}\n[models.m]\nmodel = 'm'\nbase_url = '{server.url}'\n"))
+        (found,) = await reachable(parse_task(f"{template()}\n[models.m]\nmodel = 'm'\nbase_url = '{server.url}'\n"))
         assert found.state is CheckState.NOTE
         assert set(server.keys) == {"Bearer none"}
         assert len(server.headers) > 2
@@ -366,12 +366,12 @@ def test_retry_after_is_seconds_or_a_date(value: str, seconds: float | None) -> 
 
 @pytest.mark.parametrize("payload", [None, "oops", [], {"error": None}, {"error": "x"}, {"detail": [{"msg": "m"}]}])
 def test_any_body_of_an_error_is_understood(payload: object) -> None:
-    assert fault(400, payload, {}, NOW).outcome is Outcome.BAD_REQUEST
+    assert classify_error(400, payload, {}, NOW).outcome is Outcome.BAD_REQUEST
 
 
 def test_secrets_are_cut_out_of_what_is_shown() -> None:
-    assert redacted("bad key qwerty and sk-proj-abc123def", "qwerty") == "bad key [key] and [key]"
-    assert shown_url("https://user:pw@host:1/v1?key=1") == "https://host:1/v1"
+    assert redact("bad key qwerty and sk-proj-abc123def", "qwerty") == "bad key [key] and [key]"
+    assert public_url("https://user:pw@host:1/v1?key=1") == "https://host:1/v1"
 
 
 def test_importing_the_client_does_not_load_openai() -> None:

@@ -199,7 +199,7 @@ async def test_killed_in_flight_and_resumed_over_an_endpoint(tmp_path: Path, mon
             while len(attempts.newest(db)) < 5 * kills:
                 await asyncio.sleep(0.02)
             os.kill((runs.get(db, run.id) or run).pid or 0, signal.SIGKILL)
-            while control.seen(runs.get(db, run.id) or run) is not RunState.LOST:
+            while control.visible_state(runs.get(db, run.id) or run) is not RunState.LOST:
                 await asyncio.sleep(0.02)
             launch.resume(project, db, run.id)
         assert (await ended(db, run)).state is RunState.FINISHED

@@ -159,7 +159,7 @@ async def test_the_card_says_what_it_is(trained: Project, db: sqlite3.Connection
     with transaction(db):
         hostile = example(family="h", split="train", source=HOSTILE[4], model="|`<b>", status=Status.ACCEPTED)
         examples.add(db, hostile)
-    cases = listing.whole(db, listing.every(db, Filter(split=("test",))))
+    cases = listing.read_examples(db, listing.read_numbers(db, Filter(split=("test",))))
     write_benchmark(db, cases, "tiny", [RIGHT] * 10 + [WRONG] * 20, mode="reason")
     write_benchmark(db, cases, NAME, [RIGHT] * 25 + [WRONG] * 3 + ["refused"] * 2, mode="reason")
     output = tmp_path / "out"

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.config.project import Project, parse, template
-from core.curriculum.plan import apportion, current, plan, wanted
+from core.config.project import Project, parse_task, template
+from core.curriculum.plan import apportion, current_plan, plan, target_counts
 from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
 from storage.examples import CellCount
 from storage.shelves import Shelf
 
-TASK = parse(template())
+TASK = parse_task(template())
 
 _WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=60)
 
@@ -35,7 +35,7 @@ def test_a_worked_example_of_largest_remainders() -> None:
 
 
 def test_every_decision_gets_its_aim_and_places_are_even() -> None:
-    want = wanted(TASK)
+    want = target_counts(TASK)
     by_decision, by_domain, by_level = Counter[str](), Counter[str](), Counter[int]()
     for (domain, level, decision), count in want.items():
         by_decision[decision] += count
@@ -71,7 +71,7 @@ def test_filling_what_is_missing_never_exceeds_a_maximum(stock: dict[tuple[str, 
 
 
 def test_rejected_by_hand_opens_the_slot_again() -> None:
-    want = wanted(TASK)
+    want = target_counts(TASK)
     full = [CellCount(d, v, label, "accepted", False, "", n) for (d, v, label), n in want.items()]
     assert plan(TASK, full).missing == 0
     one = full[0]
@@ -97,7 +97,7 @@ _SHELVES = st.lists(
 
 @given(_SHELVES)
 def test_what_is_shelved_moves_to_the_other_cells_exactly(shelves: list[Shelf]) -> None:
-    want, before = wanted(TASK, shelves), wanted(TASK)
+    want, before = target_counts(TASK, shelves), target_counts(TASK)
     held = {key for key in want if any(shelf.holds(*key) for shelf in shelves)}
     assert all(want[key] == 0 for key in held)
     assert all(want[key] >= before[key] - 1 for key in want if key not in held)
@@ -110,20 +110,20 @@ def test_what_is_shelved_moves_to_the_other_cells_exactly(shelves: list[Shelf]) 
 def test_the_figures_of_a_shelf_are_what_it_does(shelves: list[Shelf]) -> None:
     there: list[Shelf] = []
     for shelf in shelves:
-        before = wanted(TASK, there)
+        before = target_counts(TASK, there)
         try:
             found = shelving_change(TASK, [], there, shelf)
         except ShelvingError:
             continue
         there.append(shelf)
-        after = wanted(TASK, there)
+        after = target_counts(TASK, there)
         assert found.examples == sum(before[key] for key in before if shelf.holds(*key)) >= 0
         assert found.cells == sum(after[key] > before[key] for key in after)
         assert (found.elsewhere, found.kept) == (found.examples, 0)
 
 
 def test_a_shelf_over_a_full_cell_moves_nothing() -> None:
-    want = wanted(TASK)["risk", 1, "REFINED"]
+    want = target_counts(TASK)["risk", 1, "REFINED"]
     counts = [CellCount("risk", 1, "REFINED", "accepted", False, "", want)]
     assert shelving_change(TASK, counts, [], Shelf("risk", 1, "REFINED")) == ShelvingChange(0, want, 0, 0)
     assert shelving_change(TASK, [], [], Shelf("risk", 1, "REFINED")) == ShelvingChange(want, 0, want, want)
@@ -133,15 +133,15 @@ def test_the_last_cell_of_a_decision_stays(project: Project, db: sqlite3.Connect
     cells = [(domain.name, level.level) for domain in TASK.domains for level in TASK.levels]
     for domain, level in cells[:-1]:
         shelve(TASK, db, Shelf(domain, level, "REFINED", "too hard"))
-    assert current(TASK, db).quotas["REFINED"].want == 75
+    assert current_plan(TASK, db).quotas["REFINED"].want == 75
     with pytest.raises(ShelvingError, match="no other cell of REFINED"):
         shelve(TASK, db, Shelf(*cells[-1]))
     with pytest.raises(ShelvingError, match="shelved already"):
         shelve(TASK, db, Shelf(*cells[0], "REFINED"))
     with pytest.raises(ShelvingError, match="no level 9"):
         shelve(TASK, db, Shelf("market", 9))
-    assert [c.want for c in current(TASK, db).cells if c.decision == "REFINED" and not c.shelved] == [75]
+    assert [c.want for c in current_plan(TASK, db).cells if c.decision == "REFINED" and not c.shelved] == [75]
     unshelve(db, Shelf(*cells[0], "REFINED"))
     with pytest.raises(ShelvingError, match="is not shelved"):
         unshelve(db, Shelf(*cells[0], "REFINED"))
-    assert current(TASK, db).missing == 375
+    assert current_plan(TASK, db).missing == 375

@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import Level, Task
 from core.curriculum.cell import Cell
-from core.generation.procedural.bodies import Role, plan
+from core.generation.procedural.bodies import Role, plan_body
 from core.generation.procedural.lexicon import UnknownDomainError, known_domains
-from core.generation.procedural.source import ProceduralSource, UnsuitableTaskError, draw, members
+from core.generation.procedural.source import ProceduralSource, UnsuitableTaskError, family_size, write_example
 from core.generation.procedural.worlds import (
     BODIES,
     DECISIONS,
@@ -28,13 +28,13 @@ from core.generation.procedural.worlds import (
     REJECTED,
     VALIDATED,
     Scenario,
-    build,
+    build_world,
     family_of,
-    stream,
+    random_stream,
 )
 from core.generation.source import Request, SourceResult
 from core.qa.claims import direction
-from core.qa.duplicates import of_candidate
+from core.qa.duplicates import candidate_words
 from core.qa.rules import broken_rules
 from storage.schema import Candidate, Flaw
 from tests.bench.near_duplicates import duplicated, lettered, sample
@@ -43,7 +43,7 @@ from tests.bench.shortcuts import majority, measure, rows
 
 @cache
 def the_task() -> Task:
-    return parse(template())
+    return parse_task(template())
 
 
 def candidate_of(written: SourceResult) -> Candidate:
@@ -52,7 +52,7 @@ def candidate_of(written: SourceResult) -> Candidate:
 
 
 def example(cell: Cell, slot: int = 0, seed: int = 1, idea: int = 0, flaw_rate: float = 0.0) -> SourceResult:
-    return draw(the_task(), Request(cell, slot, idea, 0, seed), flaw_rate)
+    return write_example(the_task(), Request(cell, slot, idea, 0, seed), flaw_rate)
 
 
 cells = st.builds(
@@ -105,10 +105,10 @@ def levels(draw_: st.DrawFn) -> Level:
 def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed: int) -> None:
     task = the_task().model_copy(update={"levels": [level]})
     here = Cell(cell.domain, 1, cell.decision)
-    found = candidate_of(draw(task, Request(here, slot, 0, 0, seed)))
+    found = candidate_of(write_example(task, Request(here, slot, 0, 0, seed)))
     assert broken_rules(task, here, found) == []
-    world = build(f"{seed}-{slot}", cell.domain)
-    body = plan(world, slot % 4, level, stream(seed))
+    world = build_world(f"{seed}-{slot}", cell.domain)
+    body = plan_body(world, slot % 4, level, random_stream(seed))
     roles = Counter(piece.role for piece in body.pieces)
     assert level.evidence[0] <= len(body.pieces) <= level.evidence[1]
     assert level.irrelevant[0] <= roles[Role.IRRELEVANT] <= level.irrelevant[1]
@@ -167,7 +167,7 @@ def test_a_full_family_shows_a_hypothesis_under_all_three_decisions() -> None:
     for seed in range(20):
         seen: dict[str, set[str]] = {}
         for decision in DECISIONS:
-            for slot in range(members(the_task(), decision)):
+            for slot in range(family_size(the_task(), decision)):
                 written = example(Cell("customer", 2, decision), slot, seed)
                 seen.setdefault(candidate_of(written).hypothesis, set()).add(decision)
         assert set(DECISIONS) in seen.values()
@@ -178,7 +178,7 @@ def test_claims_and_truths_are_spread_alike_over_the_decisions() -> None:
     truths: dict[str, Counter[tuple[Scenario, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
     total = 9000
     for number in range(total):
-        world = build(f"family-{number}", "risk")
+        world = build_world(f"family-{number}", "risk")
         for decision in DECISIONS:
             body = BODIES[decision][number % 3]
             counts[decision][world.scenario, world.states[world.partner(body, decision)]] += 1
@@ -190,7 +190,7 @@ def test_claims_and_truths_are_spread_alike_over_the_decisions() -> None:
 
 
 def test_a_family_has_the_decisions_in_the_proportion_of_the_whole() -> None:
-    assert [members(the_task(), name) for name in (VALIDATED, REJECTED, REFINED)] == [3, 2, 1]
+    assert [family_size(the_task(), name) for name in (VALIDATED, REJECTED, REFINED)] == [3, 2, 1]
     families: dict[str, Counter[str]] = {}
     for decision, count in {VALIDATED: 6, REJECTED: 4, REFINED: 2}.items():
         for slot in range(count):
@@ -222,7 +222,7 @@ def test_the_reasoning_says_of_each_part_whether_it_holds(cell: Cell, slot: int,
 
 def test_there_are_at_least_six_scenarios_in_every_domain() -> None:
     for domain in known_domains():
-        seen = {build(family_of(1, domain, 1, n, 0), domain).scenario for n in range(150)}
+        seen = {build_world(family_of(1, domain, 1, n, 0), domain).scenario for n in range(150)}
         assert seen == set(Scenario)
 
 
@@ -245,7 +245,7 @@ def planted(flaw: Flaw, level: int) -> list[tuple[Request, SourceResult]]:
     for seed in range(60):
         for slot in (1, 2, 3):
             request = Request(Cell("technical", level, DECISIONS[seed % 3]), slot, 0, 0, seed)
-            written = draw(the_task(), request, 0.6)
+            written = write_example(the_task(), request, 0.6)
             if written.flaw == flaw:
                 found.append((request, written))
     assert len(found) >= 5
@@ -258,7 +258,7 @@ def test_flaws_come_at_their_rate_and_only_in_first_attempts() -> None:
     assert {flaw for flaw in flawed if flaw} == set(Flaw)
     assert example(Cell("market", 1, VALIDATED), 0, flaw_rate=0.0).flaw is None
     for request, written in planted(Flaw.WRONG_DECISION, 1):
-        mended = draw(
+        mended = write_example(
             the_task(),
             Request(request.cell, request.slot, 0, 1, request.seed, draft=written.candidate, critique="no"),
             1.0,
@@ -269,7 +269,7 @@ def test_flaws_come_at_their_rate_and_only_in_first_attempts() -> None:
 @pytest.mark.parametrize("flaw", [Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE, Flaw.AMBIGUOUS, Flaw.WRONG_DECISION])
 def test_a_flaw_changes_the_case_but_not_what_counts_can_show(flaw: Flaw) -> None:
     for request, written in planted(flaw, 1):
-        found, sound = candidate_of(written), candidate_of(draw(the_task(), request, 0.0))
+        found, sound = candidate_of(written), candidate_of(write_example(the_task(), request, 0.0))
         assert (found.hypothesis, found.evidence) != (sound.hypothesis, sound.evidence)
         problems = {problem.reason for problem in broken_rules(the_task(), request.cell, found)}
         assert problems <= ({"hedged"} if flaw == Flaw.AMBIGUOUS else set())
@@ -290,8 +290,8 @@ def test_a_planted_near_duplicate_is_one() -> None:
     for request, written in planted(Flaw.NEAR_DUPLICATE, 2):
         copies = []
         for slot in range(request.slot):
-            earlier = draw(the_task(), Request(request.cell, slot, 0, 0, request.seed), 0.6)
-            pair = lettered([of_candidate(candidate_of(written)), of_candidate(candidate_of(earlier))])
+            earlier = write_example(the_task(), Request(request.cell, slot, 0, 0, request.seed), 0.6)
+            pair = lettered([candidate_words(candidate_of(written)), candidate_words(candidate_of(earlier))])
             copies.append(duplicated(pair, the_task().limits.near_duplicate)[0] > 0)
         assert any(copies)
 
@@ -299,15 +299,15 @@ def test_a_planted_near_duplicate_is_one() -> None:
 def test_an_example_that_the_cell_does_not_have_is_not_repeated() -> None:
     for request, written in planted(Flaw.NEAR_DUPLICATE, 2):
         known = replace(request, siblings=(candidate_of(written).hypothesis,))
-        assert draw(the_task(), known, 0.6).flaw == Flaw.NEAR_DUPLICATE
+        assert write_example(the_task(), known, 0.6).flaw == Flaw.NEAR_DUPLICATE
         other = replace(request, siblings=("Something that another run wrote.",))
-        assert draw(the_task(), other, 0.6).flaw not in (None, Flaw.NEAR_DUPLICATE)
+        assert write_example(the_task(), other, 0.6).flaw not in (None, Flaw.NEAR_DUPLICATE)
 
 
 def test_a_rewrite_mends_the_flaw_in_other_words_and_keeps_the_family() -> None:
     for request, written in planted(Flaw.MISSING_EVIDENCE, 3):
         again = Request(request.cell, request.slot, 0, 1, request.seed, draft=written.candidate, critique="mend it")
-        mended, sound = draw(the_task(), again, 0.6), draw(the_task(), request, 0.0)
+        mended, sound = write_example(the_task(), again, 0.6), write_example(the_task(), request, 0.0)
         assert mended.family == written.family
         assert candidate_of(mended) not in (candidate_of(written), candidate_of(sound))
         assert broken_rules(the_task(), request.cell, candidate_of(mended)) == []
@@ -317,7 +317,7 @@ def test_writing_gives_what_drawing_gives() -> None:
     source = ProceduralSource(the_task(), 0.2)
     request = Request(Cell("risk", 1, REJECTED), 3, 0, 0, 11)
     written = asyncio.run(source.write(request))
-    assert written.candidate == draw(the_task(), request, 0.2).candidate
+    assert written.candidate == write_example(the_task(), request, 0.2).candidate
     asyncio.run(source.close())
     assert written.usage.cost == 0.0
 

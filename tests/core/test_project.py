@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from core.config.project import ProjectError, create, line_numbers, open_project, parse, template
+from core.config.project import ProjectError, create, line_numbers, open_project, parse_task, template
 
 pytestmark = pytest.mark.pure
 
 
 def mistakes(text: str) -> list[tuple[int, str]]:
     with pytest.raises(ProjectError) as caught:
-        parse(text)
+        parse_task(text)
     return [(mistake.line, mistake.field) for mistake in caught.value.mistakes]
 
 
@@ -22,7 +22,7 @@ def line_of(text: str, start: str) -> int:
 
 
 def test_the_template_is_the_task_of_the_story() -> None:
-    task = parse(template())
+    task = parse_task(template())
     assert {d.name: (d.min, d.max) for d in task.decisions} == {
         "VALIDATED": (150, 200),
         "REJECTED": (100, 150),

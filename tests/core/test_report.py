@@ -115,7 +115,7 @@ def full(db: sqlite3.Connection, text: str) -> None:
     for step in range(1, 4):
         training.add_step(db, run.id, bare, step, {"loss": 1.0 / step, "reward": None, "kl": 0.1})
     look = {"n": 20, "right": 9, "accuracy": 0.45, "low": 0.26, "high": 0.66, "ece": None, "unread": 0.1}
-    training.add_look(db, run.id, bare, 0, look)
+    training.add_evaluation(db, run.id, bare, 0, look)
     training.add_note(db, run.id, bare, 2, bare)
 
 

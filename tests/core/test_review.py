@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from core.config.project import Project
 from core.review.blindness import Blindness, why_not_blind
-from core.review.editing import as_json, checked, doubts, fits_form, read_json, values_of
-from core.review.item import ReviewItem, changes, deciding, labelling, read_item
+from core.review.editing import doubts, fits_form, form_values, format_json, parse_json, validate_edit
+from core.review.item import ReviewItem, blind_decision_line, changes, decision_lines, read_item
 from core.review.label_keys import assign_keys
-from core.review.progress import ReviewPace, accepted
+from core.review.progress import ReviewPace, accepted_quotas
 from core.review.round import Round
 from storage import drafts, examples, reviews
 from storage.database import transaction
@@ -54,24 +54,24 @@ def test_letters_are_unique_and_free(labels: list[str], taken: set[str]) -> None
 
 
 def test_who_agrees_accepts_and_who_does_not_or_comes_later_labels() -> None:
-    agreeing = labelling(case(), "VALIDATED", note="n", reviewer="ann")
+    agreeing = blind_decision_line(case(), "VALIDATED", note="n", reviewer="ann")
     assert (agreeing.action, agreeing.value, agreeing.version, agreeing.note) == (
         ReviewAction.ACCEPT,
         "VALIDATED",
         1,
         "n",
     )
-    assert labelling(case(), "REFINED").action is ReviewAction.LABEL
-    assert labelling(case(status="accepted"), "VALIDATED").action is ReviewAction.LABEL
+    assert blind_decision_line(case(), "REFINED").action is ReviewAction.LABEL
+    assert blind_decision_line(case(status="accepted"), "VALIDATED").action is ReviewAction.LABEL
 
 
 def test_accepting_what_qa_rejected_brings_it_in() -> None:
     refused = case(status="rejected", refused=True)
     accept = Review(example="", action=ReviewAction.ACCEPT, value="VALIDATED", version=1, note="sound")
-    overrule, line = deciding(refused, accept)
+    overrule, line = decision_lines(refused, accept)
     assert (overrule.action, overrule.value, overrule.note, line) == (ReviewAction.OVERRULE, "", "", accept)
-    assert len(deciding(case(), accept)) == 1
-    assert len(deciding(refused, Review(example="", action=ReviewAction.REJECT))) == 1
+    assert len(decision_lines(case(), accept)) == 1
+    assert len(decision_lines(refused, Review(example="", action=ReviewAction.REJECT))) == 1
 
 
 def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connection) -> None:
@@ -79,7 +79,7 @@ def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connectio
     put(db, one)
     reviews.edit(db, one.model_copy(update={"hypothesis": "Another."}))
     with pytest.raises(ReviewError, match="edited meanwhile"):
-        reviews.act(db, one, [labelling(ReviewItem(one, True, [], []), "VALIDATED")])
+        reviews.record(db, one, [blind_decision_line(ReviewItem(one, True, [], []), "VALIDATED")])
     with pytest.raises(ReviewError, match="labelled VALIDATED, not REFINED"):
         reviews.decide(db, one.id, ReviewAction.ACCEPT, value="REFINED", version=2)
 
@@ -92,7 +92,7 @@ def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
     def broken(queue: Queue = Queue.NEWEST, where: Filter = EVERYTHING) -> str:
         found = read_item(db, one.id)
         assert found is not None
-        return blindness.broken(found, queue, where)
+        return blindness.why_not_hidden(found, queue, where)
 
     assert broken() == ""
     assert "order" in broken(Queue.CELL)
@@ -105,47 +105,47 @@ def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
     assert "you have decided" in broken()
     other = example()
     put(db, other)
-    blindness.saw(other.id)
+    blindness.mark_seen(other.id)
     found = read_item(db, other.id)
     assert found is not None
-    assert blindness.broken(found, Queue.NEWEST, EVERYTHING) == "you have seen it"
+    assert blindness.why_not_hidden(found, Queue.NEWEST, EVERYTHING) == "you have seen it"
     assert read_item(db, "01AAAAAAAAAAAAAAAAAAAAAAAA") is None
 
 
 def test_a_round_remembers_what_it_held(db: sqlite3.Connection) -> None:
     put(db, *(example(id=f"01J{number:023d}") for number in range(3)))
     one = Round(db, Queue.OLDEST, EVERYTHING, "")
-    one.read_on()
-    assert (one.left().number, one.size(one.left())) == (3, 3)
+    one.load_more()
+    assert (one.remaining().number, one.size(one.remaining())) == (3, 3)
     accept = Review(example=one.key or "", action=ReviewAction.ACCEPT)
-    reviews.act(db, example(id=one.key), [accept])
+    reviews.record(db, example(id=one.key), [accept])
     one.done(accept)
     one.move(1)
-    assert (one.at, one.left().number, one.size(one.left())) == (1, 2, 3)
+    assert (one.position, one.remaining().number, one.size(one.remaining())) == (1, 2, 3)
     put(db, example(id=f"01J{9:023d}"))
-    one.read_on()
-    assert one.size(one.left()) == 4
+    one.load_more()
+    assert one.size(one.remaining()) == 4
     one.move(5)
     assert one.key is None or one.key.endswith("9")
     one.refresh()
-    one.read_on()
+    one.load_more()
     one.move(9)
-    assert one.case() is None
+    assert one.item() is None
     undone = reviews.undo(db)
     assert undone is not None
     one.bring_to_front(undone.example)
-    assert one.at == 0
+    assert one.position == 0
 
 
 def test_a_search_in_a_round_counts_what_is_decided_itself(db: sqlite3.Connection) -> None:
     put(db, *(example(id=f"01J{number:023d}") for number in range(3)))
     one = Round(db, Queue.OLDEST, Filter(text="free"), "")
-    one.read_on()
-    assert one.left().number == 3
+    one.load_more()
+    assert one.remaining().number == 3
     one.done(Review(example="", action=ReviewAction.FLAG))
-    assert one.left().number == 3
+    assert one.remaining().number == 3
     one.done(Review(example="", action=ReviewAction.REJECT))
-    assert one.left().number == 2
+    assert one.remaining().number == 2
 
 
 def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
@@ -154,7 +154,7 @@ def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
     for second in range(0, 60, 10):
         pace.add(second)
     assert pace.per_minute() == pytest.approx(6.0)
-    pace.take_back()
+    pace.undo()
     assert pace.per_minute() == pytest.approx(6.0)
     pace.add(4000)  # after an hour away, which counts for nothing
     pace.add(4020)
@@ -166,7 +166,7 @@ def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
 
 def test_accepted_counts_what_people_accepted(db: sqlite3.Connection, project: Project) -> None:
     put(db, example(status=Status.ACCEPTED), example())
-    assert [quota.have for quota in accepted(project.task, db).values()] == [1, 0, 0]
+    assert [quota.have for quota in accepted_quotas(project.task, db).values()] == [1, 0, 0]
 
 
 def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> None:
@@ -188,21 +188,21 @@ def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> N
 def test_a_draft_is_one_persons_and_the_newest_replaces_it(db: sqlite3.Connection) -> None:
     one = example()
     put(db, one)
-    drafts.keep(db, one.id, "ann", 1, {"form": {"hypothesis": "\ud800 x"}})
-    drafts.keep(db, one.id, "ann", 2, {"form": {"hypothesis": "y"}})
+    drafts.save(db, one.id, "ann", 1, {"form": {"hypothesis": "\ud800 x"}})
+    drafts.save(db, one.id, "ann", 2, {"form": {"hypothesis": "y"}})
     found = drafts.get(db, one.id, "ann")
     assert found is not None
     assert (found.version, found.content) == (2, {"form": {"hypothesis": "y"}})
     assert drafts.newest(db, "ann") == found
     assert drafts.get(db, one.id, "ben") is None
-    drafts.drop(db, one.id, "ann")
+    drafts.delete(db, one.id, "ann")
     assert drafts.newest(db, "ann") is None
 
 
 def test_a_form_that_nobody_touched_is_the_example(project: Project) -> None:
     one = example(confidence=0.123456789, hypothesis="bidi \u202e and \x1b stay")
-    assert checked(project.task, one, values_of(one)) == (one, [])
-    assert read_json(as_json(values_of(one)))[1] == ""
+    assert validate_edit(project.task, one, form_values(one)) == (one, [])
+    assert parse_json(format_json(form_values(one)))[1] == ""
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_form_that_nobody_touched_is_the_example(project: Project) -> None:
     ],
 )
 def test_what_is_wrong_with_an_edit_is_said_plainly(project: Project, values: dict[str, object], words: str) -> None:
-    edited, problems = checked(project.task, example(), values)
+    edited, problems = validate_edit(project.task, example(), values)
     assert edited is None
     assert words in "\n".join(problems)
 
@@ -232,9 +232,9 @@ def test_doubts_are_what_the_rules_of_qa_say(project: Project) -> None:
 
 
 def test_json_with_mistakes_says_where() -> None:
-    assert read_json("{\n  nope")[1].startswith("line 2, column 3: not JSON")
-    assert "an object" in read_json("[]")[1]
-    assert "no field status" in read_json('{"status": "accepted"}')[1]
+    assert parse_json("{\n  nope")[1].startswith("line 2, column 3: not JSON")
+    assert "an object" in parse_json("[]")[1]
+    assert "no field status" in parse_json('{"status": "accepted"}')[1]
 
 
 def test_long_examples_and_those_of_many_pieces_do_not_fit_a_form() -> None:
@@ -246,32 +246,32 @@ def test_long_examples_and_those_of_many_pieces_do_not_fit_a_form() -> None:
 def test_an_empty_round_finds_what_comes(db: sqlite3.Connection) -> None:
     """Whatever end of the queue it stands at: what came has a known certainty, and the cursor was past those."""
     one = Round(db, Queue.UNCERTAIN, EVERYTHING, "")
-    one.read_on()
-    assert not one.begun
+    one.load_more()
+    assert not one.has_items
     put(db, example(id=f"01J{1:023d}", certainty=0.4))
     one.refresh()
-    one.read_on()
+    one.load_more()
     assert one.key == f"01J{1:023d}"
     one.move(1)
     put(db, example(id=f"01J{0:023d}", certainty=0.1))
     one.refresh()
-    one.read_on()
-    assert (one.key, one.at) == (f"01J{0:023d}", 1)
+    one.load_more()
+    assert (one.key, one.position) == (f"01J{0:023d}", 1)
 
 
 def test_what_is_left_is_counted_anew_where_the_queue_had_ended(db: sqlite3.Connection) -> None:
     one = Round(db, Queue.SAMPLE, EVERYTHING, "ann")
-    one.read_on()
-    assert one.left().number == 0
+    one.load_more()
+    assert one.remaining().number == 0
     put(db, example(id=f"01J{1:023d}"), example(id=f"01J{2:023d}"))
     one.refresh()
-    one.read_on()
-    assert (one.left().number, one.size(one.left())) == (2, 2)
+    one.load_more()
+    assert (one.remaining().number, one.size(one.remaining())) == (2, 2)
     seen = read_item(db, one.key or "")
     assert seen is not None
-    line = labelling(seen, "VALIDATED", reviewer="ann")
-    reviews.act(db, seen.example, [line])
+    line = blind_decision_line(seen, "VALIDATED", reviewer="ann")
+    reviews.record(db, seen.example, [line])
     one.done(line)
     one.move(5)
     one.refresh()
-    assert (one.left().number, one.size(one.left())) == (1, 2)
+    assert (one.remaining().number, one.size(one.remaining())) == (1, 2)

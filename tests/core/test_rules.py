@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.curriculum.cell import Cell
 from core.qa import duplicates
 from core.qa.judge import CRITERIA, JudgeResult
@@ -17,7 +17,7 @@ from tests.conftest import candidate
 
 pytestmark = pytest.mark.pure
 
-TASK = parse(template())
+TASK = parse_task(template())
 CELL = Cell("market", 1, "VALIDATED")
 
 
@@ -62,7 +62,7 @@ def test_a_month_is_no_hedge() -> None:
 
 def test_near_duplicates_are_found_in_their_group_only() -> None:
     corpus = duplicates.Corpus(0.85)
-    words = duplicates.of_candidate(candidate())
+    words = duplicates.candidate_words(candidate())
     corpus.add("one", words, ["cell"])
     assert corpus.nearest([*words, "indeed"], ["cell"]) is not None
     assert corpus.nearest(words, ["another cell"]) is None

@@ -18,14 +18,14 @@ import psutil
 import pytest
 
 from core.config.project import FILE, Project, open_project
-from core.curriculum.plan import current
+from core.curriculum.plan import current_plan
 from core.generation.start import start_generation
 from core.overview import overview
 from core.runs import control, launch
 from core.runs.control import RunError
 from core.runs.params import GenerateParams
 from storage import attempts, examples, runs
-from storage.database import BusyError, connect, patience, transaction
+from storage.database import BusyError, busy_timeout, connect, transaction
 from storage.examples import cell_counts
 from storage.schema import Result, Run, RunState, now
 from tests.conftest import example
@@ -68,7 +68,7 @@ def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connec
     until(lambda: read(db, run).state.ended)
     ended = read(db, run)
     assert (ended.state, ended.reason) == (RunState.FINISHED, "")
-    assert current(project.task, db).missing == 0
+    assert current_plan(project.task, db).missing == 0
     assert ended.progress["accepted"] == ended.progress["total"] == 375
     rejected = {one.attempt.id for one in attempts.newest(db, result=Result.REJECTED, limit=1000)}
     said = runs.events(db, run.id, limit=1000)
@@ -110,7 +110,7 @@ def freeze(db: sqlite3.Connection, run: Run) -> int:
     while True:
         os.kill(pid, signal.SIGSTOP)
         until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED)
-        with patience(db, 0.1):
+        with busy_timeout(db, 0.1):
             try:
                 db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
@@ -168,7 +168,7 @@ def test_a_kill_that_cannot_be_noted_says_what_has_become_of_the_run(
             control.kill(db, run.id)
         other.close()
         assert process.wait() == -signal.SIGKILL
-    assert control.seen(read(db, run)) is RunState.LOST
+    assert control.visible_state(read(db, run)) is RunState.LOST
     assert "counts as stopped" in control.stop(db, run.id)
     assert read(db, run).state is RunState.STOPPED
 
@@ -180,7 +180,7 @@ def test_a_lost_run_is_counted_as_stopped_and_can_be_resumed(
 ) -> None:
     lost = Run(kind="generate", state=state, pid=os.getpid(), pid_started=1.0, heartbeat=now().replace(year=2020))
     runs.add(db, lost)
-    assert control.seen(lost) is RunState.LOST
+    assert control.visible_state(lost) is RunState.LOST
     assert "counts as stopped" in ask(db, lost.id)
     found = read(db, lost)
     assert (found.state, found.reason, found.request) == (RunState.STOPPED, "its process was gone", None)
@@ -213,13 +213,13 @@ def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> Non
         os.kill(killed.pid or 0, signal.SIGKILL)
         seen |= attempts_of(db, run)
         verdicts |= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
-        until(lambda: control.seen(read(db, run)) is RunState.LOST)
+        until(lambda: control.visible_state(read(db, run)) is RunState.LOST)
         launch.resume(project, db, run.id)
     until(lambda: read(db, run).state.ended)
     assert read(db, run).state is RunState.FINISHED, read(db, run).reason
     assert seen <= attempts_of(db, run)
     assert verdicts <= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
-    found = current(project.task, db)
+    found = current_plan(project.task, db)
     assert [(cell.have, cell.missing) for cell in found.cells] == [(cell.want, 0) for cell in found.cells]
     twice = (
         "SELECT count(*) FROM (SELECT 1 FROM verdicts WHERE result <> 'failed' GROUP BY attempt HAVING count(*) > 1)"
@@ -283,8 +283,8 @@ def test_a_pid_that_another_process_has_is_not_the_worker(project: Project, db: 
     other = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=1.0, heartbeat=now())
     assert not control.is_alive(other)
     stale = other.model_copy(update={"heartbeat": now().replace(year=2020)})
-    assert control.seen(stale) is RunState.LOST
-    assert control.seen(other) is RunState.RUNNING  # its heartbeat is fresh: nothing is concluded yet
+    assert control.visible_state(stale) is RunState.LOST
+    assert control.visible_state(other) is RunState.RUNNING  # its heartbeat is fresh: nothing is concluded yet
 
 
 def test_a_mistake_in_the_file_fails_the_run_with_its_line(project: Project, db: sqlite3.Connection) -> None:

@@ -9,7 +9,18 @@ import pytest
 from core.config.task import Limits
 from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan
-from core.generation.slots import Assess, CellSlots, GiveUp, Slot, SlotFilled, Step, Write, choose, next_step, unfilled
+from core.generation.slots import (
+    Assess,
+    CellSlots,
+    GiveUp,
+    Slot,
+    SlotFilled,
+    Step,
+    Write,
+    allocate_slots,
+    next_step,
+    unfilled_slots,
+)
 from storage.attempts import JudgedAttempt
 from storage.schema import Attempt, Outcome, Result, Verdict
 from tests.conftest import candidate
@@ -110,10 +121,10 @@ def plans(*missing: int) -> list[CellPlan]:
 
 
 def test_n_of_the_missing_are_chosen_in_proportion_after_the_used_indexes() -> None:
-    chosen = choose(plans(6, 0, 3), 3, {CELL: 4})
+    chosen = allocate_slots(plans(6, 0, 3), 3, {CELL: 4})
     assert chosen == [CellSlots(CELL, 4, 2), CellSlots(Cell("market", 3, "VALIDATED"), 0, 1)]
-    assert sum(one.count for one in choose(plans(6, 0, 3), None, {})) == 9
-    assert choose(plans(0, 0), None, {}) == []
+    assert sum(one.count for one in allocate_slots(plans(6, 0, 3), None, {})) == 9
+    assert allocate_slots(plans(0, 0), None, {}) == []
 
 
 def test_a_resumed_run_fills_no_more_than_is_missing_by_now() -> None:
@@ -121,6 +132,6 @@ def test_a_resumed_run_fills_no_more_than_is_missing_by_now() -> None:
     begun = [judged(Result.REJECTED)(Write(0, 0))]
     history = {Slot(CELL, 0): done, Slot(CELL, 3): begun}
     chosen = [CellSlots(CELL, 0, 5)]
-    assert unfilled(chosen, history, {CELL: 2}) == [Slot(CELL, 3), Slot(CELL, 1)]
-    assert unfilled(chosen, history, {CELL: 0}) == []
-    assert unfilled(chosen, history, {}) == []
+    assert unfilled_slots(chosen, history, {CELL: 2}) == [Slot(CELL, 3), Slot(CELL, 1)]
+    assert unfilled_slots(chosen, history, {CELL: 0}) == []
+    assert unfilled_slots(chosen, history, {}) == []

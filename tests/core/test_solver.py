@@ -11,26 +11,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config.project import parse, template
+from core.config.project import parse_task, template
 from core.config.task import Task
 from core.curriculum.cell import Cell
-from core.generation.procedural.source import draw
+from core.generation.procedural.source import write_example
 from core.generation.source import Request
 from core.qa.evidence_weights import EvidenceText, decide
 from core.qa.judge import CRITERIA
-from core.qa.solver import Solver, assess, blind
+from core.qa.solver import Solver, assess, decide_blind
 from storage.schema import Candidate, Evidence, Flaw
 from tests.bench.solver import agreement, cell_of
 
 
 @cache
 def the_task() -> Task:
-    return parse(template())
+    return parse_task(template())
 
 
 def sound(number: int, level: int) -> tuple[Cell, Candidate]:
     cell = cell_of(the_task(), number, level)
-    candidate = draw(the_task(), Request(cell, number % 3, 0, 0, number)).candidate
+    candidate = write_example(the_task(), Request(cell, number % 3, 0, 0, number)).candidate
     assert candidate is not None
     return cell, candidate
 
@@ -66,7 +66,7 @@ def test_looks_at_text_only_and_at_no_order(number: int, level: int, rng: object
     other = candidate.model_copy(
         update={"evidence": pieces, "decision": "MAYBE", "reasoning": "None.", "confidence": 0.01}
     )
-    one, two = blind(candidate), blind(other)
+    one, two = decide_blind(candidate), decide_blind(other)
     assert (one.decision, one.confidence) == (two.decision, two.confidence)
 
 
@@ -170,7 +170,7 @@ def test_each_planted_flaw_lowers_its_criterion(flaw: Flaw, criteria: set[str]) 
     seen = 0
     for number in range(400):
         cell = cell_of(the_task(), number, 1 + number % 5)
-        written = draw(the_task(), Request(cell, 1 + number % 3, 0, 0, number), 0.8)
+        written = write_example(the_task(), Request(cell, 1 + number % 3, 0, 0, number), 0.8)
         if written.flaw != flaw or written.candidate is None:
             continue
         seen += 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.config.project import Project, parse, template
-from core.dataset.splits import assign, plan, shares_of, split_contents
+from core.config.project import Project, parse_task, template
+from core.dataset.splits import assign, plan_splits, shares_of, split_contents
 from storage import splits
 from storage.database import transaction
 from storage.examples import add
@@ -37,10 +37,10 @@ def test_each_family_is_in_one_open_split_and_nothing_moves(
     there = data.draw(st.dictionaries(st.sampled_from(sorted(families) or ["x"]), st.sampled_from([*SHARES, ""])))
     there = {family: split for family, split in there.items() if family in families}
     frozen = data.draw(st.sets(st.sampled_from(sorted(SHARES)), max_size=2))
-    given_splits = assign(families, SHARES, seed, there=there, frozen=sorted(frozen))
+    given_splits = assign(families, SHARES, seed, current_splits=there, frozen=sorted(frozen))
     assert set(given_splits) == {family for family in families if not there.get(family)}
     assert not set(given_splits.values()) & frozen
-    assert given_splits == assign(families, SHARES, seed, there=there, frozen=sorted(frozen))
+    assert given_splits == assign(families, SHARES, seed, current_splits=there, frozen=sorted(frozen))
 
 
 @settings(max_examples=50)
@@ -75,9 +75,9 @@ def test_what_is_linked_stays_together(counts: list[dict[Place, int]], links: li
 
 def test_what_is_linked_to_a_placed_family_follows_it_unless_it_is_frozen() -> None:
     families = {name: Counter({("a", 1, "V"): 1}) for name in ("old", "new")}
-    followed = assign(families, SHARES, 1, there={"old": "test"}, linked=[["new", "old"]])
+    followed = assign(families, SHARES, 1, current_splits={"old": "test"}, linked=[["new", "old"]])
     assert followed == {"new": "test"}
-    kept_out = assign(families, SHARES, 1, there={"old": "test"}, frozen=["test"], linked=[["new", "old"]])
+    kept_out = assign(families, SHARES, 1, current_splits={"old": "test"}, frozen=["test"], linked=[["new", "old"]])
     assert kept_out["new"] in {"train", "dev"}
 
 
@@ -93,10 +93,10 @@ def test_no_open_split_is_said() -> None:
 
 
 def test_shares_are_proportions_and_none_at_all_is_a_mistake() -> None:
-    task = parse(template())
+    task = parse_task(template())
     assert shares_of(task) == pytest.approx(SHARES)
     with pytest.raises(Exception, match="all 0"):
-        parse(template().replace("train = 70\ndev = 15\ntest = 15", "train = 0\ndev = 0\ntest = 0"))
+        parse_task(template().replace("train = 70\ndev = 15\ntest = 15", "train = 0\ndev = 0\ntest = 0"))
 
 
 def put(db: sqlite3.Connection, *several: Example) -> None:
@@ -108,11 +108,11 @@ def put(db: sqlite3.Connection, *several: Example) -> None:
 def test_accepted_families_are_planned_put_and_shown(project: Project, db: sqlite3.Connection) -> None:
     put(db, *(example(family=f"f{i}", hypothesis=f"w{i} x{i} y{i}", status=Status.ACCEPTED) for i in range(20)))
     put(db, example(family="pending"))
-    found = plan(project.task, db)
-    assert set(found.given) == {f"f{i}" for i in range(20)}
+    found = plan_splits(project.task, db)
+    assert set(found.family_splits) == {f"f{i}" for i in range(20)}
     assert found.examples == {"train": 14, "dev": 3, "test": 3} or found.linked
-    list(splits.put(db, found.given))
-    assert plan(project.task, db).given == {}
+    list(splits.assign(db, found.family_splits))
+    assert plan_splits(project.task, db).family_splits == {}
     splits.freeze(db, "test", None)
     shown = {one.split: one for one in split_contents(project.task, db)}
     assert sum(shown[split].accepted for split in SHARES) == 20
@@ -127,6 +127,6 @@ def test_near_duplicates_of_other_decisions_stay_in_one_split(project: Project, 
             for i in range(10)
         ),
     )
-    found = plan(project.task, db, parse_query("status:pending"))
+    found = plan_splits(project.task, db, parse_query("status:pending"))
     assert found.linked == 9
-    assert len(set(found.given.values())) == 1
+    assert len(set(found.family_splits.values())) == 1

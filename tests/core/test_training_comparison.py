@@ -41,7 +41,7 @@ def tiny(project: Project, tmp_path: Path) -> Project:
 @pytest.fixture
 def cases(db: sqlite3.Connection) -> list[Example]:
     fill(db, N)
-    return listing.whole(db, listing.every(db, Filter(split=("test",))))
+    return listing.read_examples(db, listing.read_numbers(db, Filter(split=("test",))))
 
 
 def answers(right: int, n: int = N) -> list[str]:
@@ -123,7 +123,7 @@ def test_what_is_at_work_or_stopped_is_not_started_again(
         "sidequest bench run --model sft-aaaaaa --mode direct",
     ]
     made = start_missing(tiny, db, first, first.rows[0])
-    assert (made.params["split"], predictions.asked(db, made.id)) == ("test", N)
+    assert (made.params["split"], predictions.count_questions(db, made.id)) == ("test", N)
     assert comparison_table(tiny, db, []).rows[0].going == made.id
     runs.update(db, made.id, state=RunState.STOPPED)
     stopped = comparison_table(tiny, db, []).rows[0]
@@ -140,8 +140,8 @@ def test_a_missing_benchmark_asks_exactly_the_same(
     db.execute("UPDATE examples SET status = 'rejected'")
     found = comparison_table(tiny, db, [])
     made = start_missing(tiny, db, found, found.rows[1])
-    assert predictions.asked_of(db, made.id) == predictions.asked_of(db, asked.id)
-    assert [one.hypothesis for one in predictions.cases(db, made.id)] == [one.hypothesis for one in cases[:20]]
+    assert predictions.question_versions(db, made.id) == predictions.question_versions(db, asked.id)
+    assert [one.hypothesis for one in predictions.read_questions(db, made.id)] == [one.hypothesis for one in cases[:20]]
     told = params_of(made, BenchmarkParams)
     assert (told.like, told.where, told.seed, told.model, told.mode) == (
         asked.id,

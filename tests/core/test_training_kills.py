@@ -74,7 +74,7 @@ async def test_killed_at_random_moments(
     def state(run: Run) -> RunState:
         found = runs.get(db, run.id)
         assert found is not None
-        return control.seen(found)
+        return control.visible_state(found)
 
     async def once(run: Run, condition: Callable[[RunState], bool]) -> RunState:
         await until(lambda: condition(state(run)))
@@ -107,6 +107,6 @@ async def test_killed_at_random_moments(
         launch.resume(project, db, run.id)
     assert await once(run, lambda it: it.ended) is RunState.FINISHED
     assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
-    looks = [[one.figures["right"] for one in training.looks(db, one.id)] for one in (run, calm)]
+    looks = [[one.figures["right"] for one in training.evaluations(db, one.id)] for one in (run, calm)]
     assert looks[0] == looks[1]
     assert (adapter_folder(project, run) / "adapter_model.safetensors").is_file()

@@ -64,7 +64,7 @@ async def test_two_processes_train_stop_and_go_on(
     project = trainable(project, db, weights, **{name: RECIPES[name] | TWO})
 
     def ended(run: Run) -> bool:
-        return control.seen(current(db, run)).ended
+        return control.visible_state(current(db, run)).ended
 
     def steps(run: Run) -> int:
         return len(training.steps(db, run.id))
@@ -73,7 +73,7 @@ async def test_two_processes_train_stop_and_go_on(
     await until(lambda: ended(calm))
     assert (current(db, calm).state, current(db, calm).reason) == (RunState.FINISHED, "")
     assert "2 processes" in "".join(one.message for one in runs.events(db, calm.id))
-    assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4, 6, 8]
+    assert [one.step for one in training.evaluations(db, calm.id)] == [0, 2, 4, 6, 8]
 
     run = start.start_training(project, db, name)
     await until(lambda: steps(run) >= 1)

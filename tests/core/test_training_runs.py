@@ -117,7 +117,7 @@ async def test_to_the_end_and_stopped_and_resumed(
     assert await carry_out(project, db, calm) == Ending(RunState.FINISHED, "")
     assert (adapter_folder(project, calm) / "adapter_model.safetensors").is_file()
     assert len(losses(db, calm)) == 4
-    assert [one.step for one in training.looks(db, calm.id)] == [0, 2, 4]
+    assert [one.step for one in training.evaluations(db, calm.id)] == [0, 2, 4]
     run = start.start_training(project, db, name)
     stopped = await carry_out(project, db, run, stop_at=3)
     assert stopped.state is RunState.STOPPED
@@ -146,10 +146,10 @@ async def test_a_stop_does_not_wait_for_a_look(
         patched.setattr(job.DatabaseReporter, "stopping", stopping)
         stopped = await carry_out(project, db, run)
     assert stopped == Ending(RunState.STOPPED, f"stopped on request at step {2 * looks}; resume continues it")
-    assert [one.step for one in training.looks(db, run.id)] == [0, 2][:looks]
+    assert [one.step for one in training.evaluations(db, run.id)] == [0, 2][:looks]
     assert len(losses(db, run)) == 2 * looks
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
-    assert [one.step for one in training.looks(db, run.id)] == [0, 2, 4]
+    assert [one.step for one in training.evaluations(db, run.id)] == [0, 2, 4]
     assert len(losses(db, run)) == 4
 
 
@@ -160,7 +160,7 @@ async def test_looks_before_a_stop_count(project: Project, db: sqlite3.Connectio
     assert (await carry_out(project, db, run, stop_at=5)).state is RunState.STOPPED
     ending = await carry_out(project, db, run)
     assert ending == Ending(RunState.FINISHED, "no better on the dev split for 3 looks (best 0.0%)")
-    assert [one.step for one in training.looks(db, run.id)] == [0, 2, 4, 6]
+    assert [one.step for one in training.evaluations(db, run.id)] == [0, 2, 4, 6]
 
 
 async def test_rl_starts_from_what_sft_has_made(project: Project, db: sqlite3.Connection, weights: Path) -> None:

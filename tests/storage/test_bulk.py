@@ -49,11 +49,11 @@ def test_many_are_one_act_and_one_undo(db: sqlite3.Connection, stored: list[Exam
     reviews.decide(db, stored[0].id, ReviewAction.REJECT, reviewer="ann")
     reviews.edit(db, stored[1].model_copy(update={"hypothesis": "Another."}))
     before = rows(db)
-    numbers = listing.every(db)
-    assert list(bulk.act(db, numbers, ReviewAction.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
+    numbers = listing.read_numbers(db)
+    assert list(bulk.record(db, numbers, ReviewAction.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
     assert examples.count(db, parse_query("status:accepted")) == 12
     assert db.execute("SELECT count(DISTINCT batch) FROM reviews WHERE batch IS NOT NULL").fetchone()[0] == 1
-    assert list(reviews.taking_back(db, newest(db))) == [0, 4, 8, 12]
+    assert list(reviews.undo_act(db, newest(db))) == [0, 4, 8, 12]
     assert rows(db) == before
     undone = reviews.undo(db)
     assert undone is not None
@@ -67,8 +67,8 @@ def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3
         for one in (plain, *out):
             examples.add(db, one)
     reviews.decide(db, out[2].id, ReviewAction.REJECT)
-    numbers = listing.every(db, Filter(refused=True)) + listing.every(db, Filter(refused=False))
-    list(bulk.act(db, numbers, ReviewAction.ACCEPT, reason="clear", reviewer="ann"))
+    numbers = listing.read_numbers(db, Filter(refused=True)) + listing.read_numbers(db, Filter(refused=False))
+    list(bulk.record(db, numbers, ReviewAction.ACCEPT, reason="clear", reviewer="ann"))
     assert [line.action for line in reviews.log(db, plain.id)] == [ReviewAction.ACCEPT]
     for one in out[:2]:
         first, second = reviews.log(db, one.id)
@@ -79,18 +79,18 @@ def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3
     reviews.undo(db)
     assert examples.count(db, Filter(status=("rejected",))) == 3
     # Nobody's decision stands about two of them: they are QA's again, and only who asks for those sees them.
-    assert [len(listing.every(db, where)) for where in (Filter(), Filter(refused=True))] == [2, 4 - 1]
+    assert [len(listing.read_numbers(db, where)) for where in (Filter(), Filter(refused=True))] == [2, 4 - 1]
 
 
 def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
     db: sqlite3.Connection, stored: list[Example]
 ) -> None:
     before = rows(db)
-    for done in bulk.act(db, listing.every(db), ReviewAction.REJECT, reason="ambiguous"):
+    for done in bulk.record(db, listing.read_numbers(db), ReviewAction.REJECT, reason="ambiguous"):
         if done == 8:
             break
     assert examples.count(db, parse_query("status:rejected")) == 8
-    for done in reviews.taking_back(db, newest(db)):
+    for done in reviews.undo_act(db, newest(db)):
         if done == 4:
             break
     assert examples.count(db, parse_query("status:rejected")) == 4
@@ -104,7 +104,7 @@ def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
 def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connection, stored: list[Example]) -> None:
     other = connect(project.database)
     other.execute("PRAGMA busy_timeout = 0")
-    for done in bulk.act(db, listing.every(db, order=listing.SortOrder.OLDEST), ReviewAction.ACCEPT):
+    for done in bulk.record(db, listing.read_numbers(db, order=listing.SortOrder.OLDEST), ReviewAction.ACCEPT):
         if done == 4:
             reviews.decide(other, stored[0].id, ReviewAction.REJECT)
     other.close()
@@ -115,7 +115,7 @@ def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connectio
 
 def test_only_decisions_can_be_made_of_many(db: sqlite3.Connection) -> None:
     with pytest.raises(ValueError, match="edit"):
-        bulk.act(db, [1], ReviewAction.EDIT)
+        bulk.record(db, [1], ReviewAction.EDIT)
 
 
 _STEPS = st.lists(
@@ -144,12 +144,12 @@ def test_rows_stand_as_after_single_decisions(tmp_path: Path, steps: list[tuple[
                 stack.pop()
         elif name in {"train", "dev", "none"}:
             split = "" if name == "none" else name
-            list(splits.put(db, {f"f{number}": split for number in chosen}))
+            list(splits.assign(db, {f"f{number}": split for number in chosen}))
             stack.append(rows(db))
             for row in db.execute("SELECT family, split FROM examples"):
                 assert int(row["family"][1:]) not in chosen or row["split"] == split
         else:
-            list(bulk.act(db, sorted(chosen), ReviewAction(name)))
+            list(bulk.record(db, sorted(chosen), ReviewAction(name)))
             stack.append(rows(db))
         assert rows(db) == stack[-1]
         assert all(count == 1 for (count,) in db.execute("SELECT count(DISTINCT split) FROM examples GROUP BY family"))
@@ -159,7 +159,7 @@ def test_rows_stand_as_after_single_decisions(tmp_path: Path, steps: list[tuple[
 
 
 def test_a_new_example_of_a_family_goes_where_its_family_is(db: sqlite3.Connection, stored: list[Example]) -> None:
-    list(splits.put(db, {"f0": "dev", "f1": "train"}, reviewer="ann"))
+    list(splits.assign(db, {"f0": "dev", "f1": "train"}, reviewer="ann"))
     with transaction(db):
         examples.add(db, example(id="01K" + "0" * 23, family="f0"))
     found = examples.get(db, "01K" + "0" * 23)
@@ -172,16 +172,16 @@ def test_a_new_example_of_a_family_goes_where_its_family_is(db: sqlite3.Connecti
 
 
 def test_a_frozen_split_neither_loses_nor_gains(db: sqlite3.Connection, stored: list[Example]) -> None:
-    list(splits.put(db, {"f0": "test", "f1": "dev"}))
+    list(splits.assign(db, {"f0": "test", "f1": "dev"}))
     splits.freeze(db, "test")
     before = rows(db)
     for given_splits in ({"f0": "dev"}, {"f1": "test"}, {"f2": "test"}, {"f2": "dev", "f0": ""}):
         with pytest.raises(SplitError, match="frozen"):
-            list(splits.put(db, given_splits))
+            list(splits.assign(db, given_splits))
     assert rows(db) == before
     with pytest.raises(ReviewError, match="frozen"):
         reviews.undo(db)
-    list(splits.put(db, {"f0": "test", "f1": "train"}))
+    list(splits.assign(db, {"f0": "test", "f1": "train"}))
     assert reviews.undo(db) is not None
     assert rows(db) == before
     assert splits.frozen(db) == {"test": ""}
@@ -190,8 +190,8 @@ def test_a_frozen_split_neither_loses_nor_gains(db: sqlite3.Connection, stored: 
 
 
 def test_an_undo_into_a_frozen_split_is_refused(db: sqlite3.Connection, stored: list[Example]) -> None:
-    list(splits.put(db, {"f0": "test"}))
-    list(splits.put(db, {"f0": "dev"}))
+    list(splits.assign(db, {"f0": "test"}))
+    list(splits.assign(db, {"f0": "dev"}))
     splits.freeze(db, "test")
     with pytest.raises(ReviewError, match="test is frozen"):
         reviews.undo(db)

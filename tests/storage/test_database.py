@@ -56,16 +56,16 @@ EXTRA = "CREATE TABLE extra (x INTEGER) STRICT"
 
 def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, told = tmp_path / "x.db", list[str]()
-    connect(path, migrated=told.append).close()
+    connect(path, on_migrated=told.append).close()
     assert told == []  # it is new
     one_more(monkeypatch, EXTRA)
-    connection = connect(path, migrated=told.append)
+    connection = connect(path, on_migrated=told.append)
     assert connection.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
     old = database.VERSION - 1
     backup = sqlite3.connect(tmp_path / f"x.db.v{old}.bak")
     assert backup.execute("PRAGMA user_version").fetchone()[0] == old
     assert backup.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
-    connect(path, migrated=told.append).close()
+    connect(path, on_migrated=told.append).close()
     assert told == [f"x.db was brought from version {old} to {old + 1}; as it was, it is kept as x.db.v{old}.bak"]
 
 

@@ -84,9 +84,9 @@ def test_a_list_is_what_matches_in_its_order(
 ) -> None:
     where = parse_query(query)
     expected = sorted((one for one in stored if MEANINGS[query](one)), key=KEYS[order])
-    numbers = listing.every(db, where, order)
-    assert [one.id for one in listing.whole(db, numbers)] == [one.id for one in expected]
-    assert [row.id for row in listing.rows(db, numbers)] == [one.id for one in expected]
+    numbers = listing.read_numbers(db, where, order)
+    assert [one.id for one in listing.read_examples(db, numbers)] == [one.id for one in expected]
+    assert [row.id for row in listing.read_rows(db, numbers)] == [one.id for one in expected]
     assert examples.count(db, where) == len(expected)
     assert sum(row.examples for row in examples.cell_counts(db, where)) == len(expected)
 
@@ -97,7 +97,7 @@ def test_the_first_piece_is_small_and_the_pieces_are_all(db: sqlite3.Connection)
             examples.add(db, example(family=f"f{number}"))
     sizes = [len(piece) for piece in listing.numbers(db)]
     assert sizes == [100, 150]
-    assert list(listing.every(db)) == list(range(250, 0, -1))
+    assert list(listing.read_numbers(db)) == list(range(250, 0, -1))
 
 
 def test_every_list_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
@@ -105,7 +105,7 @@ def test_every_list_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
     seen: list[str] = []
     db.set_trace_callback(lambda sql: seen.append(sql))
     for query, order in product(MEANINGS, SortOrder):
-        listing.every(db, parse_query(query), order)
+        listing.read_numbers(db, parse_query(query), order)
     db.set_trace_callback(None)
     for sql in (one for one in seen if one.startswith("SELECT examples.number")):
         steps = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
@@ -119,13 +119,13 @@ def test_every_list_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
 
 
 def test_what_has_gone_is_left_out_and_changes_are_seen(db: sqlite3.Connection) -> None:
-    before = listing.state(db)
+    before = listing.change_stamp(db)
     one = example()
     with transaction(db):
         examples.add(db, one)
-    added = listing.state(db)
+    added = listing.change_stamp(db)
     reviews.decide(db, one.id, ReviewAction.FLAG)
-    assert len({before, added, listing.state(db)}) == 3
-    assert listing.rows(db, [1, 99]) == listing.rows(db, [1])
+    assert len({before, added, listing.change_stamp(db)}) == 3
+    assert listing.read_rows(db, [1, 99]) == listing.read_rows(db, [1])
     assert listing.number_of(db, one.id) == 1
     assert listing.number_of(db, "none") is None

@@ -117,14 +117,14 @@ def test_what_the_judge_rejected_waits_until_a_person_decides(
         ("refused -claim", []),
     ):
         assert held(db, Queue.REFUSED, parse_query(query)) == numbers, query
-    assert queues.not_of_attempts(parse_query("split:train -is:edited certainty:<0.5 level:1")) == [
+    assert queues.inapplicable_to_attempts(parse_query("split:train -is:edited certainty:<0.5 level:1")) == [
         "split", "certainty", "edited",
     ]  # fmt: skip
     one = example_of_attempt(*rejected[2])
-    reviews.act(db, one, [])  # stored for an edit, decided by nobody
+    reviews.record(db, one, [])  # stored for an edit, decided by nobody
     assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
-    reviews.act(db, one, [Review(example="", action=ReviewAction.REJECT)])
-    reviews.act(db, example_of_attempt(*rejected[1]), [Review(example="", action=ReviewAction.OVERRULE)])
+    reviews.record(db, one, [Review(example="", action=ReviewAction.REJECT)])
+    reviews.record(db, example_of_attempt(*rejected[1]), [Review(example="", action=ReviewAction.OVERRULE)])
     assert held(db, Queue.REFUSED) == [3, 0]
     reviews.undo(db)
     reviews.undo(db)
@@ -204,7 +204,7 @@ def test_a_person_who_differs_from_the_judge_is_a_disagreement(
     attempts.add_verdict(db, verdict, None)
     one = example_of_attempt(attempt, verdict).model_copy(update={"id": attempt.id})
     lines = [Review(example="", action=ReviewAction.ACCEPT, value="VALIDATED", version=1)]
-    reviews.act(db, one, [Review(example="", action=ReviewAction.OVERRULE), *lines])
+    reviews.record(db, one, [Review(example="", action=ReviewAction.OVERRULE), *lines])
     assert held(db, Queue.DISPUTED) == [9]
 
 

@@ -174,7 +174,7 @@ def test_two_who_undo_at_once_undo_two_acts(project: Project, db: sqlite3.Connec
     assert act is not None
     other = connect(project.database)
     assert reviews.undo(other) is not None
-    assert list(reviews.taking_back(db, act)) == [0, 0]
+    assert list(reviews.undo_act(db, act)) == [0, 0]
     undone = reviews.undo(db)
     assert undone is not None
     assert (undone.review.action, undone.lines) == (ReviewAction.ACCEPT, 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from storage import examples
 from storage.database import transaction
 from storage.examples import Filter, Span
-from storage.search import QueryError, parse_query, part, spans
+from storage.search import QueryError, match_spans, parse_query, query_part
 from tests.conftest import HOSTILE, example
 
 
@@ -84,22 +84,22 @@ def test_any_text_is_a_query_or_a_named_mistake(text: str) -> None:
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, unique=True))
 def test_any_value_comes_back_from_its_part(values: list[str]) -> None:
-    assert parse_query(f"{part('model', *values)} level:2") == Filter(model=tuple(values), level=(2,))
+    assert parse_query(f"{query_part('model', *values)} level:2") == Filter(model=tuple(values), level=(2,))
 
 
 def test_the_words_are_found_as_the_search_finds_them() -> None:
-    assert spans(["Café prices rise", "no"], "cafe pri") == [[(0, 4), (5, 11)], []]
-    assert spans(["a paid conversion, paid"], '"paid conversion"') == [[(2, 17)]]
-    assert spans(["\ue000 x\x00 paid"], "paid") == [[(5, 9)]]
-    assert spans(["x" * 30_000 + " paid"], "paid") == [[]]
-    assert spans([], "paid") == []
-    assert spans(["paid"], "") == [[]]
+    assert match_spans(["Café prices rise", "no"], "cafe pri") == [[(0, 4), (5, 11)], []]
+    assert match_spans(["a paid conversion, paid"], '"paid conversion"') == [[(2, 17)]]
+    assert match_spans(["\ue000 x\x00 paid"], "paid") == [[(5, 9)]]
+    assert match_spans(["x" * 30_000 + " paid"], "paid") == [[]]
+    assert match_spans([], "paid") == []
+    assert match_spans(["paid"], "") == [[]]
 
 
 @given(st.text(), st.text())
 def test_what_is_found_lies_in_the_text(text: str, words: str) -> None:
     at = 0
-    for start, end in spans([text], words)[0]:
+    for start, end in match_spans([text], words)[0]:
         assert at <= start < end <= len(text)
         at = end
 

@@ -57,7 +57,7 @@ def write_benchmark(
     progress |= {"accuracy": right / len(answers) if answers else None, "per_minute": 12.1, "eta_s": 400.0}
     with transaction(db):
         runs.write(db, written.model_copy(update={"progress": progress}))
-        predictions.ask(db, zip(questions, cases, strict=True))
+        predictions.add_questions(db, zip(questions, cases, strict=True))
     predictions.add(
         db, [prediction_for(question, answer, rationale) for question, answer in zip(questions, answers, strict=False)]
     )

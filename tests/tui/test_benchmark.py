@@ -98,7 +98,7 @@ async def test_a_running_benchmark_is_followed(project: Project, db: sqlite3.Con
         await open_benchmark(pilot)
         assert "4/12 100.0 % (51.0–100.0) 12/min eta 7 m" in shown(pilot)
         assert "reference no benchmark yet: g starts one, o chooses one" in shown(pilot)
-        questions = [case.question for case in predictions.cases(db, run.id)]
+        questions = [case.question for case in predictions.read_questions(db, run.id)]
         predictions.add(db, [prediction_for(question, WRONG) for question in questions[4:8]])
         runs.update(db, run.id, progress=run.progress | {"done": 8, "accuracy": 0.5, "low": 0.215, "high": 0.785})
         await until(pilot, lambda: "8/12 50.0 %" in shown(pilot) and "✗" in shown(pilot), 5)

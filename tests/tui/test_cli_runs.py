@@ -99,7 +99,7 @@ def test_what_comes_in_a_burst_before_the_end_is_followed_too(
         if looks == 2:
             for number in range(1200):
                 runs.log(db, run.id, f"slot {number} Done" if number % 2 else "in between")
-            runs.move(db, run.id, {RunState.RUNNING}, RunState.FINISHED, said="finished and DONE")
+            runs.move(db, run.id, {RunState.RUNNING}, RunState.FINISHED, message="finished and DONE")
             found = runs.get(db, run.id) or found
         return run_status(found)
 

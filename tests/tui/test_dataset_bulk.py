@@ -185,7 +185,7 @@ async def test_families_are_split_and_shared_out(app: SidequestApp, db: sqlite3.
         await wait_until_idle(pilot)
         await pilot.press("p", "3")
         await until(pilot, lambda: "there already" in told(pilot))
-        list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
+        list(bulk.record(db, listing.read_numbers(db), ReviewAction.ACCEPT))
         await wait_until_idle(pilot)
         await pilot.press("p", "5")
         await until(pilot, lambda: isinstance(pilot.app.screen, Confirm))

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input, Select, TextArea
 
-from core.review.editing import as_json
+from core.review.editing import format_json
 from storage import examples, reviews
 from storage.schema import Evidence, Example
 from tests.conftest import example
@@ -200,7 +200,7 @@ async def test_an_editor_that_cannot_be_opened_is_named(
 
 def test_a_form_with_mistakes_is_still_json() -> None:
     values = {"hypothesis": "h", "confidence": "high", "level": "2", "evidence": [{"relevance": "0.5", "source": "s"}]}
-    found = json.loads(as_json(values))
+    found = json.loads(format_json(values))
     assert found["confidence"] == "high"
     assert found["level"] == 2
     assert found["evidence"] == [{"relevance": 0.5, "source": "s"}]

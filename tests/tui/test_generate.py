@@ -12,7 +12,7 @@ from textual.widgets import DataTable, Input, Select
 
 from core.config.project import FILE, Project
 from core.config.task import EndpointSettings
-from core.generation.start import prepare
+from core.generation.start import plan_generation
 from core.runs import control
 from core.runs.params import GenerateParams
 from storage import examples, runs, shelves
@@ -124,12 +124,12 @@ async def test_enter_goes_through_the_form_and_asks_before_it_starts(project: Pr
 async def test_a_cost_is_that_of_the_last_run_of_the_kind(project: Project, db: sqlite3.Connection) -> None:
     task = project.task.model_copy(update={"models": {"writer": EndpointSettings(base_url="http://x/v1", model="m")}})
     asked = GenerateParams(source="writer", judge="solver", n=4)
-    assert "not known beforehand" in start_question(prepare(task, db, asked))
+    assert "not known beforehand" in start_question(plan_generation(task, db, asked))
     figures = {"cost_per_accepted": 0.25}
     params = {"source": "writer", "judge": "solver"}
     runs.add(db, Run(kind="generate", state=RunState.FINISHED, params=params, progress=figures))
-    assert "costs about 1.00" in start_question(prepare(task, db, asked))
-    assert "costs nothing" in start_question(prepare(task, db, GenerateParams.of(task)))
+    assert "costs about 1.00" in start_question(plan_generation(task, db, asked))
+    assert "costs nothing" in start_question(plan_generation(task, db, GenerateParams.of(task)))
 
 
 async def test_shelved_cells_are_marked_and_a_small_screen_shows_all_levels(

@@ -189,7 +189,7 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         await until(pilot, lambda: "undone: ann: brought in against QA" in told(pilot))
         (one,) = examples.page(db)
         assert one.status is Status.REJECTED
-        assert not listing.every(db)
+        assert not listing.read_numbers(db)
         await until(pilot, lambda: "brought in" not in shown(pilot).split("\n", 2)[2].partition("undone")[0])
         reviews.decide(db, one.id, ReviewAction.FLAG, reviewer="ann")
         await pilot.press("u")
@@ -205,15 +205,15 @@ async def test_a_cell_is_shelved_after_a_question_and_taken_back(project: Projec
         box = pilot.app.screen.query_one("#box", Static)
         assert "12 are missing in it, and 12 more will be generated in 12 other cells. It has none." in str(box.content)
         await pilot.press("n")
-        assert shelves.every(db) == []
+        assert shelves.read_all(db) == []
         await pilot.press("z")
         await until(pilot, lambda: "Shelve risk at level 1?" in shown(pilot))
         await pilot.press("y")
-        await until(pilot, lambda: shelves.every(db) == [Shelf("risk", 1)])
+        await until(pilot, lambda: shelves.read_all(db) == [Shelf("risk", 1)])
         await until(pilot, lambda: "[17/20!~]" in shown(pilot))
         assert "the cell is shelved" in shown(pilot)
         await pilot.press("z")
-        await until(pilot, lambda: shelves.every(db) == [])
+        await until(pilot, lambda: shelves.read_all(db) == [])
         assert "is taken back" in told(pilot)
 
 

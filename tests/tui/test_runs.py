@@ -127,7 +127,7 @@ async def test_only_rows_in_sight_are_read_and_only_those_that_changed_are_drawn
         await pilot.press("end")
         await until(pilot, lambda: "run 0 " in shown(pilot))
         asked, drawn = list[int](), list[int]()
-        real = runs.of_numbers
+        real = runs.by_number
 
         def counted(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
             asked.append(len(wanted))

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from core.config.project import Project
-from core.config.settings import Settings, keep_theme, load, path
+from core.config.settings import Settings, load_settings, save_theme, settings_path
 from storage import examples
 from storage.schema import Status
 from tests.tui.conftest import SIZE, put, several, shown, told, until
@@ -69,34 +69,34 @@ def test_keys_that_can_be_are_taken() -> None:
 
 def test_the_file_is_where_the_system_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert path() == tmp_path / "sidequest" / "config.toml"
+    assert settings_path() == tmp_path / "sidequest" / "config.toml"
 
 
 def test_a_mistake_is_named_by_line_and_the_defaults_hold(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    assert load(file) == (Settings(), "")
+    assert load_settings(file) == (Settings(), "")
     for text, said in (
         ("theme = 3", "config.toml:1: theme:"),
         ("\n[keymap\n", "config.toml:2: not TOML"),
         ('theme = "x"\n\ncolour = 1\n', "config.toml:3: colour: no such setting"),
     ):
         file.write_text(text)
-        settings, problem = load(file)
+        settings, problem = load_settings(file)
         assert settings == Settings()
         assert said in problem
     file.write_bytes(b"\xff")
-    assert "config.toml" in load(file)[1]
+    assert "config.toml" in load_settings(file)[1]
 
 
 def test_keeping_a_theme_leaves_the_rest_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "config.toml"
-    keep_theme(file, "nord")
+    save_theme(file, "nord")
     file.write_text('# mine\ntheme = "nord" # dark\n\n[keymap]\n"review.accept" = "space"\n')
-    keep_theme(file, "dracula")
+    save_theme(file, "dracula")
     kept = file.read_text()
     assert "# mine" in kept
     assert 'theme = "dracula" # dark' in kept
-    assert load(file)[0] == Settings(theme="dracula", keymap={"review.accept": "space"})
+    assert load_settings(file)[0] == Settings(theme="dracula", keymap={"review.accept": "space"})
     assert [one.name for one in file.parent.iterdir()] == ["config.toml"]
 
 
@@ -104,7 +104,7 @@ def test_what_is_kept_already_is_not_written_again(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text('theme = "nord"')
     before = file.stat()
-    keep_theme(file, "nord")
+    save_theme(file, "nord")
     after = file.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
@@ -114,7 +114,7 @@ def test_a_linked_file_stays_linked_and_keeps_its_mode(tmp_path: Path) -> None:
     elsewhere.write_text('# mine\ntheme = "nord"\n')
     elsewhere.chmod(0o600)
     file.symlink_to(elsewhere.name)
-    keep_theme(file, "dracula")
+    save_theme(file, "dracula")
     assert file.is_symlink()
     assert elsewhere.read_text() == '# mine\ntheme = "dracula"\n'
     assert elsewhere.stat().st_mode & 0o777 == 0o600
@@ -124,7 +124,7 @@ def test_what_cannot_be_written_leaves_the_file_and_nothing_beside_it(tmp_path: 
     file = tmp_path / "config.toml"
     file.write_text("[broken")
     with pytest.raises(ValueError, match="line 1"):
-        keep_theme(file, "nord")
+        save_theme(file, "nord")
     assert [one.name for one in tmp_path.iterdir()] == ["config.toml"]
     assert file.read_text() == "[broken"
 
@@ -148,8 +148,8 @@ async def test_theme_and_keys_are_used_and_a_chosen_theme_is_kept(
         await pilot.press("z")
         await until(pilot, lambda: examples.count(db, examples.Filter(status=(Status.ACCEPTED.value,))) == 1)
         app.theme = "nord"
-        await until(pilot, lambda: load(file)[0].theme == "nord")
-        assert load(file)[0].keymap == {"review.accept": "z,w"}
+        await until(pilot, lambda: load_settings(file)[0].theme == "nord")
+        assert load_settings(file)[0].keymap == {"review.accept": "z,w"}
 
 
 @pytest.mark.parametrize(
@@ -186,15 +186,15 @@ async def test_what_is_not_used_is_said_and_the_rest_is_used(
 def test_the_verb_shows_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert "not there yet" in CliRunner().invoke(main, ["config"]).output
-    keep_theme(path(), "nord")
-    path().write_text(path().read_text() + '[keymap]\n"review.skip" = "a"\n')
+    save_theme(settings_path(), "nord")
+    settings_path().write_text(settings_path().read_text() + '[keymap]\n"review.skip" = "a"\n')
     told_ = CliRunner().invoke(main, ["config"]).output
     assert "theme: nord" in told_
-    assert f"! {path()}:3: a would be both" in told_
+    assert f"! {settings_path()}:3: a would be both" in told_
     assert "your keymap is not used" in told_
     assert "tokyo-night" in told_  # the themes there are
-    path().write_text('theme = "nrod"')
-    assert f"! {path()}:1: there is no theme nrod" in CliRunner().invoke(main, ["config"]).output
+    settings_path().write_text('theme = "nrod"')
+    assert f"! {settings_path()}:1: there is no theme nrod" in CliRunner().invoke(main, ["config"]).output
     listed = CliRunner().invoke(main, ["config", "--actions"]).output
     assert "review.skip" in listed
     assert '"problems": [' in CliRunner().invoke(main, ["config", "--json"]).output

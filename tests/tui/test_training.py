@@ -166,7 +166,7 @@ async def test_a_run_whose_only_look_was_before_its_first_step(
     app: SidequestApp, db: sqlite3.Connection, size: tuple[int, int], steps: int
 ) -> None:
     run = add_training_run(db, steps)
-    training.add_look(db, run.id, "small", 0, dev_figures(0))
+    training.add_evaluation(db, run.id, "small", 0, dev_figures(0))
     async with app.run_test(size=size) as pilot:
         await open_training(pilot)
         assert "50 %" in shown(pilot)

@@ -46,7 +46,7 @@ async def test_what_was_decided_here_is_undone_at_once_and_in_words(app: Sideque
 
 
 async def test_an_act_of_many_is_undone_only_if_it_is_meant(app: SidequestApp, db: sqlite3.Connection) -> None:
-    list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
+    list(bulk.record(db, listing.read_numbers(db), ReviewAction.ACCEPT))
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
         assert "Take all 12 back?" in shown(pilot)
@@ -65,7 +65,7 @@ async def test_an_act_of_many_is_undone_only_if_it_is_meant(app: SidequestApp, d
 async def test_a_large_act_is_undone_in_pieces_that_escape_stops(
     app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    list(bulk.act(db, listing.every(db), ReviewAction.ACCEPT))
+    list(bulk.record(db, listing.read_numbers(db), ReviewAction.ACCEPT))
     monkeypatch.setattr("storage.database.PIECE", 2)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
@@ -83,7 +83,7 @@ async def test_a_large_act_is_undone_in_pieces_that_escape_stops(
 
 async def test_what_cannot_be_undone_says_why(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        list(splits.put(db, {"f1": "test"}))
+        list(splits.assign(db, {"f1": "test"}))
         await begin(pilot, "u")
         assert "put into split test" in shown(pilot)
         splits.freeze(db, "test")

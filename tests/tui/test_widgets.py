@@ -12,7 +12,7 @@ from textual.content import Content
 
 from core.curriculum.plan import Quota
 from core.runs.control import RunStatus
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from storage.schema import Run, RunState
 from tests.conftest import HOSTILE, example
 from tests.tui.conftest import RAW
@@ -59,7 +59,7 @@ def test_relevance_is_five_cells() -> None:
     ],
 )
 def test_a_duration_is_for_a_person_and_unknown_stays_unknown(seconds: float | None, words: str) -> None:
-    assert duration(seconds) == words
+    assert format_duration(seconds) == words
     assert len(words) <= 9
 
 

@@ -52,7 +52,7 @@ def add_training_run(
             db, run.id, "small", step, step_figures(step, algorithm), step_answers(step) if answers else ()
         )
         if step % 4 == 0:
-            training.add_look(db, run.id, "small", step, dev_figures(step))
+            training.add_evaluation(db, run.id, "small", step, dev_figures(step))
     return run
 
 

@@ -13,7 +13,7 @@ from core.config.case import Mode
 from core.exchange.files import FileError
 from core.models import resolve
 from core.runs.control import run_status
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.progress import BenchmarkProgress, progress_of
 from core.runs.readable import readable_of_kind
@@ -260,7 +260,7 @@ def _format_accuracy(run: Run) -> str:
     progress = progress_of(run, BenchmarkProgress)
     if progress.accuracy is None or progress.low is None or progress.high is None:
         return "unknown"
-    left = f", {duration(progress.eta_s)} left" if progress.eta_s and not run_status(run).state.ended else ""
+    left = f", {format_duration(progress.eta_s)} left" if progress.eta_s and not run_status(run).state.ended else ""
     return f"{progress.accuracy:.1%} ({100 * progress.low:.1f}–{100 * progress.high:.1f}){left}"
 
 

@@ -8,7 +8,7 @@ import click
 from textual.theme import BUILTIN_THEMES
 
 from core.config.project import ProjectError
-from core.config.settings import path
+from core.config.settings import settings_path
 from tui.actions import NAMED
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, show, table
@@ -25,7 +25,7 @@ def config(context: Context, actions: bool, as_json: bool) -> None:
 
     theme = "textual-light", and under [keymap] such lines as "review.accept" = "a,space".
     """
-    file, themes = path(), sorted(BUILTIN_THEMES)
+    file, themes = settings_path(), sorted(BUILTIN_THEMES)
     settings, problems = usable(file, themes, _labels(context))
     if actions:
         rows = [(name, settings.keymap.get(name, action.keys), action.help) for name, action in NAMED.items()]

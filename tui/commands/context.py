@@ -36,7 +36,7 @@ class Context:
     def open(self) -> tuple[Project, sqlite3.Connection]:
         """Its project and a connection to its database, made if it is new."""
         project = self.project()
-        return project, connect_durably(project.database, migrated=say)
+        return project, connect_durably(project.database, on_migrated=say)
 
 
 class RefusedError(Exception):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from core.config.project import FILE, Project, create, open_project
-from core.curriculum.plan import current
+from core.curriculum.plan import current_plan
 from core.generation.start import start_generation
 from core.qa.matrix import rejection_matrix
 from core.qa.scorecard import scorecard
@@ -50,7 +50,7 @@ def demo(folder: Path) -> None:
         raise SystemExit(run_app(folder))
     project = open_project(folder)
     connection = connect(project.database)
-    if current(project.task, connection).missing:
+    if current_plan(project.task, connection).missing:
         params = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": None})
         run = wait(connection, start_generation(project, connection, params), describe_counts, quiet=False)
         if run_status(run).state is not RunState.FINISHED:
@@ -61,7 +61,7 @@ def demo(folder: Path) -> None:
 
 def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
     """Print what the demo made; returns whether every quota is met."""
-    found = current(project.task, connection)
+    found = current_plan(project.task, connection)
     tally = attempts.tally(connection)
     rejected = tally.results.get("rejected", 0)
     show(f"\n{found.have} examples passed QA, out of {tally.attempts} attempts; {rejected} were rejected\n")

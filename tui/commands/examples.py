@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from core.config.project import Project
-from core.curriculum.plan import current
-from core.dataset.coverage import NOT_REJECTED, Coverage, cover
+from core.curriculum.plan import current_plan
+from core.dataset.coverage import NOT_REJECTED, Coverage, measure_coverage
 from core.dataset.example_detail import KIN, example_detail
 from core.dataset.query import read_query
 from storage import attempts, bulk, listing
@@ -21,7 +21,7 @@ from storage import examples as stored
 from storage.examples import Filter
 from storage.listing import SortOrder
 from storage.schema import Example, ReviewAction, Status
-from storage.search import LANGUAGE, QueryError, spans
+from storage.search import LANGUAGE, QueryError, match_spans
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
 from tui.text import clean
@@ -132,7 +132,7 @@ def _list(
     project, connection = context.open()
     given = {name: value for name, value in fields.items() if value not in ((), "", None)}
     where = dataclasses.replace(parse_words(project, connection, query), **given)
-    numbers = listing.every(connection, where, SortOrder(sort))
+    numbers = listing.read_numbers(connection, where, SortOrder(sort))
     start = 0
     if after:
         number = listing.number_of(connection, resolve_example(connection, after).id)
@@ -140,7 +140,7 @@ def _list(
             raise RefusedError(f"--after {after}: this example does not match: give the last one that was listed")
         start = numbers.index(number) + 1
     page = numbers[start : start + limit]
-    listed = listing.whole(connection, page)
+    listed = listing.read_examples(connection, page)
     if as_json:
         print_json(listed)
     elif matches_only:
@@ -164,8 +164,8 @@ def _list(
 
 def _show_matches(connection: sqlite3.Connection, numbers: Sequence[int], words: str) -> None:
     """Print each example with the line in which the words stand, marked where the terminal can."""
-    rows = listing.rows(connection, numbers, evidence=True)
-    matches = spans([text for row in rows for text in (row.hypothesis, row.evidence)], words)
+    rows = listing.read_rows(connection, numbers, evidence=True)
+    matches = match_spans([text for row in rows for text in (row.hypothesis, row.evidence)], words)
     for position, row in enumerate(rows):
         show(f"{row.id}  {row.status.value}  {row.decision}  {row.domain}  level {row.level}")
         in_hypothesis, in_evidence = matches[2 * position : 2 * position + 2]
@@ -226,7 +226,7 @@ def _show_marked(text: str, find: str) -> None:
     """Print text with the words of `find` marked where the terminal can."""
     position = 0
     parts = []
-    for start, end in spans([text], find)[0]:
+    for start, end in match_spans([text], find)[0]:
         parts += [clean(text[position:start]), click.style(clean(text[start:end]), bold=True, reverse=True)]
         position = end
     click.echo("".join([*parts, clean(text[position:])]))
@@ -272,10 +272,10 @@ def coverage(context: Context, query: tuple[str, ...], as_json: bool) -> None:
     project, connection = context.open()
     where = parse_words(project, connection, query) if query else NOT_REJECTED
     measured = Coverage(0, 0)
-    for measured in cover(project.task, connection, where):
+    for measured in measure_coverage(project.task, connection, where):
         if measured.doing and not as_json:
             say(f"{measured.doing} …")
-    cells = current(project.task, connection).cells
+    cells = current_plan(project.task, connection).cells
     if as_json:
         print_json({"cells": cells, "coverage": measured})
         return
@@ -334,10 +334,10 @@ def _decide(
 ) -> None:
     """Decide about all examples that match, with `texts` (note, reason) in the log; only count them without `yes`."""
     project, connection = context.open()
-    numbers = listing.every(connection, parse_words(project, connection, query))
+    numbers = listing.read_numbers(connection, parse_words(project, connection, query))
     if not yes:
         raise RefusedError(f"{len(numbers):,} examples match: --yes does it ({action.value})")
-    work = bulk.act(connection, numbers, action, reviewer=context.reviewer, **texts)
+    work = bulk.record(connection, numbers, action, reviewer=context.reviewer, **texts)
     done = show_progress(work, len(numbers))
     if as_json:
         print_json({"action": action.value, "examples": done})

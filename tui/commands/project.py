@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from core.config.project import create, open_project
-from core.curriculum.plan import Plan, current, enough_elsewhere
-from core.curriculum.shelving import name, shelve
+from core.curriculum.plan import Plan, current_plan, enough_elsewhere
+from core.curriculum.shelving import describe_shelf, shelve
 from core.curriculum.shelving import unshelve as unshelve_cell
 from storage.shelves import Shelf
 from tui.commands.context import Context, json_option, pass_context, verb
@@ -37,7 +37,7 @@ def plan(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     project, connection = ctx.ensure_object(Context).open()
-    found = current(project.task, connection)
+    found = current_plan(project.task, connection)
     if as_json:
         print_json(found)
         return
@@ -61,7 +61,7 @@ def shelve_(context: Context, domain: str, level: int, decision: str, reason: st
         print_json({"shelf": shelf, "moved": moved})
         return
     show(
-        f"{name(shelf)} is shelved: {moved.examples} were missing in it, "
+        f"{describe_shelf(shelf)} is shelved: {moved.examples} were missing in it, "
         f"{moved.elsewhere} more are now missing in {moved.cells} other cells"
     )
 
@@ -81,7 +81,7 @@ def unshelve(context: Context, domain: str, level: int, decision: str, as_json: 
     if as_json:
         print_json({"shelf": shelf})
         return
-    show(f"{name(shelf)} is taken back")
+    show(f"{describe_shelf(shelf)} is taken back")
 
 
 def _print_plan(found: Plan) -> None:

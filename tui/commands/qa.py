@@ -127,7 +127,7 @@ def attempts_(
     else:
         if run_id or result:
             raise RefusedError("--cell shows what was rejected in all runs: leave --run and --result away")
-        unknown = project.task.unknown([cell[0]], [cell[1]], [decision] if decision else [])
+        unknown = project.task.find_unknown_names([cell[0]], [cell[1]], [decision] if decision else [])
         if unknown:
             raise RefusedError("; ".join(unknown))
         found = attempts.of_cell(connection, *cell, decision=decision, reason=reason, limit=limit)
@@ -170,7 +170,7 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
     from tui.widgets.lineage import lineage
 
     ids = [one.attempt.id for one in found]
-    brought, planted = attempts.overruled(connection, ids), attempts.planted(connection, ids)
+    brought, planted = attempts.overruled_statuses(connection, ids), attempts.planted_flaws(connection, ids)
     show(lineage(found, key, brought, planted).plain)
 
 

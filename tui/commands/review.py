@@ -8,8 +8,8 @@ from typing import TextIO
 import click
 
 from core.review.agreement import agreement_report, conclusion
-from core.review.editing import checked, read_json
-from core.review.item import ReviewItem, deciding, labelling, read_item
+from core.review.editing import parse_json, validate_edit
+from core.review.item import ReviewItem, blind_decision_line, decision_lines, read_item
 from storage import blind_reviews, queues, reviews
 from storage.queues import Queue
 from storage.schema import Example, Review, ReviewAction
@@ -77,7 +77,7 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
     except QueryError as error:
         raise RefusedError(str(error)) from None
     chosen, who = Queue(name), _reviewer(context, reviewer)
-    if chosen is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
+    if chosen is Queue.REFUSED and (parts := queues.inapplicable_to_attempts(where)):
         raise RefusedError(f"what QA rejected has no {', '.join(parts)}")
     keys = queues.page(connection, chosen, where, reviewer=who, limit=limit).keys
     found = [case.example for case in (read_item(connection, key) for key in keys) if case is not None]
@@ -119,7 +119,7 @@ def _decide(
     line = Review(
         example=case.example.id, action=action, reason=reason, note=note, reviewer=_reviewer(context, reviewer)
     )
-    _print_example(reviews.act(connection, case.example, deciding(case, line)), as_json)
+    _print_example(reviews.record(connection, case.example, decision_lines(case, line)), as_json)
 
 
 def _review_item(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
@@ -158,8 +158,8 @@ def label(context: Context, example: str, decision: str, note: str, reviewer: st
     if decision not in project.task.labels:
         raise RefusedError(f"no decision {decision}: there are {', '.join(project.task.labels)}")
     case = _review_item(connection, example)
-    line = labelling(case, decision, note=note, reviewer=_reviewer(context, reviewer))
-    done = reviews.act(connection, case.example, deciding(case, line))
+    line = blind_decision_line(case, decision, note=note, reviewer=_reviewer(context, reviewer))
+    done = reviews.record(connection, case.example, decision_lines(case, line))
     if as_json:
         print_json({"example": done, "agrees": decision == done.decision})
     else:
@@ -176,7 +176,7 @@ def agreement(context: Context, as_json: bool) -> None:
     from tui.widgets.agreement import describe_differences, format_coefficient
 
     _, connection = context.open()
-    found = agreement_report(blind_reviews.every(connection))
+    found = agreement_report(blind_reviews.read_current(connection))
     if as_json:
         print_json(found)
         return
@@ -260,8 +260,8 @@ def edit(context: Context, example: str, content: TextIO, note: str, reviewer: s
     """Replace fields of an example by those of a JSON object in file CONTENT ('-': stdin); makes a new version."""
     project, connection = context.open()
     current = resolve_example(connection, example)
-    change, problem = read_json(content.read())
-    edited, problems = checked(project.task, current, change) if not problem else (None, [problem])
+    change, problem = parse_json(content.read())
+    edited, problems = validate_edit(project.task, current, change) if not problem else (None, [problem])
     if edited is None:
         raise RefusedError(f"{content.name}: {'; '.join(problems)}")
     _print_example(reviews.edit(connection, edited, note=note, reviewer=_reviewer(context, reviewer)), as_json)

@@ -6,7 +6,7 @@ import click
 
 from core.runs import control, launch
 from core.runs.control import RunStatus
-from core.runs.describe import cost_of, describe_heartbeat, describe_progress, describe_request, duration
+from core.runs.describe import cost_of, describe_heartbeat, describe_progress, describe_request, format_duration
 from core.runs.progress import GenerateProgress
 from core.runs.readable import progress_or_none
 from core.runs.tail import follow as following
@@ -87,7 +87,7 @@ def _describe_run(seen: RunStatus) -> list[tuple[str, str]]:
         found += [("attempts", str(progress.attempts)), ("passed QA", str(progress.accepted))]
         found.append(("rejected", str(progress.rejected)))
     if progress.per_minute and not seen.state.ended:
-        found += [("rate", f"{progress.per_minute:.0f}/min"), ("eta", duration(progress.eta_s))]
+        found += [("rate", f"{progress.per_minute:.0f}/min"), ("eta", format_duration(progress.eta_s))]
     if cost is not None:
         found.append(("cost", f"{cost:.4f}" + ("" if budget is None else f" of {budget:.2f}")))
     if isinstance(progress, GenerateProgress) and progress.reasons:
@@ -124,7 +124,7 @@ def log(context: Context, run: str, follow: bool, limit: int, search: str, of_no
         _print_event(event)
     if follow:
         for event in following(connection, found.id, last, of_note=of_note):
-            if stored.holds(event.message, search):
+            if stored.contains_text(event.message, search):
                 _print_event(event)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from core.dataset.splits import ACCEPTED, plan, split_contents
+from core.dataset.splits import ACCEPTED, plan_splits, split_contents
 from storage import listing
 from storage import splits as stored
 from storage.splits import SPLITS, SplitError
@@ -63,10 +63,10 @@ def assign(context: Context, query: tuple[str, ...], seed: int | None, yes: bool
     project, connection = context.open()
     try:
         where = parse_words(project, connection, query) if query else ACCEPTED
-        assignment = plan(project.task, connection, where, seed=seed)
-        given = assignment.given
+        assignment = plan_splits(project.task, connection, where, seed=seed)
+        given = assignment.family_splits
         if yes:
-            show_progress(stored.put(connection, given, reviewer=context.reviewer), len(given))
+            show_progress(stored.assign(connection, given, reviewer=context.reviewer), len(given))
     except SplitError as error:
         raise RefusedError(str(error)) from None
     if as_json:
@@ -91,13 +91,13 @@ def assign(context: Context, query: tuple[str, ...], seed: int | None, yes: bool
 def put(context: Context, split: str, query: tuple[str, ...], yes: bool, as_json: bool) -> None:
     """Put the families of all examples that match QUERY into one split, with all their examples."""
     project, connection = context.open()
-    current = stored.families(connection, listing.every(connection, parse_words(project, connection, query)))
+    current = stored.families_of(connection, listing.read_numbers(connection, parse_words(project, connection, query)))
     target = "" if split == "none" else split
     given = {family: target for family, now in current.items() if now != target}
     if not yes:
         raise RefusedError(f"{len(given):,} of {len(current):,} families would move: --yes does it")
     try:
-        done = show_progress(stored.put(connection, given, reviewer=context.reviewer), len(given))
+        done = show_progress(stored.assign(connection, given, reviewer=context.reviewer), len(given))
     except SplitError as error:
         raise RefusedError(str(error)) from None
     if as_json:

@@ -212,7 +212,7 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
     }
     if whole:
         found["metrics"] = [_plain(one) for one in training.steps(connection, run.id)]
-        found["looks"] = [_plain(one) for one in training.looks(connection, run.id)]
+        found["looks"] = [_plain(one) for one in training.evaluations(connection, run.id)]
         found["notes"] = training.notes(connection, run.id)
     return found
 
@@ -243,7 +243,7 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
         show(f"  made {', '.join(made)}: `sidequest train compare {run.id[-6:]}` holds it against the student")
     for sentence in progress_of(run, TrainProgress).alarms.values():
         show(f"  ! {sentence}")
-    looks = training.looks(connection, run.id)
+    looks = training.evaluations(connection, run.id)
     if looks:
         show("\nOn the dev split:")
         table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.training.estimate.recipe_estimate import RecipeEstimate, in_words
 from tui.commands.output import show, table
 
@@ -34,6 +34,6 @@ def show_estimate(found: RecipeEstimate) -> None:
             show(f"  ! {note}")
     show("" if found.fits else "\nIt does not fit.")
     show(in_words(found))
-    show(f"time: {duration(found.seconds)} ({found.basis})")
+    show(f"time: {format_duration(found.seconds)} ({found.basis})")
     for line in found.advice:
         show(f"  lower: {line}")

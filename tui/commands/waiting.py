@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from core.runs.control import run_status, stop
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.progress import RunProgress, parse_progress
 from storage import runs
 from storage.schema import Run
@@ -79,4 +79,4 @@ def _poll(connection: sqlite3.Connection, run_id: str, draw: Callable[[Run], Non
 def _pace(progress: RunProgress) -> str:
     rate = progress.per_minute
     pace = "rate unknown" if rate is None else f"{rate:.0f}/min"
-    return f"{pace} · eta {duration(progress.eta_s)}"
+    return f"{pace} · eta {format_duration(progress.eta_s)}"

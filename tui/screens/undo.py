@@ -83,7 +83,7 @@ class UndoScreen(ModalScreen[int]):
         try:
             connection = connect_durably(self._path)
             try:
-                for count in reviews.taking_back(connection, self._act):
+                for count in reviews.undo_act(connection, self._act):
                     self.post_message(UndoProgress(count))
                     if self._stop:
                         break
@@ -145,7 +145,7 @@ class UndoStack:
             screen.app.push_screen(question, lambda lines: self._show(act, lines or 0))
             return
         try:
-            for _ in reviews.taking_back(screen.db, act):
+            for _ in reviews.undo_act(screen.db, act):
                 pass
         except (ReviewError, sqlite3.Error) as error:
             screen.tell(f"not undone: {error}", error=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from core.review.agreement import NAMELESS, Agreement, AgreementReport, Coefficient, conclusion
+from core.review.agreement import UNNAMED, Agreement, AgreementReport, Coefficient, conclusion
 from tui.text import line
 
 
@@ -41,7 +41,7 @@ def draw_report(report: AgreementReport) -> Content:
             (f"\nall {report.together.people} people\n", "bold $text-accent"),
             f"  Krippendorff's alpha   {alpha}, on {report.together.examples:,} examples that two or more decided\n",
         ]
-    if any(NAMELESS in (pair.who, pair.whom) for pair in report.pairs):
+    if any(UNNAMED in (pair.who, pair.whom) for pair in report.pairs):
         parts.append(("\n`sidequest --as NAME` says who you are, so that people can be told apart.\n", "$text-muted"))
     if report.pairs:
         legend = (

@@ -63,7 +63,7 @@ def describe_shortcut(shortcut: Shortcut) -> list[tuple[str, str]]:
     interval = f"({shortcut.low:.1%}–{shortcut.high:.1%})"
     score = f"{shortcut.right:,}/{shortcut.examples:,} right, {rate:.1%} {interval}"
     comparison = f"; the most frequent decision alone: {shortcut.majority:.1%}. "
-    if shortcut.seen:
+    if shortcut.exists:
         meaning = "The hypothesis gives something of the decision away: a model can be right without the evidence."
         return [(score + comparison, ""), (meaning, "$text-warning")]
     return [(score + comparison, ""), ("The hypothesis tells no more than that.", "$text-success")]

@@ -77,14 +77,14 @@ class Body:
     pieces: tuple[PlannedPiece, ...]
 
 
-def inside(band: Band, rng: Random, low: float = 0.0, high: float = 1.0) -> float:
+def draw_from_band(band: Band, rng: Random, low: float = 0.0, high: float = 1.0) -> float:
     """A number of two decimals inside `band` (or its lower end), from the stretch `low`..`high` (0-1) of it."""
     start, width = band[0], band[1] - band[0]
     value = round(start + width * (low + (high - low) * rng.random()), 2)
     return min(max(value, band[0]), band[1])
 
 
-def find(world: World, position: int, rng: Random) -> tuple[Effect, ...]:
+def draw_findings(world: World, position: int, rng: Random) -> tuple[Effect, ...]:
     """The findings that make the truth of `position`, one for each half of the claim."""
     first, second = world.states[position]
     if world.scenario == Scenario.SIZE:
@@ -124,23 +124,29 @@ def _shares(main: Effect, driver: int, metric: Metric, rng: Random) -> Effect:
     return Effect(driver, round(second, decimals), round(first, decimals))
 
 
-def plan(world: World, position: int, level: Level, rng: Random) -> Body:
+def plan_body(world: World, position: int, level: Level, rng: Random) -> Body:
     """A body of evidence for `position` within the knobs of `level`."""
-    findings = find(world, position, rng)
+    findings = draw_findings(world, position, rng)
     irrelevant, contrary, support = _counts(level, rng)
     facts = _facts(world, findings, level.steps if support >= 2 else 1, rng)
     strength = {"high": (2, 2), "mixed": (1, 2), "low": (1, 1)}[level.reliability]
     pieces = [
-        PlannedPiece(Role.SUPPORT, group, rng.randint(*strength), inside(level.relevance, rng, 0.25), world)
+        PlannedPiece(Role.SUPPORT, group, rng.randint(*strength), draw_from_band(level.relevance, rng, 0.25), world)
         for group in share_out(facts, support, rng, exact=world.scenario == Scenario.SIZE)
     ]
     pieces += [
-        PlannedPiece(Role.CONTRARY, (denial(world, findings, rng),), 0, inside(level.relevance, rng, 0.0, 0.5), world)
+        PlannedPiece(
+            Role.CONTRARY,
+            (contrary_fact(world, findings, rng),),
+            0,
+            draw_from_band(level.relevance, rng, 0.0, 0.5),
+            world,
+        )
         for _ in range(contrary)
     ]
     low, high = level.irrelevant_relevance
     below = (low, max(low, min(high, round(level.relevance[0] - 0.01, 2))))
-    pieces += [PlannedPiece(Role.IRRELEVANT, (), 1, inside(below, rng), world) for _ in range(irrelevant)]
+    pieces += [PlannedPiece(Role.IRRELEVANT, (), 1, draw_from_band(below, rng), world) for _ in range(irrelevant)]
     rng.shuffle(pieces)
     return Body(world, position, findings, tuple(pieces))
 
@@ -218,7 +224,7 @@ def _again(fact: Fact, exact: bool, rng: Random) -> Fact:
     return fact
 
 
-def denial(world: World, findings: tuple[Effect, ...], rng: Random) -> Fact:
+def contrary_fact(world: World, findings: tuple[Effect, ...], rng: Random) -> Fact:
     """What a weak source says against one of `findings`: another direction than the true one."""
     directional = 1 if world.scenario == Scenario.DRIVERS else len(findings)
     part = rng.randrange(directional)

@@ -53,11 +53,11 @@ def inconclusive(body: Body, rng: Random) -> Body:
     return replace(body, pieces=tuple(pieces))
 
 
-def with_foreign(body: Body, other: Body, rng: Random) -> Body:
+def with_foreign(body: Body, foreign: Body, rng: Random) -> Body:
     """`body` with a supporting piece replaced by one of `other`, a body of another case."""
     pieces = list(body.pieces)
     support = [number for number, piece in enumerate(pieces) if piece.role == Role.SUPPORT]
-    donors = [piece for piece in other.pieces if piece.role == Role.SUPPORT]
+    donors = [piece for piece in foreign.pieces if piece.role == Role.SUPPORT]
     widest = max(support, key=lambda number: (len(pieces[number].facts), number))
     donor = rng.choice(donors)
     pieces[widest] = replace(donor, relevance=pieces[widest].relevance, strength=pieces[widest].strength)
@@ -124,7 +124,7 @@ _SYNONYMS = (
 )
 
 
-def nearly_same(candidate: Candidate, rng: Random) -> Candidate:
+def near_duplicate(candidate: Candidate, rng: Random) -> Candidate:
     """`candidate` again, with edits that change no meaning."""
     before, after = rng.choice(_SYNONYMS)
     pieces = [

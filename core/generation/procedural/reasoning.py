@@ -24,10 +24,10 @@ _CARRIED = (
 )
 
 
-def reasoning(world: World, body: Body, claim: int, decision: str, shown: list[Evidence], rng: Random) -> str:
+def write_reasoning(world: World, body: Body, claim: int, decision: str, evidence: list[Evidence], rng: Random) -> str:
     """The reasoning for `decision` on hypothesis `claim` over `body`, whose pieces are `shown` in the same order."""
-    lines = [_settled(body, shown, rng), *_comparisons(world, body, claim)]
-    lines += _set_aside(body, shown, rng)
+    lines = [_settled(body, evidence, rng), *_comparisons(world, body, claim)]
+    lines += _set_aside(body, evidence, rng)
     carried = decision == REJECTED and world.scenario in (Scenario.SIZE, Scenario.DRIVERS)
     return " ".join(sentence(line) for line in [*lines, rng.choice(_CARRIED if carried else _CLOSING[decision])])
 

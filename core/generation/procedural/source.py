@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from core.config.task import Level, Task
 from core.generation.procedural import flaws
-from core.generation.procedural.bodies import Body, inside, plan
+from core.generation.procedural.bodies import Body, draw_from_band, plan_body
 from core.generation.procedural.lexicon import lexicons
-from core.generation.procedural.reasoning import reasoning
-from core.generation.procedural.wording_evidence import evidence
-from core.generation.procedural.wording_hypothesis import hypothesis
-from core.generation.procedural.worlds import BODIES, DECISIONS, World, build, family_of, stream
+from core.generation.procedural.reasoning import write_reasoning
+from core.generation.procedural.wording_evidence import write_evidence
+from core.generation.procedural.wording_hypothesis import write_hypothesis
+from core.generation.procedural.worlds import BODIES, DECISIONS, World, build_world, family_of, random_stream
 from core.generation.source import Request, SourceResult
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
@@ -33,7 +33,7 @@ class ProceduralSource:
 
     def __init__(self, task: Task, flaw_rate: float = 0.0) -> None:
         """Raises UnsuitableTaskError or UnknownDomainError, both ValueErrors, where it cannot write for `task`."""
-        check(task)
+        check_task(task)
         if not 0 <= flaw_rate <= 1:
             raise ValueError(f"flaw_rate is a share from 0 to 1, not {flaw_rate}")
         self._task = task
@@ -41,7 +41,7 @@ class ProceduralSource:
 
     async def write(self, request: Request) -> SourceResult:
         """The example that `request` stands for; the same request gives the same example."""
-        written = draw(self._task, request, self._flaw_rate)
+        written = write_example(self._task, request, self._flaw_rate)
         await asyncio.sleep(0)
         return written
 
@@ -49,7 +49,7 @@ class ProceduralSource:
         """Holds nothing that could be freed."""
 
 
-def check(task: Task) -> None:
+def check_task(task: Task) -> None:
     """Raises UnsuitableTaskError or UnknownDomainError unless the procedural source can write for `task`."""
     strange = [label for label in task.labels if label not in DECISIONS]
     missing = [label for label in DECISIONS if label not in task.labels]
@@ -63,7 +63,7 @@ def check(task: Task) -> None:
         lexicons(domain.name)
 
 
-def members(task: Task, decision: str) -> int:
+def family_size(task: Task, decision: str) -> int:
     """How many examples of `decision` one family gives, 1-3: in proportion to what is wanted of each decision.
 
     So a family has the decisions in the same proportion as the whole, and to know the family tells nothing.
@@ -73,7 +73,7 @@ def members(task: Task, decision: str) -> int:
     return max(1, round(len(BODIES[decision]) * wanted[decision] / most)) if most else 1
 
 
-def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> SourceResult:
+def write_example(task: Task, request: Request, flaw_rate: float = 0.0) -> SourceResult:
     """The example for `request`, as a pure function. KeyError for a level, ValueError for a cell that is not there."""
     started = time.perf_counter()
     if request.cell.decision not in DECISIONS:
@@ -96,9 +96,9 @@ def draw(task: Task, request: Request, flaw_rate: float = 0.0) -> SourceResult:
 
 def _world(task: Task, request: Request) -> World:
     cell = request.cell
-    number = request.slot // members(task, cell.decision)
+    number = request.slot // family_size(task, cell.decision)
     family = family_of(request.seed, cell.domain, cell.level, number, request.idea)
-    return build(family, cell.domain)
+    return build_world(family, cell.domain)
 
 
 def _chance(request: Request) -> tuple[object, ...]:
@@ -109,7 +109,7 @@ def _chance(request: Request) -> tuple[object, ...]:
 def _flaw(task: Task, request: Request, rate: float) -> Flaw | None:
     if request.draft is not None or rate <= 0:
         return None
-    rng = stream(*_chance(request))
+    rng = random_stream(*_chance(request))
     if rng.random() >= rate:
         return None
     level = task.level(request.cell.level)
@@ -128,7 +128,7 @@ def _earlier(request: Request, rate: float) -> Request | None:
     """The nearest earlier slot of the cell whose first attempt has no flaw."""
     for slot in range(request.slot - 1, -1, -1):
         earlier = replace(request, slot=slot, idea=0, number=0, draft=None, critique="")
-        if stream(*_chance(earlier)).random() >= rate:
+        if random_stream(*_chance(earlier)).random() >= rate:
             return earlier
     return None
 
@@ -138,29 +138,35 @@ def _repeat(task: Task, request: Request, rate: float) -> tuple[str, Candidate]:
     if earlier is None:
         raise ValueError(f"slot {request.slot} has no earlier example to repeat")
     world = _world(task, earlier)
-    return world.family, flaws.nearly_same(_candidate(task, world, earlier, None), stream(*_chance(request), "edit"))
+    return world.family, flaws.near_duplicate(
+        _candidate(task, world, earlier, None), random_stream(*_chance(request), "edit")
+    )
 
 
 def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) -> Candidate:
     level, decision = task.level(request.cell.level), request.cell.decision
-    position = BODIES[decision][request.slot % members(task, decision)]
+    position = BODIES[decision][request.slot % family_size(task, decision)]
     claim = world.partner(position, decision)
     # A body is worded alike under every decision, so that the evidence alone tells nothing; a rewrite is worded anew.
     version = request.number if request.draft is not None else 0
-    body = plan(world, position, level, stream(world.family, position, "body"))
-    rng = stream(world.family, position, version, decision if flaw else "", flaw or "", "evidence")
+    body = plan_body(world, position, level, random_stream(world.family, position, "body"))
+    rng = random_stream(world.family, position, version, decision if flaw else "", flaw or "", "evidence")
     body = _flawed(body, level, request, flaw)
-    shown = evidence(body, level, rng)
+    shown = write_evidence(body, level, rng)
     wrong = flaw == Flaw.WRONG_DECISION
     # The label of the cell stays, so that only who reads the case can tell: the hypothesis belongs to another label.
     shown_claim = world.partner(position, flaws.other_decision(decision, rng)) if wrong else claim
-    said = stream(world.family, position, claim, version, "reasoning")
+    said = random_stream(world.family, position, claim, version, "reasoning")
     candidate = Candidate(
-        hypothesis=hypothesis(world, shown_claim, stream(world.family, shown_claim, version, "hypothesis")),
+        hypothesis=write_hypothesis(
+            world, shown_claim, random_stream(world.family, shown_claim, version, "hypothesis")
+        ),
         evidence=shown,
-        reasoning=reasoning(world, body, claim, decision, shown, said),
+        reasoning=write_reasoning(world, body, claim, decision, shown, said),
         decision=decision,
-        confidence=inside(level.confidence.get(decision, (0.0, 1.0)), stream(world.family, position, version, "sure")),
+        confidence=draw_from_band(
+            level.confidence.get(decision, (0.0, 1.0)), random_stream(world.family, position, version, "sure")
+        ),
     )
     if flaw == Flaw.RELEVANCE_OUT_OF_BAND:
         return flaws.off_relevance(candidate, level, rng)
@@ -170,7 +176,7 @@ def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) ->
 
 
 def _flawed(body: Body, level: Level, request: Request, flaw: Flaw | None) -> Body:
-    rng = stream(*_chance(request), "plant")
+    rng = random_stream(*_chance(request), "plant")
     if flaw == Flaw.MISSING_EVIDENCE:
         return flaws.without_decisive(body, rng)
     if flaw == Flaw.AMBIGUOUS:
@@ -186,7 +192,7 @@ def _another(world: World, level: Level) -> Body:
     number = 0
     while True:
         family = f"{world.family}/{number}"
-        other = build(family, world.lexicon.domain)
+        other = build_world(family, world.lexicon.domain)
         if other.intervention != world.intervention and not named & {metric.name for metric in other.metrics}:
-            return plan(other, 0, level, stream(family, "body"))
+            return plan_body(other, 0, level, random_stream(family, "body"))
         number += 1

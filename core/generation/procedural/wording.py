@@ -20,35 +20,35 @@ class Style:
     sign: bool
 
 
-def style(rng: Random) -> Style:
+def random_style(rng: Random) -> Style:
     """A style at random."""
     return Style(rng.random() < 0.5, rng.random() < 0.5)
 
 
-def amount(metric: Metric, value: float, look: Style, decimals: int | None = None) -> str:
+def amount(metric: Metric, value: float, document_style: Style, decimals: int | None = None) -> str:
     """`value` of `metric` with its unit; `decimals` overrides the metric's own."""
     places = max(metric.decimals, 0) if decimals is None else decimals
     number = f"{value:,.{places}f}"
     if metric.unit == "%":
-        return f"{number} %" if look.spaced else f"{number}%"
+        return f"{number} %" if document_style.spaced else f"{number}%"
     if metric.unit == "€":
-        return f"€{number}" if look.sign else f"{number} euros"
+        return f"€{number}" if document_style.sign else f"{number} euros"
     return f"{number} {metric.unit}"
 
 
-def percent(value: int, look: Style) -> str:
+def percent(value: int, document_style: Style) -> str:
     """A whole number of per cent."""
-    return f"{value} %" if look.spaced else f"{value}%"
+    return f"{value} %" if document_style.spaced else f"{value}%"
 
 
-def capital(text: str) -> str:
+def capitalize(text: str) -> str:
     """`text` with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def fronted(context: str) -> str:
     """`context` before a sentence: 'Among new users, ', or nothing."""
-    return f"{capital(context)}, " if context else ""
+    return f"{capitalize(context)}, " if context else ""
 
 
 def trailing(context: str) -> str:
@@ -56,7 +56,7 @@ def trailing(context: str) -> str:
     return f" {context}" if context else ""
 
 
-def fresh(options: Sequence[T], used: set[object], rng: Random) -> T:
+def pick_unused(options: Sequence[T], used: set[object], rng: Random) -> T:
     """One of `options` that is not in `used` yet, or any if all are; it is added to `used`."""
     chosen = rng.choice([option for option in options if option not in used] or list(options))
     used.add(chosen)
@@ -65,5 +65,5 @@ def fresh(options: Sequence[T], used: set[object], rng: Random) -> T:
 
 def sentence(text: str) -> str:
     """`text` as a sentence: capital letter, full stop."""
-    text = capital(text.strip())
+    text = capitalize(text.strip())
     return text if text.endswith(".") else f"{text}."

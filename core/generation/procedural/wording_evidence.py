@@ -6,32 +6,32 @@ from random import Random
 
 from core.config.task import Level
 from core.generation.procedural.bodies import Body, Form, PlannedPiece, Role
-from core.generation.procedural.wording import style
+from core.generation.procedural.wording import random_style
 from core.generation.procedural.wording_findings import state_fact
-from core.generation.procedural.wording_sources import aside, remark, source
+from core.generation.procedural.wording_sources import irrelevant_piece, remark, source
 from storage.schema import Evidence
 
 
-def evidence(body: Body, level: Level, rng: Random) -> list[Evidence]:
+def write_evidence(body: Body, level: Level, rng: Random) -> list[Evidence]:
     """The pieces of `body`, in its order, guarded as `level` wants. No two have the same source or content."""
     pieces: list[Evidence] = []
     used: set[object] = set()
     for piece in body.pieces:
         for _ in range(20):
-            worded = word(piece, level, used, rng)
+            worded = write_piece(piece, level, used, rng)
             if all(worded.source != other.source and worded.content != other.content for other in pieces):
                 break
         pieces.append(worded)
     return pieces
 
 
-def word(piece: PlannedPiece, level: Level, used: set[object], rng: Random) -> Evidence:
+def write_piece(piece: PlannedPiece, level: Level, used: set[object], rng: Random) -> Evidence:
     """One piece in words; forms that are in `used` are avoided, and what it takes is added."""
     world = piece.world
     if piece.role == Role.IRRELEVANT:
-        name, content = aside(world, used, rng)
+        name, content = irrelevant_piece(world, used, rng)
         return Evidence(source=name, content=content, relevance=piece.relevance)
-    look = style(rng)
+    look = random_style(rng)
     name, method = source(piece.strength, world, used, rng)
     facts = list(piece.facts)
     rng.shuffle(facts)

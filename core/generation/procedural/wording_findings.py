@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from core.generation.procedural.bodies import Fact, Form
-from core.generation.procedural.wording import Style, amount, fresh, fronted, percent, sentence, trailing
+from core.generation.procedural.wording import Style, amount, fronted, percent, pick_unused, sentence, trailing
 from core.generation.procedural.worlds import Scenario, World
 
 _ROSE = ("rose", "went up", "climbed", "increased", "grew")
@@ -122,39 +122,39 @@ def words_for(state: int, rng: Random) -> str:
     return rng.choice(_ROSE if state > 0 else _FELL if state < 0 else _STAYED)
 
 
-def state_fact(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
+def state_fact(world: World, fact: Fact, document_style: Style, used: set[object], rng: Random) -> str:
     """`fact` as one sentence, in a form that is not in `used` yet where there is one."""
     if world.scenario == Scenario.BREAK_EVEN:
-        return _money(world, fact, look, used, rng)
+        return _money(world, fact, document_style, used, rng)
     if world.scenario == Scenario.DRIVERS and fact.part == 1:
-        return _share(world, fact, look, used, rng)
+        return _share(world, fact, document_style, used, rng)
     metric, context = world.metrics[fact.part], world.contexts[fact.part]
     finding = fact.finding
     driver = world.drivers[fact.part]
     verb = words_for(finding.state, rng)
     if fact.form == Form.MOVE:
-        template = fresh(_MOVED if finding.moved else _STILL, used, rng)
+        template = pick_unused(_MOVED if finding.moved else _STILL, used, rng)
         verb = words_for(finding.moved, rng)
     elif fact.form == Form.LINK:
-        template = fresh({1: _STEP, -1: _COUNTER, 0: _APART}[finding.linked], used, rng)
+        template = pick_unused({1: _STEP, -1: _COUNTER, 0: _APART}[finding.linked], used, rng)
     else:
-        template = fresh(_forms(world, fact), used, rng)
+        template = pick_unused(_forms(world, fact), used, rng)
     if fact.form == Form.BOTH and world.scenario == Scenario.SIZE:
-        verb = f"{verb} by {percent(round(abs(finding.with_value / finding.without_value - 1) * 100), look)}"
+        verb = f"{verb} by {percent(round(abs(finding.with_value / finding.without_value - 1) * 100), document_style)}"
     return sentence(
         template.format(
             F=fronted(context),
             t=trailing(context),
             m=metric.name,
             i=world.intervention,
-            w=amount(metric, finding.with_value, look),
-            o=amount(metric, finding.without_value, look),
+            w=amount(metric, finding.with_value, document_style),
+            o=amount(metric, finding.without_value, document_style),
             v=verb,
             d=driver,
-            p=percent(finding.moved_percent, look),
+            p=percent(finding.moved_percent, document_style),
             n=rng.choice(("six", "eight", "nine", "ten", "twelve")),
-            a=percent(rng.randint(4, 9), look),
-            b=percent(rng.randint(4, 9), look),
+            a=percent(rng.randint(4, 9), document_style),
+            b=percent(rng.randint(4, 9), document_style),
         )
     )
 
@@ -166,7 +166,7 @@ def _money(world: World, fact: Fact, look: Style, used: set[object], rng: Random
         text = "whether the {i} saved more than it cost is unclear" if fact.form == Form.OPEN else said
         start = "" if fact.form == Form.OPEN else rng.choice(("people there say that ", "it is said that ", ""))
         return sentence(f"{fronted(context)}{start}{text}".format(i=world.intervention))
-    template = fresh({Form.BOTH: _BALANCE, Form.WITH: _SAVING, Form.WITHOUT: _COST}[fact.form], used, rng)
+    template = pick_unused({Form.BOTH: _BALANCE, Form.WITH: _SAVING, Form.WITHOUT: _COST}[fact.form], used, rng)
     return sentence(
         template.format(
             F=fronted(context),
@@ -191,11 +191,11 @@ def _share(world: World, fact: Fact, look: Style, used: set[object], rng: Random
     if fact.form == Form.OPEN:
         return sentence(f"How much of the change in the {metric.name} came from {first} or {second} is unclear")
     if fact.form == Form.BOTH:
-        template = fresh(_SHARES, used, rng)
+        template = pick_unused(_SHARES, used, rng)
         if finding.with_value < finding.without_value:
             first, second, one, two = second, first, two, one
     else:
-        template = fresh(_SHARE, used, rng)
+        template = pick_unused(_SHARE, used, rng)
         if fact.form == Form.WITHOUT:
             first, one = second, two
     text = template.format(m=metric.name, w=one, o=two, d=first, D=first, e=second, i=world.intervention)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from core.generation.procedural.wording import capital, sentence
+from core.generation.procedural.wording import capitalize, sentence
 from core.generation.procedural.worlds import Scenario, World
 
 _RISE = ("raises", "increases", "lifts", "pushes up", "drives up")
@@ -22,7 +22,7 @@ _EVEN = ("breaks even", "just covers its cost", "earns back what it costs and no
 _LOSS = ("costs more than it saves", "fails to earn back its cost", "loses money")
 
 
-def hypothesis(world: World, position: int, rng: Random) -> str:
+def write_hypothesis(world: World, position: int, rng: Random) -> str:
     """The claim of `position` in words."""
     subject = rng.choice(_SUBJECTS).format(i=world.intervention)
     state = world.states[position]
@@ -157,6 +157,6 @@ def _balanced(subject: str, places: tuple[str, str], states: tuple[int, int], rn
         (
             f"{subject} {verbs[first]} {one} but {verbs[second]} {two}",
             f"{one}, {subject} {verbs[first]}; {two}, it {verbs[second]}",
-            f"{capital(one)}, {subject} {verbs[first]}, yet {two} it {verbs[second]}",
+            f"{capitalize(one)}, {subject} {verbs[first]}, yet {two} it {verbs[second]}",
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Literal
 
-from core.generation.procedural.wording import fresh, sentence
+from core.generation.procedural.wording import pick_unused, sentence
 from core.generation.procedural.worlds import World
 
 # By strength: kind of document, and how it came about.
@@ -148,7 +148,7 @@ _OTHER_METRIC = (
 
 def source(strength: int, world: World, used: set[object], rng: Random) -> tuple[str, str]:
     """The name of a source of `strength` (2 strong, 1 fair, 0 weak) and a sentence on how it was made."""
-    kind, method = fresh((_WEAK, _FAIR, _STRONG)[strength], used, rng)
+    kind, method = pick_unused((_WEAK, _FAIR, _STRONG)[strength], used, rng)
     text = method.format(
         n=f"{rng.randrange(1100, 9600):,}",
         m=f"{rng.randrange(180, 780):,}",
@@ -171,11 +171,11 @@ def remark(hedging: Literal["none", "some", "much"], used: set[object], rng: Ran
     """A sentence after the findings, guarded as the level wants; often none."""
     chance = {"none": 0.0, "some": 0.6, "much": 1.0}[hedging]
     if rng.random() < chance:
-        return sentence(fresh(_CAVEATS, used, rng))
-    return sentence(fresh(_PRECISE, used, rng)) if rng.random() < 0.35 else ""
+        return sentence(pick_unused(_CAVEATS, used, rng))
+    return sentence(pick_unused(_PRECISE, used, rng)) if rng.random() < 0.35 else ""
 
 
-def aside(world: World, used: set[object], rng: Random) -> tuple[str, str]:
+def irrelevant_piece(world: World, used: set[object], rng: Random) -> tuple[str, str]:
     """The source and content of a piece that does not bear on any claim of `world`."""
     kinds = (
         "Notes from the town hall",
@@ -194,7 +194,7 @@ def aside(world: World, used: set[object], rng: Random) -> tuple[str, str]:
         pool.remove(_ABOUT_METRIC)
     lines = [
         sentence(
-            fresh(group, used, rng).format(
+            pick_unused(group, used, rng).format(
                 i=world.intervention,
                 m=rng.choice(world.metrics).name,
                 x=other.name,
@@ -204,5 +204,5 @@ def aside(world: World, used: set[object], rng: Random) -> tuple[str, str]:
         for group in rng.sample(pool, rng.choice((1, 1, 2)))
     ]
     if rng.random() < 0.5:
-        lines.append(fresh(world.lexicon.background, used, rng))
+        lines.append(pick_unused(world.lexicon.background, used, rng))
     return _cited(rng.choice(kinds), world, rng, team=True), " ".join(lines)

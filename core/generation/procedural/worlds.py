@@ -78,7 +78,7 @@ class World:
         return self.refined[position] if decision == REFINED else self.rejected[position]
 
 
-def stream(*key: object) -> Random:
+def random_stream(*key: object) -> Random:
     """Random numbers that depend on `key` alone, the same in every process."""
     digest = hashlib.sha256("\x1f".join(map(str, key)).encode()).digest()
     return Random(int.from_bytes(digest[:8], "big"))
@@ -90,9 +90,9 @@ def family_of(seed: int, domain: str, level: int, number: int, idea: int) -> str
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def build(family: str, domain: str) -> World:
+def build_world(family: str, domain: str) -> World:
     """The world of `family` in `domain`; raises UnknownDomainError for a domain with no vocabulary."""
-    rng = stream(family, "world")
+    rng = random_stream(family, "world")
     words = rng.choice(lexicons(domain))
     scenario = rng.choice(tuple(Scenario))
     metrics = _metrics(scenario, words, rng)

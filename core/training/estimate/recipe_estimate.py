@@ -25,7 +25,7 @@ from core.models.trained import local_models
 from core.models.weights import WeightsError
 from core.runs.child_process import python_command, safe_environment
 from core.runs.control import RunError
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.params import TrainParams
 from core.training.estimate.memory import MemoryNeed, TokenLengths, advice, memory_need
 from core.training.plan import plan_phases, require_extra
@@ -293,7 +293,7 @@ def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any]
         heard(f"{phase.name}: step {one['step']} took {one['seconds']:.1f} s")
     elif "look" in one:
         phase.look_seconds = one["look"]
-        heard(f"{phase.name}: a look at the dev split takes {duration(one['look'] * phase.watched)}")
+        heard(f"{phase.name}: a look at the dev split takes {format_duration(one['look'] * phase.watched)}")
     elif "note" in one:
         phase.notes.append(one["note"])
     elif one.get("ended") == "finished":
@@ -302,7 +302,7 @@ def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any]
         steps = recipe.steps * sum(counted) / len(counted)
         looks = phase.watched * (phase.look_seconds or 0.0) * (2 + recipe.steps // recipe.evaluate_every)
         phase.seconds = steps + looks
-        heard(f"{phase.name}: {duration(phase.seconds)} in all, {phase.measured_mb:,.0f} MB at once")
+        heard(f"{phase.name}: {format_duration(phase.seconds)} in all, {phase.measured_mb:,.0f} MB at once")
 
 
 def _last(log: Path) -> str:

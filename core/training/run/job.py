@@ -93,7 +93,9 @@ def phase_of(project: Project, connection: sqlite3.Connection, run: str, params:
 
 def examples(connection: sqlite3.Connection, split: str) -> list[Example]:
     """The accepted examples of a split."""
-    return listing.whole(connection, listing.every(connection, Filter(status=("accepted",), split=(split,))))
+    return listing.read_examples(
+        connection, listing.read_numbers(connection, Filter(status=("accepted",), split=(split,)))
+    )
 
 
 def explained(error: Exception, folder: Path) -> Ending:
@@ -157,7 +159,7 @@ class DatabaseReporter:
 
     def look(self, number: int, figures: dict[str, Any]) -> None:
         """Keep a look at the dev split."""
-        training.add_look(self._db, self._session.run.id, self._name, number, figures)
+        training.add_evaluation(self._db, self._session.run.id, self._name, number, figures)
         dev = DevFigures(
             step=number,
             accuracy=figures["accuracy"],
@@ -189,5 +191,5 @@ class DatabaseReporter:
 
     def accuracies(self) -> dict[int, float]:
         """What the looks so far have shown, by step."""
-        looks = training.looks(self._db, self._session.run.id, phase=self._name)
+        looks = training.evaluations(self._db, self._session.run.id, phase=self._name)
         return {one.step: one.figures["accuracy"] or 0.0 for one in looks}

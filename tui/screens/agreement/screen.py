@@ -49,7 +49,7 @@ class AgreementScreen(ModalScreen[None]):
         try:
             connection = connect(self._path)
             try:
-                report = draw_report(agreement_report(blind_reviews.every(connection)))
+                report = draw_report(agreement_report(blind_reviews.read_current(connection)))
             finally:
                 connection.close()
         except Exception as error:  # shown, not lost: a thread's traceback would end the app

@@ -15,7 +15,7 @@ from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict
 from core.benchmark.start import title
 from core.runs.control import RunStatus
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.progress import BenchmarkProgress, progress_of
 from storage.predictions import StoredQuestion
@@ -116,7 +116,7 @@ def _format_pace(status: RunStatus) -> str:
     progress = progress_of(status.run, BenchmarkProgress)
     rate = progress.per_minute
     pace = "rate unknown" if rate is None else f"{rate:,.0f}/min" if rate >= 10 else f"{rate:.1f}/min"
-    return f"{pace}  eta {duration(progress.eta_s)}"
+    return f"{pace}  eta {format_duration(progress.eta_s)}"
 
 
 def run_line(status: RunStatus | None, width: int) -> Content:

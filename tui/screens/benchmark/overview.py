@@ -109,7 +109,8 @@ class BenchmarkOverview(Vertical):
         # Without names, all questions would be read, which may be 100,000.
         asked = list({prediction.example for prediction in newest})
         questions = {
-            question.question.example: question for question in (predictions.cases(db, run, asked) if newest else [])
+            question.question.example: question
+            for question in (predictions.read_questions(db, run, asked) if newest else [])
         }
         width = self.screen.size.width
         rows = [newest_answer(prediction, questions[prediction.example], width) for prediction in newest]

@@ -121,7 +121,7 @@ class PairsScreen(ModalScreen[None]):
     def _format_rows(self, positions: Sequence[int], width: int) -> Mapping[int, list[Part]]:
         rows = {position: self._rows[position] for position in positions}
         examples = [answer.example for answer in rows.values()]
-        cases = predictions.cases(self._db, self._first.run, examples) if rows else []
+        cases = predictions.read_questions(self._db, self._first.run, examples) if rows else []
         hypotheses = {case.question.example: case.hypothesis for case in cases}
         return {
             position: self._format_row(answer, hypotheses.get(answer.example, ""), width)
@@ -148,7 +148,7 @@ class PairsScreen(ModalScreen[None]):
             answers.append(("reference", self._second.run, self._second.answers[current.example]))
         for role, run, answer in answers:
             parts += _answer_details(role, answer, predictions.of_example(self._db, run, current.example))
-        for case in predictions.cases(self._db, self._first.run, [current.example]):
+        for case in predictions.read_questions(self._db, self._first.run, [current.example]):
             parts += [("\nHYPOTHESIS\n", "bold $text-accent"), content(case.hypothesis), "\n"]
             parts.append(("\nEVIDENCE\n", "bold $text-accent"))
             for piece in case.evidence:
@@ -201,7 +201,7 @@ class PairsScreen(ModalScreen[None]):
             self.notify("there is nothing here to copy", markup=False, timeout=2.5)
             return
         streams = [stream for stream in (self._first, self._second) if stream is not None]
-        case = predictions.cases(self._db, self._first.run, [current.example])[0]
+        case = predictions.read_questions(self._db, self._first.run, [current.example])[0]
         document = {
             "example": current.example,
             "label": current.label,

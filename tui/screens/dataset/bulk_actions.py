@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Callable
 from functools import partial
 
-from core.review.item import deciding, read_item
+from core.review.item import decision_lines, read_item
 from storage import bulk, listing, reviews
 from storage.reviews import ReviewError
 from storage.schema import Example, Review, ReviewAction, Status
@@ -145,7 +145,7 @@ class BulkActions:
         """Copy the targets as JSON to the terminal's clipboard."""
         targets = self.targets()
         documents = [
-            example.model_dump(mode="json") for example in listing.whole(self._screen.db, targets[:MAX_COPIED])
+            example.model_dump(mode="json") for example in listing.read_examples(self._screen.db, targets[:MAX_COPIED])
         ]
         text = json.dumps(documents[0] if len(documents) == 1 else documents, indent=2)
         if not documents:
@@ -176,7 +176,7 @@ class BulkActions:
 
     def flag(self) -> None:
         """Flag the targets, or take their flags away if the first of them has one."""
-        first = listing.rows(self._screen.db, self.targets()[:1])
+        first = listing.read_rows(self._screen.db, self.targets()[:1])
         self.decide(ReviewAction.UNFLAG if first and first[0].flagged else ReviewAction.FLAG)
 
     def decide(self, action: ReviewAction, *, reason: str = "") -> None:
@@ -188,12 +188,12 @@ class BulkActions:
             because = f" for “{line(reason, 40)}”" if reason else ""
             verb = {ReviewAction.UNFLAG: "Take the flags of"}.get(action, action.value.capitalize())
             reviewer = self._screen.sidequest.reviewer
-            write = partial(bulk.act, numbers=targets, action=action, reason=reason, reviewer=reviewer)
+            write = partial(bulk.record, numbers=targets, action=action, reason=reason, reviewer=reviewer)
             self.confirm(f"{verb} {len(targets):,} examples{because}?", _DONE[action], len(targets), write)
 
     def _decide_one(self, number: int, action: ReviewAction, reason: str) -> None:
         screen = self._screen
-        examples = listing.whole(screen.db, [number])
+        examples = listing.read_examples(screen.db, [number])
         item = read_item(screen.db, examples[0].id) if examples else None
         if item is None:
             screen.tell("it has gone", error=True)
@@ -204,7 +204,7 @@ class BulkActions:
         marked = bool(self._count_marked())
         review = Review(example="", action=action, reason=reason, reviewer=screen.sidequest.reviewer)
         try:
-            example = reviews.act(screen.db, item.example, deciding(item, review))
+            example = reviews.record(screen.db, item.example, decision_lines(item, review))
         except (ReviewError, sqlite3.Error) as error:
             screen.tell(f"not saved: {error}", error=True)
             return

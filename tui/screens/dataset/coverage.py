@@ -14,11 +14,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.config.project import Project
-from core.curriculum.plan import CellPlan, current
+from core.curriculum.plan import CellPlan, current_plan
 from core.dataset.coverage import Coverage
 from core.dataset.measure import COVERAGE, command
 from core.runs.child_process import safe_environment
-from storage.search import part
+from storage.search import query_part
 from tui.actions import COVERAGE as KEYS
 from tui.actions import Action, bindings
 from tui.text import clean, line
@@ -44,7 +44,7 @@ class CoverageScreen(ModalScreen[str | None]):
         super().__init__()
         self._project = project
         self._query = query
-        self._cells = current(project.task, db).cells
+        self._cells = current_plan(project.task, db).cells
         self._coverage: Coverage | None = None
         self._problem = ""
         # The cursor: a row of the grid, or, counted on behind its last row, a group of near-duplicates.
@@ -157,9 +157,9 @@ class CoverageScreen(ModalScreen[str | None]):
         rows = self._rows()
         if self._cursor < len(rows):
             domain, level = rows[self._cursor]
-            self.dismiss(f"{part('domain', domain)} level:{level} -status:rejected")
+            self.dismiss(f"{query_part('domain', domain)} level:{level} -status:rejected")
         elif self._coverage is not None:
-            self.dismiss(part("id", *self._coverage.alike[self._cursor - len(rows)].ids[:MAX_IDS]))
+            self.dismiss(query_part("id", *self._coverage.alike[self._cursor - len(rows)].ids[:MAX_IDS]))
 
     def action_explain_keys(self) -> None:
         """Explain the keys."""

@@ -58,7 +58,7 @@ class ExampleActions:
     def _current(self) -> Example | None:
         """The example under the cursor; None, with a message, if there is none."""
         number = self._list.table.cursor_number
-        for example in listing.whole(self._screen.db, [number]) if number is not None else []:
+        for example in listing.read_examples(self._screen.db, [number]) if number is not None else []:
             return example
         self._screen.tell("there is no example under the cursor")
         return None
@@ -82,7 +82,7 @@ class ExampleActions:
         except (ReviewError, sqlite3.Error) as error:
             screen.tell(f"not saved, but kept as a draft: {error}", error=True)
             return
-        drafts.drop(screen.db, edited.id, reviewer)
+        drafts.delete(screen.db, edited.id, reviewer)
         self._remember(example)
         screen.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
         screen.redraw()

@@ -10,7 +10,7 @@ from rich.cells import set_cell_size
 from storage import listing
 from storage.listing import ListedExample
 from storage.schema import Status
-from storage.search import spans
+from storage.search import match_spans
 from tui.text import line
 from tui.widgets.excerpt import excerpt
 from tui.widgets.listing import Part
@@ -46,9 +46,9 @@ def example_lines(
     `words` are searched for and marked. Where only the evidence has them, it stands in place of the hypothesis.
     """
     searched = bool(words)
-    rows = listing.rows(connection, numbers, evidence=searched)
+    rows = listing.read_rows(connection, numbers, evidence=searched)
     texts = [text for row in rows for text in (row.hypothesis, row.evidence)] if searched else []
-    matches = spans(texts, words) if searched else []
+    matches = match_spans(texts, words) if searched else []
     names = columns(screen_width)
     rest = max(10, width - sum(size + 1 for _, size in names))
     lines = {}

@@ -13,7 +13,7 @@ from textual.widgets import Static
 from storage import examples, listing
 from storage.examples import Filter
 from storage.listing import SortOrder
-from storage.search import spans
+from storage.search import match_spans
 from tui.keymap import key
 from tui.screens.dataset.example_lines import example_lines, header
 from tui.screens.dataset.list_reader import ListReader, RowsRead
@@ -88,12 +88,12 @@ class ExampleList(Vertical):
     @property
     def outdated(self) -> bool:
         """Whether an example has changed since the list was read."""
-        return self._state != listing.state(self._owner.db)
+        return self._state != listing.change_stamp(self._owner.db)
 
     def draw(self) -> None:
         """Draw the list, and read again what has changed."""
         self.query_one("#preview").display = self._owner.size.width >= WIDE
-        state = listing.state(self._owner.db)
+        state = listing.change_stamp(self._owner.db)
         if state != self._state:
             self.table.reload()
             if self.complete or not self._reader.started:
@@ -116,7 +116,7 @@ class ExampleList(Vertical):
 
     def _read_new(self) -> None:
         """Read another list: the old one disappears at once."""
-        self._state = listing.state(self._owner.db)
+        self._state = listing.change_stamp(self._owner.db)
         self.table.fill(array("q"), 0)
         self._start(None)
         self.draw_progress()
@@ -173,7 +173,7 @@ class ExampleList(Vertical):
         rows = len(self.table.numbers)
         if self.complete:
             total = f"{rows:,}"
-        elif self._replacement is None and examples.kept(self.where):
+        elif self._replacement is None and examples.has_stored_count(self.where):
             total = f"{examples.count(self._owner.db, self.where):,}"
         else:
             total = f"{rows:,}" if self._replacement is not None else f"{rows:,}+"
@@ -207,7 +207,7 @@ class ExampleList(Vertical):
             return
         number = self.table.cursor_number
         preview = Content("")
-        for example in listing.whole(self._owner.db, [number]) if number is not None else []:
+        for example in listing.read_examples(self._owner.db, [number]) if number is not None else []:
             label = f"{line(example.decision, 30)} {example.confidence:.2f}\n\n"
             preview = highlight(Content.assemble((label, "bold"), body(example)), self.where.text)
         self._owner.show("#body", preview)
@@ -238,7 +238,7 @@ class ExampleList(Vertical):
 
 def highlight(text: Content, words: str) -> Content:
     """`text` with everything marked in it that a search for `words` finds."""
-    for start, end in spans([text.plain], words)[0] if words else []:
+    for start, end in match_spans([text.plain], words)[0] if words else []:
         text = text.stylize("$text-warning bold reverse", start, end)
     return text
 

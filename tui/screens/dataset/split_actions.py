@@ -27,7 +27,7 @@ class SplitActions:
         targets = self._bulk_actions.ready_targets()
         if not targets:
             return
-        current = splits.families(self._screen.db, targets)
+        current = splits.families_of(self._screen.db, targets)
         many = f"{len(current):,} families" if len(current) != 1 else "the example's family"
         shares = core_splits.shares_of(self._screen.project.task)
         described = " / ".join(f"{name} {share:.0%}" for name, share in shares.items())
@@ -51,7 +51,7 @@ class SplitActions:
         def plan() -> None:
             connection = connect_durably(screen.project.database)
             try:
-                assignment = core_splits.plan(screen.project.task, connection)
+                assignment = core_splits.plan_splits(screen.project.task, connection)
             except (SplitError, sqlite3.Error) as error:
                 screen.app.call_from_thread(screen.tell, str(error), error=True)
             else:
@@ -63,21 +63,21 @@ class SplitActions:
 
     def _put_planned(self, assignment: core_splits.Assignment) -> None:
         linked = f" {assignment.linked:,} of them stay with near-duplicates." if assignment.linked else ""
-        self._put(assignment.given, f"Put {len(assignment.given):,} families into splits?{linked}")
+        self._put(assignment.family_splits, f"Put {len(assignment.family_splits):,} families into splits?{linked}")
 
     def _put(self, given: dict[str, str], question: str) -> None:
         """Ask `question`, and put each family of `given` into its split if the answer is yes."""
         if not given:
             self._screen.tell("all of them are there already")
             return
-        write = partial(splits.put, given=given, reviewer=self._screen.sidequest.reviewer)
-        after = describe_splits(core_splits.accepted_in(self._screen.db, given))
+        write = partial(splits.assign, family_splits=given, reviewer=self._screen.sidequest.reviewer)
+        after = describe_splits(core_splits.count_accepted(self._screen.db, given))
         self._bulk_actions.confirm(
             f"{question} Accepted examples are then: {after}.",
             "families put into splits",
             len(given),
             write,
-            lambda: f"; accepted examples: {describe_splits(core_splits.accepted_in(self._screen.db))}",
+            lambda: f"; accepted examples: {describe_splits(core_splits.count_accepted(self._screen.db))}",
         )
 
 

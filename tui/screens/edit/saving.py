@@ -22,6 +22,6 @@ def save_edit(screen: ProjectScreen, undo_stack: UndoStack, edited: Example, *, 
     except (ReviewError, sqlite3.Error) as error:
         screen.tell(f"not saved, but kept as a draft: {error}", error=True)
         return None
-    drafts.drop(screen.db, edited.id, reviewer)
+    drafts.delete(screen.db, edited.id, reviewer)
     undo_stack.remember(example)
     return example

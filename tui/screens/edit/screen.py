@@ -19,9 +19,9 @@ from textual.timer import Timer
 from textual.widgets import Input, Label, Select, Static, TextArea
 
 from core.config.task import Task
-from core.review.editing import Values, as_json, checked, doubts, fits_form, read_json, values_of
+from core.review.editing import Values, doubts, fits_form, form_values, format_json, parse_json, validate_edit
 from storage import drafts
-from storage.database import busy, patience
+from storage.database import busy, busy_timeout
 from storage.schema import Example
 from tui.actions import EDIT, bindings
 from tui.keymap import key
@@ -91,7 +91,7 @@ class EditScreen(ModalScreen[Example | None]):
         self._example = example
         self._has_form = fits_form(example)
         # What the form says before the person types.
-        self._initial_values: Values = values_of(example) | ({"decision": decision} if decision else {})
+        self._initial_values: Values = form_values(example) | ({"decision": decision} if decision else {})
         self._pieces: list[PieceForm] = []
         # What came back from the editor with a mistake in it, so that it can be mended there.
         self._broken_json = ""
@@ -182,7 +182,7 @@ class EditScreen(ModalScreen[Example | None]):
 
     def _check(self) -> Example | None:
         """Show what is wrong with the form; returns the edited example, None if a field is wrong."""
-        edited, problems = checked(self._project_task, self._example, self.values())
+        edited, problems = validate_edit(self._project_task, self._example, self.values())
         if edited is not None and edited != self._example:
             problems = [f"QA would doubt it: {doubt}" for doubt in doubts(self._project_task, edited)]
         self._show_problems(problems)
@@ -200,11 +200,11 @@ class EditScreen(ModalScreen[Example | None]):
             return
         content: dict[str, Any] = {"form": values} | ({"text": self._broken_json} if self._broken_json else {})
         try:
-            with patience(db, 0.2):
+            with busy_timeout(db, 0.2):
                 if changed:
-                    drafts.keep(db, self._example.id, reviewer, self._example.version, content)
+                    drafts.save(db, self._example.id, reviewer, self._example.version, content)
                 else:
-                    drafts.drop(db, self._example.id, reviewer)
+                    drafts.delete(db, self._example.id, reviewer)
             self._has_draft = changed
         except sqlite3.OperationalError as error:
             if not busy(error):
@@ -215,7 +215,7 @@ class EditScreen(ModalScreen[Example | None]):
         if self._draft_timer is not None:
             self._draft_timer.stop()
         if edited is None and self._has_draft:
-            drafts.drop(self._sidequest.db, self._example.id, self._sidequest.reviewer)
+            drafts.delete(self._sidequest.db, self._example.id, self._sidequest.reviewer)
         self.dismiss(edited)
 
     def _show_problems(self, problems: list[str]) -> None:
@@ -303,7 +303,7 @@ class EditScreen(ModalScreen[Example | None]):
 
     def action_editor(self) -> None:
         """Edit what the form says as JSON in the person's own editor."""
-        before = self._broken_json or as_json(self.values())
+        before = self._broken_json or format_json(self.values())
         try:
             text = self._run_editor(before)
         except SuspendNotSupported:
@@ -314,8 +314,10 @@ class EditScreen(ModalScreen[Example | None]):
             return
         if text == before and not self._broken_json:
             return
-        change, problem = read_json(text)
-        edited, problems = checked(self._project_task, self._example, change) if not problem else (None, [problem])
+        change, problem = parse_json(text)
+        edited, problems = (
+            validate_edit(self._project_task, self._example, change) if not problem else (None, [problem])
+        )
         if edited is not None:
             self._close(edited if edited != self._example else None)
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 from textual.widgets import DataTable
 
-from core.curriculum.plan import CellPlan, current
+from core.curriculum.plan import CellPlan, current_plan
 from tui.screens.project_screen import ProjectScreen
 from tui.text import clean, line
 from tui.widgets.heatmap import SHELVED
@@ -37,7 +37,7 @@ class CellGrid(DataTable[Text]):
     def read(self) -> None:
         """Read the plan, and show what has changed in it."""
         self._arrange()
-        plan = current(self._owner.project.task, self._owner.db)
+        plan = current_plan(self._owner.project.task, self._owner.db)
         self._plans = plan.cells
         by_place: dict[tuple[str, int], list[CellPlan]] = {}
         for cell in plan.cells:

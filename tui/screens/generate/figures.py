@@ -6,7 +6,7 @@ from textual.content import Content
 
 from core.generation.start import GenerationPlan
 from core.runs.control import RunStatus
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.progress import GenerateProgress, progress_of
 from core.runs.readable import problem_of
 from storage.attempts import JudgedAttempt
@@ -61,7 +61,7 @@ def run_panel(status: RunStatus, width: int) -> Content:
     if status.state is RunState.RUNNING:
         basis = f" (by {progress.eta_basis})" if progress.eta_basis else ""
         parts.append("rate unknown" if rate is None else f"{rate:.0f} done/min")
-        parts.append(f"eta {duration(progress.eta_s)}{basis}")
+        parts.append(f"eta {format_duration(progress.eta_s)}{basis}")
     if progress.cost:
         budget = f" of {progress.budget:.2f}" if progress.budget is not None else ""
         per_example = progress.cost_per_accepted

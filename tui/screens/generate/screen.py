@@ -12,7 +12,7 @@ from textual.containers import Container, VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
-from core.generation.start import prepare, start_generation
+from core.generation.start import plan_generation, start_generation
 from core.runs.control import RunError, RunStatus, run_status
 from core.runs.params import GenerateParams
 from storage import attempts, runs
@@ -131,7 +131,7 @@ class GenerateScreen(ProjectScreen):
         if self.ticking():
             self.tell("a run is going on already: p pauses it, x stops it")
             return
-        plan = self._try(lambda: prepare(self.project.task, self.db, self._form.params()))
+        plan = self._try(lambda: plan_generation(self.project.task, self.db, self._form.params()))
         if plan is not None:
             question = Confirm(start_question(plan))
             self.app.push_screen(question, lambda confirmed: self._start(plan.params) if confirmed else None)

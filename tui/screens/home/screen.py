@@ -10,7 +10,7 @@ from textual.widgets.option_list import Option
 
 from core.overview import NextStep, Overview, overview
 from core.runs.control import RunStatus
-from core.runs.describe import cost_of, duration
+from core.runs.describe import cost_of, format_duration
 from core.runs.progress import GenerateProgress
 from core.runs.readable import progress_or_none
 from storage.schema import RunState
@@ -160,7 +160,7 @@ def _figures(status: RunStatus) -> list[str]:
     if cost:
         parts.append(f"cost {cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"))
     if status.state is RunState.RUNNING and progress.total is not None:
-        parts.append(f"eta {duration(progress.eta_s)}")
+        parts.append(f"eta {format_duration(progress.eta_s)}")
     elif status.age_s is not None:
-        parts.append(f"last sign of life {duration(status.age_s)} ago")
+        parts.append(f"last sign of life {format_duration(status.age_s)} ago")
     return parts or ["no figures yet"]

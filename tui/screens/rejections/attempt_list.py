@@ -91,7 +91,7 @@ class AttemptList(OptionList):
         return page
 
     def _overruled_among(self, rows: list[JudgedAttempt]) -> dict[str, Status]:
-        return attempts.overruled(self._owner.db, [judged.attempt.id for judged in rows])
+        return attempts.overruled_statuses(self._owner.db, [judged.attempt.id for judged in rows])
 
     def _add_rows(self, rows: list[JudgedAttempt]) -> None:
         width = self._owner.size.width - 4

@@ -8,7 +8,7 @@ from textual.containers import Container, ScrollableContainer, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from core.curriculum.plan import CellPlan, current
+from core.curriculum.plan import CellPlan, current_plan
 from core.qa.matrix import Matrix, rejection_matrix
 from storage import attempts, shelves
 from storage.shelves import Shelf
@@ -78,8 +78,10 @@ class RejectionMap(Container):
         db, task = self._owner.db, self._owner.project.task
         self.set_class(self._owner.size.width >= WIDE, "wide")
         self._matrix = rejection_matrix(attempts.reason_counts(db), decision=self.decision or None)
-        self.shelves = shelves.every(db)
-        self._plans = [plan for plan in current(task, db).cells if not self.decision or plan.decision == self.decision]
+        self.shelves = shelves.read_all(db)
+        self._plans = [
+            plan for plan in current_plan(task, db).cells if not self.decision or plan.decision == self.decision
+        ]
         open_places = {(plan.domain, plan.level) for plan in self._plans if not plan.shelved}
         shelved_places = {(plan.domain, plan.level) for plan in self._plans} - open_places
         self.heat.set_axes(*axes(task))
@@ -98,7 +100,7 @@ class RejectionMap(Container):
         plans = [plan for plan in self._plans if (plan.domain, plan.level) == place]
         cell_shelves = [shelf for shelf in self.shelves if (shelf.domain, shelf.level) == place]
         newest = attempts.of_cell(db, *place, decision=choice.decision, limit=NEWEST)
-        overruled = attempts.overruled(db, [judged.attempt.id for judged in newest])
+        overruled = attempts.overruled_statuses(db, [judged.attempt.id for judged in newest])
         width = self.query_one("#beside").size.width - 2 or self._owner.size.width - 4
         panel = cell_panel(self._matrix, choice, plans, cell_shelves, newest, overruled, max(30, width))
         self._owner.show("#cell", panel)

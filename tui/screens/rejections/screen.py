@@ -126,7 +126,7 @@ class RejectionsScreen(ProjectScreen):
         if (current := self._attempts.current) is not None:
             chain = attempts.chain(self.db, current.attempt.id)
             ids = [judged.attempt.id for judged in chain]
-            overruled, planted = attempts.overruled(self.db, ids), attempts.planted(self.db, ids)
+            overruled, planted = attempts.overruled_statuses(self.db, ids), attempts.planted_flaws(self.db, ids)
             self.show("#lineage", lineage(chain, current.attempt.id, overruled, planted))
 
     def _head(self) -> Content:

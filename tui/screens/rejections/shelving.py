@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
-from core.curriculum.shelving import name as shelf_name
+from core.curriculum.shelving import describe_shelf as shelf_name
 from storage import examples
 from storage.shelves import Shelf
 from tui.keymap import key

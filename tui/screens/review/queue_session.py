@@ -42,10 +42,10 @@ class QueueSession:
             where = parse_query(query)
         except QueryError as error:
             return str(error)
-        unknown = task.unknown(where.domain, where.level, where.decision)
+        unknown = task.find_unknown_names(where.domain, where.level, where.decision)
         if unknown:
             return "; ".join(unknown)
-        if self.queue is Queue.REFUSED and (parts := queues.not_of_attempts(where)):
+        if self.queue is Queue.REFUSED and (parts := queues.inapplicable_to_attempts(where)):
             return (
                 f"what QA rejected has no {', '.join(parts)}: narrow it by words, domain, level, decision, source ..."
             )
@@ -58,14 +58,14 @@ class QueueSession:
         if version != self._version or self.round.key is None:
             self._version = version
             self.round.refresh()
-        self.round.read_on()
-        return self.round.case()
+        self.round.load_more()
+        return self.round.item()
 
     def step(self, step: int) -> bool:
         """Go on or back; returns whether that led from behind the end to the beginning of a new round."""
         at_end = self.round.key is None
         self.round.move(step)
-        begins_anew = step > 0 and at_end and self.round.left().number > 0
+        begins_anew = step > 0 and at_end and self.round.remaining().number > 0
         if begins_anew:
             # What was skipped, and what came in before the position of the round, waits at the beginning.
             self._round = None

@@ -12,8 +12,8 @@ from textual.widgets import Static
 
 from core.curriculum.plan import Quota
 from core.review.blindness import Blindness
-from core.review.item import ReviewItem, deciding, labelling
-from core.review.progress import ReviewPace, accepted
+from core.review.item import ReviewItem, blind_decision_line, decision_lines
+from core.review.progress import ReviewPace, accepted_quotas
 from storage import drafts, examples, reviews
 from storage.queues import Queue
 from storage.reviews import ReviewError
@@ -116,15 +116,15 @@ class ReviewScreen(ProjectScreen):
     def draw(self) -> None:
         """Read on where the queue ends, and draw the example in front."""
         self._item = self._session.read()
-        quotas = accepted(self.project.task, self.db)
+        quotas = accepted_quotas(self.project.task, self.db)
         self._draw_header(quotas)
         self._draw_item()
         self._example.show_context(self._item, quotas, hidden=self._label_hidden)
 
     def _draw_header(self, quotas: dict[str, Quota]) -> None:
         session = self._session
-        left = session.round.left()
-        position = wording.position(session.round.at, session.round.size(left), left, self._pace.per_minute())
+        left = session.round.remaining()
+        position = wording.position(session.round.position, session.round.size(left), left, self._pace.per_minute())
         title = wording.TITLES[session.queue][0]
         header = wording.header(title, session.query, position, quotas, self._label_keys, self.size.width)
         self.show("#progress", header)
@@ -138,10 +138,10 @@ class ReviewScreen(ProjectScreen):
         if self._label_hidden:
             label, keys = wording.hidden_label(), wording.blind_keys(self._label_keys, width)
         elif self._blind_decision:
-            label = wording.label(item.example, item.opinions(), width)
+            label = wording.label(item.example, item.blind_decisions(), width)
             keys = wording.disagreement_keys(self._blind_decision, item.example, width)
         else:
-            label = wording.label(item.example, item.opinions(), width)
+            label = wording.label(item.example, item.blind_decisions(), width)
             keys = wording.open_keys(self._not_blind, width)
         self._example.show_item(item, label, hidden=self._label_hidden)
         if not self.asking:
@@ -152,7 +152,11 @@ class ReviewScreen(ProjectScreen):
         session = self._session
         no_examples = not examples.count(self.db) and session.queue is not Queue.REFUSED
         return wording.empty_queue(
-            session.queue, session.query, session.round.left(), no_examples=no_examples, begun=session.round.begun
+            session.queue,
+            session.query,
+            session.round.remaining(),
+            no_examples=no_examples,
+            begun=session.round.has_items,
         )
 
     # ------------------------------------------------------------ the hidden label
@@ -168,23 +172,23 @@ class ReviewScreen(ProjectScreen):
     @property
     def _label_hidden(self) -> bool:
         """Whether the label of the example in front is hidden."""
-        return self._item is not None and self._blindness.on and not self._not_blind
+        return self._item is not None and self._blindness.enabled and not self._not_blind
 
     @property
     def _not_blind(self) -> str:
         """Why the label in front is no secret though the person wants it hidden; '' if it is one."""
-        if self._item is None or not self._blindness.on:
+        if self._item is None or not self._blindness.enabled:
             return ""
-        return self._blindness.broken(self._item, self._session.queue, self._session.round.where)
+        return self._blindness.why_not_hidden(self._item, self._session.queue, self._session.round.where)
 
     def action_blind(self) -> None:
         """Hide labels from now on until there is a decision, or show them."""
         if self._label_hidden and self._item:
-            self._blindness.saw(self._item.example.id)
-        self._blindness.on = not self._blindness.on
+            self._blindness.mark_seen(self._item.example.id)
+        self._blindness.enabled = not self._blindness.enabled
         exception = f", but not here: {self._not_blind}" if self._not_blind else ""
         self.redraw()
-        message = f"labels are hidden until you decide{exception}" if self._blindness.on else "labels are shown"
+        message = f"labels are hidden until you decide{exception}" if self._blindness.enabled else "labels are shown"
         self._questions.say(Content(message))
 
     def action_label(self, letter: str) -> None:
@@ -196,14 +200,14 @@ class ReviewScreen(ProjectScreen):
             self.tell(wording.explain_label_key(letter, self._not_blind))
             return
         undecided = item.undecided
-        review = labelling(item, labels[0], note=self._questions.note, reviewer=self.sidequest.reviewer)
+        review = blind_decision_line(item, labels[0], note=self._questions.note, reviewer=self.sidequest.reviewer)
         example = self._save(review)
         if example is None:
             return
         if review.action is ReviewAction.ACCEPT or not undecided:
             self._go_on(review, wording.decided(review, example, self.size.width - 2))
             return
-        self._blindness.saw(item.example.id)
+        self._blindness.mark_seen(item.example.id)
         self._blind_decision, self._questions.note = labels[0], ""
         self.redraw()
 
@@ -237,7 +241,7 @@ class ReviewScreen(ProjectScreen):
         if item is None:
             return None
         try:
-            example = reviews.act(self.db, item.example, deciding(item, review))
+            example = reviews.record(self.db, item.example, decision_lines(item, review))
         except (ReviewError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return None
@@ -307,7 +311,7 @@ class ReviewScreen(ProjectScreen):
     def _show_undone(self, newest: Review, example: Example, message: Content) -> None:
         """Show `example`, an act about which was undone; `newest` was its newest line."""
         if newest.action in {ReviewAction.ACCEPT, ReviewAction.REJECT}:
-            self._pace.take_back()
+            self._pace.undo()
         self._session.round.bring_to_front(example)
         self._leave()
         self._questions.note = newest.note  # what was written goes with the decision that comes instead
@@ -324,10 +328,10 @@ class ReviewScreen(ProjectScreen):
         example = item.example
         if not item.stored:
             # A draft is kept for what is stored; without a line about it, it stays as QA left it.
-            example = reviews.act(self.db, example, [])
+            example = reviews.record(self.db, example, [])
         if self._label_hidden and item.undecided:
             self.tell("the form shows the label: this example cannot be decided blind any more")
-        self._blindness.saw(example.id)
+        self._blindness.mark_seen(example.id)
         form = EditScreen(self.project.task, example, decision=self._blind_decision)
         self.app.push_screen(form, self._save_edit)
 

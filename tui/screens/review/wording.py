@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from core.curriculum.plan import Quota
-from storage.queues import WAITING, Queue, QueueSize
+from storage.queues import UNDECIDED, Queue, QueueSize
 from storage.schema import Example, Review, ReviewAction
 from tui.keymap import key
 from tui.text import clean, flow, line
@@ -158,7 +158,7 @@ def empty_queue(queue: Queue, query: str, left: QueueSize, *, no_examples: bool,
     elif query:
         words = f"Nothing here matches {line(query, 60)}. {key('review.filter')} changes the filter; "
         words += "an empty one shows the whole queue."
-    elif queue in WAITING:
+    elif queue in UNDECIDED:
         words = f"Nothing waits for review. {another}, such as a random sample; {key('review.undo')} undoes."
     elif queue is Queue.SECOND:
         words = "Nothing that others have decided and you have not. `sidequest --as NAME` says who you are."

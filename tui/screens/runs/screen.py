@@ -72,7 +72,7 @@ class RunsScreen(ProjectScreen):
 
     def _read_rows(self, numbers: Sequence[int], width: int) -> Mapping[int, list[Part]]:
         widths = columns(self.size.width, width)
-        return {number: run_row(run_status(run), widths) for number, run in runs.of_numbers(self.db, numbers).items()}
+        return {number: run_row(run_status(run), widths) for number, run in runs.by_number(self.db, numbers).items()}
 
     def _head(self) -> Content:
         total = len(self._list.numbers)
@@ -90,7 +90,7 @@ class RunsScreen(ProjectScreen):
     def _chosen(self) -> RunStatus | None:
         """The run under the cursor of the list, as it is now."""
         number = self._list.cursor_number
-        rows = {} if number is None else runs.of_numbers(self.db, [number])
+        rows = {} if number is None else runs.by_number(self.db, [number])
         return run_status(rows[number]) if number in rows else None
 
     def go_to(self, run: str) -> None:

@@ -35,7 +35,9 @@ PhaseStep = tuple[str, int]
 def answered_steps(db: sqlite3.Connection, run: Run) -> list[PhaseStep]:
     """The steps that have answers, in the order of the phases."""
     return [
-        (phase, step) for phase in params_of(run, TrainParams).phases for step in training.answered(db, run.id, phase)
+        (phase, step)
+        for phase in params_of(run, TrainParams).phases
+        for step in training.steps_with_answers(db, run.id, phase)
     ]
 
 

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from core.config.recipe import Algorithm
 from core.runs.control import RunStatus
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import TrainProgress, progress_of
 from core.training.monitor import PhaseMonitor, TrainingMonitor
@@ -77,7 +77,7 @@ def headline(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, w
         left += f" · phase {phases.index(phase) + 1} of {len(phases)}: {line(phase.name, 20)}"
     left += f" · step {steps_done(monitor, phase):,}/{phase.recipe.steps:,}"
     running = status.state is RunState.RUNNING
-    right = f"eta {duration(progress_of(monitor.run, TrainProgress).eta_s)}" if running else str(status.state)
+    right = f"eta {format_duration(progress_of(monitor.run, TrainProgress).eta_s)}" if running else str(status.state)
     if running and monitor.current is not phases[-1]:
         right += " to the next phase"
     left = line(left, max(20, width - cell_len(right) - 1))

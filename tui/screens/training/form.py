@@ -19,7 +19,7 @@ from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
 from core.models.trained import trained_models
 from core.runs.control import RunError
-from core.runs.describe import duration
+from core.runs.describe import format_duration
 from core.runs.params import TrainParams
 from core.training.plan import adapter_of
 from core.training.run.start import check_recipe
@@ -252,7 +252,7 @@ def estimate_summary(estimate: RecipeEstimate) -> Content:
             Content.styled(verdict, style),
             Content(clean(in_words(estimate), limit=200)),
             Content.styled(clean(f"MB: {parts}", limit=300), "$text-muted"),
-            Content(clean(f"time: {duration(estimate.seconds)} ({estimate.basis})", limit=300)),
+            Content(clean(f"time: {format_duration(estimate.seconds)} ({estimate.basis})", limit=300)),
             *(Content.styled(clean(f"! {note}", limit=200), "$text-warning") for note in notes),
             *(Content(clean(f"  lower: {advice}", limit=200)) for advice in estimate.advice),
         ]
