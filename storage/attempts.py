@@ -1,4 +1,4 @@
-"""Attempts with their verdicts: what a run tried, what QA said of it, and the figures that follow."""
+"""Attempts with their verdicts: what a run tried, what QA said about it, and the counts that follow."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from storage import examples
 from storage.database import transaction
+from storage.review_log import DECIDES, NOT_UNDONE
 from storage.rows import columns, fields, insert
 from storage.runs import write_event
 from storage.schema import Attempt, Event, Example, Flaw, Outcome, Result, Status, Verdict
@@ -44,7 +45,7 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class FlawRecord:
-    """An attempt that QA has decided on, with the flaw that was planted in it, if any."""
+    """How many attempts with this planted flaw (None: a sound attempt) QA decided on, by result and reason."""
 
     flaw: Flaw | None
     result: Result
@@ -54,7 +55,7 @@ class FlawRecord:
 
 @dataclass(frozen=True, slots=True)
 class ReviewedCount:
-    """How many examples that were judged have a status; `refused`: QA had rejected them."""
+    """How many judged examples have a status. `refused`: QA had rejected them."""
 
     refused: bool
     status: Status
@@ -63,7 +64,7 @@ class ReviewedCount:
 
 @dataclass(frozen=True, slots=True)
 class AttemptTally:
-    """What a run, or all of them, made: attempts by outcome, verdicts by result, rejections by reason, money."""
+    """Totals of one run or of all: attempts by outcome, verdicts by result, rejections by reason, and the cost."""
 
     attempts: int
     outcomes: dict[str, int]
@@ -75,9 +76,9 @@ class AttemptTally:
 def add_attempt(
     connection: sqlite3.Connection, attempt: Attempt, flaw: Flaw | None, event: Event | None = None
 ) -> None:
-    """Keep an attempt as soon as it is written, before it is judged, so that nothing paid for is lost.
+    """Store an attempt as soon as it is written, before it is judged, so that nothing paid for is lost.
 
-    `event`: what its run's log says of it.
+    `event` is appended to the run's log in the same transaction.
     """
     with transaction(connection):
         insert(connection, "attempts", columns(attempt))
@@ -90,10 +91,7 @@ def add_attempt(
 def add_verdict(
     connection: sqlite3.Connection, verdict: Verdict, example: Example | None, event: Event | None = None
 ) -> None:
-    """Keep a verdict, where it passed the example that the attempt became, and what its run's log says of it.
-
-    All in one transaction.
-    """
+    """Store a verdict, the example if the attempt passed, and the run's event, in one transaction."""
     with transaction(connection):
         insert(connection, "verdicts", columns(verdict))
         if example is not None:
@@ -116,20 +114,20 @@ def of_run(connection: sqlite3.Connection, run: str) -> list[JudgedAttempt]:
 def chain(connection: sqlite3.Connection, attempt: str) -> list[JudgedAttempt]:
     """The lineage of an attempt: all attempts at its slot in its run, oldest first, with their verdicts.
 
-    Where the slot revises an attempt of another slot, that one and what it came from stand before.
+    If the slot revises an attempt of another slot, that attempt and its own lineage come first.
     """
     rows: list[sqlite3.Row] = []
-    wanted: str | None = attempt
-    while wanted is not None:
+    attempt_id: str | None = attempt
+    while attempt_id is not None:
         slot = connection.execute(
             "SELECT s.* FROM attempts AS a JOIN attempts AS s USING (run, domain, level, decision, slot) "
             "WHERE a.id = ? ORDER BY s.number",
-            (wanted,),
+            (attempt_id,),
         ).fetchall()
         if rows:
-            slot = [row for row in slot if row["id"] <= wanted]
+            slot = [row for row in slot if row["id"] <= attempt_id]
         rows = [*slot, *rows]
-        wanted = slot[0]["parent"] if slot else None
+        attempt_id = slot[0]["parent"] if slot else None
     return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
 
 
@@ -140,13 +138,13 @@ def get(connection: sqlite3.Connection, attempt: str) -> JudgedAttempt | None:
 
 
 def resolve(connection: sqlite3.Connection, part: str) -> str | None:
-    """The id of the one attempt whose id is, starts with or ends with `part`; None if there is no such, or several."""
+    """The id of the one attempt whose id equals, starts with or ends with `part`; None if there is none or several."""
     if not part.isalnum() or not part.isascii():
         return None
     for pattern in (f"{part.upper()}%", f"%{part.upper()}"):
-        found = connection.execute("SELECT id FROM attempts WHERE id LIKE ? LIMIT 2", (pattern,)).fetchall()
-        if found:
-            return str(found[0]["id"]) if len(found) == 1 else None
+        rows = connection.execute("SELECT id FROM attempts WHERE id LIKE ? LIMIT 2", (pattern,)).fetchall()
+        if rows:
+            return str(rows[0]["id"]) if len(rows) == 1 else None
     return None
 
 
@@ -160,9 +158,9 @@ def of_cell(
     before: str = "",
     limit: int = 50,
 ) -> list[JudgedAttempt]:
-    """The newest attempts of a domain at a level that QA rejected or that could not be read, newest first.
+    """Attempts of a domain at a level that QA rejected or that could not be parsed, newest first, up to `limit`.
 
-    Only those at `decision`, for `reason`, and with an id below `before`, where these are given.
+    `decision`, `reason` and `before` (an id: only older attempts) restrict the list where they are given.
     """
     rows = connection.execute(
         "SELECT a.* FROM attempts AS a LEFT JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed' "
@@ -181,7 +179,7 @@ def of_cell(
 def newest(
     connection: sqlite3.Connection, *, run: str = "", result: Result | None = None, limit: int = 50
 ) -> list[JudgedAttempt]:
-    """The newest attempts (of a run, with a result), newest first."""
+    """The newest attempts, newest first, optionally only of one run or with one result."""
     conditions, values = ["1"], list[object]()
     if run:
         conditions.append("run = ?")
@@ -195,17 +193,8 @@ def newest(
     return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
 
 
-def unjudged(connection: sqlite3.Connection) -> list[JudgedAttempt]:
-    """Candidates that QA has not passed or rejected yet, oldest first."""
-    rows = connection.execute(
-        "SELECT a.* FROM attempts AS a WHERE a.outcome = 'written' AND NOT EXISTS "
-        "(SELECT 1 FROM verdicts AS v WHERE v.attempt = a.id AND v.result <> 'failed') ORDER BY a.id"
-    ).fetchall()
-    return _join(rows, _verdicts_of(connection, [row["id"] for row in rows]))
-
-
 def reason_counts(connection: sqlite3.Connection) -> list[ReasonCount]:
-    """How QA decided, by cell and reason; attempts that could not be written count as rejected by their outcome."""
+    """QA decisions by cell and reason. An attempt that could not be written counts as rejected for its outcome."""
     rows = connection.execute("SELECT * FROM qa_counts ORDER BY domain, level, decision, result, reason")
     return [
         ReasonCount(row["domain"], row["level"], row["decision"], Result(row["result"]), row["reason"], row["attempts"])
@@ -214,7 +203,7 @@ def reason_counts(connection: sqlite3.Connection) -> list[ReasonCount]:
 
 
 def flaw_records(connection: sqlite3.Connection) -> list[FlawRecord]:
-    """What QA decided on procedural attempts, by planted flaw (None: a good one), result and reason."""
+    """QA decisions on procedural attempts, by planted flaw (None: a sound attempt), result and reason."""
     rows = connection.execute(
         "SELECT p.flaw, v.result, v.reason, count(*) AS attempts FROM attempts AS a "
         "JOIN verdicts AS v ON v.attempt = a.id AND v.result <> 'failed' LEFT JOIN planted AS p ON p.attempt = a.id "
@@ -227,38 +216,37 @@ def flaw_records(connection: sqlite3.Connection) -> list[FlawRecord]:
 
 
 def planted_flaws(connection: sqlite3.Connection, attempt_ids: Sequence[str]) -> dict[str, Flaw]:
-    """The mistake that was planted in each of the attempts with these ids; those without one are left out."""
+    """The flaw planted in each of these attempts; attempts without one are left out."""
     rows = connection.execute(f"SELECT * FROM planted WHERE attempt IN ({_marks(attempt_ids)})", list(attempt_ids))
     return {row["attempt"]: Flaw(row["flaw"]) for row in rows}
 
 
 def reviewed_counts(connection: sqlite3.Connection) -> list[ReviewedCount]:
-    """The examples that came from attempts, by what QA said and where they stand; those nobody decided on are left out.
+    """Examples that came from attempts and that a person has decided on, by QA result and status.
 
-    One that QA rejected, and that was overruled and taken back again, stands as if nobody had decided.
+    An example that QA rejected, and whose overruling was undone, counts as undecided.
     """
     rows = connection.execute(
         "SELECT e.refused, e.status, count(*) AS examples FROM examples AS e "
         "WHERE e.attempt IS NOT NULL AND e.status <> 'pending' AND (e.refused = 0 OR EXISTS "
-        "(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'reject') "
-        "AND NOT EXISTS (SELECT 1 FROM reviews AS u WHERE u.undoes = r.id))) GROUP BY 1, 2"
+        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND {DECIDES})) GROUP BY 1, 2"
     )
     return [ReviewedCount(bool(row["refused"]), Status(row["status"]), row["examples"]) for row in rows]
 
 
-def overruled_statuses(connection: sqlite3.Connection, wanted: Sequence[str]) -> dict[str, Status]:
-    """Those of these attempts that a person brought in though QA had rejected them, each with where it now stands."""
+def overruled_statuses(connection: sqlite3.Connection, attempt_ids: Sequence[str]) -> dict[str, Status]:
+    """The current status of those of these attempts that QA rejected and a person brought in all the same."""
     rows = connection.execute(
-        f"SELECT attempt, status FROM examples AS e WHERE attempt IN ({_marks(wanted)}) AND refused = 1 AND EXISTS "
-        "(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') "
-        "AND NOT EXISTS (SELECT 1 FROM reviews AS u WHERE u.undoes = r.id))",
-        list(wanted),
+        f"SELECT attempt, status FROM examples AS e WHERE attempt IN ({_marks(attempt_ids)}) AND refused = 1 "
+        f"AND EXISTS (SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') "
+        f"AND {NOT_UNDONE})",
+        list(attempt_ids),
     )
     return {row["attempt"]: Status(row["status"]) for row in rows}
 
 
 def tally(connection: sqlite3.Connection, run: str = "") -> AttemptTally:
-    """The figures of one run, or of all. The cost is None where nothing had a price."""
+    """The totals of one run, or of all runs. The cost is None where nothing had a price."""
     where, values = ("WHERE a.run = ?", [run]) if run else ("", [])
     outcomes = dict[str, int]()
     cost: float | None = None
@@ -266,7 +254,7 @@ def tally(connection: sqlite3.Connection, run: str = "") -> AttemptTally:
         f"SELECT outcome, count(*) AS n, sum(cost) AS cost FROM attempts AS a {where} GROUP BY outcome", values
     ):
         outcomes[row["outcome"]] = row["n"]
-        cost = _sum(cost, row["cost"])
+        cost = _add_cost(cost, row["cost"])
     results: dict[str, int] = defaultdict(int)
     reasons: dict[str, int] = defaultdict(int)
     for row in connection.execute(
@@ -277,16 +265,16 @@ def tally(connection: sqlite3.Connection, run: str = "") -> AttemptTally:
         results[row["result"]] += row["n"]
         if row["result"] != Result.PASSED.value:
             reasons[row["reason"]] += row["n"]
-        cost = _sum(cost, row["cost"])
+        cost = _add_cost(cost, row["cost"])
     return AttemptTally(sum(outcomes.values()), outcomes, dict(results), dict(reasons), cost)
 
 
-# Outcomes that say something of what was asked, and so of the cell; the others are faults of the endpoint.
+# Outcomes that depend on the request, and so on the cell; all others are faults of the endpoint.
 CONTENT_FAULTS = (Outcome.REFUSED, Outcome.TRUNCATED, Outcome.INVALID_JSON, Outcome.SCHEMA_VIOLATION)
 
 
-def _sum(total: float | None, more: float | None) -> float | None:
-    return total if more is None else (total or 0.0) + more
+def _add_cost(total: float | None, cost: float | None) -> float | None:
+    return total if cost is None else (total or 0.0) + cost
 
 
 def _marks(items: Sequence[object]) -> str:
@@ -298,13 +286,13 @@ def _attempt(row: sqlite3.Row) -> Attempt:
 
 
 def _verdicts_of(connection: sqlite3.Connection, attempts: list[str]) -> list[sqlite3.Row]:
-    found: list[sqlite3.Row] = []
+    rows: list[sqlite3.Row] = []
     for start in range(0, len(attempts), 500):
-        part = attempts[start : start + 500]
-        found += connection.execute(
-            f"SELECT * FROM verdicts WHERE attempt IN ({_marks(part)}) ORDER BY id", part
+        chunk = attempts[start : start + 500]
+        rows += connection.execute(
+            f"SELECT * FROM verdicts WHERE attempt IN ({_marks(chunk)}) ORDER BY id", chunk
         ).fetchall()
-    return found
+    return rows
 
 
 def _join(attempts: list[sqlite3.Row], verdicts: list[sqlite3.Row]) -> list[JudgedAttempt]:
@@ -323,7 +311,7 @@ def next_slots(connection: sqlite3.Connection) -> dict[tuple[str, int, str], int
 
 
 def count_written(connection: sqlite3.Connection) -> int:
-    """How many candidates were ever written."""
+    """How many candidates have been written in all runs together."""
     return int(
         connection.execute(
             "SELECT coalesce(sum(attempts), 0) FROM outcome_counts WHERE outcome = 'written'"

@@ -1,4 +1,4 @@
-"""Decisions about many examples at once: one act, one undo, and nobody else waits for it."""
+"""Decisions about many examples at once: logged as one act, undone as one, and written without blocking others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from storage import reviews
 from storage.database import write_in_chunks
+from storage.review_log import needs_overrule, overrule_line
 from storage.rows import columns
 from storage.schema import Review, ReviewAction, Status, new_id
 
@@ -24,7 +25,7 @@ def record(
 ) -> Iterator[int]:
     """Log `action` (one of `ACTIONS`) about each example with one of `numbers`; yields how many are done.
 
-    All lines are one batch. Whoever stops asking for more leaves the rest; `reviews.undo` takes back what was done.
+    All lines form one batch. Closing the iterator early leaves the rest; `reviews.undo` takes back what was logged.
     """
     if action not in ACTIONS:
         raise ValueError(f"{action} has a function of its own")
@@ -33,20 +34,23 @@ def record(
     names = list(values)
     sql = f"INSERT INTO reviews ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
 
-    def lines(examples: Sequence[str], given: Mapping[str, object]) -> list[list[object]]:
-        return [[one if name == "example" else given[name] for name in names] for one in examples]
+    def lines(examples: Sequence[str], line_values: Mapping[str, object]) -> list[list[object]]:
+        return [[example_id if name == "example" else line_values[name] for name in names] for example_id in examples]
 
-    def write(piece: Sequence[int]) -> None:
-        marks = ", ".join("?" * len(piece))
-        found = connection.execute(
-            f"SELECT id, refused, status FROM examples WHERE number IN ({marks}) ORDER BY number", list(piece)
+    def write(chunk: Sequence[int]) -> None:
+        marks = ", ".join("?" * len(chunk))
+        rows = connection.execute(
+            f"SELECT id, refused, status FROM examples WHERE number IN ({marks}) ORDER BY number", list(chunk)
         ).fetchall()
-        ids = [row["id"] for row in found]
+        ids = [row["id"] for row in rows]
         if action is ReviewAction.ACCEPT:
-            # Who accepts what QA rejected also brings it in, as the log then says.
-            out = [row["id"] for row in found if row["refused"] and row["status"] == Status.REJECTED.value]
-            brought = values | {"action": ReviewAction.OVERRULE.value, "reason": "", "note": ""}
-            connection.executemany(sql, lines(reviews.undecided(connection, out), brought))
+            overruled = [
+                row["id"]
+                for row in rows
+                if row["refused"] and needs_overrule(Status(row["status"]), reviews.log(connection, row["id"]))
+            ]
+            overrule_values = columns(overrule_line(line), without=frozenset({"id"}))
+            connection.executemany(sql, lines(overruled, overrule_values))
         connection.executemany(sql, lines(ids, values))
         reviews.apply_log(connection, ids)
 

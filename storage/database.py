@@ -15,13 +15,13 @@ T = TypeVar("T")
 # file does not import sqlite-utils, which alone takes as long as the first screen.
 VERSION = 5
 
-BUSY_TIMEOUT_S, PERSON_S = 30.0, 10.0
-# So many rows of a large act are written in one transaction: a tenth of a second at the most.
+BUSY_TIMEOUT_S, INTERACTIVE_TIMEOUT_S = 30.0, 10.0
+# Rows of a large act that are written in one transaction: a tenth of a second at the most.
 CHUNK_SIZE = 500
 
 
-def _nobody(_: str) -> None:
-    """Whom a sentence is told that nobody waits for."""
+def _ignore(_: str) -> None:
+    """Drop a message that nobody waits for."""
 
 
 class DatabaseError(Exception):
@@ -29,33 +29,34 @@ class DatabaseError(Exception):
 
 
 def connect(
-    path: Path, *, wait: float = BUSY_TIMEOUT_S, on_migrated: Callable[[str], None] = _nobody
+    path: Path, *, wait: float = BUSY_TIMEOUT_S, on_migrated: Callable[[str], None] = _ignore
 ) -> sqlite3.Connection:
-    """A connection to the database at `path`, created or migrated as needed.
+    """Open the database at `path`; it is created or migrated if necessary.
 
-    It waits for others `wait` seconds, now and later. An older file is copied to `<name>.v<version>.bak` before it is
-    migrated; `migrated` is told then, in a sentence for the person. Raises DatabaseError for a file that is newer than
-    this program, is no database, or cannot be opened. Rows come as `sqlite3.Row`; there is no implicit transaction:
-    write inside `transaction(connection)`.
+    The connection waits up to `wait` seconds for other processes, now and in later writes. Before an older file is
+    migrated, it is copied to `<name>.v<version>.bak`, and `on_migrated` is called with a sentence for the person. Rows
+    are `sqlite3.Row`. There is no implicit transaction: write inside `transaction(connection)`.
+
+    Raises DatabaseError if the file was written by a newer program, is no database, or cannot be opened.
     """
     deadline = time.monotonic() + wait
     while True:
         try:
             return _open(path, wait, on_migrated)
         except sqlite3.DatabaseError as error:
-            # Several that make a new file at once can meet an I/O error, which passes.
-            passing = busy(error) or getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR")
-            if not passing or time.monotonic() > deadline:
-                why = (
+            # Several processes that create the file at once can meet an I/O error, which passes.
+            temporary = busy(error) or getattr(error, "sqlite_errorname", "").startswith("SQLITE_IOERR")
+            if not temporary or time.monotonic() > deadline:
+                problem = (
                     "another process holds the database: nothing was changed; try again when it is done"
                     if busy(error)
                     else f"{error}: is it a Sidequest database, and may it be written?"
                 )
-                raise DatabaseError(f"{path}: {why}") from None
+                raise DatabaseError(f"{path}: {problem}") from None
             time.sleep(0.02)
 
 
-def _open(path: Path, wait: float, migrated: Callable[[str], None]) -> sqlite3.Connection:
+def _open(path: Path, wait: float, on_migrated: Callable[[str], None]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=wait, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
@@ -67,7 +68,7 @@ def _open(path: Path, wait: float, migrated: Callable[[str], None]) -> sqlite3.C
                 "update with `pip install --upgrade sidequest`, or open another project"
             )
         if version < VERSION:
-            _migrate(connection, path, version, migrated)
+            _migrate(connection, path, version, on_migrated)
         connection.execute("PRAGMA synchronous = NORMAL")
     except BaseException:
         connection.close()
@@ -75,30 +76,30 @@ def _open(path: Path, wait: float, migrated: Callable[[str], None]) -> sqlite3.C
     return connection
 
 
-def connect_durably(path: Path, *, on_migrated: Callable[[str], None] = _nobody) -> sqlite3.Connection:
-    """Like `connect`, for what a person decides and waits for: each commit reaches the disk before it returns."""
-    connection = connect(path, wait=PERSON_S, on_migrated=on_migrated)
+def connect_durably(path: Path, *, on_migrated: Callable[[str], None] = _ignore) -> sqlite3.Connection:
+    """Like `connect`, for decisions of a person who waits: each commit reaches the disk before it returns."""
+    connection = connect(path, wait=INTERACTIVE_TIMEOUT_S, on_migrated=on_migrated)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
-    """How many migrations the file has seen; 0 for a new one."""
+    """How many migrations the file has had; 0 for a new file."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def data_version(connection: sqlite3.Connection) -> int:
-    """A number that changes when another connection has committed; the cheapest way to see that nothing has."""
+    """A number that changes when another connection commits; the cheapest way to see that nothing changed."""
     return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 class BusyError(sqlite3.OperationalError):
-    """Another process held the database for too long: nothing was written."""
+    """Another process held the database for too long; nothing was written."""
 
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    """A write transaction that takes its lock at once, so that it never fails half way for a reader's sake.
+    """A write transaction that takes its lock at once, so that it never fails half way because of a reader.
 
     Raises BusyError if another process holds the lock for longer than the connection waits.
     """
@@ -118,7 +119,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
-    """What is read inside is of one moment, whatever others write meanwhile; they need not wait for it."""
+    """Everything read inside comes from one moment, whatever others write meanwhile; writers need not wait."""
     connection.execute("BEGIN")
     try:
         yield
@@ -129,9 +130,10 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 def write_in_chunks(
     connection: sqlite3.Connection, items: Sequence[T], write_chunk: Callable[[Sequence[T]], None]
 ) -> Iterator[int]:
-    """Let `write` write `items` in short transactions; yields how many are done, from 0, before and after each.
+    """Call `write_chunk` with successive parts of `items`, each in a short transaction; yields how many are done.
 
-    Between two of them others get as long as the last one took. Whoever stops asking for more leaves the rest.
+    It yields 0 first, and then after each transaction. Between two transactions it pauses for as long as the last one
+    took, so that others get their turn. Closing the iterator early leaves the rest unwritten.
     """
     yield 0
     for start in range(0, len(items), CHUNK_SIZE):
@@ -145,13 +147,13 @@ def write_in_chunks(
 
 @contextmanager
 def busy_timeout(connection: sqlite3.Connection, seconds: float) -> Iterator[None]:
-    """Wait no longer than `seconds` for another process's write, where a person waits for the answer."""
-    before = int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
+    """Inside, wait at most `seconds` for another process's write; for answers that a person waits for."""
+    previous = int(connection.execute("PRAGMA busy_timeout").fetchone()[0])
     connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
     try:
         yield
     finally:
-        connection.execute(f"PRAGMA busy_timeout = {before}")
+        connection.execute(f"PRAGMA busy_timeout = {previous}")
 
 
 def busy(error: sqlite3.Error) -> bool:
@@ -159,7 +161,7 @@ def busy(error: sqlite3.Error) -> bool:
     return getattr(error, "sqlite_errorname", "").startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
 
 
-def _migrate(connection: sqlite3.Connection, path: Path, version: int, migrated: Callable[[str], None]) -> None:
+def _migrate(connection: sqlite3.Connection, path: Path, version: int, on_migrated: Callable[[str], None]) -> None:
     from storage.migrations import apply
 
     connection.execute("PRAGMA journal_mode = WAL")
@@ -170,6 +172,8 @@ def _migrate(connection: sqlite3.Connection, path: Path, version: int, migrated:
             connection.backup(copy)
         copy.close()
         partial.replace(backup)
-    # Of several that open it at once, one does it.
+    # If several processes open the file at once, only one of them migrates it.
     if apply(connection) and version:
-        migrated(f"{path.name} was brought from version {version} to {VERSION}; as it was, it is kept as {backup.name}")
+        on_migrated(
+            f"{path.name} was brought from version {version} to {VERSION}; as it was, it is kept as {backup.name}"
+        )

@@ -1,4 +1,4 @@
-"""Drafts: edits of examples as they stand while somebody types, so that a crash loses none."""
+"""Drafts: unsaved edits of examples, kept while a person types, so that a crash loses none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.schema import now
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What `reviewer` has made of version `version` of an example, and not saved; it may hold mistakes."""
+    """What `reviewer` typed about version `version` of an example and has not saved; it may contain mistakes."""
 
     example: str
     reviewer: str
@@ -25,7 +25,7 @@ class Draft:
 
 
 def save(connection: sqlite3.Connection, example: str, reviewer: str, version: int, content: dict[str, Any]) -> None:
-    """Keep a draft in place of the person's earlier one of this example."""
+    """Store a draft; it replaces the person's earlier draft of this example."""
     with transaction(connection):
         connection.execute(
             "INSERT INTO drafts (example, reviewer, version, content, saved) VALUES (?, ?, ?, ?, ?) "
@@ -35,19 +35,19 @@ def save(connection: sqlite3.Connection, example: str, reviewer: str, version: i
 
 
 def delete(connection: sqlite3.Connection, example: str, reviewer: str) -> None:
-    """Forget a draft, if there is one."""
+    """Delete a draft, if there is one."""
     with transaction(connection):
         connection.execute("DELETE FROM drafts WHERE example = ? AND reviewer = ?", (example, reviewer))
 
 
 def get(connection: sqlite3.Connection, example: str, reviewer: str) -> Draft | None:
-    """The person's draft of an example."""
+    """The person's draft of an example, or None."""
     row = connection.execute("SELECT * FROM drafts WHERE example = ? AND reviewer = ?", (example, reviewer)).fetchone()
     return _draft(row) if row else None
 
 
 def newest(connection: sqlite3.Connection, reviewer: str) -> Draft | None:
-    """The person's newest draft of any example."""
+    """The person's newest draft of any example, or None."""
     row = connection.execute(
         "SELECT * FROM drafts WHERE reviewer = ? ORDER BY saved DESC LIMIT 1", (reviewer,)
     ).fetchone()

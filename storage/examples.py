@@ -9,18 +9,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from storage.review_log import IN_EFFECT
 from storage.rows import columns, fields, insert, to_column
 from storage.schema import Example, Status
 
 _NESTED = frozenset({"evidence"})
-# So many characters at the end of an id tell examples apart on a screen.
+# This many characters at the end of an id tell examples apart on a screen.
 TAIL = 6
 CONTENT = frozenset({"hypothesis", "evidence", "reasoning", "decision", "confidence", "domain", "level"})
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Numbers from `low` to `high`; an end that is `open` does not belong to it."""
+    """The numbers from `low` to `high`; an `open` end is excluded."""
 
     low: float = 0.0
     high: float = 1.0
@@ -30,11 +31,11 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which examples are meant; an empty field does not restrict.
+    """Which examples to select. An empty field does not restrict.
 
-    `text` is searched in hypothesis and evidence: every word must occur, "what is quoted" as it stands. `ids` are whole
-    or the last six characters of one; `split` '' is to be in none; `reviewer` has decided about the example; `judged`
-    says whether its certainty is known. What one of `without` means is left out.
+    `text` is searched in hypothesis and evidence: every word must occur, and "quoted words" as one phrase. `ids` are
+    full ids or their last six characters. `split` '' selects examples in no split. `reviewer` has decided about the
+    example. `judged` says whether the certainty is known. Examples that match one of `without` are excluded.
     """
 
     status: Sequence[str] = ()
@@ -60,7 +61,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class CellCount:
-    """How many examples of a cell have a status and are in a split, flagged or not."""
+    """How many examples of a cell have a status, a flag and a split."""
 
     domain: str
     level: int
@@ -72,7 +73,7 @@ class CellCount:
 
 
 def add(connection: sqlite3.Connection, example: Example) -> None:
-    """Insert `example` and its first version; it joins its family's split. Call it inside a transaction."""
+    """Insert `example` and its first version; it joins the split of its family. Call it inside a transaction."""
     kin = connection.execute(
         "SELECT split FROM examples WHERE family = ? ORDER BY id LIMIT 1", (example.family,)
     ).fetchone()
@@ -82,7 +83,7 @@ def add(connection: sqlite3.Connection, example: Example) -> None:
 
 
 def replace_content(connection: sqlite3.Connection, example: Example) -> None:
-    """Give the stored example the content, place, version and certainty of `example`; keeps a version that is new."""
+    """Give the stored example the content, cell, version and certainty of `example`; keeps a new version."""
     values = columns(example)
     names = [*sorted(CONTENT), "version", "certainty"]
     assignments = ", ".join(f"{name} = ?" for name in names)
@@ -106,20 +107,20 @@ def _keep_version(connection: sqlite3.Connection, example: Example) -> None:
 
 
 def example_from_row(row: sqlite3.Row) -> Example:
-    found = fields(row, nested=_NESTED)
-    found.pop("number")
-    found["flagged"], found["refused"] = bool(found["flagged"]), bool(found["refused"])
-    return Example.model_validate(found)
+    values = fields(row, nested=_NESTED)
+    values.pop("number")
+    values["flagged"], values["refused"] = bool(values["flagged"]), bool(values["refused"])
+    return Example.model_validate(values)
 
 
 def get(connection: sqlite3.Connection, example: str) -> Example | None:
-    """The example with this id."""
+    """The example with this id, or None."""
     row = connection.execute("SELECT * FROM examples WHERE id = ?", (example,)).fetchone()
     return example_from_row(row) if row else None
 
 
 def versions(connection: sqlite3.Connection, example: Example) -> list[tuple[Example, datetime]]:
-    """The example as it was in each version, oldest first, and when that was made."""
+    """Each version of the example with the time it was made, oldest first."""
     rows = connection.execute(
         "SELECT version, content, certainty, created FROM versions WHERE example = ? ORDER BY version", (example.id,)
     )
@@ -136,47 +137,26 @@ def versions(connection: sqlite3.Connection, example: Example) -> list[tuple[Exa
 
 
 def resolve(connection: sqlite3.Connection, prefix: str) -> list[str]:
-    """Ids that start with `prefix`, or end with it (two at the most: more than one is ambiguous)."""
+    """Ids that start or end with `prefix`; at most two, since more than one is ambiguous already."""
     if not prefix.isalnum() or not prefix.isascii():
         return []
     upper = prefix.upper()
-    found = [
+    ids = [
         row["id"]
         for row in connection.execute(
             "SELECT id FROM examples WHERE id >= ? AND id < ? ORDER BY id LIMIT 2", (upper, upper + "~")
         )
     ]
-    if not found:
+    if not ids:
         tail = "substr(id, -6) = ? AND " if len(upper) >= TAIL else ""
         values = [upper[-TAIL:], f"%{upper}"] if tail else [f"%{upper}"]
         rows = connection.execute(f"SELECT id FROM examples WHERE {tail}id LIKE ? ORDER BY id LIMIT 2", values)
-        found = [row["id"] for row in rows]
-    return found
-
-
-def page(
-    connection: sqlite3.Connection,
-    where: Filter = Filter(),
-    *,
-    after: str = "",
-    limit: int = 200,
-    newest_first: bool = False,
-) -> list[Example]:
-    """Up to `limit` examples that match, in the order of their ids, after (or, newest first, before) id `after`."""
-    conditions, values = restrictions(where)
-    if after:
-        conditions.append("examples.id < ?" if newest_first else "examples.id > ?")
-        values.append(after)
-    order = "DESC" if newest_first else "ASC"
-    rows = connection.execute(
-        f"SELECT examples.* FROM examples {_where(conditions)} ORDER BY examples.id {order} LIMIT ?",
-        [*values, limit],
-    )
-    return [example_from_row(row) for row in rows]
+        ids = [row["id"] for row in rows]
+    return ids
 
 
 def count(connection: sqlite3.Connection, where: Filter = Filter()) -> int:
-    """How many examples match; from the kept counts where the filter allows it."""
+    """How many examples match; from the stored counts where the filter allows it."""
     if has_stored_count(where):
         conditions, values = restrictions(where)
         sql = f"SELECT coalesce(sum(examples.examples), 0) FROM cell_counts AS examples {_where(conditions)}"
@@ -187,7 +167,7 @@ def count(connection: sqlite3.Connection, where: Filter = Filter()) -> int:
 
 
 def longest(connection: sqlite3.Connection, where: Filter) -> int:
-    """About how many letters the longest case among those that match has; 0 if there is none."""
+    """The length in characters, roughly, of the longest case that matches; 0 if there is none."""
     source, conditions, values = select_parts(where)
     letters = "length(examples.hypothesis) + length(examples.evidence)"
     sql = f"SELECT coalesce(max({letters}), 0) FROM {source} {_where(conditions)}"
@@ -195,17 +175,18 @@ def longest(connection: sqlite3.Connection, where: Filter) -> int:
 
 
 def has_stored_count(where: Filter) -> bool:
-    """Whether the number of what matches is kept at all times, and needs no counting."""
+    """Whether the database keeps the number of matches up to date, so that it need not count them."""
     return (
         replace(where, status=(), decision=(), domain=(), level=(), split=(), flagged=None, without=()) == Filter()
-    ) and all(has_stored_count(one) for one in where.without)
+    ) and all(has_stored_count(excluded) for excluded in where.without)
 
 
 def select_parts(where: Filter) -> tuple[str, list[str], list[object]]:
-    """What stands after FROM, conditions and values for reading numbers and places of what matches.
+    """The FROM source, conditions and values that select numbers and cells of the examples that match.
 
-    Everything but ids, families and words is in one narrow index, `examples_listed`: a million rows of it are read in
-    a tenth of a second, so that no filter needs an index of its own. Its terms have a plus, to be no way of looking up.
+    Everything but ids, families and words is in one narrow index, `examples_listed`. A million rows of it are read in a
+    tenth of a second, so no filter needs an index of its own. The plus before each term keeps SQLite from using
+    another.
     """
     if where.text and (query := match_expression(where.text)):
         conditions, values = restrictions(replace(where, text=""))
@@ -218,7 +199,7 @@ def select_parts(where: Filter) -> tuple[str, list[str], list[object]]:
 
 
 def cell_counts(connection: sqlite3.Connection, where: Filter = Filter()) -> list[CellCount]:
-    """What matches, counted by cell, status, flag and split; as many rows as there are cells in use, not examples."""
+    """What matches, counted by cell, status, flag and split: as many rows as there are cells in use."""
     names = "examples.domain, examples.level, examples.decision, examples.status, examples.flagged, examples.split"
     if has_stored_count(where):
         conditions, values = restrictions(where)
@@ -234,7 +215,7 @@ def cell_counts(connection: sqlite3.Connection, where: Filter = Filter()) -> lis
 
 
 def hypotheses(connection: sqlite3.Connection, domain: str, level: int, decision: str, limit: int) -> list[str]:
-    """The hypotheses of a cell that were not rejected, newest first."""
+    """The hypotheses of a cell that were not rejected, newest first, up to `limit`."""
     rows = connection.execute(
         "SELECT hypothesis FROM examples WHERE domain = ? AND level = ? AND decision = ? AND status <> ? "
         "ORDER BY id DESC LIMIT ?",
@@ -246,7 +227,7 @@ def hypotheses(connection: sqlite3.Connection, domain: str, level: int, decision
 def texts(
     connection: sqlite3.Connection, domain: str, level: int, decision: str
 ) -> Iterable[tuple[str, str, str, str]]:
-    """(id, family, hypothesis, evidence as JSON) of each example of a cell, rejected ones too."""
+    """(id, family, hypothesis, evidence as JSON) of every example of a cell, including rejected ones."""
     rows = connection.execute(
         "SELECT id, family, hypothesis, evidence FROM examples WHERE domain = ? AND level = ? AND decision = ?",
         (domain, level, decision),
@@ -259,7 +240,7 @@ def _where(conditions: list[str]) -> str:
 
 
 def restrictions(where: Filter) -> tuple[list[str], list[object]]:
-    """What `where` says in SQL over `examples`, terms to be joined by AND, with the values of their marks."""
+    """`where` as SQL terms over `examples`, to be joined by AND, and the values of their placeholders."""
     terms: list[str] = []
     values: list[object] = []
 
@@ -268,15 +249,15 @@ def restrictions(where: Filter) -> tuple[list[str], list[object]]:
         values.extend(with_values)
 
     for name in ("status", "decision", "domain", "level", "split", "source", "model"):
-        if wanted := getattr(where, name):
-            add(f"examples.{name} IN ({_marks(wanted)})", *wanted)
+        if names := getattr(where, name):
+            add(f"examples.{name} IN ({_marks(names)})", *names)
     if where.ids:
-        whole = [one for one in where.ids if len(one) > TAIL]
-        tails = [one for one in where.ids if len(one) <= TAIL]
+        full_ids = [example_id for example_id in where.ids if len(example_id) > TAIL]
+        tails = [example_id for example_id in where.ids if len(example_id) <= TAIL]
         add(
-            f"examples.number IN (SELECT number FROM examples WHERE id IN ({_marks(whole)}) UNION ALL "
+            f"examples.number IN (SELECT number FROM examples WHERE id IN ({_marks(full_ids)}) UNION ALL "
             f"SELECT number FROM examples WHERE substr(id, -{TAIL}) IN ({_marks(tails)}))",
-            *whole,
+            *full_ids,
             *tails,
         )
     for name in ("family", "run"):
@@ -300,17 +281,14 @@ def restrictions(where: Filter) -> tuple[list[str], list[object]]:
             add("examples.number IN (SELECT rowid FROM examples_text WHERE examples_text MATCH ?)", query)
         else:
             add("0")
-    for one in where.without:
-        inner, inner_values = restrictions(one)
+    for excluded in where.without:
+        inner, inner_values = restrictions(excluded)
         if inner:
             add(f"(({' AND '.join(inner)}) IS NOT TRUE)", *inner_values)
     return terms, values
 
 
-_DECIDED = (
-    "SELECT e.number FROM reviews AS r CROSS JOIN examples AS e ON e.id = r.example WHERE r.action <> 'undo' "
-    "AND NOT EXISTS (SELECT 1 FROM reviews AS u WHERE u.undoes = r.id)"
-)
+_DECIDED = f"SELECT e.number FROM reviews AS r CROSS JOIN examples AS e ON e.id = r.example WHERE {IN_EFFECT}"
 
 
 def _marks(values: Sequence[object]) -> str:
@@ -318,16 +296,16 @@ def _marks(values: Sequence[object]) -> str:
 
 
 def terms(text: str) -> list[str]:
-    """The words and "quoted phrases" of `text` as FTS5 terms; a word at its end may be the start of one."""
+    """The words and "quoted phrases" of `text` as FTS5 terms; the last word may be the beginning of one."""
     parts = re.findall(r'"([^"]*)"|(\w+)', text)
-    made = [(re.findall(r"\w+", phrase), not word) for phrase, word in ((p or w, w) for p, w in parts)]
-    made = [(words, quoted) for words, quoted in made if words]
+    phrases = [(re.findall(r"\w+", phrase), not word) for phrase, word in ((p or w, w) for p, w in parts)]
+    phrases = [(words, quoted) for words, quoted in phrases if words]
     return [
-        f'"{" ".join(words)}"' + ("" if quoted or place < len(made) - 1 else "*")
-        for place, (words, quoted) in enumerate(made)
+        f'"{" ".join(words)}"' + ("" if quoted or position < len(phrases) - 1 else "*")
+        for position, (words, quoted) in enumerate(phrases)
     ]
 
 
 def match_expression(text: str) -> str:
-    """`text` as an FTS5 query for what holds all its terms. Empty if it holds none."""
+    """`text` as an FTS5 query that requires all of its terms; empty if it has none."""
     return " ".join(terms(text))

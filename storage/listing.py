@@ -1,7 +1,7 @@
-"""Lists of examples in any order: where each stands, from first to last, as an array of their numbers.
+"""Sorted lists of examples, as arrays of their numbers.
 
-An array of a million numbers takes 8 MB and is read in a fifth of a second, the first hundred of them at once; what is
-shown of each is read for those alone that are shown.
+An array of a million numbers takes 8 MB and is read in a fifth of a second, the first hundred of them at once. What a
+list shows of an example is read only for the rows that are visible.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ class SortOrder(StrEnum):
     CELL = "cell"
 
 
-# What stands after ORDER BY, and the index that has all examples in this order; of examples of unknown certainty
-# nobody can say how certain they are: they come last.
+# The ORDER BY terms, and the index that has all examples in this order. Examples of unknown certainty come last.
 _ORDERS = {
     SortOrder.NEWEST: ("examples.number DESC", "examples_listed"),
     SortOrder.OLDEST: ("examples.number", "examples_listed"),
@@ -74,10 +73,10 @@ CUT = 4000
 def numbers(
     connection: sqlite3.Connection, where: Filter = EVERYTHING, order: SortOrder = SortOrder.NEWEST
 ) -> Iterator[array[int]]:
-    """The numbers of all examples that match, in their order; in pieces, the first of them small and soon there.
+    """Yield the numbers of all examples that match, in order, in arrays; the first is small, so that it comes soon.
 
-    What QA rejected, and nobody brought in or took that back, is only listed where `where` asks for it.
-    From another thread `connection.interrupt()` ends it with sqlite3.OperationalError.
+    Examples that QA rejected, and that no person has touched, are listed only if `where` asks for them. Call
+    `connection.interrupt()` in another thread to stop it; it then raises sqlite3.OperationalError.
     """
     cursor = connection.cursor()
     cursor.row_factory = None
@@ -86,12 +85,12 @@ def numbers(
     if not conditions:
         source = f"examples INDEXED BY {index}"
     elif order is SortOrder.CELL:
-        # The ids are not in the index that knows all else.
+        # The index has every column but the ids.
         by = by.replace("examples.id", "examples.number")
     if where.text and order in {SortOrder.NEWEST, SortOrder.OLDEST}:
         by = by.replace("examples.number", "examples_text.rowid")
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    hidden = set[int]() if where.refused or where.ids else reviews.untouched(connection)
+    hidden = set[int]() if where.refused or where.ids else reviews.untouched_numbers(connection)
     try:
         cursor.execute(f"SELECT examples.number FROM {source} {restricted} ORDER BY {by}", values)
         size = _FIRST
@@ -105,47 +104,47 @@ def numbers(
 def read_numbers(
     connection: sqlite3.Connection, where: Filter = EVERYTHING, order: SortOrder = SortOrder.NEWEST
 ) -> array[int]:
-    """All numbers at once."""
-    whole = array("q")
-    for piece in numbers(connection, where, order):
-        whole.extend(piece)
-    return whole
+    """All numbers at once, in one array."""
+    all_numbers = array("q")
+    for chunk in numbers(connection, where, order):
+        all_numbers.extend(chunk)
+    return all_numbers
 
 
 def read_rows(
     connection: sqlite3.Connection, selected: Sequence[int], *, evidence: bool = False
 ) -> list[ListedExample]:
-    """The rows with these numbers, in their order, without those not there; their evidence only if asked for."""
-    pieces = "(SELECT evidence FROM examples_text WHERE rowid = number)" if evidence else "''"
-    found = connection.execute(
+    """The rows with these numbers, in their order, without numbers that do not exist; `evidence` is read on request."""
+    evidence_column = "(SELECT evidence FROM examples_text WHERE rowid = number)" if evidence else "''"
+    found_rows = connection.execute(
         f"SELECT number, id, decision, confidence, domain, level, status, split, flagged, refused, certainty, version, "
-        f"substr(hypothesis, 1, {CUT}) AS hypothesis, substr({pieces}, 1, {CUT}) AS evidence "
+        f"substr(hypothesis, 1, {CUT}) AS hypothesis, substr({evidence_column}, 1, {CUT}) AS evidence "
         f"FROM examples WHERE number IN ({', '.join('?' * len(selected))})",
         list(selected),
     )
-    known = {row["number"]: _row(row) for row in found}
-    return [known[number] for number in selected if number in known]
+    by_number = {row["number"]: _row(row) for row in found_rows}
+    return [by_number[number] for number in selected if number in by_number]
 
 
 def read_examples(connection: sqlite3.Connection, selected: Sequence[int]) -> list[Example]:
-    """The examples with these numbers, in their order, without those that are not there."""
-    known: dict[int, Example] = {}
+    """The examples with these numbers, in their order; numbers that do not exist are left out."""
+    by_number: dict[int, Example] = {}
     for start in range(0, len(selected), _CHUNK):
-        piece = list(selected[start : start + _CHUNK])
-        marks = ", ".join("?" * len(piece))
-        found = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", piece)
-        known |= {row["number"]: example_from_row(row) for row in found}
-    return [known[number] for number in selected if number in known]
+        chunk = list(selected[start : start + _CHUNK])
+        marks = ", ".join("?" * len(chunk))
+        rows = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", chunk)
+        by_number |= {row["number"]: example_from_row(row) for row in rows}
+    return [by_number[number] for number in selected if number in by_number]
 
 
 def number_of(connection: sqlite3.Connection, example: str) -> int | None:
-    """The number of the example with this id."""
+    """The number of the example with this id, or None."""
     row = connection.execute("SELECT number FROM examples WHERE id = ?", (example,)).fetchone()
     return int(row["number"]) if row else None
 
 
 def change_stamp(connection: sqlite3.Connection) -> tuple[int, int]:
-    """What is another after any change to any example: the newest example, and the newest line of the log."""
+    """A value that differs after any change to any example: the newest number, and the newest line of the log."""
     row = connection.execute(
         "SELECT coalesce((SELECT max(number) FROM examples), 0), coalesce((SELECT max(id) FROM reviews), 0)"
     ).fetchone()

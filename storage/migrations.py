@@ -13,11 +13,11 @@ migrations = Migrations("sidequest")
 
 
 def apply(connection: sqlite3.Connection) -> int:
-    """Bring the database to the newest version, a transaction a step; returns how many steps were taken here.
+    """Bring the database to the newest version, one transaction per step; returns how many steps this call took.
 
-    Two processes that do so at once take turns.
+    Two processes that migrate at once take turns.
     """
-    database, taken = Database(connection, execute_plugins=False), 0
+    database, steps_taken = Database(connection, execute_plugins=False), 0
     pending = True
     while pending:
         connection.execute("BEGIN EXCLUSIVE")
@@ -30,8 +30,8 @@ def apply(connection: sqlite3.Connection) -> int:
             raise
         connection.execute("COMMIT")
         pending = len(steps) > 1
-        taken += bool(steps)
-    return taken
+        steps_taken += bool(steps)
+    return steps_taken
 
 
 @migrations()
@@ -50,21 +50,21 @@ def curation(database: Database) -> None:
 
 @migrations()
 def benchmark(database: Database) -> None:
-    """What benchmarks ask, and what models said."""
+    """The questions of benchmarks, and the answers of models."""
     for statement in _BENCHMARK.split("\n\n"):
         database.conn.execute(statement)
 
 
 @migrations()
 def judged_versions(database: Database) -> None:
-    """The judge's certainty is that of the version that it read: an edit is not judged."""
+    """The judge's certainty belongs to the version that it read: an edit has none."""
     for statement in _JUDGED_VERSIONS.split("\n\n"):
         database.conn.execute(statement)
 
 
 @migrations()
 def training(database: Database) -> None:
-    """Steps, looks at the dev split, answers and notes of training runs."""
+    """Steps, dev evaluations, answers and notes of training runs."""
     for statement in _TRAINING.split("\n\n"):
         database.conn.execute(statement)
 

@@ -1,4 +1,4 @@
-"""What benchmarks ask, and what models said, each committed as it arrives."""
+"""The questions of benchmarks and the answers of models, each committed as it arrives."""
 
 from __future__ import annotations
 
@@ -25,12 +25,15 @@ class StoredQuestion:
 
     @property
     def length(self) -> int:
-        """The characters that a model has to read of it."""
+        """The characters that a model has to read."""
         return len(self.hypothesis) + sum(len(piece.source) + len(piece.content) for piece in self.evidence)
 
 
 class Target(NamedTuple):
-    """An example that a run asks about, as it was then; a tuple, since there may be 100,000 of them on the screen."""
+    """The example that a question is about, as it was when the run began.
+
+    A tuple, since a screen may hold 100,000 of them.
+    """
 
     example: str
     label: str
@@ -57,7 +60,7 @@ class PredictionFigures(NamedTuple):
 
 
 def add_questions(connection: sqlite3.Connection, questions: Iterable[tuple[Question, Candidate]]) -> None:
-    """Keep what a run asks, with the cases as they are now. Call it inside the transaction that adds the run."""
+    """Store the questions of a run with their cases as they are now. Call it in the transaction that adds the run."""
     for question, case in questions:
         connection.execute(
             "INSERT OR IGNORE INTO cases (example, version, hypothesis, evidence) VALUES (?, ?, ?, ?)",
@@ -72,7 +75,7 @@ def add_questions(connection: sqlite3.Connection, questions: Iterable[tuple[Ques
 
 
 def copy_questions(connection: sqlite3.Connection, run: str, source_run: str) -> None:
-    """Let a run ask what the run `like` asks, with the cases as they were. Call it inside the run's transaction."""
+    """Give `run` the questions of `source_run`, with their cases. Call it in the transaction that adds the run."""
     connection.execute(
         "INSERT INTO questions (run, position, example, version, label, domain, level, family) "
         "SELECT ?, position, example, version, label, domain, level, family FROM questions WHERE run = ?",
@@ -81,12 +84,12 @@ def copy_questions(connection: sqlite3.Connection, run: str, source_run: str) ->
 
 
 def target(question: Question) -> Target:
-    """What `question` is about."""
+    """The target of `question`."""
     return Target(question.example, question.label, question.domain, question.level, question.family)
 
 
 def targets(connection: sqlite3.Connection, run: str) -> list[Target]:
-    """What a run asks about, in its order."""
+    """The targets of a run's questions, in order of position."""
     rows = connection.cursor()
     rows.row_factory = None
     rows.execute("SELECT example, label, domain, level, family FROM questions WHERE run = ? ORDER BY position", (run,))
@@ -94,7 +97,7 @@ def targets(connection: sqlite3.Connection, run: str) -> list[Target]:
 
 
 def read_questions(connection: sqlite3.Connection, run: str, examples: Sequence[str] = ()) -> list[StoredQuestion]:
-    """What a run asks, with the cases, in its order; only of these `examples` if some are given."""
+    """The questions of a run with their cases, in order of position; only about these `examples` if some are given."""
     restricted = f" AND q.example IN ({', '.join('?' * len(examples))})" if examples else ""
     rows = connection.execute(
         "SELECT q.*, c.hypothesis, c.evidence FROM questions AS q "
@@ -102,25 +105,28 @@ def read_questions(connection: sqlite3.Connection, run: str, examples: Sequence[
         "ORDER BY q.position",
         (run, *examples),
     )
-    found = []
+    questions = []
     for row in rows:
-        plain = dict(row)
-        hypothesis = plain.pop("hypothesis")
-        evidence = tuple(Evidence.model_validate(piece) for piece in json.loads(plain.pop("evidence")))
-        found.append(StoredQuestion(Question.model_construct(**plain), hypothesis, evidence))
-    return found
+        columns = dict(row)
+        hypothesis = columns.pop("hypothesis")
+        evidence = tuple(Evidence.model_validate(piece) for piece in json.loads(columns.pop("evidence")))
+        questions.append(StoredQuestion(Question.model_construct(**columns), hypothesis, evidence))
+    return questions
 
 
 def add(connection: sqlite3.Connection, predictions: Sequence[Prediction]) -> None:
-    """Keep what a model said to the questions of one batch, in one transaction."""
+    """Store a batch of predictions in one transaction."""
     with transaction(connection):
-        for one in predictions:
-            insert(connection, "predictions", columns(one, without=frozenset({"id"})))
+        for prediction in predictions:
+            insert(connection, "predictions", columns(prediction, without=frozenset({"id"})))
 
 
 def unanswered(connection: sqlite3.Connection, run: str, samples: int, number: int) -> set[tuple[str, int]]:
-    """The (example, sample) that round `number` of a run has still to ask: no answer yet, and not asked in it."""
-    wanted = {
+    """The (example, sample) pairs that round `number` of a run has still to ask.
+
+    These have no answer yet, and were not asked in this round.
+    """
+    pairs = {
         (row["example"], sample)
         for row in connection.execute("SELECT example FROM questions WHERE run = ?", (run,))
         for sample in range(samples)
@@ -130,11 +136,11 @@ def unanswered(connection: sqlite3.Connection, run: str, samples: int, number: i
         "WHERE run = ? AND (outcome = ? OR number >= ?)",
         (run, PredictionOutcome.ANSWERED.value, number),
     )
-    return wanted - {(row["example"], row["sample"]) for row in rows}
+    return pairs - {(row["example"], row["sample"]) for row in rows}
 
 
 def count_failed(connection: sqlite3.Connection, run: str) -> int:
-    """How many (example, sample) of a run have been asked, and have no answer."""
+    """How many (example, sample) pairs of a run were asked and have no answer."""
     row = connection.execute(
         "SELECT count(*) FROM (SELECT max(outcome = ?) AS answered FROM predictions INDEXED BY predictions_scored "
         "WHERE run = ? GROUP BY example, sample) WHERE NOT answered",
@@ -146,7 +152,7 @@ def count_failed(connection: sqlite3.Connection, run: str) -> int:
 def prediction_figures(
     connection: sqlite3.Connection, run: str, *, after: int = 0, limit: int = -1
 ) -> list[PredictionFigures]:
-    """The figures of up to `limit` predictions of a run with an id above `after`, oldest first; failed ones too."""
+    """The figures of up to `limit` predictions of a run (failed ones, too) with an id above `after`, in order."""
     rows = connection.cursor()
     rows.row_factory = None
     rows.execute(
@@ -155,34 +161,42 @@ def prediction_figures(
         "ORDER BY id LIMIT ?",
         (run, after, limit),
     )
-    outcomes = {one.value: one for one in PredictionOutcome}
+    outcomes = {outcome_name.value: outcome_name for outcome_name in PredictionOutcome}
     return [
         PredictionFigures(
-            key, example, sample, number, outcomes[outcome], decision, sure, json.loads(each) if each else None, *took
+            key,
+            example,
+            sample,
+            number,
+            outcomes[outcome],
+            decision,
+            confidence,
+            json.loads(distribution) if distribution else None,
+            *usage,
         )
-        for key, example, sample, number, outcome, decision, sure, each, *took in rows
+        for key, example, sample, number, outcome, decision, confidence, distribution, *usage in rows
     ]
 
 
 def families(connection: sqlite3.Connection, run: str) -> list[tuple[str, str]]:
-    """What a run asks as (example, family), in its order."""
+    """(example, family) of each question of a run, in order of position."""
     rows = connection.execute("SELECT example, family FROM questions WHERE run = ? ORDER BY position", (run,))
     return [(row[0], row[1]) for row in rows]
 
 
 def count_questions(connection: sqlite3.Connection, run: str) -> int:
-    """How many examples a run asks in all."""
+    """How many examples a run asks about."""
     return int(connection.execute("SELECT count(*) FROM questions WHERE run = ?", (run,)).fetchone()[0])
 
 
 def question_versions(connection: sqlite3.Connection, run: str) -> frozenset[tuple[str, int]]:
-    """What a run asks in all, as (example, version)."""
+    """The (example, version) pairs that a run asks about."""
     rows = connection.execute("SELECT example, version FROM questions WHERE run = ?", (run,))
     return frozenset((row[0], row[1]) for row in rows)
 
 
 def mean_output_tokens(connection: sqlite3.Connection, model: str) -> float | None:
-    """How many tokens an answer had in the newest run that asked `model` and knows it; None if none does."""
+    """The mean tokens of an answer in the newest run of `model` that reports them; None if none does."""
     rows = connection.execute(
         "SELECT id FROM runs WHERE kind = 'benchmark' AND json_extract(params, '$.model') = ? ORDER BY id DESC",
         (model,),
@@ -203,7 +217,7 @@ def newest(connection: sqlite3.Connection, run: str, limit: int) -> list[Predict
 
 
 def of_example(connection: sqlite3.Connection, run: str, example: str) -> list[Prediction]:
-    """All that a run was told about one example, oldest first."""
+    """All predictions of a run about one example, oldest first."""
     rows = connection.execute("SELECT * FROM predictions WHERE run = ? AND example = ? ORDER BY id", (run, example))
     return [_prediction(row) for row in rows]
 
@@ -211,13 +225,16 @@ def of_example(connection: sqlite3.Connection, run: str, example: str) -> list[P
 def reparse(
     connection: sqlite3.Connection, run: str, reader: int, parse: Callable[[Prediction], Prediction]
 ) -> Iterator[int]:
-    """Let `read` make the answers anew out of what former readers kept; yields how many predictions are done."""
-    old = connection.execute("SELECT id FROM predictions WHERE run = ? AND reader <> ?", (run, reader)).fetchall()
+    """Parse the stored answers again that an older reader parsed; yields how many predictions are done.
+
+    `reader` is the current version; `parse` returns the prediction with the parsed fields renewed.
+    """
+    outdated = connection.execute("SELECT id FROM predictions WHERE run = ? AND reader <> ?", (run, reader)).fetchall()
     names = ("reader", "outcome", "decision", "confidence", "rationale")
 
-    def write(piece: Sequence[int]) -> None:
-        marks = ", ".join("?" * len(piece))
-        rows = connection.execute(f"SELECT * FROM predictions WHERE id IN ({marks})", list(piece)).fetchall()
+    def write(chunk: Sequence[int]) -> None:
+        marks = ", ".join("?" * len(chunk))
+        rows = connection.execute(f"SELECT * FROM predictions WHERE id IN ({marks})", list(chunk)).fetchall()
         for row in rows:
             values = columns(parse(_prediction(row)))
             connection.execute(
@@ -225,7 +242,7 @@ def reparse(
                 [*(values[name] for name in names), row["id"]],
             )
 
-    yield from write_in_chunks(connection, [row["id"] for row in old], write)
+    yield from write_in_chunks(connection, [row["id"] for row in outdated], write)
 
 
 def _prediction(row: sqlite3.Row) -> Prediction:

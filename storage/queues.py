@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from storage import examples
-from storage.blind_reviews import NEWEST, STANDS
+from storage.blind_reviews import NEWEST
 from storage.examples import Filter
+from storage.review_log import DECIDES, IN_EFFECT, not_undone
 from storage.schema import Status
 
 PAGE = 50
-# The sample for audit has this size, whatever the number of examples.
+# Size of the sample for audit, whatever the number of examples.
 SAMPLE = 50
-# What no kept count gives is counted up to here.
+# Queues without a stored count are counted up to here.
 COUNT_LIMIT = 1000
 
 
@@ -37,12 +38,12 @@ class Queue(StrEnum):
     DISPUTED = "disputed"
 
 
-# The queues of what nobody has decided yet, unless the filter asks for another status.
+# The queues of examples that nobody has decided yet, unless the filter asks for another status.
 UNDECIDED = frozenset({Queue.UNCERTAIN, Queue.NEWEST, Queue.OLDEST, Queue.CELL})
 
 EVERYTHING = Filter()
 
-# Of fewer than these all are found by their place, and sorted; more are soon met on a walk in the order asked for.
+# Up to this many examples are looked up by cell and sorted; more are found soon on a walk in the requested order.
 FEW = 5000
 
 Cursor = tuple[int, tuple[object, ...]]
@@ -50,7 +51,7 @@ Cursor = tuple[int, tuple[object, ...]]
 
 @dataclass(frozen=True, slots=True)
 class QueuePage:
-    """Ids of examples (of attempts in the queue REFUSED), where to read on, and whether nothing is left there now."""
+    """Ids of examples (of attempts in the queue REFUSED), the cursor of the next page, and whether this is the last."""
 
     keys: list[str]
     after: Cursor
@@ -59,7 +60,7 @@ class QueuePage:
 
 @dataclass(frozen=True, slots=True)
 class QueueSize:
-    """How many a queue holds; `more` if it holds more than were counted."""
+    """How many items a queue holds; `more` if it holds more than were counted."""
 
     number: int
     more: bool = False
@@ -67,7 +68,7 @@ class QueueSize:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """A way through an index. `source` is what stands after FROM; rows are sorted by `order`, which is unique."""
+    """A walk through an index. `source` stands after FROM; rows are sorted by `order`, which is unique."""
 
     source: str
     conditions: list[str]
@@ -101,7 +102,7 @@ def page(
     after: Cursor = (0, ()),
     limit: int = PAGE,
 ) -> QueuePage:
-    """Up to `limit` of the queue, narrowed by `where`, from where `after` says; `reviewer` is who asks."""
+    """Up to `limit` items of the queue for `reviewer`, restricted by `where`, from the cursor `after`."""
     stages = _stages(connection, queue, where, reviewer)
     stage, position = after
     keys: list[str] = []
@@ -125,7 +126,7 @@ def page(
 def queue_size(
     connection: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, reviewer: str = ""
 ) -> QueueSize:
-    """How many the queue holds, narrowed by `where`."""
+    """How many items the queue holds, restricted by `where`."""
     if has_stored_count(queue, where):
         return QueueSize(examples.count(connection, _effective(queue, where)))
     number = 0
@@ -138,7 +139,7 @@ def queue_size(
 
 
 def has_stored_count(queue: Queue, where: Filter) -> bool:
-    """Whether what is left is known at any time, from counts that the database keeps."""
+    """Whether the database keeps the size of the queue up to date, so that it need not count."""
     return queue in UNDECIDED | {Queue.FLAGGED} and not _searched(where)
 
 
@@ -153,7 +154,7 @@ def _effective(queue: Queue, where: Filter) -> Filter:
 
 
 def _stages(connection: sqlite3.Connection, queue: Queue, where: Filter, reviewer: str) -> list[list[_Walk]]:
-    """What is walked one after the other, each of walks side by side that share an order."""
+    """The walks of a queue: stages one after another, each of walks side by side that share an order."""
     few = not _searched(where) and examples.count(connection, _effective(queue, where)) < FEW
     match queue:
         case Queue.REFUSED:
@@ -169,20 +170,20 @@ def _stages(connection: sqlite3.Connection, queue: Queue, where: Filter, reviewe
             return [[_Walk("examples", ["examples.flagged = 1", *conditions], values)]]
     restricted = []
     for status in _effective(queue, where).status:
-        walked = queue in {Queue.UNCERTAIN, Queue.CELL} and not few
-        terms, values = (_tested if walked else examples.restrictions)(replace(where, status=()))
+        skip_index = queue in {Queue.UNCERTAIN, Queue.CELL} and not few
+        terms, values = (_unindexed_terms if skip_index else examples.restrictions)(replace(where, status=()))
         restricted.append((["examples.status = ?", *terms], [status, *values]))
     source = "examples INDEXED BY examples_by_place" if few else "examples"
     if queue is Queue.UNCERTAIN:
         return [
             [
-                _Walk(source, [*conditions, f"examples.certainty IS {known}"], values, order=order)
+                _Walk(source, [*conditions, f"examples.certainty IS {nullness}"], values, order=order)
                 for conditions, values in restricted
             ]
-            for known, order in (("NOT NULL", ("examples.certainty", "examples.id")), ("NULL", ("examples.id",)))
+            for nullness, order in (("NOT NULL", ("examples.certainty", "examples.id")), ("NULL", ("examples.id",)))
         ]
-    place = ("examples.domain", "examples.level", "examples.decision", "examples.id")
-    order = place if queue is Queue.CELL else ("examples.id",)
+    by_cell = ("examples.domain", "examples.level", "examples.decision", "examples.id")
+    order = by_cell if queue is Queue.CELL else ("examples.id",)
     return [
         [
             _Walk(source, conditions, values, order=order, newest_first=queue is Queue.NEWEST)
@@ -192,15 +193,15 @@ def _stages(connection: sqlite3.Connection, queue: Queue, where: Filter, reviewe
 
 
 def _sample(where: Filter, reviewer: str, few: bool) -> _Walk:
-    """Of what QA passed, whatever its status: the same ones each time, but those `reviewer` has decided blind."""
-    restrictions, values = (examples.restrictions if few else _tested)(where)
+    """A fixed sample of what QA passed, whatever its status, without the examples that `reviewer` has decided blind."""
+    restrictions, values = (examples.restrictions if few else _unindexed_terms)(where)
     chance = "examples.number * 2654435761 % 4294967296"
-    chosen = f"SELECT * FROM examples WHERE {' AND '.join(['refused = 0', *restrictions])} ORDER BY {chance}"
-    mine = (
+    sample = f"SELECT * FROM examples WHERE {' AND '.join(['refused = 0', *restrictions])} ORDER BY {chance}"
+    not_decided_blind = (
         "NOT EXISTS (SELECT 1 FROM reviews AS r WHERE r.example = examples.id AND r.reviewer = ? AND r.value <> '' "
-        f"AND r.action <> 'split' AND {STANDS})"
+        f"AND r.action <> 'split' AND {IN_EFFECT})"
     )
-    return _Walk(f"({chosen} LIMIT {SAMPLE}) AS examples", [mine], [*values, reviewer], order=(chance,))
+    return _Walk(f"({sample} LIMIT {SAMPLE}) AS examples", [not_decided_blind], [*values, reviewer], order=(chance,))
 
 
 def _refused(where: Filter) -> _Walk:
@@ -209,7 +210,7 @@ def _refused(where: Filter) -> _Walk:
         "v.result = 'rejected'",
         "a.candidate IS NOT NULL",
         "NOT EXISTS (SELECT 1 FROM examples AS e WHERE e.attempt = a.id AND (e.status <> 'rejected' OR EXISTS "
-        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'reject') AND {STANDS})))",
+        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND {DECIDES})))",
     ]
     terms, values = _of_attempts(where)
     source = "verdicts AS v CROSS JOIN attempts AS a ON a.id = v.attempt"
@@ -217,7 +218,7 @@ def _refused(where: Filter) -> _Walk:
 
 
 def inapplicable_to_attempts(where: Filter) -> list[str]:
-    """The parts of `where` that say nothing of an attempt that QA rejected, which the queue REFUSED cannot heed."""
+    """The parts of `where` that do not apply to attempts; the queue REFUSED ignores them."""
     parts = {
         "status": bool(where.status),
         "flagged": where.flagged is not None,
@@ -227,21 +228,21 @@ def inapplicable_to_attempts(where: Filter) -> list[str]:
         "certainty": where.certainty is not None or where.judged is not None,
         "refused": where.refused is False,
     }
-    return list(dict.fromkeys([name for name, there in parts.items() if there] + _inner(where)))
+    return list(dict.fromkeys([name for name, applies in parts.items() if applies] + _inner(where)))
 
 
 def _inner(where: Filter) -> list[str]:
-    return [name for one in where.without for name in inapplicable_to_attempts(one)]
+    return [name for excluded in where.without for name in inapplicable_to_attempts(excluded)]
 
 
 def _of_attempts(where: Filter) -> tuple[list[str], list[object]]:
-    """What `where` says in SQL over the attempts `a`; what it says of nothing but examples is left out."""
+    """`where` as SQL terms over the attempts `a`; parts that apply only to examples are left out."""
     terms: list[str] = []
     values: list[object] = []
     for name in ("domain", "level", "decision", "source", "model"):
-        if wanted := getattr(where, name):
-            terms.append(f"a.{name} IN ({', '.join('?' * len(wanted))})")
-            values += wanted
+        if names := getattr(where, name):
+            terms.append(f"a.{name} IN ({', '.join('?' * len(names))})")
+            values += names
     for name in ("family", "run"):
         if value := getattr(where, name):
             terms.append(f"a.{name} = ?")
@@ -251,37 +252,37 @@ def _of_attempts(where: Filter) -> tuple[list[str], list[object]]:
         terms.append(f"(a.id IN ({marks}) OR substr(a.id, -{examples.TAIL}) IN ({marks}))")
         values += [*where.ids, *where.ids]
     if (span := where.confidence) is not None:
-        said = "json_extract(a.candidate, '$.confidence')"
+        confidence = "json_extract(a.candidate, '$.confidence')"
         low, high = (">" if span.low_open else ">="), ("<" if span.high_open else "<=")
-        terms.append(f"({said} {low} ? AND {said} {high} ?)")
+        terms.append(f"({confidence} {low} ? AND {confidence} {high} ?)")
         values += [span.low, span.high]
     for phrase, word in re.findall(r'"([^"]*)"|([^\s"]+)', where.text):
         terms.append("instr(lower(a.candidate), lower(?))")
         values.append(phrase or word)
-    for one in where.without:
-        inner, inner_values = _of_attempts(one)
+    for excluded in where.without:
+        inner, inner_values = _of_attempts(excluded)
         if inner:
             terms.append(f"(({' AND '.join(inner)}) IS NOT TRUE)")
             values += inner_values
     return terms, values
 
 
-def _tested(where: Filter) -> tuple[list[str], list[object]]:
-    """What `where` says, each term (by its plus) kept from being the way by which a row is looked up."""
+def _unindexed_terms(where: Filter) -> tuple[list[str], list[object]]:
+    """`where` as SQL terms, each with a plus, so that SQLite does not look rows up by it."""
     restrictions, values = examples.restrictions(where)
     return [f"+{term}" for term in restrictions], values
 
 
 def _second(where: Filter, reviewer: str) -> _Walk:
     """Examples that somebody else has decided, and `reviewer` has not."""
-    restrictions, values = _tested(where)
+    restrictions, values = _unindexed_terms(where)
     decided = "action IN ('accept', 'reject', 'label')"
     conditions = [
         f"r.{decided}",
         "r.reviewer <> ?",
-        STANDS,
+        IN_EFFECT,
         "NOT EXISTS (SELECT 1 FROM reviews AS m INDEXED BY reviews_by_example WHERE m.example = r.example "
-        f"AND m.reviewer = ? AND m.{decided} AND NOT EXISTS (SELECT 1 FROM reviews AS w WHERE w.undoes = m.id))",
+        f"AND m.reviewer = ? AND m.{decided} AND {not_undone('m')})",
         *restrictions,
     ]
     source = "reviews AS r INDEXED BY reviews_by_example CROSS JOIN examples ON examples.id = r.example"
@@ -292,12 +293,12 @@ def _second(where: Filter, reviewer: str) -> _Walk:
 def _disputed(where: Filter) -> _Walk:
     """Examples whose blind decisions differ from the label, the judge or each other.
 
-    Those that came before a person accepted or rejected in sight of the label are settled, and do not count.
+    Decisions made before a person accepted or rejected with the label in sight are settled, and do not count.
     """
-    restrictions, values = _tested(where)
+    restrictions, values = _unindexed_terms(where)
     unsettled = (
         "NOT EXISTS (SELECT 1 FROM reviews AS d WHERE d.example = r.example AND d.id > r.id AND d.value = '' "
-        "AND d.action IN ('accept', 'reject') AND NOT EXISTS (SELECT 1 FROM reviews AS t WHERE t.undoes = d.id))"
+        f"AND d.action IN ('accept', 'reject') AND {not_undone('d')})"
     )
     source = (
         "reviews AS r INDEXED BY reviews_blind CROSS JOIN examples ON examples.id = r.example "

@@ -1,14 +1,15 @@
-"""The append-only log of human decisions, and the state of examples that derives from it."""
+"""The append-only log of human decisions: writing lines, undoing them, and updating the examples from them."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from storage import examples, splits
 from storage.database import transaction, write_in_chunks
+from storage.review_log import IN_EFFECT, derive_state
 from storage.rows import columns, fields, insert
 from storage.schema import Example, Review, ReviewAction, Status, new_id
 
@@ -17,94 +18,27 @@ class ReviewError(Exception):
     """The decision cannot be made; `str()` of it says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewState:
-    """What the log says of one example. `version` is the newest that was not taken back."""
-
-    status: Status = Status.PENDING
-    flagged: bool = False
-    version: int = 1
-
-
-def review_state(log: Iterable[Review]) -> list[Review]:
-    """The lines of a log that were not taken back, in its order, without those that take back."""
-    entries = list(log)
-    undone = {entry.undoes for entry in entries if entry.action is ReviewAction.UNDO}
-    return [entry for entry in entries if entry.action is not ReviewAction.UNDO and entry.id not in undone]
-
-
-def derive_state(log: Iterable[Review], *, refused: bool = False) -> ReviewState:
-    """The standing of one example from its reviews, in the order of the log. What was undone does not count.
-
-    One that QA had `refused` is rejected until a person says otherwise.
-    """
-    status, flagged, version = Status.REJECTED if refused else Status.PENDING, False, 1
-    for entry in review_state(log):
-        match entry.action:
-            case ReviewAction.ACCEPT:
-                status = Status.ACCEPTED
-            case ReviewAction.REJECT:
-                status = Status.REJECTED
-            case ReviewAction.FLAG:
-                flagged = True
-            case ReviewAction.UNFLAG:
-                flagged = False
-            case ReviewAction.EDIT:
-                version = entry.version or version
-            case ReviewAction.OVERRULE:
-                status = Status.PENDING
-            case ReviewAction.LABEL | ReviewAction.SPLIT | ReviewAction.UNDO:
-                pass
-    return ReviewState(status, flagged, version)
-
-
-def decide(
-    connection: sqlite3.Connection,
-    example: str,
-    action: ReviewAction,
-    *,
-    reason: str = "",
-    note: str = "",
-    reviewer: str = "",
-    value: str = "",
-    version: int | None = None,
-) -> Example:
-    """Log `action` (not EDIT or UNDO) on the example and return it as it then stands; raises ReviewError.
-
-    `value` is what was decided without seeing the label, of the `version` that was seen; it must be the current one.
-    """
-    if action in {ReviewAction.EDIT, ReviewAction.UNDO}:
-        raise ValueError(f"{action} has a function of its own")
-    line = Review(
-        example=example, action=action, reason=reason, note=note, reviewer=reviewer, value=value, version=version
-    )
-    with transaction(connection):
-        _check(line, _require(connection, example))
-        _append(connection, line)
-        return _project(connection, example)
-
-
 def record(connection: sqlite3.Connection, example: Example, lines: Sequence[Review]) -> Example:
-    """Log `lines` about `example` as one act, and return it as it then stands; raises ReviewError.
+    """Log `lines` about `example` as one act, and return the example as it is then; raises ReviewError.
 
-    What QA rejected may not be stored yet: then it is, and stands as rejected unless a line says otherwise.
+    An example made of an attempt that QA rejected may not be stored yet: then it is stored first, as rejected.
     """
     batch = new_id() if len(lines) > 1 else None
     with transaction(connection):
-        known = connection.execute(
+        stored_id = connection.execute(
             "SELECT id FROM examples WHERE id = ? OR attempt = ?", (example.id, example.attempt)
         ).fetchone()
-        if known is None:
+        if stored_id is None:
             examples.add(connection, example)
-        stored = _require(connection, known["id"] if known else example.id)
+        stored = _require(connection, stored_id["id"] if stored_id else example.id)
         for line in lines:
             _check(line, stored)
             _append(connection, line.model_copy(update={"example": stored.id, "batch": batch}))
-        return _project(connection, stored.id)
+        return _update_from_log(connection, stored.id)
 
 
 def _check(line: Review, example: Example) -> None:
-    """Raise ReviewError if a blind decision is not about `example` as it now is."""
+    """Raise ReviewError if a blind decision is not about `example` as it is now."""
     if not line.value or line.action is ReviewAction.SPLIT:
         return
     if line.version != example.version:
@@ -114,27 +48,27 @@ def _check(line: Review, example: Example) -> None:
 
 
 def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", reviewer: str = "") -> Example:
-    """Keep the content of `edited` as a new version of the example with its id, and return it; raises ReviewError.
+    """Store the content of `edited` as a new version of the example with its id, and return it; raises ReviewError.
 
-    The earlier versions stay. The version that `edited` was read at must still be the current one.
+    Earlier versions are kept. The version that was edited must still be the current one.
     """
     with transaction(connection):
         current = _require(connection, edited.id)
         if current.version != edited.version:
             raise ReviewError(f"{edited.id} was edited elsewhere meanwhile (version {current.version}): open it again")
         newest = connection.execute("SELECT max(version) FROM versions WHERE example = ?", (edited.id,)).fetchone()[0]
-        # No judge has read what was just written.
-        made = edited.model_copy(update={"version": newest + 1, "certainty": None})
-        examples.replace_content(connection, made)
+        # No judge has read the new version.
+        new_version = edited.model_copy(update={"version": newest + 1, "certainty": None})
+        examples.replace_content(connection, new_version)
         review = Review(example=edited.id, action=ReviewAction.EDIT, note=note, reviewer=reviewer, version=newest + 1)
         _append(connection, review)
-        return _project(connection, edited.id)
+        return _update_from_log(connection, edited.id)
 
 
 def overrule(connection: sqlite3.Connection, example: Example, *, note: str = "", reviewer: str = "") -> Example:
-    """Bring `example`, made of an attempt that QA rejected, in for review; returns it as it then stands.
+    """Bring in `example`, made of an attempt that QA rejected, for review; returns the example as it is then.
 
-    Undone, it stands rejected again. Raises ReviewError if the attempt is an example that waits or is accepted.
+    Undone, it is rejected again. Raises ReviewError if the attempt is an example already that is pending or accepted.
     """
     with transaction(connection):
         row = connection.execute("SELECT id, status FROM examples WHERE attempt = ?", (example.attempt,)).fetchone()
@@ -144,12 +78,12 @@ def overrule(connection: sqlite3.Connection, example: Example, *, note: str = ""
             raise ReviewError(f"this attempt is example {row['id']} already, and {row['status']}")
         key = row["id"] if row else example.id
         _append(connection, Review(example=key, action=ReviewAction.OVERRULE, note=note, reviewer=reviewer))
-        return _project(connection, key)
+        return _update_from_log(connection, key)
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewAct:
-    """What a person did at once: its newest line, the ids of all, newest first, and the number of examples."""
+    """One act of a person: its newest line, the ids of all its lines, newest first, and the number of examples."""
 
     newest: Review
     lines: list[int]
@@ -158,7 +92,7 @@ class ReviewAct:
 
 @dataclass(frozen=True, slots=True)
 class UndoResult:
-    """What an undo took back: the newest line of the act, its example as it then stands, and how many lines it had."""
+    """The result of an undo: the newest line of the act, its example as it is then, and the number of lines undone."""
 
     review: Review
     example: Example
@@ -166,42 +100,42 @@ class UndoResult:
 
 
 def undo(connection: sqlite3.Connection, *, reviewer: str | None = None) -> UndoResult | None:
-    """Take back the newest act (of `reviewer`, if given) that is not taken back yet: a line, or all of its batch.
+    """Undo the newest act (of `reviewer`, if given) that is not undone yet: one line, or all lines of its batch.
 
-    None if there is nothing left to undo. Raises ReviewError if a benchmark holds what would change.
+    None if there is nothing left to undo. Raises ReviewError if a frozen split would change.
     """
     while (act := newest_act(connection, reviewer)) is not None:
-        *_, taken = undo_act(connection, act)
-        # Somebody else may have been faster: then it is the turn of the act before.
-        if taken:
-            return UndoResult(act.newest, _require(connection, act.newest.example), taken)
+        *_, undone = undo_act(connection, act)
+        # If somebody else was faster, the act before it is next.
+        if undone:
+            return UndoResult(act.newest, _require(connection, act.newest.example), undone)
     return None
 
 
 def undo_act(connection: sqlite3.Connection, act: ReviewAct) -> Iterator[int]:
-    """Take back the lines of `act`, in pieces, the newest first; yields how many are taken back. Raises ReviewError.
+    """Undo the lines of `act` in chunks, the newest first; yields how many are undone. Raises ReviewError.
 
-    Whoever stops asking for more leaves the rest, which is the newest act again.
+    Closing the iterator early leaves the rest, which is then the newest act.
     """
     if act.newest.action is ReviewAction.SPLIT:
         try:
             splits.check_undo(connection, act.lines)
         except splits.SplitError as error:
             raise ReviewError(str(error)) from None
-    taken = 0
+    undone = 0
 
-    def write(piece: Sequence[int]) -> None:
-        nonlocal taken
-        taken += _take_back(connection, piece)
+    def write(chunk: Sequence[int]) -> None:
+        nonlocal undone
+        undone += _undo_lines(connection, chunk)
 
     for _ in write_in_chunks(connection, act.lines, write):
-        yield taken
+        yield undone
 
 
 def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> ReviewAct | None:
-    """What `undo` would take back; None if nothing is left."""
+    """The act that `undo` would undo; None if nothing is left."""
     row = connection.execute(
-        f"SELECT * FROM reviews AS r WHERE {_STANDS} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
+        f"SELECT * FROM reviews AS r WHERE {IN_EFFECT} AND (? IS NULL OR reviewer = ?) ORDER BY id DESC LIMIT 1",
         (reviewer, reviewer),
     ).fetchone()
     if row is None:
@@ -209,26 +143,25 @@ def newest_act(connection: sqlite3.Connection, reviewer: str | None = None) -> R
     line = Review.model_validate(fields(row))
     if line.batch is None:
         return ReviewAct(line, [line.id], 1)
-    batch = f"SELECT id, example FROM reviews AS r WHERE {_STANDS} AND batch = ? ORDER BY id DESC"
-    found = connection.execute(batch, (line.batch,)).fetchall()
-    return ReviewAct(line, [one["id"] for one in found], len({one["example"] for one in found}))
+    batch = f"SELECT id, example FROM reviews AS r WHERE {IN_EFFECT} AND batch = ? ORDER BY id DESC"
+    rows = connection.execute(batch, (line.batch,)).fetchall()
+    return ReviewAct(line, [row["id"] for row in rows], len({row["example"] for row in rows}))
 
 
-def _take_back(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
+def _undo_lines(connection: sqlite3.Connection, lines: Sequence[int]) -> int:
     """Undo those of `lines` that nobody has undone meanwhile; returns how many."""
     marks = ", ".join("?" * len(lines))
-    rows = connection.execute(f"SELECT * FROM reviews AS r WHERE id IN ({marks}) AND {_STANDS} ORDER BY id DESC", lines)
-    found = [Review.model_validate(fields(row)) for row in rows]
-    for line in found:
+    rows = connection.execute(
+        f"SELECT * FROM reviews AS r WHERE id IN ({marks}) AND {IN_EFFECT} ORDER BY id DESC", lines
+    )
+    in_effect = [Review.model_validate(fields(row)) for row in rows]
+    for line in in_effect:
         _append(
             connection, Review(example=line.example, action=ReviewAction.UNDO, undoes=line.id, reviewer=line.reviewer)
         )
-    apply_log(connection, list(dict.fromkeys(line.example for line in found)))
-    splits.project(connection, [line.example for line in found if line.action is ReviewAction.SPLIT])
-    return len(found)
-
-
-_STANDS = "r.action <> 'undo' AND NOT EXISTS (SELECT 1 FROM reviews WHERE undoes = r.id)"
+    apply_log(connection, list(dict.fromkeys(line.example for line in in_effect)))
+    splits.apply_log(connection, [line.example for line in in_effect if line.action is ReviewAction.SPLIT])
+    return len(in_effect)
 
 
 def log(connection: sqlite3.Connection, example: str) -> list[Review]:
@@ -238,30 +171,21 @@ def log(connection: sqlite3.Connection, example: str) -> list[Review]:
 
 
 def count_still_refused(connection: sqlite3.Connection) -> int:
-    """How many of the stored examples QA had rejected and nobody brought in, or somebody did and took it back."""
+    """How many stored examples QA rejected and nobody brought in, or whose overruling was undone."""
     row = connection.execute(
         "SELECT count(*) FROM examples AS e WHERE e.refused = 1 AND e.status = 'rejected' AND NOT EXISTS "
-        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') AND {_STANDS})"
+        f"(SELECT 1 FROM reviews AS r WHERE r.example = e.id AND r.action IN ('accept', 'overrule') AND {IN_EFFECT})"
     ).fetchone()
     return int(row[0])
 
 
-def untouched(connection: sqlite3.Connection) -> set[int]:
-    """The numbers of stored examples that QA rejected and no line of the log stands about: they are QA's as before."""
+def untouched_numbers(connection: sqlite3.Connection) -> set[int]:
+    """The numbers of stored examples that QA rejected and about which no line of the log is in effect."""
     rows = connection.execute(
         "SELECT number FROM examples AS e WHERE refused = 1 AND status = 'rejected' "
-        f"AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE r.example = e.id AND {_STANDS})"
+        f"AND NOT EXISTS (SELECT 1 FROM reviews AS r WHERE r.example = e.id AND {IN_EFFECT})"
     )
     return {row["number"] for row in rows}
-
-
-def undecided(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[str]:
-    """Those of these examples that no person has accepted or rejected, or only such as took it back."""
-    return [
-        one
-        for one in wanted
-        if not {line.action for line in review_state(log(connection, one))} & {ReviewAction.ACCEPT, ReviewAction.REJECT}
-    ]
 
 
 def newest(connection: sqlite3.Connection, limit: int) -> list[Review]:
@@ -271,21 +195,21 @@ def newest(connection: sqlite3.Connection, limit: int) -> list[Review]:
 
 
 def recent(connection: sqlite3.Connection, limit: int) -> list[tuple[Review, str]]:
-    """The newest reviews of the project, newest first, each with the hypothesis that it is about."""
+    """The newest reviews of the project, newest first, each with the hypothesis of its example."""
     rows = connection.execute(
         "SELECT r.*, e.hypothesis FROM reviews AS r JOIN examples AS e ON e.id = r.example ORDER BY r.id DESC LIMIT ?",
         (limit,),
     )
-    found = [fields(row) for row in rows]
-    hypotheses = [one.pop("hypothesis") for one in found]
-    return [(Review.model_validate(one), hypothesis) for one, hypothesis in zip(found, hypotheses, strict=True)]
+    values = [fields(row) for row in rows]
+    hypotheses = [row.pop("hypothesis") for row in values]
+    return [(Review.model_validate(row), hypothesis) for row, hypothesis in zip(values, hypotheses, strict=True)]
 
 
 def _require(connection: sqlite3.Connection, example: str) -> Example:
-    found = examples.get(connection, example)
-    if found is None:
+    stored = examples.get(connection, example)
+    if stored is None:
         raise ReviewError(f"no example {example}: `sidequest examples list` shows those there are")
-    return found
+    return stored
 
 
 def _append(connection: sqlite3.Connection, review: Review) -> None:
@@ -293,24 +217,27 @@ def _append(connection: sqlite3.Connection, review: Review) -> None:
 
 
 def apply_log(connection: sqlite3.Connection, example_ids: Sequence[str]) -> None:
-    """Write the standing that the log gives into the rows of these examples. Call it inside a transaction."""
+    """Update the rows of these examples from the log. Call it inside a transaction."""
     marks = ", ".join("?" * len(example_ids))
     logs: dict[str, list[Review]] = {example: [] for example in example_ids}
     for row in connection.execute(f"SELECT * FROM reviews WHERE example IN ({marks}) ORDER BY id", list(example_ids)):
         logs[row["example"]].append(Review.model_validate(fields(row)))
     rows = connection.execute(f"SELECT id, version, refused FROM examples WHERE id IN ({marks})", list(example_ids))
-    found = [(row, derive_state(logs[row["id"]], refused=bool(row["refused"]))) for row in rows]
+    states = [(row, derive_state(logs[row["id"]], refused=bool(row["refused"]))) for row in rows]
     connection.executemany(
         "UPDATE examples SET status = ?, flagged = ? WHERE id = ? AND (status <> ? OR flagged <> ?)",
-        [(one.status.value, int(one.flagged), row["id"], one.status.value, int(one.flagged)) for row, one in found],
+        [
+            (state.status.value, int(state.flagged), row["id"], state.status.value, int(state.flagged))
+            for row, state in states
+        ],
     )
-    for row, one in found:
-        if row["version"] != one.version:
-            _restore(connection, row["id"], one.version)
+    for row, state in states:
+        if row["version"] != state.version:
+            _restore(connection, row["id"], state.version)
 
 
 def _restore(connection: sqlite3.Connection, example: str, version: int) -> None:
-    """Give the example the content that it had as `version`, and what the judge made of that."""
+    """Give the example the content and the certainty that it had as `version`."""
     row = connection.execute(
         "SELECT content, certainty FROM versions WHERE example = ? AND version = ?", (example, version)
     ).fetchone()
@@ -318,7 +245,7 @@ def _restore(connection: sqlite3.Connection, example: str, version: int) -> None
     examples.replace_content(connection, Example.model_validate(_require(connection, example).model_dump() | content))
 
 
-def _project(connection: sqlite3.Connection, example: str) -> Example:
-    """Write the standing that the log gives into the example's row, and return the example."""
+def _update_from_log(connection: sqlite3.Connection, example: str) -> Example:
+    """Update the example's row from the log, and return the example."""
     apply_log(connection, [example])
     return _require(connection, example)

@@ -1,4 +1,4 @@
-"""Between pydantic models and rows: nested values are JSON text, times are ISO 8601 in UTC, flags are 0 or 1."""
+"""Conversion between pydantic models and rows: nested values are JSON, times ISO 8601 in UTC, flags 0 or 1."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.schema import Usage
 
 
 def to_column(value: Any) -> Any:
-    """`value` as SQLite keeps it."""
+    """`value` as SQLite stores it."""
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
@@ -32,30 +32,30 @@ def to_column(value: Any) -> Any:
 
 def columns(model: BaseModel, *, without: frozenset[str] = frozenset()) -> dict[str, Any]:
     """The columns of `model`; a `usage` is spread over columns of its own."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name in type(model).model_fields:
         value = getattr(model, name)
         if isinstance(value, Usage):
-            found.update(value.model_dump())
+            values.update(value.model_dump())
         elif name not in without:
-            found[name] = to_column(value)
-    return found
+            values[name] = to_column(value)
+    return values
 
 
 def insert(connection: sqlite3.Connection, table: str, values: dict[str, Any]) -> int:
     """Insert one row and return its rowid."""
     names = ", ".join(values)
     marks = ", ".join("?" * len(values))
-    done = connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))
-    return done.lastrowid or 0
+    cursor = connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", list(values.values()))
+    return cursor.lastrowid or 0
 
 
 def fields(row: sqlite3.Row | dict[str, Any], *, nested: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The columns of `row` for pydantic: `nested` ones are parsed, those of a usage are gathered."""
-    found = dict(row)
+    """The columns of `row` as fields of a model: `nested` ones are parsed, and those of a usage are gathered."""
+    values = dict(row)
     for name in nested:
-        if found.get(name) is not None:
-            found[name] = json.loads(found[name])
-    if "seconds" in found:
-        found["usage"] = {name: found.pop(name) for name in Usage.model_fields}
-    return found
+        if values.get(name) is not None:
+            values[name] = json.loads(values[name])
+    if "seconds" in values:
+        values["usage"] = {name: values.pop(name) for name in Usage.model_fields}
+    return values

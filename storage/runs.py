@@ -1,4 +1,4 @@
-"""Runs and their events. What a worker writes and what others ask of it are separate columns."""
+"""Runs and their events. What a worker writes and what others request of it are separate columns."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
 def _run(row: sqlite3.Row) -> Run:
-    """The run of a row; of a damaged row, a failed run that says what is wrong in `unreadable`."""
+    """The run of a row; for a damaged row, a failed run whose `unreadable` says what is wrong."""
     values = dict(row)
     values.pop("number", None)
     try:
@@ -49,13 +49,13 @@ def write(connection: sqlite3.Connection, run: Run) -> None:
 
 
 def get(connection: sqlite3.Connection, run: str) -> Run | None:
-    """The run with this id."""
+    """The run with this id, or None."""
     row = connection.execute("SELECT * FROM runs WHERE id = ?", (run,)).fetchone()
     return _run(row) if row else None
 
 
 def resolve(connection: sqlite3.Connection, prefix: str) -> list[str]:
-    """Ids that start with `prefix`, or end with it (two at the most: more than one is ambiguous)."""
+    """Ids that start or end with `prefix`; at most two, since more than one is ambiguous already."""
     if not prefix.isalnum() or not prefix.isascii():
         return []
     upper = prefix.upper()
@@ -76,20 +76,20 @@ def numbers(connection: sqlite3.Connection) -> array[int]:
 
 
 def number_of(connection: sqlite3.Connection, run: str) -> int | None:
-    """The number of the run with this id."""
+    """The number of the run with this id, or None."""
     row = connection.execute("SELECT rowid FROM runs WHERE id = ?", (run,)).fetchone()
     return None if row is None else int(row[0])
 
 
 def by_number(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
-    """The runs that have these numbers."""
+    """The runs with these numbers, by number."""
     marks = ", ".join("?" * len(wanted))
     rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(wanted))
     return {row["number"]: _run(row) for row in rows}
 
 
 def unended(connection: sqlite3.Connection) -> list[Run]:
-    """The runs that are at work, or would be if their process were there; newest first."""
+    """The runs that have not ended, whether or not their process is still there; newest first."""
     ended = ", ".join(f"'{state.value}'" for state in RunState if state.ended)
     return [
         _run(row) for row in connection.execute(f"SELECT * FROM runs WHERE state NOT IN ({ended}) ORDER BY id DESC")
@@ -125,26 +125,26 @@ def move(
     severity: str = "info",
     **values: Any,
 ) -> bool:
-    """Change the run's state, and the columns in `values`, if it is one of `sources`; returns whether it was.
+    """Change the run's state, and the columns in `values`, if its state is one of `sources`; returns whether it was.
 
-    `said` goes to its log in the same transaction.
+    `message` is appended to its log in the same transaction.
     """
     values = {"state": state, **values}
     assignments = ", ".join(f"{name} = ?" for name in values)
     marks = ", ".join("?" * len(sources))
     with transaction(connection):
-        done = connection.execute(
+        cursor = connection.execute(
             f"UPDATE runs SET {assignments} WHERE id = ? AND state IN ({marks})",
             [*(to_column(value) for value in values.values()), run, *(source.value for source in sources)],
         )
-        moved = done.rowcount == 1
+        moved = cursor.rowcount == 1
         if moved and message:
             write_event(connection, Event(run=run, message=message, severity=severity))
         return moved
 
 
 def beat(connection: sqlite3.Connection, run: str) -> str | None:
-    """Write the heartbeat of a run, and return what others ask of it: 'pause', 'resume', 'stop' or None."""
+    """Write the heartbeat of a run and return the pending request: 'pause', 'resume', 'stop' or None."""
     with transaction(connection):
         connection.execute("UPDATE runs SET heartbeat = ? WHERE id = ?", (to_column(now()), run))
         row = connection.execute("SELECT request FROM runs WHERE id = ?", (run,)).fetchone()
@@ -192,7 +192,7 @@ def events_before(
 ) -> list[Event]:
     """The newest `limit` events of a run with an id below `before`, oldest first.
 
-    `of_note`: only warnings and errors; `text`: only those whose message holds it.
+    `of_note`: only warnings and errors; `text`: only those whose message contains it.
     """
     rows = connection.execute(
         f"SELECT * FROM events WHERE run = ? AND id < ? {_OF_NOTE[of_note]} AND message LIKE ? ESCAPE '\\' "
@@ -205,10 +205,10 @@ def events_before(
 def find_event(
     connection: sqlite3.Connection, run: str, text: str, *, before: int = _NEWEST, after: int = 0, up: bool = True
 ) -> int | None:
-    """The id of the nearest event between `after` and `before` (both excluded) whose message holds `text`.
+    """The id of the nearest event between `after` and `before` (both excluded) whose message contains `text`, or None.
 
-    Going `up` it is the newest such event, else the oldest; letters of ASCII match in either case. It reads events one
-    by one: of a million, for half a second.
+    With `up` it is the newest such event, else the oldest. ASCII letters match in either case. It reads events one by
+    one: half a second for a million.
     """
     row = connection.execute(
         "SELECT id FROM events WHERE run = ? AND id > ? AND id < ? AND message LIKE ? ESCAPE '\\' "
@@ -219,30 +219,30 @@ def find_event(
 
 
 def contains_text(message: str, text: str) -> bool:
-    """Whether a message holds `text`, as the searches here have it: letters of ASCII match in either case."""
+    """Whether `message` contains `text`, by the rule of the searches here: ASCII letters match in either case."""
     return text.translate(_LOWER) in message.translate(_LOWER)
 
 
 def _like(text: str) -> str:
-    """The pattern of LIKE for what holds `text`."""
+    """The LIKE pattern for messages that contain `text`."""
     return "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
 
 
 class StoredCapabilities:
-    """What is known of endpoints, kept in the database: one JSON document by base URL and model."""
+    """What is known about endpoints, stored in the database: one JSON document per base URL and model."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def load(self, base_url: str, model: str) -> dict[str, Any] | None:
-        """What was saved, or None."""
+        """The stored document, or None."""
         row = self._connection.execute(
             "SELECT data FROM capabilities WHERE base_url = ? AND model = ?", (base_url, model)
         ).fetchone()
         return json.loads(row["data"]) if row else None
 
     def save(self, base_url: str, model: str, data: dict[str, Any]) -> None:
-        """Keep `data`, in place of what was there."""
+        """Store `data`; it replaces what was there."""
         with transaction(self._connection):
             self._connection.execute(
                 "INSERT OR REPLACE INTO capabilities VALUES (?, ?, ?, ?)",

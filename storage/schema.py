@@ -1,8 +1,7 @@
-"""Everything that Sidequest keeps, as pydantic models. Read this file first.
+"""Everything that Sidequest stores, as pydantic models. Read this file first.
 
-The descriptions of `Evidence` and `Candidate` are written for a model as much as for a person: they are sent to
-the generator as its structured-output schema. The other models wrap a candidate with where it came from and what
-was decided about it.
+The descriptions of `Evidence` and `Candidate` are written for a model as much as for a person: the generator receives
+them as its structured-output schema. The other models add to a candidate its provenance and the decisions about it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def _storable(value: object) -> object:
-    """UTF-8 cannot hold a lone surrogate, and a model can write one: it becomes U+FFFD."""
+    """Replace lone surrogates, which UTF-8 cannot encode but a model can write, by U+FFFD."""
     return _SURROGATES.sub("\ufffd", value) if isinstance(value, str) else value
 
 
@@ -28,7 +27,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
 def new_id() -> str:
-    """A ULID: 26 characters that sort by the time they were made, to the millisecond and within it."""
+    """A ULID: 26 characters that sort by creation time, even within a millisecond."""
     return str(ULID())
 
 
@@ -38,7 +37,7 @@ def now() -> datetime:
 
 
 class StoredModel(BaseModel):
-    """What all stored models share: no unknown field passes, and no field changes in place."""
+    """Base of all stored models: unknown fields are refused, and instances are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -92,7 +91,7 @@ class Candidate(StoredModel):
 
 
 class Status(StrEnum):
-    """Where an example stands; derived from its reviews."""
+    """The status of an example; derived from its reviews."""
 
     PENDING = "pending"
     ACCEPTED = "accepted"
@@ -100,7 +99,7 @@ class Status(StrEnum):
 
 
 class Example(Candidate):
-    """A candidate that passed QA (or was imported), with its place in the curriculum and its provenance."""
+    """A candidate that passed QA (or was imported), with its cell in the curriculum and its provenance."""
 
     id: str = Field(default_factory=new_id, description="ULID; sorts by time.")
     version: int = Field(default=1, ge=1, description="1 as it was made; an edit makes the next one.")
@@ -125,7 +124,7 @@ class Example(Candidate):
 
 
 class ReviewAction(StrEnum):
-    """What a person can do to an example; each is one line of the log."""
+    """What a person can do to an example; each action is one line of the log."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -179,7 +178,7 @@ class Outcome(StrEnum):
 
 
 class Usage(StoredModel):
-    """What a request took. A figure that the server did not report is None, never zero."""
+    """What a request used. A figure that the server did not report is None, never zero."""
 
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -188,7 +187,7 @@ class Usage(StoredModel):
 
 
 class Attempt(StoredModel):
-    """One try at filling one slot of one cell. Unique by run, cell, slot and number."""
+    """One try to fill one slot of one cell. Unique by run, cell, slot and number."""
 
     id: str = Field(default_factory=new_id)
     run: str
@@ -213,7 +212,7 @@ class Attempt(StoredModel):
 
 
 class Result(StrEnum):
-    """What QA says of an attempt."""
+    """The result of QA for an attempt."""
 
     PASSED = "passed"
     REJECTED = "rejected"
@@ -221,7 +220,7 @@ class Result(StrEnum):
 
 
 class Verdict(StoredModel):
-    """The end of one QA pass over one attempt."""
+    """The result of one QA pass over one attempt."""
 
     id: str = Field(default_factory=new_id)
     attempt: str
@@ -240,7 +239,7 @@ class Verdict(StoredModel):
 
 
 class Flaw(StrEnum):
-    """A known mistake that the procedural source can plant, to measure QA with."""
+    """A known mistake that the procedural source can plant to measure QA."""
 
     WRONG_DECISION = "wrong_decision"
     MISSING_EVIDENCE = "missing_evidence"
@@ -255,7 +254,7 @@ class Flaw(StrEnum):
 
 
 class PredictionOutcome(StrEnum):
-    """What became of one question to a model; all but ANSWERED count as wrong, and each is counted apart."""
+    """How one question to a model ended. All but ANSWERED count as wrong, and each is counted separately."""
 
     ANSWERED = "answered"
     REFUSED = "refused"
@@ -279,7 +278,7 @@ class Question(StoredModel):
 
 
 class Prediction(StoredModel):
-    """What a model said once. Unique by run, example, sample and number; the highest number counts."""
+    """One answer of a model. Unique by run, example, sample and number; the highest number counts."""
 
     id: int = Field(default=0, description="Position among all predictions; given by the database.")
     run: str
@@ -320,12 +319,12 @@ class RunState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing happens any more unless someone resumes it."""
+        """Whether the run has ended: nothing happens any more unless someone resumes it."""
         return self in {RunState.STOPPED, RunState.FINISHED, RunState.FAILED, RunState.LOST}
 
 
 class Run(StoredModel):
-    """One piece of long work, done by a process of its own."""
+    """One piece of long work, done in a process of its own."""
 
     id: str = Field(default_factory=new_id)
     kind: Text = Field(description="'generate', 'qa', 'benchmark', 'train' or 'export'.")

@@ -10,7 +10,7 @@ from typing import Any
 from storage.examples import TAIL, Filter, Span, terms
 from storage.schema import Status
 
-# What it can say, a line each: for the help of the app and of the command line.
+# The language, a line per feature: for the help of the app and of the command line.
 LANGUAGE = (
     ("paid conversion", "both words; the last may be the start of a word"),
     ('"paid conversion"', "just these words; also a word that means something here"),
@@ -24,7 +24,7 @@ LANGUAGE = (
     ("-domain:risk", "not these; also -level:1-2 -draft -flagged"),
 )
 
-# Names without a shape of their own; values are taken as they are.
+# Fields whose values are taken as they are.
 _NAMED = ("domain", "source", "model", "reviewer")
 _FIELDS = ("level", "decision", "status", "split", "confidence", "certainty", "id", "family", "run", "is", *_NAMED)
 _SPLITS = {"train": "train", "dev": "dev", "test": "test", "none": ""}
@@ -36,66 +36,66 @@ _VALUE = re.compile(r'"((?:[^"]|"")*)(?:"|$)|([^,"]+)')
 
 
 class QueryError(ValueError):
-    """The query means nothing; `str()` of it says which part, and what would be right."""
+    """The query cannot be parsed; `str()` of it says which part is wrong, and what would be right."""
 
 
 def parse_query(text: str) -> Filter:
-    """The filter that `text` means. Parts of one field widen it, fields restrict each other; other words are searched.
+    """The filter that `text` describes. Values of one field are alternatives; fields and words restrict each other.
 
-    Raises QueryError for a field that is not known, or a value that the field cannot have.
+    Raises QueryError for an unknown field, or a value that the field cannot have.
     """
     fields: dict[str, Any] = {}
     words: list[str] = []
     without: list[Filter] = []
     for match in _PART.finditer(text):
-        minus, name, rest = match[1], (match[2] or "").lower(), match[3]
+        minus, name, value = match[1], (match[2] or "").lower(), match[3]
         if not match[0]:
             continue
         if not name:
             # A lone minus, or one in front of nothing that can be searched, is text.
-            negated = bool(minus) and bool(terms(rest))
-            flag = _flag(rest.lower())
+            negated = bool(minus) and bool(terms(value))
+            flag = _parse_flag(value.lower())
             if flag is not None and negated:
                 without.append(Filter(**flag))
             elif flag is not None and not minus:
-                _merge(fields, flag, rest)
+                _merge(fields, flag, value)
             elif negated:
-                without.append(Filter(text=rest if rest.startswith('"') else f'"{rest}"'))
+                without.append(Filter(text=value if value.startswith('"') else f'"{value}"'))
             else:
                 words.append(match[0])
         elif minus:
-            without.append(Filter(**_field(name, rest)))
+            without.append(Filter(**_parse_field(name, value)))
         else:
-            _merge(fields, _field(name, rest), f"{name}:{rest}")
+            _merge(fields, _parse_field(name, value), f"{name}:{value}")
     return Filter(**fields, text=" ".join(words), without=tuple(without))
 
 
 def query_part(name: str, *values: str) -> str:
-    """A part of a query that means just these values, whatever they hold but control characters."""
+    """A part of a query that matches exactly these values, whatever characters they contain but control characters."""
     return f"{name}:{','.join(_quoted(value) for value in values)}"
 
 
 def match_spans(texts: Sequence[str], words: str) -> list[list[tuple[int, int]]]:
-    """Where each of `texts` holds a term of `words`, as positions [from, to), found by the rule of the search itself.
+    """For each of `texts`, the positions [from, to) where it contains a term of `words`, found by the search itself.
 
-    A text counts as far as its first 20,000 characters.
+    Only the first 20,000 characters of a text are searched.
     """
-    wanted = terms(words)
-    if not wanted or not texts:
+    query_terms = terms(words)
+    if not query_terms or not texts:
         return [[] for _ in texts]
     connection = sqlite3.connect(":memory:")
     try:
         connection.execute('CREATE VIRTUAL TABLE t USING fts5 (a, tokenize = "unicode61 remove_diacritics 2")')
-        # Marks and NUL, at which SQLite stops, give way to a blank: all others keep their place.
-        rows = [(place, text[:_LONGEST].translate(_BLANKS)) for place, text in enumerate(texts, start=1)]
+        # Marks and NUL, at which SQLite stops, become blanks, so that all other characters keep their positions.
+        rows = [(position, text[:_LONGEST].translate(_BLANKS)) for position, text in enumerate(texts, start=1)]
         connection.executemany("INSERT INTO t (rowid, a) VALUES (?, ?)", rows)
         marked = connection.execute(
-            "SELECT rowid, highlight(t, 0, ?, ?) FROM t WHERE t MATCH ?", (_OPEN, _CLOSE, " OR ".join(wanted))
+            "SELECT rowid, highlight(t, 0, ?, ?) FROM t WHERE t MATCH ?", (_OPEN, _CLOSE, " OR ".join(query_terms))
         )
-        found: list[list[tuple[int, int]]] = [[] for _ in texts]
+        spans: list[list[tuple[int, int]]] = [[] for _ in texts]
         for rowid, text in marked:
-            found[rowid - 1] = _places(text)
-        return found
+            spans[rowid - 1] = _marked_spans(text)
+        return spans
     finally:
         connection.close()
 
@@ -105,80 +105,80 @@ _BLANKS = {ord(_OPEN): " ", ord(_CLOSE): " ", 0: " ", **dict.fromkeys(range(0xD8
 _LONGEST = 20_000
 
 
-def _places(marked: str) -> list[tuple[int, int]]:
-    found = []
+def _marked_spans(marked: str) -> list[tuple[int, int]]:
+    spans = []
     for number, match in enumerate(re.finditer(f"{_OPEN}([^{_CLOSE}]*){_CLOSE}", marked)):
         start = match.start() - 2 * number
-        found.append((start, start + len(match[1])))
-    return found
+        spans.append((start, start + len(match[1])))
+    return spans
 
 
-def _flag(word: str) -> dict[str, Any] | None:
+def _parse_flag(word: str) -> dict[str, Any] | None:
     return {"flagged": {"flagged": True}, "unflagged": {"flagged": False}, "refused": {"refused": True}}.get(word)
 
 
-def _merge(fields: dict[str, Any], more: dict[str, Any], said: str) -> None:
-    """Put `more` into `fields`: lists grow; what can be said only once must not differ."""
-    for name, value in more.items():
+def _merge(fields: dict[str, Any], addition: dict[str, Any], part: str) -> None:
+    """Merge `addition` into `fields`: tuples grow; a field with one value must not get another."""
+    for name, value in addition.items():
         if isinstance(value, tuple):
             fields[name] = tuple(dict.fromkeys([*fields.get(name, ()), *value]))
         elif fields.setdefault(name, value) != value:
-            raise QueryError(f"{said}: {name} is there twice: once is enough, and a range is written 0.5-0.8")
+            raise QueryError(f"{part}: {name} is there twice: once is enough, and a range is written 0.5-0.8")
 
 
-def _field(name: str, rest: str) -> dict[str, Any]:
+def _parse_field(name: str, rest: str) -> dict[str, Any]:
     if name not in _FIELDS:
-        there = f"there are {', '.join(sorted(_FIELDS))}"
-        raise QueryError(f'no field {name}: {there}; a word with a colon is searched in quotes: "{name}:{rest}"')
+        choices = f"there are {', '.join(sorted(_FIELDS))}"
+        raise QueryError(f'no field {name}: {choices}; a word with a colon is searched in quotes: "{name}:{rest}"')
     values = [(quoted.replace('""', '"') or plain) for quoted, plain in _VALUE.findall(rest)]
     if not values or "" in values:
         raise QueryError(f"{name}: needs a value right after the colon")
     match name:
         case "level":
-            return {"level": tuple(number for value in values for number in _levels(value))}
+            return {"level": tuple(number for value in values for number in _parse_levels(value))}
         case "decision":
             return {"decision": tuple(value.upper() for value in values)}
         case "status":
-            known = [status.value for status in Status]
-            return {"status": tuple(_one_of("status", value, known) for value in values)}
+            statuses = [status.value for status in Status]
+            return {"status": tuple(_check_choice("status", value, statuses) for value in values)}
         case "split":
-            return {"split": tuple(_SPLITS[_one_of("split", value, list(_SPLITS))] for value in values)}
+            return {"split": tuple(_SPLITS[_check_choice("split", value, list(_SPLITS))] for value in values)}
         case "confidence" | "certainty":
-            return _span(name, values)
+            return _parse_span(name, values)
         case "id":
-            return {"ids": tuple(_identifier(value) for value in values)}
+            return {"ids": tuple(_parse_id(value) for value in values)}
         case "family" | "run":
             if len(values) > 1:
                 raise QueryError(f"{name}:{rest}: one {name} at a time")
             return {name: values[0]}
         case "is":
-            return _is(values)
+            return _parse_is(values)
     return {name: tuple(values)}
 
 
-def _is(values: list[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    known = ["flagged", "refused", "edited", *(status.value for status in Status)]
+def _parse_is(values: list[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    choices = ["flagged", "refused", "edited", *(status.value for status in Status)]
     for value in values:
-        word = _one_of("is", value, known)
-        more = {"edited": True} if word == "edited" else _flag(word) or {"status": (word,)}
-        _merge(found, more, f"is:{value}")
-    return found
+        word = _check_choice("is", value, choices)
+        addition = {"edited": True} if word == "edited" else _parse_flag(word) or {"status": (word,)}
+        _merge(fields, addition, f"is:{value}")
+    return fields
 
 
-def _one_of(field: str, value: str, known: Sequence[str]) -> str:
-    if value.lower() not in known:
-        raise QueryError(f"no {field} {value}: there are {', '.join(known)}")
+def _check_choice(field: str, value: str, choices: Sequence[str]) -> str:
+    if value.lower() not in choices:
+        raise QueryError(f"no {field} {value}: there are {', '.join(choices)}")
     return value.lower()
 
 
-def _identifier(value: str) -> str:
+def _parse_id(value: str) -> str:
     if not re.fullmatch(rf"[0-9A-Za-z]{{{TAIL}}}|[0-9A-Za-z]{{26}}", value):
         raise QueryError(f"id:{value} is no id: write its last {TAIL} characters, or all 26")
     return value.upper()
 
 
-def _levels(value: str) -> list[int]:
+def _parse_levels(value: str) -> list[int]:
     span = _LEVELS.match(value)
     low, high = (int(span[1]), int(span[2] or span[1])) if span else (1, 0)
     if low > high:
@@ -186,25 +186,25 @@ def _levels(value: str) -> list[int]:
     return list(range(low, high + 1))
 
 
-def _span(name: str, values: list[str]) -> dict[str, Any]:
+def _parse_span(name: str, values: list[str]) -> dict[str, Any]:
     if name == "certainty" and [value.lower() for value in values] == ["none"]:
         return {"judged": False}
     match = _SPAN.match(values[0]) if len(values) == 1 else None
     wrong = QueryError(f"{name}:{','.join(values)} is no {name}: write {name}:<0.6, {name}:>=0.8 or {name}:0.5-0.8")
     if match is None:
         raise wrong
-    sign, one, low, high = match.groups()
+    sign, exact, low, high = match.groups()
     if low is not None:
         if float(low) > float(high):
             raise wrong
         return {name: Span(float(low), float(high))}
-    number = float(one)
+    number = float(exact)
     match sign:
         case "<" | "<=":
             return {name: Span(high=number, high_open=sign == "<")}
         case ">" | ">=":
             return {name: Span(low=number, low_open=sign == ">")}
-    # As it is shown, with two digits behind the point.
+    # As it is displayed, with two decimals.
     return {name: Span(number - 0.005, number + 0.005, high_open=True)}
 
 

@@ -20,7 +20,7 @@ class Shelf:
     reason: str = ""
 
     def holds(self, domain: str, level: int, decision: str) -> bool:
-        """Whether this cell lies on the shelf."""
+        """Whether this cell is on the shelf."""
         return (self.domain, self.level) == (domain, level) and self.decision in {"", decision}
 
 
@@ -31,19 +31,19 @@ def read_all(connection: sqlite3.Connection) -> list[Shelf]:
 
 
 def shelve(connection: sqlite3.Connection, shelf: Shelf) -> bool:
-    """Set a cell aside; returns whether it was not yet."""
+    """Set a cell aside; returns whether it was not set aside before."""
     with transaction(connection):
-        done = connection.execute(
+        cursor = connection.execute(
             "INSERT OR IGNORE INTO shelved (domain, level, decision, reason, created) VALUES (?, ?, ?, ?, ?)",
             (shelf.domain, shelf.level, shelf.decision, shelf.reason, to_column(now())),
         )
-        return done.rowcount == 1
+        return cursor.rowcount == 1
 
 
 def unshelve(connection: sqlite3.Connection, domain: str, level: int, decision: str = "") -> bool:
-    """Take a shelf back, the one that was made with just these names; returns whether there was one."""
+    """Remove the shelf with exactly these names; returns whether there was one."""
     with transaction(connection):
-        done = connection.execute(
+        cursor = connection.execute(
             "DELETE FROM shelved WHERE domain = ? AND level = ? AND decision = ?", (domain, level, decision)
         )
-        return done.rowcount == 1
+        return cursor.rowcount == 1

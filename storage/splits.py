@@ -1,6 +1,6 @@
-"""Which split a family is in, and which splits a benchmark has frozen.
+"""The split of each family, and the splits that a benchmark has frozen.
 
-A split is given by a line of the log, on the family's first example; all examples of the family follow it.
+A line of the log on the family's first example assigns the split; all examples of the family follow it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from storage import examples
 from storage.database import write_in_chunks
 from storage.examples import Filter
+from storage.review_log import NOT_UNDONE
 from storage.rows import columns, insert, to_column
 from storage.schema import Review, ReviewAction, new_id, now
 
@@ -19,12 +20,12 @@ SPLITS = ("train", "dev", "test")
 
 
 class SplitError(Exception):
-    """A split may not change so; `str()` of it says why."""
+    """The split cannot be changed; `str()` of it says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class FamilyCount:
-    """How many examples a family has in one cell, and where they are."""
+    """How many examples a family has in one cell, and in which split."""
 
     family: str
     domain: str
@@ -35,7 +36,7 @@ class FamilyCount:
 
 
 def family_cells(connection: sqlite3.Connection, where: Filter) -> list[FamilyCount]:
-    """The families of what matches, a row for each of their cells, by family."""
+    """The families of the examples that match, one row for each of their cells, by family."""
     source, conditions, values = examples.select_parts(where)
     restricted = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     rows = connection.execute(
@@ -59,46 +60,46 @@ def family_counts(connection: sqlite3.Connection, where: Filter) -> dict[str, in
 
 def families_of(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[str, str]:
     """The families of the examples with these numbers, each with its split."""
-    found: dict[str, str] = {}
-    for start in range(0, len(numbers), _READ):
-        piece = list(numbers[start : start + _READ])
+    splits: dict[str, str] = {}
+    for start in range(0, len(numbers), _CHUNK_SIZE):
+        chunk = list(numbers[start : start + _CHUNK_SIZE])
         rows = connection.execute(
             "SELECT family, split FROM examples INDEXED BY examples_listed "
-            f"WHERE number IN ({', '.join('?' * len(piece))})",
-            piece,
+            f"WHERE number IN ({', '.join('?' * len(chunk))})",
+            chunk,
         )
-        found.update((row["family"], row["split"]) for row in rows)
-    return found
+        splits.update((row["family"], row["split"]) for row in rows)
+    return splits
 
 
-_READ = 5000
+_CHUNK_SIZE = 5000
 
 
 def assign(
     connection: sqlite3.Connection, family_splits: Mapping[str, str], *, reviewer: str = "", note: str = ""
 ) -> Iterator[int]:
-    """Give families their splits ('' for none), as one act; yields how many families are done.
+    """Assign splits to families ('' for none) as one act; yields how many families are done.
 
-    Raises SplitError before anything is written if a frozen split would lose or gain one.
+    Raises SplitError before anything is written if a frozen split would lose or gain a family.
     """
-    frozen_ones = frozen(connection)
+    frozen_splits = frozen(connection)
     names = list(family_splits)
-    if frozen_ones:
-        for start in range(0, len(names), _READ):
-            piece = names[start : start + _READ]
-            for row in _rows(connection, piece):
+    if frozen_splits:
+        for start in range(0, len(names), _CHUNK_SIZE):
+            chunk = names[start : start + _CHUNK_SIZE]
+            for row in _rows(connection, chunk):
                 if row["split"] != family_splits[row["family"]]:
-                    _refuse(frozen_ones, (row["split"], family_splits[row["family"]]))
+                    _refuse_frozen(frozen_splits, (row["split"], family_splits[row["family"]]))
     batch, created = new_id(), now()
 
-    def write(piece: Sequence[str]) -> None:
-        # Frozen meanwhile, by a benchmark that has just begun.
+    def write(chunk: Sequence[str]) -> None:
+        # A benchmark that has just begun may have frozen one meanwhile.
         now_frozen = frozen(connection)
         first: dict[str, str] = {}
-        for row in _rows(connection, piece):
+        for row in _rows(connection, chunk):
             first.setdefault(row["family"], row["id"])
             if row["split"] != family_splits[row["family"]]:
-                _refuse(now_frozen, (row["split"], family_splits[row["family"]]))
+                _refuse_frozen(now_frozen, (row["split"], family_splits[row["family"]]))
         for family, example in first.items():
             line = Review(
                 example=example,
@@ -110,45 +111,46 @@ def assign(
                 created=created,
             )
             insert(connection, "reviews", columns(line, without=frozenset({"id"})))
-        project(connection, list(first.values()))
+        apply_log(connection, list(first.values()))
 
     yield from write_in_chunks(connection, names, write)
 
 
-def _rows(connection: sqlite3.Connection, wanted: Sequence[str]) -> list[sqlite3.Row]:
+def _rows(connection: sqlite3.Connection, families: Sequence[str]) -> list[sqlite3.Row]:
     """Id, family and split of all examples of these families, oldest first."""
-    marks = ", ".join("?" * len(wanted))
+    marks = ", ".join("?" * len(families))
     return connection.execute(
-        f"SELECT id, family, split FROM examples WHERE family IN ({marks}) ORDER BY family, id", list(wanted)
+        f"SELECT id, family, split FROM examples WHERE family IN ({marks}) ORDER BY family, id", list(families)
     ).fetchall()
 
 
-def project(connection: sqlite3.Connection, of: Sequence[str]) -> None:
-    """Write the split that the log gives into the families of these examples. Call it inside a transaction."""
+def apply_log(connection: sqlite3.Connection, example_ids: Sequence[str]) -> None:
+    """Update the split of these examples' families from the log. Call it inside a transaction."""
     connection.executemany(
-        f"UPDATE examples SET split = {_STANDING} WHERE family = {_FAMILY}", [(one, one) for one in of]
+        f"UPDATE examples SET split = {_CURRENT_SPLIT} WHERE family = {_FAMILY}",
+        [(example_id, example_id) for example_id in example_ids],
     )
 
 
 _FAMILY = "(SELECT family FROM examples WHERE id = ?)"
-_GIVEN = (
+_ASSIGNMENTS = (
     "SELECT r.value FROM examples AS e CROSS JOIN reviews AS r ON r.example = e.id "
     f"WHERE e.family = {_FAMILY} AND r.action = 'split' "
-    "AND NOT EXISTS (SELECT 1 FROM reviews AS u WHERE u.undoes = r.id)"
+    f"AND {NOT_UNDONE}"
 )
-_STANDING = f"coalesce(({_GIVEN} ORDER BY r.id DESC LIMIT 1), '')"
+_CURRENT_SPLIT = f"coalesce(({_ASSIGNMENTS} ORDER BY r.id DESC LIMIT 1), '')"
 
 
 def frozen(connection: sqlite3.Connection) -> dict[str, str]:
-    """The splits that a benchmark has used, each with its run."""
+    """The frozen splits, each with the run of the benchmark that used it ('' if unknown)."""
     rows = connection.execute("SELECT split, run FROM frozen_splits ORDER BY created, split")
     return {row["split"]: row["run"] or "" for row in rows}
 
 
 def freeze(connection: sqlite3.Connection, split: str, run: str | None = None) -> None:
-    """Let `split` neither lose nor gain a family from now on, for benchmark `run`; once frozen it stays so.
+    """Freeze `split` for benchmark `run`: from now on it neither loses nor gains a family. It stays frozen.
 
-    Call it inside a transaction, or it is one of its own.
+    It is one statement, and needs no transaction around it. Raises SplitError for an unknown split.
     """
     if split not in SPLITS:
         raise SplitError(f"no split {split}: there are {', '.join(SPLITS)}")
@@ -158,25 +160,27 @@ def freeze(connection: sqlite3.Connection, split: str, run: str | None = None) -
 
 
 def check_undo(connection: sqlite3.Connection, lines: Sequence[int]) -> None:
-    """Raise SplitError if taking these lines of the log back takes a family out of a frozen split, or into one."""
-    frozen_ones = frozen(connection)
-    if not frozen_ones:
+    """Raise SplitError if undoing these lines of the log would take a family out of a frozen split, or into one."""
+    frozen_splits = frozen(connection)
+    if not frozen_splits:
         return
-    before = f"coalesce(({_GIVEN} AND r.id <> line.id ORDER BY r.id DESC LIMIT 1), '')".replace("?", "line.example")
-    for start in range(0, len(lines), _READ):
-        piece = list(lines[start : start + _READ])
+    previous = f"coalesce(({_ASSIGNMENTS} AND r.id <> line.id ORDER BY r.id DESC LIMIT 1), '')".replace(
+        "?", "line.example"
+    )
+    for start in range(0, len(lines), _CHUNK_SIZE):
+        chunk = list(lines[start : start + _CHUNK_SIZE])
         rows = connection.execute(
-            f"SELECT line.value AS after, {before} AS before FROM reviews AS line "
-            f"WHERE line.action = 'split' AND line.id IN ({', '.join('?' * len(piece))})",
-            piece,
+            f"SELECT line.value AS after, {previous} AS before FROM reviews AS line "
+            f"WHERE line.action = 'split' AND line.id IN ({', '.join('?' * len(chunk))})",
+            chunk,
         )
         for row in rows:
             if row["before"] != row["after"]:
-                _refuse(frozen_ones, row)
+                _refuse_frozen(frozen_splits, row)
 
 
-def _refuse(frozen_ones: Mapping[str, str], touched: Iterable[str]) -> None:
-    for split in touched:
-        if split in frozen_ones:
-            by = f"benchmark {frozen_ones[split][-6:]}" if frozen_ones[split] else "a benchmark"
+def _refuse_frozen(frozen_splits: Mapping[str, str], changed: Iterable[str]) -> None:
+    for split in changed:
+        if split in frozen_splits:
+            by = f"benchmark {frozen_splits[split][-6:]}" if frozen_splits[split] else "a benchmark"
             raise SplitError(f"split {split} is frozen: {by} has used it, so no family may leave or join it")

@@ -1,7 +1,7 @@
-"""What training runs say of themselves: the figures of each step, looks at the dev split, answers, and people's notes.
+"""The records of training runs: figures of each step, evaluations on the dev split, answers, and people's notes.
 
-A run has phases, one for each recipe of a launch. After a resume the steps since its last checkpoint are made again,
-and what was kept of them is replaced.
+A run has phases, one for each recipe of a launch. After a resume, the steps since the last checkpoint are trained
+again, and their records are replaced.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ALL = -1  # no limit, as SQLite has it
 
 @dataclass(frozen=True, slots=True)
 class TrainingStep:
-    """The figures of one step, counted from 1, or of one look at the dev split after it."""
+    """The figures of one step, counted from 1, or of an evaluation on the dev split after it."""
 
     phase: str
     step: int
@@ -32,7 +32,7 @@ class TrainingStep:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a person pinned to a step."""
+    """A note that a person pinned to a step."""
 
     id: int
     phase: str
@@ -43,21 +43,21 @@ class Note:
 def add_step(
     connection: sqlite3.Connection, run: str, phase: str, step: int, figures: Figures, answers: Sequence[Figures] = ()
 ) -> None:
-    """Keep the figures of a step, and some of its answers, in place of what was there."""
+    """Store the figures of a step and some of its answers, replacing what was there."""
     with transaction(connection):
         connection.execute(
             "INSERT OR REPLACE INTO training_steps VALUES (?, ?, ?, ?, ?)",
             (run, phase, step, json.dumps(figures), to_column(now())),
         )
-        for place, answer in enumerate(answers):
+        for position, answer in enumerate(answers):
             connection.execute(
                 "INSERT OR REPLACE INTO training_answers (run, phase, step, place, answer) VALUES (?, ?, ?, ?, ?)",
-                (run, phase, step, place, json.dumps(answer)),
+                (run, phase, step, position, json.dumps(answer)),
             )
 
 
 def add_evaluation(connection: sqlite3.Connection, run: str, phase: str, step: int, figures: Figures) -> None:
-    """Keep what a look at the dev split has shown, in place of what was there."""
+    """Store the figures of an evaluation on the dev split, replacing what was there."""
     with transaction(connection):
         connection.execute(
             "INSERT OR REPLACE INTO training_looks VALUES (?, ?, ?, ?, ?)",
@@ -66,7 +66,7 @@ def add_evaluation(connection: sqlite3.Connection, run: str, phase: str, step: i
 
 
 def forget_after(connection: sqlite3.Connection, run: str, phase: str, step: int) -> None:
-    """Drop what was kept of steps after `step` of a phase: they are made again."""
+    """Delete the records of steps after `step` of a phase: they will be trained again."""
     with transaction(connection):
         for table in ("training_steps", "training_looks", "training_answers"):
             connection.execute(f"DELETE FROM {table} WHERE run = ? AND phase = ? AND step > ?", (run, phase, step))
@@ -75,33 +75,33 @@ def forget_after(connection: sqlite3.Connection, run: str, phase: str, step: int
 def steps(
     connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
 ) -> list[TrainingStep]:
-    """The steps of a run, of one phase if it is named, later than `after`, oldest first, up to `limit`."""
+    """The steps of a run after step `after`, oldest first, up to `limit`; only of `phase` if it is given."""
     return _read(connection, "training_steps", run, phase, after, limit)
 
 
 def evaluations(
     connection: sqlite3.Connection, run: str, *, phase: str = "", after: int = -1, limit: int = _ALL
 ) -> list[TrainingStep]:
-    """The looks at the dev split, oldest first."""
+    """The evaluations on the dev split, selected like `steps`."""
     return _read(connection, "training_looks", run, phase, after, limit)
 
 
 def unchanged(
     connection: sqlite3.Connection, run: str, step: TrainingStep | None, evaluation: TrainingStep | None
 ) -> bool:
-    """Whether a step and a look are there as they were read: after a resume those that came last are made again."""
+    """Whether a step and an evaluation are stored as they were read. After a resume, the last ones are made again."""
     return all(
-        one is None
+        row is None
         or connection.execute(
             f"SELECT 1 FROM {table} WHERE run = ? AND phase = ? AND step = ? AND created = ?",
-            (run, one.phase, one.step, one.created),
+            (run, row.phase, row.step, row.created),
         ).fetchone()
-        for table, one in (("training_steps", step), ("training_looks", evaluation))
+        for table, row in (("training_steps", step), ("training_looks", evaluation))
     )
 
 
 def answers(connection: sqlite3.Connection, run: str, phase: str, step: int) -> list[Figures]:
-    """The answers that were kept of a step."""
+    """The stored answers of a step."""
     rows = connection.execute(
         "SELECT answer FROM training_answers WHERE run = ? AND phase = ? AND step = ? ORDER BY place",
         (run, phase, step),
@@ -110,7 +110,7 @@ def answers(connection: sqlite3.Connection, run: str, phase: str, step: int) -> 
 
 
 def steps_with_answers(connection: sqlite3.Connection, run: str, phase: str) -> list[int]:
-    """The steps of a phase of which answers were kept, oldest first."""
+    """The steps of a phase that have stored answers, oldest first."""
     rows = connection.execute(
         "SELECT step FROM training_answers WHERE run = ? AND phase = ? AND place = 0 ORDER BY step", (run, phase)
     )
@@ -136,9 +136,10 @@ def _read(
     connection: sqlite3.Connection, table: str, run: str, phase: str, after: int, limit: int
 ) -> list[TrainingStep]:
     # Within a phase the key gives the order; phases come one after another, as their rows do.
-    named, values, order = (" AND phase = ?", [phase], "step") if phase else ("", [], "rowid")
+    phase_term, values, order = (" AND phase = ?", [phase], "step") if phase else ("", [], "rowid")
     rows = connection.execute(
-        f"SELECT phase, step, figures, created FROM {table} WHERE run = ?{named} AND step > ? ORDER BY {order} LIMIT ?",
+        f"SELECT phase, step, figures, created FROM {table} WHERE run = ?{phase_term} AND step > ? "
+        f"ORDER BY {order} LIMIT ?",
         [run, *values, after, limit],
     )
     return [TrainingStep(row["phase"], row["step"], json.loads(row["figures"]), row["created"]) for row in rows]

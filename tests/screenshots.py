@@ -21,10 +21,10 @@ from core.dataset.splits import plan_splits
 from core.generation.start import start_generation
 from core.runs.control import run_status, stop
 from core.runs.params import BenchmarkParams, GenerateParams
-from storage import examples, reviews, runs, splits
+from storage import runs, splits
 from storage.database import connect
-from storage.examples import Filter
 from storage.schema import ReviewAction
+from tests.stored import decide, read_all
 from tui.app import SidequestApp
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -72,8 +72,8 @@ def sample() -> None:
         run = start_generation(project, db, params)
         while not run_status(runs.get(db, run.id) or run).state.ended:
             time.sleep(0.1)
-        for number, one in enumerate(examples.page(db, Filter(), limit=90)):
-            reviews.decide(db, one.id, ReviewAction.REJECT if number % 17 == 5 else ReviewAction.ACCEPT)
+        for number, one in enumerate(read_all(db)[:90]):
+            decide(db, one.id, ReviewAction.REJECT if number % 17 == 5 else ReviewAction.ACCEPT)
         slow = GenerateParams.of(project.task).model_copy(update={"attempts_per_minute": 240, "flaws": 0.12})
         start_generation(project, db, slow)
         DOCS.mkdir(exist_ok=True)

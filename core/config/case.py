@@ -11,7 +11,7 @@ from storage.schema import Evidence
 
 
 class Mode(StrEnum):
-    """How a model is asked."""
+    """How a model is asked to answer."""
 
     SCHEMA = "schema"  # reasoning, then the answer, as JSON of a given schema
     REASON = "reason"  # reasoning, then the answer, in the model's own words
@@ -20,7 +20,7 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a model is asked about: never the label. `sample` counts from 0 where one example is asked several times."""
+    """What a model is asked about, without the label. `sample` counts from 0 if an example is asked several times."""
 
     example: str
     hypothesis: str
@@ -29,6 +29,6 @@ class Case:
 
 
 def fingerprint(hypothesis: str, evidence: list[tuple[str, str]], decision: str) -> bytes:
-    """What makes two examples the same: hypothesis, pieces (source, content) and decision."""
-    said = json.dumps([hypothesis, evidence, decision], ensure_ascii=False)
-    return sha256(said.encode(errors="replace")).digest()[:16]
+    """A hash that two examples share if hypothesis, pieces (source, content) and decision are the same."""
+    content = json.dumps([hypothesis, evidence, decision], ensure_ascii=False)
+    return sha256(content.encode(errors="replace")).digest()[:16]

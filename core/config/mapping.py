@@ -29,10 +29,10 @@ DefaultField = Literal[
 
 
 class Mapping(BaseModel):
-    """`[import.NAME]` of the project file, or a TOML file of its own: where each field of an example stands.
+    """`[import.NAME]` of the project file, or a TOML file of its own: where to find each field of an example.
 
-    Every expression but `records` is held against one record; `content`, `source` and `relevance` against each piece of
-    its evidence, where the pieces are objects. `defaults` holds where an expression is missing or finds nothing.
+    Every expression but `records` is applied to one record; `content`, `source` and `relevance` to each piece of its
+    evidence, where the pieces are objects. `defaults` are used where an expression is missing or finds nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
@@ -66,7 +66,7 @@ class Mapping(BaseModel):
 
 
 def compile_expression(expression: str, name: str) -> ParsedResult | None:
-    """The JMESPath `expression`, None if it is empty; raises ValueError with the place of a mistake."""
+    """The compiled JMESPath `expression`, None if it is empty; raises ValueError that says what is wrong where."""
     import jmespath
     from jmespath.exceptions import JMESPathError
 
@@ -75,5 +75,5 @@ def compile_expression(expression: str, name: str) -> ParsedResult | None:
     try:
         return jmespath.compile(expression)
     except JMESPathError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"{name}: {expression!r} is no JMESPath expression: {said}") from None
+        message = " ".join(str(error).split())
+        raise ValueError(f"{name}: {expression!r} is no JMESPath expression: {message}") from None

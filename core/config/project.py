@@ -1,4 +1,4 @@
-"""A project on disk: its file is read and checked here, and every mistake in it is named by line and field."""
+"""A project on disk: its file is read and validated here, and every mistake in it is reported by line and field."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from core.config.task import InconsistentError, Task
+from core.config.task import FieldPath, InconsistentError, Task
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -21,7 +21,7 @@ DATABASE = "sidequest.db"
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing that is wrong in a project file. `line` counts from 1; 0 where no line can be named."""
+    """One mistake in a project file. `line` counts from 1; 0 if no line is known."""
 
     line: int
     field: str
@@ -29,7 +29,7 @@ class Mistake:
 
 
 class ProjectError(Exception):
-    """The project cannot be used as it is; `str()` of it says what is wrong, where, and what to do."""
+    """The project cannot be used; `str()` of it says what is wrong, where, and what to do."""
 
     def __init__(self, message: str, mistakes: list[Mistake] | None = None) -> None:
         self.mistakes = mistakes or []
@@ -37,13 +37,13 @@ class ProjectError(Exception):
 
     @property
     def location(self) -> str:
-        """Where the first mistake is, in short: the project file and its line, if one can be named."""
+        """Where the first mistake is, in short: the project file and its line, if the line is known."""
         return f"{FILE}:{self.mistakes[0].line}" if self.mistakes and self.mistakes[0].line else FILE
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A folder with a checked project file."""
+    """A folder with a valid project file."""
 
     folder: Path
     task: Task
@@ -54,14 +54,14 @@ class Project:
         return self.folder / DATABASE
 
     def run_folder(self, run: str) -> Path:
-        """Where the run with this id keeps its log and its files."""
+        """The folder with the log and the files of the run with this id."""
         return self.folder / "runs" / run
 
 
 def open_project(folder: Path) -> Project:
     """The project in `folder`.
 
-    Raises ProjectError if there is none, or naming every mistake of its file by line and field.
+    Raises ProjectError if there is none, or with every mistake in its file by line and field.
     """
     path = folder / FILE
     try:
@@ -78,28 +78,31 @@ def open_project(folder: Path) -> Project:
 
 
 def parse_task(text: str, name: str = FILE) -> Task:
-    """The task that `text` (TOML) describes; raises ProjectError with every mistake, `name` standing for the file."""
+    """The task in `text` (TOML); raises ProjectError with every mistake, and calls the file `name`."""
     return check_toml(Task, text, name)
 
 
 def check_toml(model: type[M], text: str, name: str) -> M:
-    """What `text` (TOML) says as a `model`; raises ProjectError with every mistake by line and field."""
+    """Validate `text` (TOML) as a `model`; raises ProjectError with every mistake by line and field."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"^(.*) \(at line (\d+), column (\d+)\)$", str(error))
-        line = int(found[2]) if found else text.count("\n") + 1
-        message = found[1] if found else str(error)
+        position_match = re.search(r"^(.*) \(at line (\d+), column (\d+)\)$", str(error))
+        line = int(position_match[2]) if position_match else text.count("\n") + 1
+        message = position_match[1] if position_match else str(error)
         raise _error(name, [Mistake(line, "", f"not TOML: {message}")]) from None
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        lines = line_numbers(text)
-        raise _error(name, [found for detail in error.errors() for found in _mistakes(lines, detail)]) from None
+        # Positions take a slower parser, which is loaded only here.
+        from core.config.toml_lines import key_lines
+
+        lines = key_lines(text)
+        raise _error(name, [mistake for detail in error.errors() for mistake in _mistakes(lines, detail)]) from None
 
 
 def create(folder: Path) -> Path:
-    """Write a new project file into `folder` (made if missing) and return its path; never overwrites one."""
+    """Write a new project file into `folder` (made if missing) and return its path; never overwrites a file."""
     path = folder / FILE
     if path.exists():
         raise ProjectError(f"{path} is there already: edit it, or choose another folder")
@@ -122,16 +125,19 @@ def template() -> str:
 def _error(name: str, mistakes: list[Mistake]) -> ProjectError:
     parts = []
     for mistake in mistakes:
-        place = f"{name}:{mistake.line}" if mistake.line else name
-        parts.append(f"{place}: {mistake.field}: {mistake.message}" if mistake.field else f"{place}: {mistake.message}")
+        location = f"{name}:{mistake.line}" if mistake.line else name
+        parts.append(
+            f"{location}: {mistake.field}: {mistake.message}" if mistake.field else f"{location}: {mistake.message}"
+        )
     return ProjectError("\n".join(parts), mistakes)
 
 
-def _mistakes(lines: dict[tuple[str | int, ...], int], detail: Any) -> list[Mistake]:
-    path: tuple[str | int, ...] = tuple(detail["loc"])
+def _mistakes(lines: dict[FieldPath, int], detail: Any) -> list[Mistake]:
+    field_path: FieldPath = tuple(detail["loc"])
     if isinstance(detail.get("ctx", {}).get("error"), InconsistentError):
         return [
-            Mistake(_line(lines, place), format_path(place), text) for place, text in detail["ctx"]["error"].problems
+            Mistake(_line(lines, field_path), format_path(field_path), text)
+            for field_path, text in detail["ctx"]["error"].problems
         ]
     message = str(detail["msg"]).removeprefix("Value error, ")
     kind = detail["type"]
@@ -141,52 +147,19 @@ def _mistakes(lines: dict[tuple[str | int, ...], int], detail: Any) -> list[Mist
         message = "is missing"
     elif not isinstance(detail["input"], dict | list):
         message = f"{message} (it is {detail['input']!r})"
-    return [Mistake(_line(lines, path), format_path(path), message[:1].lower() + message[1:])]
+    return [Mistake(_line(lines, field_path), format_path(field_path), message[:1].lower() + message[1:])]
 
 
-def _line(lines: dict[tuple[str | int, ...], int], path: tuple[str | int, ...]) -> int:
-    while path and path not in lines:
+def _line(lines: dict[FieldPath, int], path: FieldPath) -> int:
+    """The line of the field, or of the nearest table around it that is there."""
+    while path not in lines:
         path = path[:-1]
-    return lines.get(path, 1)
+    return lines[path]
 
 
-def format_path(path: tuple[str | int, ...]) -> str:
+def format_path(path: FieldPath) -> str:
     """A path into the file as a person writes it: `levels[2].evidence`; positions count from 1."""
     text = ""
     for part in path:
         text += f"[{part + 1}]" if isinstance(part, int) else (f".{part}" if text else part)
     return text
-
-
-_HEADER = re.compile(r"^\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY = re.compile(r"""^\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
-_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
-
-
-def line_numbers(text: str) -> dict[tuple[str | int, ...], int]:
-    """The line (from 1) of every table and key of a TOML document, by its path.
-
-    tomllib keeps no positions. Keys inside inline tables and arrays are not listed: their line is their parent's.
-    """
-    lines: dict[tuple[str | int, ...], int] = {}
-    counts: dict[tuple[str | int, ...], int] = {}
-    table: tuple[str | int, ...] = ()
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            table = ()
-            parts = [part.strip("\"'") for part in _PART.findall(header[2])]
-            for position, part in enumerate(parts):
-                table = (*table, part)
-                if header[1] == "[[" and position == len(parts) - 1:
-                    lines.setdefault(table, number)
-                    counts[table] = counts.get(table, -1) + 1
-                    table = (*table, counts[table])
-                elif table in counts:
-                    table = (*table, counts[table])
-            lines.setdefault(table, number)
-        elif key := _KEY.match(line):
-            path = table
-            for part in _PART.findall(key[1]):
-                path = (*path, part.strip("\"'"))
-                lines.setdefault(path, number)
-    return lines

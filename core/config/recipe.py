@@ -1,4 +1,4 @@
-"""`[train.NAME]` of the project file: everything that a training run is told."""
+"""`[train.NAME]` of the project file: everything that configures a training run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Algorithm(StrEnum):
 
 
 class Launcher(StrEnum):
-    """Who starts the processes that train."""
+    """What starts the processes of a training run."""
 
     PYTHON = "python"  # one process
     ACCELERATE = "accelerate"  # `accelerate launch`, with the person's own settings: several GPUs or machines

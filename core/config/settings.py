@@ -1,4 +1,4 @@
-"""The user's own settings: a TOML file where the system keeps such files, read at the start and written by the app."""
+"""The user's own settings: a TOML file in the user's configuration folder, read at start-up and written by the app."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from core.config.project import ProjectError, check_toml, line_numbers
+from core.config.project import ProjectError, check_toml
 
 
 class Settings(BaseModel):
-    """A whole settings file."""
+    """The settings file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
@@ -22,14 +22,14 @@ class Settings(BaseModel):
 
 
 def settings_path() -> Path:
-    """Where the settings are: `config.toml` in the user's configuration folder (XDG_CONFIG_HOME on Linux)."""
+    """The path of the settings: `config.toml` in the user's configuration folder (XDG_CONFIG_HOME on Linux)."""
     from platformdirs import user_config_path
 
     return user_config_path("sidequest") / "config.toml"
 
 
 def load_settings(file: Path) -> tuple[Settings, str]:
-    """The settings in `file`, and what is wrong with it ('' if nothing): then the defaults hold."""
+    """The settings in `file`, and what is wrong with it ('' if nothing); with a mistake, the defaults."""
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -43,9 +43,9 @@ def load_settings(file: Path) -> tuple[Settings, str]:
 
 
 def save_theme(file: Path, theme: str) -> None:
-    """Write the theme into `file`, made if it is missing; all else in it stays as it is. Raises OSError, ValueError.
+    """Write the theme into `file`, which is made if missing; everything else in it stays. Raises OSError, ValueError.
 
-    What is there already is not written again. A link stays a link, and a file keeps its mode.
+    Nothing is written if the theme is unchanged. A link stays a link, and a file keeps its mode.
     """
     import tomlkit
 
@@ -66,9 +66,11 @@ def save_theme(file: Path, theme: str) -> None:
 
 
 def setting_location(file: Path, *field: str) -> str:
-    """`file:line` of a setting, the file alone where it does not stand in one."""
+    """`file:line` of a setting; only the file if the setting is not in it."""
+    from core.config.toml_lines import key_lines
+
     try:
-        line = line_numbers(file.read_text(encoding="utf-8")).get(field)
+        line = key_lines(file.read_text(encoding="utf-8")).get(field)
     except (OSError, UnicodeDecodeError):
         line = None
     return f"{file}:{line}" if line else str(file)

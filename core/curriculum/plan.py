@@ -1,4 +1,4 @@
-"""What is wanted of each cell, what is there, and what is missing."""
+"""What is wanted of each cell, what exists, and what is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from storage.shelves import Shelf
 class CellPlan:
     """A cell with counts of examples; `have` counts those that are pending or accepted.
 
-    One that is `shelved` wants nothing; its share is with the other cells of its decision.
+    A `shelved` cell wants nothing; its share goes to the other cells of its decision.
     """
 
     domain: str
@@ -34,7 +34,7 @@ class CellPlan:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A decision's range, aim and stock, in examples."""
+    """The range, the target and the number of examples of a decision."""
 
     min: int
     max: int
@@ -54,25 +54,25 @@ class Plan:
 
 
 def apportion(total: int, weights: Sequence[float]) -> list[int]:
-    """Share `total` (whole, >= 0) out by `weights` (> 0) with the method of largest remainders (Hamilton).
+    """Divide `total` (whole, >= 0) in proportion to `weights` (> 0) by the method of largest remainders (Hamilton).
 
-    The shares sum to `total` exactly, and each is the exact proportion rounded down or up. Equal remainders are
-    served from the front of the list.
+    The shares sum to `total` exactly, and each is the exact proportion rounded down or up. Of equal remainders, the
+    first in the list is rounded up first.
     """
     exact = [Fraction(weight) for weight in weights]
-    whole = sum(exact)
-    shares = [total * weight / whole for weight in exact]
-    given = [int(share) for share in shares]
-    by_remainder = sorted(range(len(shares)), key=lambda i: (given[i] - shares[i], i))
-    for i in by_remainder[: total - sum(given)]:
-        given[i] += 1
-    return given
+    total_weight = sum(exact)
+    shares = [total * weight / total_weight for weight in exact]
+    counts = [int(share) for share in shares]
+    by_remainder = sorted(range(len(shares)), key=lambda i: (counts[i] - shares[i], i))
+    for i in by_remainder[: total - sum(counts)]:
+        counts[i] += 1
+    return counts
 
 
 def target_counts(task: Task, shelves: Collection[Shelf] = ()) -> dict[tuple[str, int, str], int]:
-    """How many examples each cell (domain, level, decision) is to have; sums to each decision's aim exactly.
+    """How many examples each cell (domain, level, decision) should have; sums to each decision's target exactly.
 
-    A cell on one of the `shelves` is to have none, and the others of its decision share its part.
+    A cell on one of the `shelves` should have none, and the others of its decision share its part.
     """
     want: dict[tuple[str, int, str], int] = {}
     for shift, decision in enumerate(task.decisions):
@@ -90,15 +90,15 @@ def target_counts(task: Task, shelves: Collection[Shelf] = ()) -> dict[tuple[str
 
 
 def _diagonal(rows: int, columns: int, shift: int) -> list[tuple[int, int]]:
-    """All (row, column) pairs, diagonal by diagonal, so that what is served first is spread over both."""
-    return [(row, (row + step + shift) % columns) for step in range(columns) for row in range(rows)]
+    """All (row, column) pairs, diagonal by diagonal, so that the first ones are spread over rows and columns."""
+    return [(row, (row + offset + shift) % columns) for offset in range(columns) for row in range(rows)]
 
 
 def plan(task: Task, counts: Iterable[CellCount], shelves: Collection[Shelf] = ()) -> Plan:
-    """The plan of `task` over the stock `counts` (several rows a cell are summed).
+    """The plan of `task`, given the existing examples as `counts` (several rows of a cell are summed).
 
-    What is missing is never more than brings a decision up to its maximum, however the stock lies. Cells that the
-    task no longer has count for their decision's quota and are not listed.
+    A decision never misses more than brings it up to its target, however its examples are spread. Cells that the task
+    no longer has count for their decision's quota, and are not listed.
     """
     have: Counter[tuple[str, int, str]] = Counter()
     for row in counts:
@@ -139,10 +139,10 @@ def plan(task: Task, counts: Iterable[CellCount], shelves: Collection[Shelf] = (
 
 
 def enough_elsewhere(cells: Iterable[CellPlan]) -> list[str]:
-    """The decisions of `cells` that have less than they want and still miss nothing: other cells have too much."""
+    """Decisions that miss nothing though cells in `cells` have too few: other cells have too many."""
     return sorted({cell.decision for cell in cells if cell.have < cell.want and not cell.missing})
 
 
 def current_plan(task: Task, connection: sqlite3.Connection) -> Plan:
-    """The plan of `task` over what is stored now."""
+    """The plan of `task` for what is stored now."""
     return plan(task, examples.cell_counts(connection), stored_shelves.read_all(connection))

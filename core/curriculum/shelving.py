@@ -1,4 +1,4 @@
-"""Setting a cell aside, and taking it back: what moves, and what may not be."""
+"""Setting a cell aside, and taking it back: what changes, and what is not allowed."""
 
 from __future__ import annotations
 
@@ -33,32 +33,47 @@ class ShelvingChange:
 def shelving_change(
     task: Task, counts: Sequence[CellCount], existing_shelves: Collection[Shelf], shelf: Shelf
 ) -> ShelvingChange:
-    """What shelving does to a task with the stock `counts` whose shelves are `there`; raises ShelvingError."""
+    """The effect of shelving on a task with these `counts` and existing shelves; raises ShelvingError."""
     decisions = [shelf.decision] if shelf.decision else task.labels
     problems = task.find_unknown_names([shelf.domain], [shelf.level], decisions)
     if problems:
         raise ShelvingError("; ".join(problems))
-    if all(any(one.holds(shelf.domain, shelf.level, decision) for one in existing_shelves) for decision in decisions):
+    if all(
+        any(existing.holds(shelf.domain, shelf.level, decision) for existing in existing_shelves)
+        for decision in decisions
+    ):
         raise ShelvingError(f"{describe_shelf(shelf)} is shelved already")
     for decision in decisions:
         cells = [(domain.name, level.level, decision) for domain in task.domains for level in task.levels]
-        if all(any(one.holds(*key) for one in [*existing_shelves, shelf]) for key in cells):
+        if all(any(existing.holds(*key) for existing in [*existing_shelves, shelf]) for key in cells):
             raise ShelvingError(f"no other cell of {decision} is left to take its examples: take one back first")
-    before, after = plan(task, counts, existing_shelves).cells, plan(task, counts, [*existing_shelves, shelf]).cells
-    held = [cell for cell in before if shelf.holds(cell.domain, cell.level, cell.decision)]
-    more = [now.missing - was.missing for was, now in zip(before, after, strict=True) if now.missing > was.missing]
-    return ShelvingChange(sum(cell.missing for cell in held), sum(cell.have for cell in held), sum(more), len(more))
+    plan_before, plan_after = (
+        plan(task, counts, existing_shelves).cells,
+        plan(task, counts, [*existing_shelves, shelf]).cells,
+    )
+    shelved_cells = [cell for cell in plan_before if shelf.holds(cell.domain, cell.level, cell.decision)]
+    additional = [
+        after.missing - before.missing
+        for before, after in zip(plan_before, plan_after, strict=True)
+        if after.missing > before.missing
+    ]
+    return ShelvingChange(
+        sum(cell.missing for cell in shelved_cells),
+        sum(cell.have for cell in shelved_cells),
+        sum(additional),
+        len(additional),
+    )
 
 
 def shelve(task: Task, connection: sqlite3.Connection, shelf: Shelf) -> ShelvingChange:
     """Set a cell aside; raises ShelvingError."""
-    found = shelving_change(task, examples.cell_counts(connection), shelves.read_all(connection), shelf)
+    change = shelving_change(task, examples.cell_counts(connection), shelves.read_all(connection), shelf)
     shelves.shelve(connection, shelf)
-    return found
+    return change
 
 
 def unshelve(connection: sqlite3.Connection, shelf: Shelf) -> None:
-    """Take a cell back from its shelf; raises ShelvingError if it is not there."""
+    """Take a cell back from its shelf; raises ShelvingError if it is not shelved."""
     if not shelves.unshelve(connection, shelf.domain, shelf.level, shelf.decision):
         raise ShelvingError(f"{describe_shelf(shelf)} is not shelved")
 

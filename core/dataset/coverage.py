@@ -1,4 +1,4 @@
-"""What the examples cover: lengths, evidence, confidence, near-duplicates and the shortcut of the hypothesis."""
+"""What the examples cover: lengths, evidence, confidence, near-duplicates, and how far the hypothesis alone decides."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from storage import listing
 from storage.examples import Filter
 from storage.schema import Example, Status
 
-# So many are measured; of more a random sample.
+# At most this many examples are measured; of more, a random sample.
 SAMPLE = 10_000
 SHOWN_GROUPS = 50
 BINS = 12
@@ -25,7 +25,7 @@ NOT_REJECTED = Filter(without=(Filter(status=(Status.REJECTED.value,)),))
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How `examples` numbers lie: the ends, the median, and where the lowest and highest tenth end."""
+    """The distribution of `examples` numbers: the ends, the median, and where the lowest and highest tenth end."""
 
     examples: int
     least: float
@@ -37,7 +37,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class TextLengths:
-    """Words of a part ('hypothesis', 'evidence') by decision; `bins` count examples from `first` by `step`."""
+    """Words of a part ('hypothesis', 'evidence') by decision; `bins` count examples from `first` in steps of `step`."""
 
     part: str
     decision: str
@@ -49,7 +49,7 @@ class TextLengths:
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicates:
-    """Examples of one cell that say nearly the same: their ids, how similar the two most alike are, and the first."""
+    """Examples of one cell that say nearly the same: ids, highest similarity of a pair, and the first hypothesis."""
 
     ids: list[str]
     similarity: float
@@ -58,7 +58,7 @@ class NearDuplicates:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was found in `sampled` of `total` examples, as far as it was computed; `doing` says what is under way.
+    """The coverage of `sampled` of `total` examples, as far as it is computed; `doing` says what is under way.
 
     `pieces` counts examples by level and number of pieces of evidence; `confidence` is by level and decision. `alike`
     holds the largest of `groups` groups of near-duplicates.
@@ -78,75 +78,79 @@ class Coverage:
 def measure_coverage(
     task: Task, connection: sqlite3.Connection, where: Filter = NOT_REJECTED, *, sample: int = SAMPLE, seed: int = 1
 ) -> Iterator[Coverage]:
-    """What is known of the examples that match, more and more of it; the last one is all."""
+    """Measure the examples that match; yields the coverage after each step, the last one complete."""
     everything = listing.read_numbers(connection, where)
     chosen = sorted(random.Random(seed).sample(everything, sample)) if len(everything) > sample else list(everything)
-    now = Coverage(len(everything), len(chosen), f"reading {len(chosen):,} examples")
-    yield now
-    found: list[Example] = []
+    coverage = Coverage(len(everything), len(chosen), f"reading {len(chosen):,} examples")
+    yield coverage
+    measured: list[Example] = []
     for start in range(0, len(chosen), 1000):
-        found += listing.read_examples(connection, chosen[start : start + 1000])
-    now = replace(
-        now,
-        sampled=len(found),
+        measured += listing.read_examples(connection, chosen[start : start + 1000])
+    coverage = replace(
+        coverage,
+        sampled=len(measured),
         doing="looking for near-duplicates",
-        lengths=lengths(found, task.labels),
-        pieces=pieces(found),
-        confidence=confidence(found, task.labels),
+        lengths=lengths(measured, task.labels),
+        pieces=pieces(measured),
+        confidence=confidence(measured, task.labels),
     )
-    yield now
-    groups = near_duplicates(found, task.limits.near_duplicate)
-    now = replace(now, groups=len(groups), alike=groups[:SHOWN_GROUPS], doing="training on hypotheses alone")
-    yield now
+    yield coverage
+    groups = near_duplicates(measured, task.limits.near_duplicate)
+    coverage = replace(coverage, groups=len(groups), alike=groups[:SHOWN_GROUPS], doing="training on hypotheses alone")
+    yield coverage
     score = hypothesis_only(
-        [one.hypothesis for one in found], [one.decision for one in found], [one.family for one in found]
+        [example.hypothesis for example in measured],
+        [example.decision for example in measured],
+        [example.family for example in measured],
     )
-    yield replace(now, shortcut=score, doing="")
+    yield replace(coverage, shortcut=score, doing="")
 
 
 def spread(numbers: Sequence[float]) -> Spread:
-    """How `numbers` (at least one) lie."""
+    """The distribution of `numbers` (at least one)."""
     cuts = quantiles(numbers, n=10, method="inclusive") if len(numbers) > 1 else [numbers[0]] * 9
     return Spread(len(numbers), min(numbers), cuts[0], cuts[4], cuts[8], max(numbers))
 
 
 def lengths(examples: Iterable[Example], labels: Sequence[str]) -> list[TextLengths]:
-    """Words of hypothesis and evidence, by decision, in bins that all decisions share."""
+    """Words of hypothesis and evidence by decision, in bins that all decisions share."""
     words: dict[str, dict[str, list[int]]] = {"hypothesis": defaultdict(list), "evidence": defaultdict(list)}
-    for one in examples:
-        words["hypothesis"][one.decision].append(len(one.hypothesis.split()))
-        words["evidence"][one.decision].append(sum(len(piece.content.split()) for piece in one.evidence))
-    made = []
+    for example in examples:
+        words["hypothesis"][example.decision].append(len(example.hypothesis.split()))
+        words["evidence"][example.decision].append(sum(len(piece.content.split()) for piece in example.evidence))
+    rows = []
     for part, by_decision in words.items():
         everything = [number for numbers in by_decision.values() for number in numbers]
         if not everything:
             continue
         first = min(everything)
         step = max(1, -(-(max(everything) - first + 1) // BINS))
-        for decision in _ordered(by_decision, labels):
+        for decision in _in_task_order(by_decision, labels):
             numbers = by_decision[decision]
             counts = Counter((number - first) // step for number in numbers)
-            made.append(
-                TextLengths(part, decision, spread(numbers), first, step, [counts[place] for place in range(BINS)])
+            rows.append(
+                TextLengths(
+                    part, decision, spread(numbers), first, step, [counts[bin_number] for bin_number in range(BINS)]
+                )
             )
-    return made
+    return rows
 
 
 def pieces(examples: Iterable[Example]) -> dict[int, dict[int, int]]:
-    """How many examples have how many pieces of evidence, by level."""
+    """The number of examples by level and by number of pieces of evidence."""
     counts: dict[int, Counter[int]] = defaultdict(Counter)
-    for one in examples:
-        counts[one.level][len(one.evidence)] += 1
+    for example in examples:
+        counts[example.level][len(example.evidence)] += 1
     return {level: dict(sorted(counts[level].items())) for level in sorted(counts)}
 
 
 def confidence(examples: Iterable[Example], labels: Sequence[str]) -> dict[int, dict[str, Spread]]:
-    """How the confidence lies, by level and decision."""
+    """The distribution of the confidence, by level and decision."""
     values: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for one in examples:
-        values[one.level][one.decision].append(one.confidence)
+    for example in examples:
+        values[example.level][example.decision].append(example.confidence)
     return {
-        level: {decision: spread(values[level][decision]) for decision in _ordered(values[level], labels)}
+        level: {decision: spread(values[level][decision]) for decision in _in_task_order(values[level], labels)}
         for level in sorted(values)
     }
 
@@ -156,19 +160,21 @@ def near_duplicates(examples: Iterable[Example], threshold: float) -> list[NearD
     from core.qa.duplicates import candidate_words
 
     cells: dict[tuple[str, int, str], list[Example]] = defaultdict(list)
-    for one in examples:
-        cells[one.domain, one.level, one.decision].append(one)
+    for example in examples:
+        cells[example.domain, example.level, example.decision].append(example)
     groups = []
     for members in cells.values():
-        texts = [candidate_words(one) for one in members]
+        texts = [candidate_words(example) for example in members]
         pairs = {(first, second): similarity for first, second, similarity in near_pairs(texts, threshold)}
         for group in connected_components(pairs):
-            there = set(group)
-            highest = max(value for pair, value in pairs.items() if pair[0] in there)
-            groups.append(NearDuplicates([members[place].id for place in group], highest, members[group[0]].hypothesis))
+            in_group = set(group)
+            highest = max(value for pair, value in pairs.items() if pair[0] in in_group)
+            groups.append(
+                NearDuplicates([members[position].id for position in group], highest, members[group[0]].hypothesis)
+            )
     return sorted(groups, key=lambda group: (-len(group.ids), -group.similarity, group.ids))
 
 
-def _ordered(there: Iterable[str], labels: Sequence[str]) -> list[str]:
-    """Decisions in the order of the task; what it does not have comes last."""
-    return sorted(there, key=lambda name: (labels.index(name) if name in labels else len(labels), name))
+def _in_task_order(decisions: Iterable[str], labels: Sequence[str]) -> list[str]:
+    """Decisions in the order of the task; those that the task does not have come last."""
+    return sorted(decisions, key=lambda name: (labels.index(name) if name in labels else len(labels), name))

@@ -1,4 +1,4 @@
-"""All that is known about one example."""
+"""Everything that is known about one example."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.examples import Filter
 from storage.listing import ListedExample, SortOrder
 from storage.schema import Example
 
-# A family may be large; so many of it are listed.
+# A family may be large; at most this many of its examples are listed.
 KIN = 20
 
 
@@ -28,11 +28,11 @@ class ExampleDetail:
 
 
 def example_detail(connection: sqlite3.Connection, example: str) -> ExampleDetail | None:
-    """All of the example with this id, or None."""
-    case = cases.read_item(connection, example)
-    if case is None:
+    """The details of the example with this id, or None."""
+    item = cases.read_item(connection, example)
+    if item is None:
         return None
-    one = case.example
-    family = listing.read_numbers(connection, Filter(family=one.family), SortOrder.OLDEST)
-    kin = [row for row in listing.read_rows(connection, family[: KIN + 1]) if row.id != one.id]
-    return ExampleDetail(case, examples.versions(connection, one), kin[:KIN], len(family))
+    stored = item.example
+    family = listing.read_numbers(connection, Filter(family=stored.family), SortOrder.OLDEST)
+    kin = [row for row in listing.read_rows(connection, family[: KIN + 1]) if row.id != stored.id]
+    return ExampleDetail(item, examples.versions(connection, stored), kin[:KIN], len(family))

@@ -1,7 +1,8 @@
 """A process that measures what the examples cover: `python -m core.dataset.measure FOLDER QUERY`.
 
 It prints a line of JSON for each step. What it loads takes as much memory as the rest of the app, and training on
-100,000 words would make keys wait: so the app lets this process do it, and ends it when nobody looks any more.
+100,000 words would delay key presses. So the app starts this process, and ends it when nobody needs the result any
+more.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def command(folder: Path, query: str) -> list[str]:
 
 
 def main(folder: str, query: str) -> int:
-    """Measure, and print; returns the exit status."""
+    """Measure and print the coverage; returns the exit status."""
     try:
         project = open_project(Path(folder))
         connection = connect(project.database)
@@ -35,8 +36,8 @@ def main(folder: str, query: str) -> int:
     except (ProjectError, DatabaseError, QueryError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    for found in measure_coverage(project.task, connection, where):
-        sys.stdout.write(COVERAGE.dump_json(found).decode() + "\n")
+    for coverage in measure_coverage(project.task, connection, where):
+        sys.stdout.write(COVERAGE.dump_json(coverage).decode() + "\n")
         sys.stdout.flush()
     return 0
 

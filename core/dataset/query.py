@@ -1,4 +1,4 @@
-"""Queries as a person writes them, held against the task."""
+"""Queries as a person writes them, checked against the task."""
 
 from __future__ import annotations
 
@@ -12,40 +12,42 @@ from storage.search import QueryError, parse_query
 
 
 def read_query(task: Task, connection: sqlite3.Connection, text: str) -> Filter:
-    """The filter that `text` means; names of the task's domains and decisions are known in any case of letters.
+    """The filter that `text` describes; the task's domains and decisions are recognized in upper and lower case.
 
-    What the task has no more but examples still have is known too. Raises QueryError, also for unknown names.
+    Names that only stored examples still have are known, too. Raises QueryError, also for unknown names.
     """
-    found = parse_query(text)
-    domains = [*(one.name for one in task.domains), *_stored(connection, "domain")]
+    parsed = parse_query(text)
+    domains = [*(domain.name for domain in task.domains), *_stored(connection, "domain")]
     decisions = [*task.labels, *_stored(connection, "decision")]
-    levels = sorted({one.level for one in task.levels} | {int(level) for level in _stored(connection, "level")})
+    levels = sorted({level.level for level in task.levels} | {int(level) for level in _stored(connection, "level")})
 
-    def placed(one: Filter) -> Filter:
-        unknown = [str(level) for level in one.level if level not in levels]
-        # A range may reach beyond the levels there are, but not lie outside of them.
-        if unknown and len(unknown) == len(one.level):
+    def resolve(filter_: Filter) -> Filter:
+        unknown = [str(level) for level in filter_.level if level not in levels]
+        # A range may extend beyond the known levels, but must not lie outside them.
+        if unknown and len(unknown) == len(filter_.level):
             raise QueryError(f"no level {', '.join(unknown)}: there are {', '.join(map(str, levels))}")
         return replace(
-            one,
-            domain=_named("domain", one.domain, domains),
-            decision=_named("decision", one.decision, decisions),
-            without=tuple(placed(inner) for inner in one.without),
+            filter_,
+            domain=_known_names("domain", filter_.domain, domains),
+            decision=_known_names("decision", filter_.decision, decisions),
+            without=tuple(resolve(inner) for inner in filter_.without),
         )
 
-    return placed(found)
+    return resolve(parsed)
 
 
 def _stored(connection: sqlite3.Connection, column: str) -> list[str]:
     return [row[0] for row in connection.execute(f"SELECT DISTINCT {column} FROM cell_counts WHERE examples > 0")]
 
 
-def _named(field: str, wanted: Iterable[str], there: list[str]) -> tuple[str, ...]:
-    known = list(dict.fromkeys(there))
-    found = []
-    for name in wanted:
-        alike = [one for one in known if one == name] or [one for one in known if one.casefold() == name.casefold()]
-        if not alike:
-            raise QueryError(f"no {field} {name}: there are {', '.join(known)}")
-        found += alike
-    return tuple(found)
+def _known_names(field: str, names: Iterable[str], choices: list[str]) -> tuple[str, ...]:
+    unique_choices = list(dict.fromkeys(choices))
+    resolved = []
+    for name in names:
+        matches = [one for one in unique_choices if one == name] or [
+            one for one in unique_choices if one.casefold() == name.casefold()
+        ]
+        if not matches:
+            raise QueryError(f"no {field} {name}: there are {', '.join(unique_choices)}")
+        resolved += matches
+    return tuple(resolved)

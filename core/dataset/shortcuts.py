@@ -1,4 +1,4 @@
-"""Can the decision be told from the hypothesis alone? Then a model need not read the evidence, and will not."""
+"""Can the decision be predicted from the hypothesis alone? Then a model need not read the evidence, and will not."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from core.statistics import wilson
 
 FOLDS = 5
-# With fewer examples, or families, the figure says nothing.
+# With fewer examples or families the figure says nothing.
 FEWEST, FEWEST_FAMILIES = 50, 10
 
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """How many of `examples` a classifier gets right that reads only the hypothesis.
+    """How many of `examples` a classifier predicts correctly that reads only the hypothesis.
 
     `low` and `high` bound its accuracy (Wilson, 95 %); `majority` is the share of the most frequent decision, which
     needs no text at all. `problem` says why there is no figure, '' if there is one.
@@ -31,12 +31,12 @@ class Shortcut:
 
     @property
     def exists(self) -> bool:
-        """Whether the hypothesis tells more than the most frequent decision does."""
+        """Whether the hypothesis predicts the decision better than always giving the most frequent one."""
         return not self.problem and self.low > self.majority
 
 
 def classifier() -> Any:
-    """A logistic regression on words and pairs of words (tf-idf), not yet fitted."""
+    """A logistic regression on words and pairs of words (tf-idf), not fitted yet."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -47,7 +47,7 @@ def classifier() -> Any:
 
 
 def cross_validate(model: Any, features: Any, labels: Sequence[str], families: Sequence[str]) -> list[str]:
-    """The label that `model` gives each example, fitted on the families of four other fifths."""
+    """The label that `model` predicts for each example, fitted on the families of the four other folds."""
     import numpy as np
     from sklearn.model_selection import GroupKFold, cross_val_predict
 
@@ -56,7 +56,7 @@ def cross_validate(model: Any, features: Any, labels: Sequence[str], families: S
 
 
 def hypothesis_only(hypotheses: Sequence[str], labels: Sequence[str], families: Sequence[str]) -> Shortcut:
-    """The score of a classifier on words of the hypothesis, with families kept whole over five folds."""
+    """The score of a classifier on words of the hypothesis, with whole families in each of five folds."""
     counts = Counter(labels)
     if len(labels) < FEWEST or len(set(families)) < FEWEST_FAMILIES or len(counts) < 2:
         problem = f"needs {FEWEST} examples of {FEWEST_FAMILIES} families and two decisions at least"
@@ -66,5 +66,5 @@ def hypothesis_only(hypotheses: Sequence[str], labels: Sequence[str], families: 
     except ValueError as error:
         # No word twice, or a fold of one decision only: there is nothing to learn from.
         return Shortcut(len(labels), problem=f"cannot be learnt from these: {str(error).splitlines()[0]}")
-    right = sum(one == label for one, label in zip(predicted, labels, strict=True))
+    right = sum(prediction == label for prediction, label in zip(predicted, labels, strict=True))
     return Shortcut(len(labels), right, *wilson(right, len(labels)), max(counts.values()) / len(labels))

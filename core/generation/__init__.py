@@ -1,1 +1,1 @@
-"""Examples are written here: sources write candidates, the loop fills slots with those that pass QA."""
+"""Writing examples: sources write candidates, and the loop fills slots with those that pass QA."""

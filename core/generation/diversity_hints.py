@@ -1,4 +1,4 @@
-"""An angle for each idea, so that the examples of a cell do not resemble each other."""
+"""A hint for each idea, so that the examples of a cell do not resemble each other."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _SOURCES = (
 
 
 def diversity_hint(request: Request) -> str:
-    """The angle for the idea of `request`: the same for the same seed, cell, slot and idea."""
+    """The hint for the idea of `request`: the same for the same seed, cell, slot and idea."""
     cell = request.cell
     draw = random.Random(f"{request.seed}/{cell.domain}/{cell.level}/{cell.decision}/{request.slot}/{request.idea}")
     setting, claim, sources = draw.choice(_SETTINGS), draw.choice(_CLAIMS), draw.choice(_SOURCES)

@@ -22,10 +22,10 @@ from core.llm.schemas import answer_schema
 from storage.schema import Candidate, Outcome
 
 _PROMPTS = Path(__file__).parent / "prompts"
-_KNOWN = frozenset(
+_VARIABLES = frozenset(
     {"question", "decisions", "domain", "level", "decision", "knobs", "angle", "siblings", "critique", "hint"}
 )
-# A slot whose answers are cut off gets twice the tokens each time, so often.
+# A slot whose answers are truncated gets twice the tokens each time, at most this often.
 _DOUBLINGS = 2
 
 
@@ -53,10 +53,10 @@ class OpenAISource:
         self._task = task
         self._domains = {domain.name: domain for domain in task.domains}
         self._decisions = {decision.name: decision for decision in task.decisions}
-        self._generate = load(_PROMPTS / "generate-1.j2", task.prompts.generate, project_dir, _KNOWN)
-        self._rewrite = load(_PROMPTS / "rewrite-1.j2", task.prompts.rewrite, project_dir, _KNOWN | {"draft"})
+        self._generate = load(_PROMPTS / "generate-1.j2", task.prompts.generate, project_dir, _VARIABLES)
+        self._rewrite = load(_PROMPTS / "rewrite-1.j2", task.prompts.rewrite, project_dir, _VARIABLES | {"draft"})
         self._shape = answer_schema(Candidate, task.labels)
-        self._cut: Counter[tuple[Cell, int]] = Counter()
+        self._truncations: Counter[tuple[Cell, int]] = Counter()
         self._client = Client(
             model,
             capabilities=capabilities,
@@ -67,16 +67,16 @@ class OpenAISource:
         )
 
     async def write(self, request: Request) -> SourceResult:
-        """One candidate for `request`. Raises BudgetExhaustedError if it could cost more than is left."""
+        """Write one candidate for `request`. Raises BudgetExhaustedError if it could cost more than is left."""
         prompt = self._generate if request.draft is None else self._rewrite
-        place = (request.cell, request.slot)
+        slot_key = (request.cell, request.slot)
         answer = await self._client.ask(
             prompt.messages(**self._values(request)),
             self._shape,
-            max_output_tokens=self._client.model.max_output_tokens << min(self._cut[place], _DOUBLINGS),
+            max_output_tokens=self._client.model.max_output_tokens << min(self._truncations[slot_key], _DOUBLINGS),
         )
         if answer.outcome is Outcome.TRUNCATED:
-            self._cut[place] += 1
+            self._truncations[slot_key] += 1
         return SourceResult(
             outcome=answer.outcome,
             family=family_id(request),

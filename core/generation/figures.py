@@ -1,4 +1,4 @@
-"""The figures of a generating run as they are shown while it works."""
+"""The figures of a generating run while it works."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from core.runs.progress import GenerateProgress
 from storage.attempts import JudgedAttempt
 from storage.schema import Attempt, Outcome, Result, Verdict
 
-# The rate is that of the last two minutes, so that a pause or a slow start does not weigh on it for hours.
+# The rate is that of the last two minutes, so that a pause or a slow start does not affect it for hours.
 WINDOW_S = 120.0
 
 
 @dataclass
 class GenerationFigures:
-    """Counts of one run since its beginning, over all its resumptions. Money in the currency of the price table."""
+    """Counts of one run since its beginning, over all its resumptions. Cost in the currency of the price table."""
 
     total: int
     budget: float | None = None
@@ -32,7 +32,7 @@ class GenerationFigures:
     _since: float = field(default_factory=time.monotonic)
 
     def count_before(self, judged: JudgedAttempt) -> None:
-        """Count what an earlier worker of the run did."""
+        """Count an attempt and its verdicts from an earlier worker of the run."""
         self._count_attempt(judged.attempt)
         for verdict in judged.verdicts:
             self._count_verdict(verdict)
@@ -46,7 +46,7 @@ class GenerationFigures:
         self._count_verdict(verdict)
 
     def rest(self) -> None:
-        """Begin the rate anew: time in which the run is paused does not count for it."""
+        """Restart the rate: time in which the run is paused does not count for it."""
         self._ends.clear()
         self._since = time.monotonic()
 
@@ -61,7 +61,7 @@ class GenerationFigures:
             self._ends.popleft()
         span = min(WINDOW_S, now - self._since)
         per_minute = len(self._ends) / span * 60 if self._ends and span > 0 else None
-        left = max(0, self.total - self.accepted - self.given_up)
+        remaining = max(0, self.total - self.accepted - self.given_up)
         return GenerateProgress(
             total=self.total,
             done=self.accepted + self.given_up,
@@ -75,7 +75,7 @@ class GenerationFigures:
             cost=self.cost,
             cost_per_accepted=self.cost / self.accepted if self.cost is not None and self.accepted else None,
             budget=self.budget,
-            eta_s=left / per_minute * 60 if per_minute else None,
+            eta_s=remaining / per_minute * 60 if per_minute else None,
             eta_basis=f"slots closed in the last {span:.0f} s" if per_minute else "",
             reasons=dict(self.reasons.most_common()),
             outcomes=dict(self.outcomes.most_common()),

@@ -1,7 +1,7 @@
 """The loop of a generating run: candidate, QA, rewrite with the critique, until each slot is filled or given up.
 
-Every attempt and every verdict is committed as soon as it is there, and what comes next at a slot is decided from
-what is stored; so a worker that was killed is continued by another without losing or repeating anything.
+Every attempt and every verdict is committed at once, and the next step of a slot is decided from what is stored. So
+another worker can continue after one was killed, without losing or repeating anything.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ from storage import attempts, examples, shelves
 from storage.attempts import CONTENT_FAULTS, JudgedAttempt
 from storage.schema import Attempt, Event, Example, Outcome, Result, RunState, Verdict
 
-# What is in flight when a stop is asked for may take this long; then it is dropped.
+# After a stop was requested, requests in flight may take this long; then they are dropped.
 GRACE_S = 20.0
-# So many faults of endpoints in a row, over all slots, and the run ends: it can be resumed.
+# After this many faults of endpoints in a row, over all slots, the run ends; it can be resumed.
 FAULTS_IN_A_ROW = 8
-# A judge that fails on a candidate is asked so often by one worker.
+# How often one worker asks a judge that fails on a candidate.
 JUDGE_TRIES = 2
-# Lines of work for each request that may be in flight: while some are judged and committed, others wait to be sent.
+# Concurrent tasks for each request that may be in flight: while some are judged and committed, others are sent.
 TASKS_PER_REQUEST = 2
 BREATH_S = 0.002
 SIBLINGS = 8
@@ -65,7 +65,7 @@ async def generate(session: Session) -> Ending:
 
 
 class _Filling:
-    """A generating run at work: what it knows of its slots, and its concurrent lines of work."""
+    """A generating run at work: the state of its slots, and its concurrent tasks."""
 
     def __init__(self, session: Session, params: GenerateParams, chosen: list[CellSlots]) -> None:
         self._session = session
@@ -74,7 +74,7 @@ class _Filling:
         self._seed = params.seed
         self._history: dict[Slot, list[JudgedAttempt]] = defaultdict(list)
         self._figures = GenerationFigures(
-            sum(one.count for one in chosen), None if params.budget is None else float(params.budget)
+            sum(cell_slots.count for cell_slots in chosen), None if params.budget is None else float(params.budget)
         )
         for judged in attempts.of_run(self._db, session.run.id):
             attempt = judged.attempt
@@ -83,7 +83,7 @@ class _Filling:
         cells = current_plan(self._task, self._db).cells
         missing = {Cell(cell.domain, cell.level, cell.decision): cell.missing for cell in cells}
         self._slots = unfilled_slots(chosen, self._history, missing)
-        # What another run has filled meanwhile is no longer this one's.
+        # Slots that another run has filled meanwhile are not this run's any more.
         self._figures.total = self._figures.accepted + len(self._slots)
         self._revised = attempts.get(self._db, params.revise) if params.revise else None
         self._hint = params.hint
@@ -94,8 +94,8 @@ class _Filling:
         budget = open_budget(params, self._figures.cost)
         self._source: Source = open_source(params, session.project, self._db, budget)
         self._judge: Judge = open_judge(params, session.project, self._db, budget)
-        # What keeps the processor busy is done one at a time: answers come in volleys, and the next requests are
-        # sent in between. An embedded judge is such work too; one at an endpoint is not.
+        # Work of the processor is done one piece at a time: answers come in volleys, and the next requests are sent in
+        # between. An embedded judge is such work, too; one at an endpoint is not.
         self._writing = asyncio.Lock()
         self._judging = asyncio.Semaphore(self._judge.max_in_flight)
         pace = params.attempts_per_minute
@@ -112,7 +112,7 @@ class _Filling:
         )
         queue = iter(self._slots)
         lines = min(len(self._slots), TASKS_PER_REQUEST * max(self._source.max_in_flight, self._judge.max_in_flight))
-        tasks = {asyncio.create_task(self._line(queue)) for _ in range(lines)}
+        tasks = {asyncio.create_task(self._fill_slots(queue)) for _ in range(lines)}
         try:
             await self._supervise(tasks)
         finally:
@@ -137,7 +137,7 @@ class _Filling:
         await self._judge.close()
 
     async def _supervise(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Wait for all lines; once the run is to end, only for as long as the grace lasts."""
+        """Wait for all tasks; once the run is to end, only until the grace period is over."""
         deadline: float | None = None
         pending = tasks
         while pending:
@@ -158,7 +158,7 @@ class _Filling:
     def _publish(self) -> None:
         self._session.progress = self._figures.snapshot()
 
-    async def _line(self, queue: Iterator[Slot]) -> None:
+    async def _fill_slots(self, queue: Iterator[Slot]) -> None:
         with self._session.at_work():
             for slot in queue:
                 if self._shelved(slot.cell):
@@ -167,11 +167,11 @@ class _Filling:
                     return
 
     def _shelved(self, cell: Cell) -> bool:
-        """Whether the cell was set aside; that may happen while the run goes on, and is looked up now and then."""
+        """Whether the cell was set aside; that may happen while the run works, and is read now and then."""
         return any(shelf.holds(cell.domain, cell.level, cell.decision) for shelf in self._shelves)
 
     async def _fill(self, slot: Slot) -> bool:
-        """Work on a slot until it is done or given up; returns whether to go on with others."""
+        """Work on a slot until it is filled or given up; returns whether to continue with others."""
         history = self._history[slot]
         judge_failures = 0
         while await self._session.proceed() and self._ending is None:
@@ -189,15 +189,15 @@ class _Filling:
                         verdict = await self._assess(slot, judged)
                         if verdict.result is Result.FAILED:
                             judge_failures += 1
-                            self._heed(verdict.outcome, verdict.critique, "judge")
+                            self._check_fault(verdict.outcome, verdict.critique, "judge")
                             if judge_failures >= JUDGE_TRIES:
                                 self._figures.unjudged += 1
                                 return True
                         else:
-                            self._heed(Outcome.WRITTEN, "", "judge")
+                            self._check_fault(Outcome.WRITTEN, "", "judge")
                     case Write():
                         attempt = await self._write(slot, step)
-                        self._heed(attempt.outcome, attempt.detail, "source")
+                        self._check_fault(attempt.outcome, attempt.detail, "source")
             except BudgetExhaustedError as error:
                 self._end(Ending(RunState.STOPPED, str(error)))
             finally:
@@ -206,8 +206,8 @@ class _Filling:
 
     async def _write(self, slot: Slot, step: Write) -> Attempt:
         cell = slot.cell
-        async with self._writing:  # before the request is put together, too: the first volley has to leave at once
-            await self._let_requests_go()
+        async with self._writing:  # before the request is built, too: the first volley has to be sent at once
+            await self._yield_to_requests()
         siblings = examples.hypotheses(self._db, cell.domain, cell.level, cell.decision, SIBLINGS)
         request = Request(
             cell, slot.index, step.idea, step.number, self._seed, step.draft, step.critique, tuple(siblings), self._hint
@@ -240,7 +240,7 @@ class _Filling:
             usage=written.usage,
         )
         async with self._writing:
-            await self._let_requests_go()
+            await self._yield_to_requests()
             attempts.add_attempt(self._db, attempt, written.flaw, rejection_event(attempt))
         self._history[slot].append(JudgedAttempt(attempt, ()))
         self._figures.attempted(attempt)
@@ -249,11 +249,11 @@ class _Filling:
     async def _assess(self, slot: Slot, judged: JudgedAttempt) -> Verdict:
         attempt = judged.attempt
         async with self._judging:
-            await self._let_requests_go()
+            await self._yield_to_requests()
             verdict = await assess(self._task, attempt, self._corpus, self._judge)
         example: Example | None = None
         if verdict.result is Result.PASSED and attempt.candidate is not None:
-            # Another line may have passed its like while the judge was thinking.
+            # Another task may have passed a near-duplicate while the judge was working.
             twin = near_duplicate(attempt, self._corpus)
             if twin is not None:
                 verdict = twin.model_copy(update={"usage": verdict.usage})
@@ -266,8 +266,8 @@ class _Filling:
         self._figures.judged(verdict)
         return verdict
 
-    async def _let_requests_go(self) -> None:
-        """Give the loop time for what is to be sent and received, while an endpoint is asked."""
+    async def _yield_to_requests(self) -> None:
+        """Let the event loop send and receive, while requests to an endpoint are in flight."""
         if self._source.max_in_flight > 1 and self._at_source:
             await asyncio.sleep(BREATH_S)
 
@@ -281,17 +281,17 @@ class _Filling:
             severity="warning",
         )
 
-    def _heed(self, outcome: Outcome, detail: str, who: str) -> None:
-        """End the run where going on would only repeat a fault."""
+    def _check_fault(self, outcome: Outcome, detail: str, role: str) -> None:
+        """End the run if continuing would only repeat a fault."""
         if outcome is Outcome.WRITTEN or outcome in CONTENT_FAULTS:
             self._faults = 0
             return
         self._faults += 1
-        self._session.log(f"{who}: {outcome.value}: {detail}", severity="warning", outcome=outcome.value)
+        self._session.log(f"{role}: {outcome.value}: {detail}", severity="warning", outcome=outcome.value)
         if outcome in FATAL:
-            self._end(Ending(RunState.FAILED, f"{who}: {outcome.value}: {detail}"))
+            self._end(Ending(RunState.FAILED, f"{role}: {outcome.value}: {detail}"))
         elif self._faults >= FAULTS_IN_A_ROW:
-            reason = f"{who}: {self._faults} faults in a row, the last {outcome.value}: {detail}"
+            reason = f"{role}: {self._faults} faults in a row, the last {outcome.value}: {detail}"
             self._end(Ending(RunState.FAILED, reason))
 
     def _end(self, ending: Ending) -> None:
@@ -299,13 +299,13 @@ class _Filling:
 
 
 def rejection_event(attempt: Attempt, verdict: Verdict | None = None) -> Event | None:
-    """What the log says of an attempt that QA rejected, or that could not be read; None for any other."""
+    """The event for an attempt that QA rejected or that could not be parsed; None for any other."""
     if verdict is not None and verdict.result is Result.REJECTED:
         reason, detail = verdict.reason, verdict.critique
     elif verdict is None and attempt.outcome in CONTENT_FAULTS:
         reason, detail = attempt.outcome.value, attempt.detail
     else:
         return None
-    where = f"{attempt.domain} · level {attempt.level} · {attempt.decision}, attempt {attempt.number + 1}"
-    said = ": ".join(part for part in (where, reason.replace("_", " "), detail) if part)
-    return Event(run=attempt.run, message=f"rejected {said}", data={"attempt": attempt.id, "reason": reason})
+    location = f"{attempt.domain} · level {attempt.level} · {attempt.decision}, attempt {attempt.number + 1}"
+    message = ": ".join(part for part in (location, reason.replace("_", " "), detail) if part)
+    return Event(run=attempt.run, message=f"rejected {message}", data={"attempt": attempt.id, "reason": reason})

@@ -1,4 +1,4 @@
-"""From the name of a role to what plays it: an embedded source or judge, or a model of the project."""
+"""From the name of a role to what fills it: an embedded source or judge, or a model of the project."""
 
 from __future__ import annotations
 

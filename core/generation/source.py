@@ -11,11 +11,11 @@ from storage.schema import Candidate, Flaw, Outcome, Usage
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One attempt to be written.
+    """A request for one attempt.
 
-    `seed` is the run's; with cell, slot and idea it decides what a deterministic source writes. `draft` and
-    `critique` are set when a rejected candidate is to be rewritten. `siblings` are hypotheses that the cell
-    already has, newest first, for diversity. `hint` is a person's advice, for sources that read it.
+    `seed` is the run's; with cell, slot and idea it determines what a deterministic source writes. `draft` and
+    `critique` are set when a rejected candidate is to be rewritten. `siblings` are hypotheses that the cell already
+    has, newest first, for diversity. `hint` is a person's advice, for sources that read it.
     """
 
     cell: Cell
@@ -31,9 +31,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class SourceResult:
-    """The answer to a request: a candidate, or the outcome that names why there is none.
+    """The result of a request: a candidate, or the outcome that says why there is none.
 
-    `flaw` is a mistake that was planted on purpose; it is recorded apart from what QA sees.
+    `flaw` is a mistake that was planted on purpose; it is stored where QA does not see it.
     """
 
     outcome: Outcome
@@ -48,13 +48,13 @@ class SourceResult:
 
 
 class Source(Protocol):
-    """Writes candidates. `close` frees what it holds; it is safe to call twice."""
+    """Writes candidates. `close` frees its resources; it is safe to call twice."""
 
     name: str
     max_in_flight: int
 
     async def write(self, request: Request) -> SourceResult:
-        """One candidate for `request`. Faults of endpoints come back as outcomes; only bugs raise."""
+        """Write one candidate for `request`. Faults of endpoints are returned as outcomes; only bugs raise."""
         ...
 
     async def close(self) -> None: ...

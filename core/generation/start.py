@@ -1,4 +1,4 @@
-"""Starting a run that generates: what is asked for is checked here, before anything is spent."""
+"""Starting a generating run: the request is checked here, before anything is spent."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from storage.schema import Run
 
 def start_generation(project: Project, connection: sqlite3.Connection, params: GenerateParams) -> Run:
     """Start a generating run in a process of its own. Raises RunError with what to do instead."""
-    asked = plan_generation(project.task, connection, params)
-    slots = [(part.cell.domain, part.cell.level, part.cell.decision, part.first, part.count) for part in asked.cells]
-    params = asked.params.model_copy(update={"slots": slots})
+    plan = plan_generation(project.task, connection, params)
+    slots = [(part.cell.domain, part.cell.level, part.cell.decision, part.first, part.count) for part in plan.cells]
+    params = plan.params.model_copy(update={"slots": slots})
     return launch(project, connection, "generate", params.model_dump(mode="json"))
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """What a run is to fill. `cost` is what it may cost, from what the newest run of its kind did; None: unknown."""
+    """What a run will fill. `cost` is an estimate from the newest run of its kind; None: unknown."""
 
     params: GenerateParams
     cells: list[CellSlots]
@@ -37,12 +37,12 @@ class GenerationPlan:
 
     @property
     def examples(self) -> int:
-        """How many examples are to be made."""
-        return sum(one.count for one in self.cells)
+        """How many examples the run will make."""
+        return sum(cell_slots.count for cell_slots in self.cells)
 
 
 def plan_generation(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> GenerationPlan:
-    """What a run with `params` would do if it began now. Raises RunError with what to do instead."""
+    """What a run with `params` would do if it began now. Raises RunError that says what to do instead."""
     problems = check_params(task, params)
     if problems:
         raise RunError("; ".join(problems))
@@ -51,43 +51,49 @@ def plan_generation(task: Task, connection: sqlite3.Connection, params: Generate
         params = _revising(connection, params)
     cells = selected_cells(task, connection, params)
     next_index = {Cell(*key): index for key, index in attempts.next_slots(connection).items()}
-    chosen = allocate_slots(cells, params.n, next_index)
-    if not chosen:
+    allocated = allocate_slots(cells, params.n, next_index)
+    if not allocated:
         raise RunError(nothing_missing(cells, params))
-    each = _cost_of_one(connection, params)
-    return GenerationPlan(params, chosen, None if each is None else each * sum(one.count for one in chosen))
+    cost_per_example = _cost_per_example(connection, params)
+    return GenerationPlan(
+        params,
+        allocated,
+        None if cost_per_example is None else cost_per_example * sum(cell_slots.count for cell_slots in allocated),
+    )
 
 
-def _cost_of_one(connection: sqlite3.Connection, params: GenerateParams) -> float | None:
-    """What an accepted example cost in the newest run with this source and judge; those that are embedded are free."""
+def _cost_per_example(connection: sqlite3.Connection, params: GenerateParams) -> float | None:
+    """The cost of an accepted example in the newest run with this source and judge; embedded ones are free."""
     if params.source in EMBEDDED["generator"] and params.judge in EMBEDDED["judge"]:
         return 0.0
     for run in readable_runs(runs.newest(connection)):
         if run.kind != "generate":
             continue
-        before = params_of(run, GenerateParams)
-        if (before.source, before.judge) == (params.source, params.judge):
-            each = progress_of(run, GenerateProgress).cost_per_accepted
-            if each is not None:
-                return each
+        earlier = params_of(run, GenerateParams)
+        if (earlier.source, earlier.judge) == (params.source, params.judge):
+            cost = progress_of(run, GenerateProgress).cost_per_accepted
+            if cost is not None:
+                return cost
     return None
 
 
 def _revising(connection: sqlite3.Connection, params: GenerateParams) -> GenerateParams:
-    """`params` for the one slot that revises an attempt; raises RunError if there is no such."""
+    """`params` for the one slot that revises an attempt; raises RunError if there is no such attempt."""
     key = attempts.resolve(connection, params.revise or "")
-    found = attempts.get(connection, key) if key else None
-    if found is None:
+    judged = attempts.get(connection, key) if key else None
+    if judged is None:
         raise RunError(f"no attempt {params.revise}: `sidequest qa attempts` shows the newest")
-    if found.attempt.candidate is None:
-        raise RunError(f"attempt {params.revise} has no candidate that could be revised: {found.attempt.outcome.value}")
-    place = found.attempt
-    cell = {"domains": [place.domain], "levels": [place.level], "decisions": [place.decision]}
+    if judged.attempt.candidate is None:
+        raise RunError(
+            f"attempt {params.revise} has no candidate that could be revised: {judged.attempt.outcome.value}"
+        )
+    attempt = judged.attempt
+    cell = {"domains": [attempt.domain], "levels": [attempt.level], "decisions": [attempt.decision]}
     return params.model_copy(update=cell | {"n": 1, "revise": key})
 
 
 def reads_hints(source: str) -> bool:
-    """Whether the source makes use of what a person advises."""
+    """Whether the source uses a person's hint."""
     return source != "procedural"
 
 
@@ -104,7 +110,7 @@ def nothing_missing(cells: list[CellPlan], params: GenerateParams) -> str:
 
 
 def selected_cells(task: Task, connection: sqlite3.Connection, params: GenerateParams) -> list[CellPlan]:
-    """The cells that `params` means, with what they lack now."""
+    """The cells that `params` selects, with what is missing in them now."""
     return [
         cell
         for cell in current_plan(task, connection).cells
@@ -115,12 +121,12 @@ def selected_cells(task: Task, connection: sqlite3.Connection, params: GenerateP
 
 
 def check_params(task: Task, params: GenerateParams) -> list[str]:
-    """What is wrong with `params` for this task, each as a sentence."""
+    """The problems of `params` for this task, each as a sentence."""
     problems = []
     for role, name in (("generator", params.source), ("judge", params.judge)):
-        known = [*EMBEDDED[role], *task.models]
-        if name not in known:
-            problems.append(f"no {role} {name!r}: use one of {', '.join(known)}, or add [models.{name}] to the file")
+        choices = [*EMBEDDED[role], *task.models]
+        if name not in choices:
+            problems.append(f"no {role} {name!r}: use one of {', '.join(choices)}, or add [models.{name}] to the file")
     if params.hint and not reads_hints(params.source):
         problems.append("the procedural source reads no hints: choose a model of the project file as the source")
     problems += task.find_unknown_names(params.domains, params.levels, params.decisions)

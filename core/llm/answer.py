@@ -1,4 +1,4 @@
-"""How a question to an endpoint ended."""
+"""The result of a question to an endpoint."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from storage.schema import Outcome, Usage
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[M]):
-    """How one question ended. `value` is there if `outcome` is WRITTEN and a shape was asked for.
+    """The result of one question. `value` is set if `outcome` is WRITTEN and a schema was given.
 
-    `raw` is the answer as it came, `thought` what the server sent apart as thinking.
+    `raw` is the unparsed answer, `thought` the thinking that the server sent in a field of its own.
     """
 
     outcome: Outcome
@@ -27,7 +27,7 @@ class Answer(Generic[M]):
 
 @dataclass(frozen=True, slots=True)
 class Exchange(Generic[M]):
-    """An answer with what only the machinery needs."""
+    """An answer with what only the client and the probe need."""
 
     answer: Answer[M]
     fault: Fault | None = None

@@ -1,4 +1,4 @@
-"""From the text of an answer to JSON: thinking set aside, objects found in fences and in prose. Pure functions."""
+"""From the text of an answer to JSON: separates thinking, finds objects in fences and in prose. Pure functions."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any, NoReturn
 
 _TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
-# Text that is full of braces costs time at each: past so many the answer counts as unreadable.
+# Each opening brace costs time: after this many the answer counts as unparseable.
 _STARTS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerParts:
-    """What a model said, apart from what it thought. `cut`: it was still thinking when the answer ended."""
+    """What a model answered, separated from its thinking. `cut`: the answer ended while the model was thinking."""
 
     text: str
     thinking: str = ""
@@ -24,50 +24,52 @@ class AnswerParts:
 
 
 def split_thinking(content: str, reasoning: str = "") -> AnswerParts:
-    """Set the thinking aside, in each form that servers use.
+    """Separate the thinking from the answer, in each form that servers use.
 
-    Both tags; the closing one only (the chat template opened it); the opening one only (cut off: there is no
-    answer); or `reasoning`, a field of its own beside `content`.
+    Both tags; the closing tag only (the chat template opened it); the opening tag only (the answer was cut off: there
+    is none); or `reasoning`, a field of its own beside `content`.
     """
-    if isinstance(_decoded(content.strip()), dict):
+    if isinstance(_parse_object(content.strip()), dict):
         # A tag inside a string of the answer is part of the answer.
         return AnswerParts(content.strip(), reasoning.strip())
-    thoughts, said, position, thinking = [reasoning], "", 0, False
+    thoughts, answer, position, thinking = [reasoning], "", 0, False
     for tag in _TAG.finditer(content):
-        piece, position = content[position : tag.start()], tag.end()
+        segment, position = content[position : tag.start()], tag.end()
         opens = not tag.group().startswith("</")
         if thinking:
-            thoughts.append(piece)
+            thoughts.append(segment)
         elif opens:
-            said += piece
+            answer += segment
         else:
             # A closing tag alone: the chat template had opened it, and all before it was thinking.
-            thoughts += [said, piece]
-            said = ""
+            thoughts += [answer, segment]
+            answer = ""
         thinking = opens
-        if not opens and isinstance(_decoded(content[position:].strip()), dict):
+        if not opens and isinstance(_parse_object(content[position:].strip()), dict):
             break
-    rest = content[position:]
+    remainder = content[position:]
     if thinking:
-        thoughts.append(rest)
+        thoughts.append(remainder)
     else:
-        said += rest
-    said, thought = said.strip(), _joined(*thoughts)
-    return AnswerParts(said, thought, cut=(thinking and "{" not in said) or (not said and bool(thought)))
+        answer += remainder
+    answer, thinking_text = answer.strip(), _join(*thoughts)
+    return AnswerParts(
+        answer, thinking_text, cut=(thinking and "{" not in answer) or (not answer and bool(thinking_text))
+    )
 
 
 def json_objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object in `text`, the likeliest answer first: all of it, then fenced blocks, then within prose.
+    """Yield each JSON object in `text`, the likeliest answer first: the whole text, fenced blocks, then those in prose.
 
-    An object that holds others comes before them. NaN and Infinity are not JSON here.
+    An object comes before those inside it. NaN and Infinity are not accepted as JSON.
     """
-    whole = _decoded(text.strip())
-    if isinstance(whole, dict):
-        yield whole
-        yield from _inner(whole)
+    parsed = _parse_object(text.strip())
+    if isinstance(parsed, dict):
+        yield parsed
+        yield from _inner(parsed)
         return
     for fence in _FENCE.finditer(text):
-        block = _decoded(fence.group(1).strip())
+        block = _parse_object(fence.group(1).strip())
         if isinstance(block, dict):
             yield block
     yield from _scattered(text)
@@ -91,13 +93,13 @@ def _scattered(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _inner(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Objects one step inside: some models wrap their answer."""
+    """The objects one level inside: some models wrap their answer."""
     for child in value.values():
         if isinstance(child, dict):
             yield child
 
 
-def _decoded(text: str) -> object:
+def _parse_object(text: str) -> object:
     if not text.startswith("{"):
         return None
     try:
@@ -110,5 +112,5 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _joined(*parts: str) -> str:
+def _join(*parts: str) -> str:
     return "\n".join(part.strip() for part in parts if part.strip())

@@ -1,6 +1,6 @@
-"""What an endpoint can do with a model: what is known before it is asked, and what its refusals teach.
+"""What an endpoint can do with a model: what is assumed before the first request, and what its refusals teach.
 
-Decisions only; `core.llm.probe` and `core.llm.client` ask the endpoint.
+Decisions only; `core.llm.probe` and `core.llm.client` send the requests.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class StructuredMode(StrEnum):
-    """How structured output is asked for, the best first."""
+    """How structured output is requested, the best mode first."""
 
     STRICT = "strict"  # response_format json_schema, strict
     SCHEMA = "schema"  # response_format json_schema, not strict
@@ -23,7 +23,7 @@ class StructuredMode(StrEnum):
 
 
 class Capabilities(BaseModel):
-    """What works with one model of one endpoint; kept as JSON."""
+    """What works with one model of one endpoint; stored as JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -42,14 +42,14 @@ class Capabilities(BaseModel):
 
 
 class CapabilityStore(Protocol):
-    """Remembers capabilities, by endpoint and model."""
+    """Stores capabilities, by endpoint and model."""
 
     def load(self, base_url: str, model: str) -> dict[str, Any] | None:
         """What was saved last, or None."""
         ...
 
     def save(self, base_url: str, model: str, data: dict[str, Any]) -> None:
-        """Replace what is saved."""
+        """Save `data`, replacing what was saved."""
         ...
 
 
@@ -63,7 +63,7 @@ _OPENAI = re.compile(r"^https?://(?:[\w-]+\.)?api\.openai\.com(?:[:/]|$)")
 
 
 def assumed_capabilities(base_url: str, model: str) -> Capabilities:
-    """The best belief about a model before it is asked."""
+    """The best assumption about a model before the first request."""
     if _REASONING.match(model) and not _CHAT.match(model):
         return Capabilities(max_tokens_field="max_completion_tokens", temperature=False, thinks=True)
     if _OPENAI.match(base_url):
@@ -73,14 +73,14 @@ def assumed_capabilities(base_url: str, model: str) -> Capabilities:
 
 
 def stored_capabilities(data: dict[str, Any] | None) -> Capabilities | None:
-    """The capabilities in `data` as they were saved; None if there are none, or none that this version can read."""
+    """The saved capabilities in `data`; None if there are none, or if this version cannot read them."""
     if data is None:
         return None
     try:
-        read = Capabilities.model_validate(data)
+        capabilities = Capabilities.model_validate(data)
     except ValidationError:
         return None
-    return read if read.probed else None
+    return capabilities if capabilities.probed else None
 
 
 def next_lower_mode(mode: StructuredMode) -> StructuredMode | None:
@@ -101,27 +101,27 @@ _OTHER: dict[str, Literal["max_tokens", "max_completion_tokens"]] = {
 
 
 def learn(capabilities: Capabilities, message: str, param: str | None = None) -> Capabilities | None:
-    """What a 400 or 422 with this `message` (and the parameter that it names, if any) teaches.
+    """The capabilities after a 400 or 422 with this `message` (and the parameter that it names, if any).
 
     None if it is not about a capability, or if there is nothing left to give up.
     """
     text = f"{param or ''} {message}"
-    lost: dict[str, object] = {}
+    changes: dict[str, object] = {}
     if "reasoning_effort" in text and capabilities.reasoning_effort:
-        lost = {"reasoning_effort": False}
+        changes = {"reasoning_effort": False}
     elif "temperature" in text and capabilities.temperature:
-        lost = {"temperature": False}
+        changes = {"temperature": False}
     elif _refuses_length_field(text, capabilities.max_tokens_field):
-        lost = {"max_tokens_field": _OTHER[capabilities.max_tokens_field]}
+        changes = {"max_tokens_field": _OTHER[capabilities.max_tokens_field]}
     elif _SYSTEM.search(text) and capabilities.system_role:
-        lost = {"system_role": False}
+        changes = {"system_role": False}
     elif _FORMAT.search(text) and (mode := next_lower_mode(capabilities.mode)) is not None:
-        lost = {"mode": mode}
-    return capabilities.model_copy(update=lost) if lost else None
+        changes = {"mode": mode}
+    return capabilities.model_copy(update=changes) if changes else None
 
 
 def _refuses_length_field(text: str, field: str) -> bool:
-    """Whether the field itself is refused; a complaint about its value ('max_tokens is too large') is not that."""
+    """Whether the field itself is refused, and not just its value ('max_tokens is too large')."""
     if not re.search(rf"\b{field}\b", text):
         return False
     offered = re.search(rf"\b{_OTHER[field]}\b", text) is not None

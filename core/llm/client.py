@@ -1,4 +1,4 @@
-"""One model at one OpenAI-compatible endpoint: asks for answers of a shape, and names how each request ended."""
+"""One model at one OpenAI-compatible endpoint: requests answers of a schema, and classifies how each request ended."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ from storage.schema import Outcome, Usage
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-# These may pass; everything else would end the same way again.
+# These faults may pass; everything else would fail the same way again.
 TRANSIENT = frozenset({Outcome.TIMEOUT, Outcome.CONNECTION, Outcome.RATE_LIMITED, Outcome.SERVER_ERROR})
-# So often a request is repeated because a refusal taught what the endpoint does not take.
-_LESSONS = 8
+# A request is repeated at most this often because a refusal taught what the endpoint does not accept.
+_MAX_LESSONS = 8
 
 
 @dataclass
 class Endpoint:
-    """What all clients of one model at one endpoint share in an event loop."""
+    """The state that all clients of one model at one endpoint share in an event loop."""
 
     limiter: RequestLimiter
     capabilities: Capabilities | None = None
@@ -64,10 +64,10 @@ def _endpoint(model: EndpointSettings, pace: LimitPolicy) -> Endpoint:
 
 
 class Client:
-    """Asks one model. Safe to call from many tasks of one event loop; close it when done.
+    """Sends questions to one model. Safe to call from many tasks of one event loop; close it when done.
 
-    What the endpoint is capable of is looked up in `capabilities`, or probed by the first question. Raises
-    UnpricedError at once if there is a budget and the model has no price.
+    The capabilities of the endpoint are loaded from the store `capabilities`, or probed before the first question.
+    Raises UnpricedError at once if there is a budget and the model has no price.
     """
 
     def __init__(
@@ -95,39 +95,39 @@ class Client:
     async def ask(
         self, messages: Messages, shape: AnswerSchema[M] | None, *, max_output_tokens: int | None = None
     ) -> Answer[M]:
-        """The answer to `messages` (role and content each) as `shape`; None takes it in the model's own words.
+        """Send `messages` (role and content each) and return the answer, parsed as `shape`; None accepts any text.
 
-        `max_output_tokens` overrides the model's.
-
-        Faults come back as outcomes. Raises BudgetExhaustedError, before anything is sent, if the request could cost
-        more than is left.
+        `max_output_tokens` overrides the model's setting. Faults are returned as outcomes. Raises BudgetExhaustedError,
+        before anything is sent, if the request could cost more than is left.
         """
         if problem := self._key_problem():
             return Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
-        failed = await self._ready()
-        if failed is not None:
-            return failed
+        failure = await self._ensure_capabilities()
+        if failure is not None:
+            return failure
         endpoint = _endpoint(self.model, self._pace)
-        most = max_output_tokens or self.model.max_output_tokens
-        for _ in range(_LESSONS):
-            used = endpoint.capabilities or assumed_capabilities(self.model.base_url, self.model.model)
-            reply = await self.send(request_body(self.model, used, messages, shape, most), shape, most)
-            if not self._taught(endpoint, used, reply.fault):
+        max_tokens = max_output_tokens or self.model.max_output_tokens
+        for _ in range(_MAX_LESSONS):
+            capabilities = endpoint.capabilities or assumed_capabilities(self.model.base_url, self.model.model)
+            reply = await self.send(
+                request_body(self.model, capabilities, messages, shape, max_tokens), shape, max_tokens
+            )
+            if not self._learn_from_fault(endpoint, capabilities, reply.fault):
                 break
         return reply.answer
 
     async def probe(self) -> tuple[Capabilities | None, Answer[Any]]:
-        """Ask what the endpoint is capable of, whatever is remembered, and remember it; and the last answer.
+        """Probe the endpoint's capabilities, whatever is stored, and store them; returns them with the last answer.
 
-        None for the capabilities if the endpoint cannot be asked: the answer's outcome says why.
+        The capabilities are None if the endpoint cannot be probed: the answer's outcome says why.
         """
         if problem := self._key_problem():
             return None, Answer(Outcome.BAD_KEY, detail=problem, model=self.model.model)
-        found, answer = await probe(self.model, self.send)
-        if found is not None:
-            _endpoint(self.model, self._pace).capabilities = found
-            self._store.save(self.model.base_url, self.model.model, found.to_json())
-        return found, answer
+        capabilities, answer = await probe(self.model, self.send)
+        if capabilities is not None:
+            _endpoint(self.model, self._pace).capabilities = capabilities
+            self._store.save(self.model.base_url, self.model.model, capabilities.to_json())
+        return capabilities, answer
 
     async def close(self) -> None:
         """Close the connections; safe to call twice."""
@@ -135,23 +135,23 @@ class Client:
             client, self._openai = self._openai, None
             await client.close()
 
-    async def send(self, sent: dict[str, Any], shape: AnswerSchema[M] | None, most: int) -> Exchange[M]:
-        """Send a body, and again after faults that may pass, until `max_retries` are used up."""
-        for tried in range(self._max_retries + 1):
-            reply = await self._once(sent, shape, most)
-            if reply.answer.outcome not in TRANSIENT or tried == self._max_retries:
+    async def send(self, body: dict[str, Any], shape: AnswerSchema[M] | None, max_tokens: int) -> Exchange[M]:
+        """Send a request, and again after faults that may pass, at most `max_retries` times."""
+        for attempt in range(self._max_retries + 1):
+            reply = await self._send_once(body, shape, max_tokens)
+            if reply.answer.outcome not in TRANSIENT or attempt == self._max_retries:
                 break
-            asked = (reply.fault.retry_after if reply.fault else None) or 0.0
-            if asked > self._pace.patience_s:
-                detail = f"{reply.answer.detail} It asks to wait {asked:.0f} s: resume later."
+            requested_wait = (reply.fault.retry_after if reply.fault else None) or 0.0
+            if requested_wait > self._pace.patience_s:
+                detail = f"{reply.answer.detail} It asks to wait {requested_wait:.0f} s: resume later."
                 return replace(reply, answer=replace(reply.answer, detail=detail))
-            # After a 429 the gate holds everybody back; here each waits for itself.
-            wait = asked if reply.answer.outcome is Outcome.SERVER_ERROR else 0.0
-            await asyncio.sleep(max(wait, backoff(tried, self._pace, random.random())))
+            # After a 429 the limiter holds back all requests; after other faults each request waits for itself.
+            wait = requested_wait if reply.answer.outcome is Outcome.SERVER_ERROR else 0.0
+            await asyncio.sleep(max(wait, backoff(attempt, self._pace, random.random())))
         return reply
 
-    async def _ready(self) -> Answer[Any] | None:
-        """Make sure that the capabilities are known; an answer that says why not if they cannot be."""
+    async def _ensure_capabilities(self) -> Answer[Any] | None:
+        """Make sure that the capabilities are known; if that is impossible, the answer that says why."""
         endpoint = _endpoint(self.model, self._pace)
         if endpoint.capabilities is None:
             endpoint.capabilities = stored_capabilities(self._store.load(self.model.base_url, self.model.model))
@@ -159,105 +159,107 @@ class Client:
             return None
         if endpoint.probing is None:
             endpoint.probing = asyncio.create_task(self._first_probe(endpoint))
-        # Whoever is cancelled while waiting must not take the probe away from the others.
+        # A caller that is cancelled while waiting must not cancel the probe for the others.
         return await asyncio.shield(endpoint.probing)
 
     async def _first_probe(self, endpoint: Endpoint) -> Answer[Any] | None:
         try:
-            found, answer = await self.probe()
+            capabilities, answer = await self.probe()
         finally:
             endpoint.probing = None
-        return answer if found is None else None
+        return answer if capabilities is None else None
 
-    def _taught(self, endpoint: Endpoint, used: Capabilities, found: Fault | None) -> bool:
-        """Whether a refusal taught something, so that the question is worth repeating; it is remembered."""
-        if found is None or found.outcome is not Outcome.BAD_REQUEST:
+    def _learn_from_fault(self, endpoint: Endpoint, used: Capabilities, fault: Fault | None) -> bool:
+        """Whether a refusal taught something, so that repeating the question makes sense; stores what it taught."""
+        if fault is None or fault.outcome is not Outcome.BAD_REQUEST:
             return False
         if endpoint.capabilities not in (None, used):
             return True  # another request has learned meanwhile
-        learned = learn(used, found.message, found.param)
+        learned = learn(used, fault.message, fault.param)
         if learned is None:
             return False
         endpoint.capabilities = learned
         self._store.save(self.model.base_url, self.model.model, learned.to_json())
         return True
 
-    async def _once(self, sent: dict[str, Any], shape: AnswerSchema[M] | None, most: int) -> Exchange[M]:
-        """One request: through the gate, within the budget, and its outcome told to both."""
-        gate = _endpoint(self.model, self._pace).limiter
-        size = (len(shape.text) if shape else 0) + sum(len(message["content"].encode()) for message in sent["messages"])
-        estimate = prices.estimate_tokens(size) + gate.expected_output(most)
-        async with gate.acquire(estimate):
-            reserved = await self._reserve(size, most)
+    async def _send_once(self, body: dict[str, Any], shape: AnswerSchema[M] | None, max_tokens: int) -> Exchange[M]:
+        """Send one request through the limiter and within the budget, and report its outcome to both."""
+        limiter = _endpoint(self.model, self._pace).limiter
+        size = (len(shape.text) if shape else 0) + sum(len(message["content"].encode()) for message in body["messages"])
+        estimate = prices.estimate_tokens(size) + limiter.expected_output(max_tokens)
+        async with limiter.acquire(estimate):
+            reservation = await self._reserve(size, max_tokens)
             started = asyncio.get_running_loop().time()
             charged = 0.0
             try:
-                reply = await self._exchange(sent, shape)
-                charged = self._charge(reply, reserved)
+                reply = await self._exchange(body, shape)
+                charged = self._charge(reply, reservation)
             finally:
-                if reserved is not None:
-                    reserved.settle(charged)
+                if reservation is not None:
+                    reservation.settle(charged)
             usage, outcome = reply.answer.usage, reply.answer.outcome
             if outcome is Outcome.RATE_LIMITED and reply.fault:
                 now = asyncio.get_running_loop().time()
-                asked = min(reply.fault.retry_after or 0.0, self._pace.patience_s)
-                gate.report(Limited(now, started, asked))
+                requested_wait = min(reply.fault.retry_after or 0.0, self._pace.patience_s)
+                limiter.report(Limited(now, started, requested_wait))
             elif outcome in TRANSIENT:
-                gate.report(Faltered())
+                limiter.report(Faltered())
             elif reply.fault is None:
-                gate.report_success(estimate, usage.input_tokens, usage.output_tokens)
+                limiter.report_success(estimate, usage.input_tokens, usage.output_tokens)
         return reply
 
-    async def _reserve(self, size: int, most: int) -> Reservation | None:
+    async def _reserve(self, size: int, max_tokens: int) -> Reservation | None:
         if self._budget is None or self._price is None:
             return None
-        return await self._budget.reserve(prices.highest_cost(self._price, size, most))
+        return await self._budget.reserve(prices.highest_cost(self._price, size, max_tokens))
 
-    def _charge(self, reply: Exchange[M], reserved: Reservation | None) -> float:
-        """What a request takes from the budget: its cost, or all that was reserved where the cost is not known."""
-        if reply.answer.usage.cost is not None or reserved is None:
+    def _charge(self, reply: Exchange[M], reservation: Reservation | None) -> float:
+        """What a request takes from the budget: its cost, or the whole reservation where the cost is unknown."""
+        if reply.answer.usage.cost is not None or reservation is None:
             return reply.answer.usage.cost or 0.0
-        # A request that timed out here may well have been finished, and billed, over there.
+        # A request that timed out here may well have been finished, and billed, on the server.
         unknown = reply.fault is None or reply.answer.outcome is Outcome.TIMEOUT
-        return reserved.amount if unknown else 0.0
+        return reservation.amount if unknown else 0.0
 
-    async def _exchange(self, sent: dict[str, Any], shape: AnswerSchema[M] | None) -> Exchange[M]:
+    async def _exchange(self, body: dict[str, Any], shape: AnswerSchema[M] | None) -> Exchange[M]:
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         started = time.perf_counter()
         status = 0
         try:
             async with asyncio.timeout(self.model.timeout_s):
-                text = await self._connected().post("/chat/completions", cast_to=str, body=sent)
+                text = await self._openai_client().post("/chat/completions", cast_to=str, body=body)
         except (TimeoutError, APITimeoutError):
-            found = Fault(Outcome.TIMEOUT, "")
+            fault = Fault(Outcome.TIMEOUT, "")
             detail = f"{self.url} gave no answer within {self.model.timeout_s:g} s (timeout_s)"
         except APIStatusError as error:
             status = error.status_code
-            found = classify_error(status, error.body, error.response.headers, datetime.now(UTC))
-            detail = explain_fault(found, status, self.url, self.model.model, self.model.key_env)
+            fault = classify_error(status, error.body, error.response.headers, datetime.now(UTC))
+            detail = explain_fault(fault, status, self.url, self.model.model, self.model.key_env)
         except APIConnectionError as error:
-            found = Fault(Outcome.CONNECTION, "")
+            fault = Fault(Outcome.CONNECTION, "")
             cause = str(error.__cause__ or error) or type(error.__cause__).__name__
             detail = f"no connection to {self.url}: {cause}"
         else:
-            return self._answered(read_response(text, shape), time.perf_counter() - started)
+            return self._to_exchange(read_response(text, shape), time.perf_counter() - started)
         detail = redact(detail, endpoint_key(self.model))
         usage = Usage(seconds=time.perf_counter() - started)
-        return Exchange(Answer(found.outcome, detail=detail, usage=usage, model=self.model.model), found)
+        return Exchange(Answer(fault.outcome, detail=detail, usage=usage, model=self.model.model), fault)
 
-    def _answered(self, reading: WireResponse[M], seconds: float) -> Exchange[M]:
+    def _to_exchange(self, response: WireResponse[M], seconds: float) -> Exchange[M]:
         usage = Usage(
-            input_tokens=reading.input_tokens,
-            output_tokens=reading.output_tokens,
-            cost=prices.cost(self._price, reading.input_tokens, reading.output_tokens),
+            input_tokens=response.input_tokens,
+            output_tokens=response.output_tokens,
+            cost=prices.cost(self._price, response.input_tokens, response.output_tokens),
             seconds=seconds,
         )
-        detail = redact(reading.detail, endpoint_key(self.model))
-        answer = Answer(reading.outcome, reading.value, reading.raw, reading.thought, detail, usage, self.model.model)
-        return Exchange(answer, None, reading.thinks)
+        detail = redact(response.detail, endpoint_key(self.model))
+        answer = Answer(
+            response.outcome, response.value, response.raw, response.thought, detail, usage, self.model.model
+        )
+        return Exchange(answer, None, response.thinks)
 
-    def _connected(self) -> AsyncOpenAI:
+    def _openai_client(self) -> AsyncOpenAI:
         if self._openai is None:
             self._openai = connect_endpoint(self.model, timeout_s=self.model.timeout_s, connect_s=30.0)
         return self._openai
@@ -275,6 +277,9 @@ class Client:
 
 
 def backoff(attempt: int, pace: LimitPolicy, chance: float) -> float:
-    """Seconds to wait after `tried` earlier tries: exponential, and by `chance` (0 to 1) between half and all of it."""
-    most = min(pace.backoff_max_s, pace.backoff_s * 2.0**attempt)
-    return most * (0.5 + chance / 2)
+    """Seconds to wait after the failed attempt number `attempt`, from 0.
+
+    Exponential, and between half and all of it by `chance` (0 to 1).
+    """
+    delay = min(pace.backoff_max_s, pace.backoff_s * 2.0**attempt)
+    return delay * (0.5 + chance / 2)

@@ -1,6 +1,6 @@
-"""How much may be in flight, how fast, and for how much money.
+"""How many requests may be in flight, how fast, and for how much money.
 
-What is decided is a pure function of state and event (`next_limit`); `Gate` is the thin asynchronous shell around it.
+Decisions are a pure function of state and event (`next_limit`); `RequestLimiter` is the asynchronous shell around it.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from core.config.task import EndpointSettings
 
 @dataclass(frozen=True, slots=True)
 class LimitPolicy:
-    """How the limit of requests in flight moves, and how long to wait after faults. Times in seconds."""
+    """How the limit of requests in flight changes, and how long to wait after faults. Times in seconds."""
 
     start: int = 20
     growth: float = 1.05
-    # While nothing has gone wrong, this share of a round is evidence enough to double.
+    # While there was no fault, successes for this share of the limit are enough to double it.
     doubling_share: float = 0.25
     cut: float = 0.8
     pause_s: float = 15.0
     backoff_s: float = 0.5
     backoff_max_s: float = 60.0
-    # A server that asks to wait longer than this is not waited for.
+    # If the server asks to wait longer than this, the request fails instead.
     patience_s: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """How many requests may be in flight now, and what that was learned from. Times of the event loop's clock."""
+    """How many requests may be in flight now, and the state that this follows from. Times of the event loop's clock."""
 
     limit: float
     ceiling: int
@@ -45,7 +45,7 @@ class Flow:
 
     @property
     def allowed(self) -> int:
-        """Requests that may be in flight: from 1 to the ceiling."""
+        """The number of requests that may be in flight: from 1 to the ceiling."""
         return max(1, min(int(self.limit), self.ceiling))
 
 
@@ -58,7 +58,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Limited:
-    """The server said 429 at `now` to a request sent at `sent`, and to wait `retry_after` seconds if it said so."""
+    """A 429 at time `now` for a request sent at `sent`; `retry_after` are the seconds to wait, if it names them."""
 
     now: float
     sent: float
@@ -67,29 +67,29 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class Faltered:
-    """A 5xx, a time-out or a broken connection: no reason to shrink, and none to grow."""
+    """A 5xx, a time-out or a broken connection: no reason to shrink the limit, and none to grow."""
 
 
 FlowEvent = Succeeded | Limited | Faltered
 
 
 def first_flow(ceiling: int, pace: LimitPolicy) -> Flow:
-    """Where an endpoint starts, with at most `ceiling` (>= 1) requests in flight."""
+    """The initial state of an endpoint with at most `ceiling` (>= 1) requests in flight."""
     return Flow(limit=min(pace.start, ceiling), ceiling=ceiling)
 
 
 def next_limit(flow: Flow, event: FlowEvent, pace: LimitPolicy) -> Flow:
-    """The flow after `event`. The limit stays within 1 and the ceiling."""
+    """The state after `event`. The limit stays between 1 and the ceiling."""
     match event:
         case Faltered():
             return replace(flow, clean=0)
         case Limited(now, sent, retry_after):
-            paused = max(flow.paused_until, now + max(pace.pause_s, retry_after or 0.0))
+            paused_until = max(flow.paused_until, now + max(pace.pause_s, retry_after or 0.0))
             if sent <= flow.cut_at:
-                # It was sent before the last cut: the same burst, and cut for already.
-                return replace(flow, paused_until=paused, clean=0)
+                # It was sent before the last cut: it belongs to the same burst, and the limit was cut for that.
+                return replace(flow, paused_until=paused_until, clean=0)
             limit = max(1.0, flow.limit * pace.cut)
-            return replace(flow, limit=limit, doubling=False, clean=0, cut_at=now, paused_until=paused)
+            return replace(flow, limit=limit, doubling=False, clean=0, cut_at=now, paused_until=paused_until)
         case Succeeded(busy):
             if not busy or flow.limit >= flow.ceiling:
                 return flow
@@ -101,7 +101,7 @@ def next_limit(flow: Flow, event: FlowEvent, pace: LimitPolicy) -> Flow:
 
 
 class RequestLimiter:
-    """Lets requests to one model of one endpoint through, as many and as fast as it bears. One event loop only."""
+    """Limits the requests to one model of one endpoint, in number and rate. One event loop only."""
 
     def __init__(self, model: EndpointSettings, pace: LimitPolicy) -> None:
         self.pace = pace
@@ -115,34 +115,34 @@ class RequestLimiter:
         self._mean_output: float | None = None
 
     def expected_output(self, max_tokens: int) -> float:
-        """Tokens that an answer of at most `most` tokens is likely to have, from those seen."""
+        """The likely number of tokens of an answer of at most `max_tokens`, from answers so far."""
         return float(max_tokens) if self._mean_output is None else min(float(max_tokens), self._mean_output)
 
     @asynccontextmanager
     async def acquire(self, tokens: float) -> AsyncIterator[None]:
         """Wait until a request of about `tokens` (prompt and answer) may be sent; it is in flight inside."""
-        await self._slot()
+        await self._wait_for_slot()
         try:
-            await self._paced(tokens)
+            await self._wait_for_rate(tokens)
             yield
         finally:
             self.in_flight -= 1
             self._wake()
 
     def report(self, event: FlowEvent) -> None:
-        """Heed how a request ended."""
+        """Update the limit after a request ended with `event`."""
         self.flow = next_limit(self.flow, event, self.pace)
         self._wake()
 
     def report_success(self, estimated: float, input_tokens: int | None, output_tokens: int | None) -> None:
-        """Heed an answer: growth, and what the estimate of its tokens was off by."""
+        """Update the limit and the estimates after an answer; None for tokens that were not reported."""
         if input_tokens is not None and output_tokens is not None:
             self._token_error += input_tokens + output_tokens - estimated
             mean = self._mean_output
             self._mean_output = output_tokens if mean is None else 0.9 * mean + 0.1 * output_tokens
         self.report(Succeeded(busy=bool(self._waiting) or self.in_flight >= self.flow.allowed))
 
-    async def _slot(self) -> None:
+    async def _wait_for_slot(self) -> None:
         if self.in_flight < self.flow.allowed and not self._waiting:
             self.in_flight += 1
             return
@@ -160,30 +160,30 @@ class RequestLimiter:
         while self._waiting and (self._waiting[0].done() or self.in_flight < self.flow.allowed):
             turn = self._waiting.popleft()
             if not turn.done():
-                # Counted here, so that nobody else takes the place before the waiter runs.
+                # Counted here, so that nobody else takes the slot before the waiter runs.
                 self.in_flight += 1
                 turn.set_result(None)
 
-    async def _paced(self, tokens: float) -> None:
+    async def _wait_for_rate(self, tokens: float) -> None:
         if self._requests is not None:
             await self._requests.acquire()
         if self._tokens is not None:
-            # aiolimiter serves small amounts first; one at a time keeps the order, and a large one from starving.
+            # aiolimiter serves small amounts first. One request at a time keeps the order: no large one starves.
             async with self._tokens_in_turn:
                 due = max(0.0, tokens + self._token_error)
                 self._token_error = min(0.0, tokens + self._token_error)
                 while due > 0:
-                    part = min(due, self._tokens.max_rate)
-                    await self._tokens.acquire(part)
-                    due -= part
+                    share = min(due, self._tokens.max_rate)
+                    await self._tokens.acquire(share)
+                    due -= share
         loop = asyncio.get_running_loop()
-        # Another 429 may draw the pause out while it is slept through.
+        # Another 429 may extend the pause during the sleep.
         while (wait := self.flow.paused_until - loop.time()) > 0:  # noqa: ASYNC110  time passes by itself
             await asyncio.sleep(wait)
 
 
 def _per_minute(rate: int | None) -> AsyncLimiter | None:
-    """A bucket of one second's worth: a whole minute's at once would pass twice the rate in the first minute."""
+    """A bucket for one second: a whole minute's amount at once would allow twice the rate in the first minute."""
     return None if rate is None else AsyncLimiter(max(1.0, rate / 60), max(1.0, 60 / rate))
 
 
@@ -192,7 +192,7 @@ class BudgetExhaustedError(Exception):
 
 
 class Reservation:
-    """Money set aside for one request, until it is settled or let go."""
+    """Money set aside for one request, until it is settled."""
 
     def __init__(self, budget: Budget, amount: float) -> None:
         self._budget = budget
@@ -200,20 +200,16 @@ class Reservation:
         self._open = True
 
     def settle(self, cost: float) -> None:
-        """The request cost `cost`. Settling twice, or after `release`, changes nothing."""
+        """The request cost `cost`; 0 if it was never sent. Settling twice changes nothing."""
         if self._open:
             self._open = False
             self._budget._settled(self.amount, cost)
-
-    def release(self) -> None:
-        """The request cost nothing, or was never sent."""
-        self.settle(0.0)
 
 
 class Budget:
     """Money that one run may spend, in the currency of the price table; shared by all its models.
 
-    As long as no request costs more than what was reserved for it, `spent + reserved` never passes `limit`.
+    As long as no request costs more than was reserved for it, `spent + reserved` never exceeds `limit`.
     """
 
     def __init__(self, limit: float, spent: float = 0.0) -> None:
@@ -224,7 +220,7 @@ class Budget:
         self._change = asyncio.Event()
 
     async def reserve(self, amount: float) -> Reservation:
-        """Set `amount` aside; waits while requests in flight may still give back what they reserved.
+        """Set `amount` aside; waits while requests in flight may still return part of their reservations.
 
         Raises BudgetExhaustedError if it does not fit even when nothing is in flight.
         """
@@ -242,7 +238,7 @@ class Budget:
 
     def _settled(self, reserved: float, cost: float) -> None:
         self._open -= 1
-        # Exactly zero when nothing is open: sums of fractions would leave crumbs.
+        # Exactly zero when nothing is open: sums of fractions would leave a rounding error.
         self.reserved = self.reserved - reserved if self._open else 0.0
         self.spent += cost
         self._change.set()

@@ -1,4 +1,4 @@
-"""Money: what a request cost, and what it can cost at the most."""
+"""Money: what a request cost, and what it can cost at most."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CAUTIOUS_CHARACTERS_A_TOKEN = 2
 
 
 class UnpricedError(ValueError):
-    """A budget is set, and a model has no price: nobody could say when the budget is spent."""
+    """A budget is set, but a model has no price, so that nobody could tell when the budget is spent."""
 
     def __init__(self, model: str) -> None:
         super().__init__(
@@ -31,19 +31,19 @@ def cost(price: Price | None, input_tokens: int | None, output_tokens: int | Non
 
 
 def highest_cost(price: Price, characters: int, max_output_tokens: int) -> float:
-    """What a request with a prompt of `characters` can cost at the most, for a reservation."""
+    """The most that a request with a prompt of `characters` can cost, for a reservation."""
     return float(
         (price.input * (characters // _CAUTIOUS_CHARACTERS_A_TOKEN + 1) + price.output * max_output_tokens) / _MILLION
     )
 
 
 def estimate_tokens(characters: int) -> int:
-    """About how many tokens a text of `characters` has."""
+    """About how many tokens a text of `characters` characters has."""
     return characters // _CHARACTERS_A_TOKEN + 1
 
 
 def price_of(prices: Mapping[str, Price], model: str, *, budgeted: bool) -> Price | None:
-    """The price of `model`; None if it has none. Raises UnpricedError if it has none and there is a budget."""
+    """The price of `model`, or None. Raises UnpricedError if it has none and there is a budget."""
     price = prices.get(model)
     if price is None and budgeted:
         raise UnpricedError(model)

@@ -1,4 +1,4 @@
-"""Prompt templates: the built-in ones, a project's own in their place, and the version that says which was used."""
+"""Prompt templates: the built-in ones, a project's own that replace them, and the version that identifies each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Prompt:
     template: Template
 
     def messages(self, **values: Any) -> Messages:
-        """The messages to send. A template with the blocks `system` and `user` makes one of each, else all is user.
+        """Render the messages: one per block if the template has blocks `system` and `user`, else one user message.
 
         Raises PromptError if the template fails on these values.
         """
@@ -52,9 +52,9 @@ class Prompt:
 def load(builtin: Path, override: Path | None, project_dir: Path, variables: frozenset[str]) -> Prompt:
     """The project's template at `override` (relative to `project_dir`) if it is given, else the built-in one.
 
-    The built-in version is the name of the file with its revision ('generate-1') and a hash of its text. `known`
-    are the variables that `messages` will be given. Raises PromptError if the file is missing, is no template, or
-    names another variable.
+    The built-in version is the name of the file with its revision ('generate-1') and a hash of its text. `variables`
+    are those that `messages` will be given. Raises PromptError if the file is missing, is no template, or names another
+    variable.
     """
     path = builtin if override is None else project_dir / override
     try:

@@ -1,4 +1,4 @@
-"""From a pydantic model to the JSON schema that endpoints accept as strict, and back from an answer to the model."""
+"""From a pydantic model to the JSON schema that endpoints accept as strict, and from an answer back to the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 M = TypeVar("M", bound=BaseModel)
 
-# Strict mode refuses these; they go into the description instead, and pydantic holds them on this side.
+# Strict mode refuses these keywords. They go into the description instead, and pydantic checks them here.
 _WORDED = {
     "minimum": "at least {}",
     "maximum": "at most {}",
@@ -26,14 +26,15 @@ _SHOWN_PROBLEMS = 3
 
 
 class UnfitError(ValueError):
-    """An answer is JSON, but not what was asked for; the message says where, for a person or a model to mend."""
+    """An answer is JSON, but does not fit the schema; the message says where, for a person or a model."""
 
 
 @dataclass(frozen=True)
 class AnswerSchema(Generic[M]):
-    """What an answer is to look like: made once, used for every request.
+    """The schema of an answer: made once, used for every request.
 
-    `schema` is strict: the root an object, every field required, nothing additional, fields in the model's order.
+    `schema` is strict: the root is an object, every field is required, nothing additional is allowed, and the fields
+    are in the model's order.
     """
 
     name: str
@@ -43,19 +44,19 @@ class AnswerSchema(Generic[M]):
     text: str = field(default="", repr=False)
 
     def read(self, value: object) -> M:
-        """The model that `value` (decoded JSON) stands for. Raises UnfitError."""
+        """Parse `value` (decoded JSON) as the model. Raises UnfitError."""
         try:
-            read = self.model.model_validate(value)
+            parsed = self.model.model_validate(value)
         except ValidationError as error:
             raise UnfitError(_problems(error)) from None
-        decision = getattr(read, "decision", None)
+        decision = getattr(parsed, "decision", None)
         if self.labels and decision not in self.labels:
             raise UnfitError(f"decision: {str(decision)[:60]!r} is none of {', '.join(self.labels)}")
-        return read
+        return parsed
 
 
 def answer_schema(model: type[M], labels: list[str] | None = None) -> AnswerSchema[M]:
-    """The shape of answers that are a `model`; `labels` are the values that its field `decision` may have."""
+    """The schema of answers that are a `model`; `labels` are the allowed values of its field `decision`."""
     raw = model.model_json_schema()
     schema = _strict(raw, raw.get("$defs", {}))
     if labels and "decision" in schema["properties"]:
@@ -65,7 +66,7 @@ def answer_schema(model: type[M], labels: list[str] | None = None) -> AnswerSche
 
 
 def _strict(node: Any, definitions: dict[str, Any]) -> Any:
-    """The schema `node` with references inlined, made strict. Recursive models are not supported: none is sent."""
+    """Inline the references of the schema `node`, and make it strict. Recursive models are not supported."""
     if isinstance(node, list):
         return [_strict(item, definitions) for item in node]
     if not isinstance(node, dict):
@@ -77,8 +78,8 @@ def _strict(node: Any, definitions: dict[str, Any]) -> Any:
     notes: list[str] = []
     for key, value in node.items():
         if key in _WORDED:
-            some = key in {"minLength", "minItems"} and value == 1
-            notes.append("not empty" if some else _WORDED[key].format(f"{value:g}"))
+            not_empty = key in {"minLength", "minItems"} and value == 1
+            notes.append("not empty" if not_empty else _WORDED[key].format(f"{value:g}"))
         elif key == "properties":
             strict[key] = {name: _strict(child, definitions) for name, child in value.items()}
         elif key not in _DROPPED:
@@ -92,8 +93,11 @@ def _strict(node: Any, definitions: dict[str, Any]) -> Any:
 
 
 def _problems(error: ValidationError) -> str:
-    """The first problems of `error`, each as 'field: what is wrong'; values from the model are cut short."""
+    """The first problems of `error`, each as 'field: message'; values from the model are cut short."""
     details = error.errors(include_url=False, include_context=False)
-    shown = [f"{'.'.join(map(str, one['loc'])) or 'the answer'}: {one['msg']}" for one in details[:_SHOWN_PROBLEMS]]
-    more = len(details) - len(shown)
-    return "; ".join(shown)[:600] + (f"; and {more} more" if more > 0 else "")
+    problems = [
+        f"{'.'.join(map(str, problem['loc'])) or 'the answer'}: {problem['msg']}"
+        for problem in details[:_SHOWN_PROBLEMS]
+    ]
+    hidden = len(details) - len(problems)
+    return "; ".join(problems)[:600] + (f"; and {hidden} more" if hidden > 0 else "")

@@ -1,4 +1,4 @@
-"""The chat completions protocol: the body of a request, and what a response or a fault says. Pure functions."""
+"""The chat completions protocol: the body of a request, and the meaning of a response or a fault. Pure functions."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from storage.schema import Outcome
 M = TypeVar("M", bound=BaseModel)
 Messages = list[dict[str, str]]
 
-# An answer that cannot be read is kept, but not without end.
+# An answer that cannot be parsed is kept, up to this length.
 _RAW = 100_000
-_SAID = 500
+_EXCERPT_LENGTH = 500
 
 
 def request_body(
@@ -34,38 +34,38 @@ def request_body(
     shape: AnswerSchema[M] | None,
     max_output_tokens: int,
 ) -> dict[str, Any]:
-    """The JSON body of a request that asks for `shape` (None: for words), within what the endpoint is capable of."""
-    asked = list(messages)
+    """The JSON body of a request for `shape` (None: any text), within what the endpoint is capable of."""
+    prompt = list(messages)
     if shape is not None and capabilities.mode in {StructuredMode.OBJECT, StructuredMode.PROMPT}:
-        asked[-1] = {**asked[-1], "content": f"{asked[-1]['content']}\n\n{_in_words(shape)}"}
+        prompt[-1] = {**prompt[-1], "content": f"{prompt[-1]['content']}\n\n{_schema_instructions(shape)}"}
     if not capabilities.system_role:
-        asked = without_system(asked)
-    made: dict[str, Any] = {"model": model.model, "messages": asked, capabilities.max_tokens_field: max_output_tokens}
+        prompt = without_system(prompt)
+    body: dict[str, Any] = {"model": model.model, "messages": prompt, capabilities.max_tokens_field: max_output_tokens}
     if model.temperature is not None and capabilities.temperature:
-        made["temperature"] = model.temperature
+        body["temperature"] = model.temperature
     if model.reasoning_effort is not None and capabilities.reasoning_effort:
-        made["reasoning_effort"] = model.reasoning_effort
+        body["reasoning_effort"] = model.reasoning_effort
     if shape is None:
-        return made
+        return body
     match capabilities.mode:
         case StructuredMode.STRICT:
-            named = {"name": shape.name, "strict": True, "schema": shape.schema}
-            made["response_format"] = {"type": "json_schema", "json_schema": named}
+            schema_format = {"name": shape.name, "strict": True, "schema": shape.schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema_format}
         case StructuredMode.SCHEMA:
-            made["response_format"] = {
+            body["response_format"] = {
                 "type": "json_schema",
                 "json_schema": {"name": shape.name, "schema": shape.schema},
             }
         case StructuredMode.OBJECT_SCHEMA:
-            made["response_format"] = {"type": "json_object", "schema": shape.schema}
+            body["response_format"] = {"type": "json_object", "schema": shape.schema}
         case StructuredMode.OBJECT:
-            made["response_format"] = {"type": "json_object"}
+            body["response_format"] = {"type": "json_object"}
         case StructuredMode.PROMPT:
             pass
-    return made
+    return body
 
 
-def _in_words(shape: AnswerSchema[M]) -> str:
+def _schema_instructions(shape: AnswerSchema[M]) -> str:
     return (
         "Answer with one JSON object and nothing else: no introduction, no code fence. It satisfies this JSON schema "
         f"(an instance of it is wanted, not the schema):\n{shape.text}"
@@ -73,19 +73,19 @@ def _in_words(shape: AnswerSchema[M]) -> str:
 
 
 def without_system(messages: Messages) -> Messages:
-    """The same messages with the system's words at the head of the first user message."""
-    words = [message["content"] for message in messages if message["role"] == "system"]
-    rest = [message for message in messages if message["role"] != "system"]
-    if words and rest:
-        rest[0] = {**rest[0], "content": "\n\n".join([*words, rest[0]["content"]])}
-    return rest
+    """The same messages with the system message moved to the head of the first user message."""
+    system_texts = [message["content"] for message in messages if message["role"] == "system"]
+    others = [message for message in messages if message["role"] != "system"]
+    if system_texts and others:
+        others[0] = {**others[0], "content": "\n\n".join([*system_texts, others[0]["content"]])}
+    return others
 
 
 @dataclass(frozen=True, slots=True)
 class WireResponse(Generic[M]):
-    """What a response of status 200 says. Counts of tokens are None where the server reports none.
+    """The content of a response of status 200. Token counts are None where the server reports none.
 
-    `raw` is the answer as it came, `thought` what the server sent apart as thinking.
+    `raw` is the unparsed answer, `thought` the thinking that the server sent in a field of its own.
     """
 
     outcome: Outcome
@@ -99,54 +99,54 @@ class WireResponse(Generic[M]):
 
 
 def read_response(text: str, shape: AnswerSchema[M] | None) -> WireResponse[M]:
-    """Read the text of a response as a completion of `shape`; without one, whatever was said will do.
+    """Parse the text of a response as a completion of `shape`; without a schema, any text is accepted.
 
-    A refusal and an answer that was cut off are never read as JSON.
+    A refusal and a truncated answer are never parsed as JSON.
     """
     try:
         payload = json.loads(text)
         message = payload["choices"][0]["message"]
         finish = payload["choices"][0].get("finish_reason")
-        content = _plain(message.get("content"))
+        content = _text_of(message.get("content"))
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        detail = f"the server answered with something that is no chat completion: {_said(text)!r}"
+        detail = f"the server answered with something that is no chat completion: {_excerpt(text)!r}"
         return WireResponse(Outcome.BAD_REQUEST, raw=text[:_RAW], detail=f"{detail}; base_url usually ends in /v1")
     usage = payload.get("usage")
     counts = (_count(usage, "prompt_tokens"), _count(usage, "completion_tokens"))
-    thought = _plain(message.get("reasoning_content") or message.get("reasoning"))
-    said = split_thinking(content, thought)
-    thinks = bool(said.thinking) or bool(_reasoning_tokens(usage))
+    reasoning = _text_of(message.get("reasoning_content") or message.get("reasoning"))
+    parts = split_thinking(content, reasoning)
+    thinks = bool(parts.thinking) or bool(_reasoning_tokens(usage))
 
-    def ended(outcome: Outcome, detail: str, raw: str = content) -> WireResponse[M]:
-        return WireResponse(outcome, None, raw[:_RAW], thought[:_RAW], detail, *counts, thinks)
+    def respond(outcome: Outcome, detail: str, raw: str = content) -> WireResponse[M]:
+        return WireResponse(outcome, None, raw[:_RAW], reasoning[:_RAW], detail, *counts, thinks)
 
     refusal = message.get("refusal")
     if refusal:
-        return ended(Outcome.REFUSED, f"the model refused: {_said(_plain(refusal))}", _plain(refusal))
+        return respond(Outcome.REFUSED, f"the model refused: {_excerpt(_text_of(refusal))}", _text_of(refusal))
     if finish == "content_filter":
-        return ended(Outcome.REFUSED, "the content filter of the endpoint stopped the answer")
+        return respond(Outcome.REFUSED, "the content filter of the endpoint stopped the answer")
     if finish == "length":
         count = "" if counts[1] is None else f" after {counts[1]} tokens"
-        return ended(Outcome.TRUNCATED, f"the answer was cut off{count}: max_output_tokens is too low for this model")
-    if said.cut:
-        return ended(Outcome.TRUNCATED, "the model was cut off while it was thinking: there is no answer")
-    if not said.text:
-        return ended(Outcome.INVALID_JSON, "the answer is empty")
+        return respond(Outcome.TRUNCATED, f"the answer was cut off{count}: max_output_tokens is too low for this model")
+    if parts.cut:
+        return respond(Outcome.TRUNCATED, "the model was cut off while it was thinking: there is no answer")
+    if not parts.text:
+        return respond(Outcome.INVALID_JSON, "the answer is empty")
     if shape is None:
-        return ended(Outcome.WRITTEN, "")
+        return respond(Outcome.WRITTEN, "")
     problem = ""
-    for found in json_objects(said.text):
+    for value in json_objects(parts.text):
         try:
-            return replace(ended(Outcome.WRITTEN, ""), value=shape.read(found))
+            return replace(respond(Outcome.WRITTEN, ""), value=shape.read(value))
         except UnfitError as error:
-            # The first object is the likeliest one to have been meant.
+            # The first object is the likeliest answer, so its problem is the one to report.
             problem = problem or str(error)
     if problem:
-        return ended(Outcome.SCHEMA_VIOLATION, problem)
-    return ended(Outcome.INVALID_JSON, f"the answer is not JSON; it begins {said.text[:80]!r}")
+        return respond(Outcome.SCHEMA_VIOLATION, problem)
+    return respond(Outcome.INVALID_JSON, f"the answer is not JSON; it begins {parts.text[:80]!r}")
 
 
-def _plain(content: object) -> str:
+def _text_of(content: object) -> str:
     """The text of a content field: a string, a list of parts, or nothing."""
     if isinstance(content, str):
         return content
@@ -175,7 +175,7 @@ class Fault:
     retry_after: float | None = None
 
 
-# Gemini says "quota" of ordinary rate limits too: only the code tells.
+# Gemini says "quota" for ordinary rate limits too: only the code distinguishes them.
 _NO_MONEY = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "insufficient_balance"}
 _TOO_LONG = re.compile(
     r"context_length_exceeded|maximum context length|exceed\w* .{0,40}context|context (?:window|length)", re.I
@@ -184,7 +184,7 @@ _FILTERED = re.compile(r"content_filter|content management policy|content_policy
 
 
 def classify_error(status: int, payload: object, headers: Mapping[str, str], now: datetime) -> Fault:
-    """What an HTTP error means. `payload` is the decoded body, or what of it the client could make out."""
+    """Classify an HTTP error. `payload` is the decoded body, or as much of it as the client could decode."""
     error = payload.get("error", payload) if isinstance(payload, dict) else payload
     fields = error if isinstance(error, dict) else {}
     message = fields.get("message") or fields.get("detail") or (error if isinstance(error, str) else "")
@@ -192,7 +192,7 @@ def classify_error(status: int, payload: object, headers: Mapping[str, str], now
     codes = {str(fields.get("code")), str(fields.get("type"))}
     param = fields.get("param")
     text = f"{message} {' '.join(codes)}"
-    wait = retry_after(headers, now)
+    delay = retry_after(headers, now)
     if status == 402 or codes & _NO_MONEY:
         outcome = Outcome.QUOTA_EXHAUSTED
     elif status in {401, 403}:
@@ -209,34 +209,34 @@ def classify_error(status: int, payload: object, headers: Mapping[str, str], now
         outcome = Outcome.REFUSED
     else:
         outcome = Outcome.BAD_REQUEST
-    return Fault(outcome, message, param if isinstance(param, str) else None, wait)
+    return Fault(outcome, message, param if isinstance(param, str) else None, delay)
 
 
 def explain_fault(fault: Fault, status: int, url: str, model: str, key_env: str) -> str:
     """A fault in words for a person: what, where, and what to do."""
-    said = f" It says: {_said(fault.message)}" if fault.message else ""
+    server_message = f" It says: {_excerpt(fault.message)}" if fault.message else ""
     match fault.outcome:
         case Outcome.QUOTA_EXHAUSTED:
-            return f"the account at {url} has no quota left ({status}): top it up, then resume.{said}"
+            return f"the account at {url} has no quota left ({status}): top it up, then resume.{server_message}"
         case Outcome.BAD_KEY:
             where = f"the key in {key_env}" if key_env else "a request without a key (no key_env is set)"
-            return f"{url} does not accept {where} for {model} ({status}).{said}"
+            return f"{url} does not accept {where} for {model} ({status}).{server_message}"
         case Outcome.RATE_LIMITED:
-            return f"{url} limits the rate of {model} ({status}).{said}"
+            return f"{url} limits the rate of {model} ({status}).{server_message}"
         case Outcome.TRUNCATED:
-            return f"prompt and answer do not fit the context of {model} at {url} ({status}).{said}"
+            return f"prompt and answer do not fit the context of {model} at {url} ({status}).{server_message}"
         case Outcome.REFUSED:
-            return f"the content filter of {url} refused the prompt ({status}).{said}"
+            return f"the content filter of {url} refused the prompt ({status}).{server_message}"
         case Outcome.BAD_REQUEST if status == 404:
-            return f"{url} knows no model {model!r}, or base_url is wrong (404).{said}"
+            return f"{url} knows no model {model!r}, or base_url is wrong (404).{server_message}"
         case Outcome.BAD_REQUEST:
-            return f"{url} does not accept the request for {model} ({status}).{said}"
+            return f"{url} does not accept the request for {model} ({status}).{server_message}"
         case _:
-            return f"{url} failed ({status}).{said}"
+            return f"{url} failed ({status}).{server_message}"
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait that a response asks for, from Retry-After as seconds or as a date; None if it does not."""
+    """The seconds to wait that a response asks for, from Retry-After as seconds or as a date; None if it has none."""
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
@@ -244,15 +244,15 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            at = parsedate_to_datetime(value)
+            date = parsedate_to_datetime(value)
         except ValueError:
             return None
-        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds()
+        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
     return seconds if 0 < seconds < float("inf") else 0.0
 
 
 def public_url(url: str) -> str:
-    """The address without what could be a secret in it: user, password and query."""
+    """The address without user, password and query, which could be secret."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
@@ -262,10 +262,10 @@ _KEY_LIKE = re.compile(r"\b(?:sk|rk|pk|gsk|hf|key)[-_][A-Za-z0-9_*-]{6,}")
 
 
 def redact(text: str, key: str) -> str:
-    """`text` without the key, and without what looks like one."""
+    """`text` without the key, and without anything that looks like one."""
     return _KEY_LIKE.sub("[key]", text.replace(key, "[key]") if key else text)
 
 
-def _said(text: str) -> str:
+def _excerpt(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= _SAID else f"{flat[:_SAID]}…"
+    return flat if len(flat) <= _EXCERPT_LENGTH else f"{flat[:_EXCERPT_LENGTH]}…"

@@ -1,7 +1,4 @@
-"""Reads a hypothesis and pieces of evidence as text: what is claimed of what, and what each sentence reports.
-
-This is a reader of plain prose about interventions and measures. It knows nothing of how the text was made.
-"""
+"""Parses a hypothesis and pieces of evidence as text: what is claimed about what, and what each sentence reports."""
 
 from __future__ import annotations
 
@@ -64,12 +61,12 @@ def read_hypothesis(text: str) -> Hypothesis | None:
         return None
     plain = " ".join(text.casefold().split()).rstrip(".")
     size = causes = None
-    if found := _RANGE.search(plain):
-        size = (float(found[1]), float(found[2]))
-        plain = plain[: found.start()] + plain[found.end() :]
-    if found := _CAUSE.search(plain):
-        causes = (found["main"], found["minor"])
-        plain = (plain[: found.start()] + plain[found.end() :]).strip(" ,")
+    if size_match := _RANGE.search(plain):
+        size = (float(size_match[1]), float(size_match[2]))
+        plain = plain[: size_match.start()] + plain[size_match.end() :]
+    if size_match := _CAUSE.search(plain):
+        causes = (size_match["main"], size_match["minor"])
+        plain = (plain[: size_match.start()] + plain[size_match.end() :]).strip(" ,")
     verbs = list(_VERB.finditer(plain))
     if not verbs:
         return None
@@ -82,33 +79,37 @@ def read_hypothesis(text: str) -> Hypothesis | None:
         if number + 1 < len(verbs):
             gap = _BREAK.search(plain, verb.end(), verbs[number + 1].end())
             end = gap.start() if gap else verbs[number + 1].start()
-            after = gap.end() if gap else end
+            next_start = gap.end() if gap else end
         else:
-            after = end
-        before, rest = plain[start : verb.start()].strip(" ,"), plain[verb.end() : end].strip(" ,")
-        places, subject = _front(before)
-        kept = verb["kept"] or ""
-        back = _PLACE.search(rest)
-        if back:
-            places += _JOINT.split(back[1])
-        named = _bare(kept or (rest[: back.start()] if back else rest))
+            next_start = end
+        head, tail = plain[start : verb.start()].strip(" ,"), plain[verb.end() : end].strip(" ,")
+        places, subject = _front(head)
+        unchanged_measure = verb["kept"] or ""
+        place_match = _PLACE.search(tail)
+        if place_match:
+            places += _JOINT.split(place_match[1])
+        named = _bare(unchanged_measure or (tail[: place_match.start()] if place_match else tail))
         if "the same" in verb[0] and not named:
             named = _bare(subject)
-        elif not agent and (found := _AGENT.search(subject)):
-            agent = found[1]
+        elif not agent and (size_match := _AGENT.search(subject)):
+            agent = size_match[1]
         measure = measure if named in ("", "it") else named
         state = 1 if verb["up"] else -1 if verb["down"] else 0
         measures = re.split(r" and the | as well as the ", measure.removeprefix("both the "))
-        claims += [Claim("" if balance else one, place, state) for one in measures for place in (places or [""])]
-        start = after
+        claims += [
+            Claim("" if balance else measure_name, place, state)
+            for measure_name in measures
+            for place in (places or [""])
+        ]
+        start = next_start
     return Hypothesis(agent, tuple(claims), size, causes, balance)
 
 
-def _front(before: str) -> tuple[list[str], str]:
+def _front(head: str) -> tuple[list[str], str]:
     """The places that a clause opens with, and the rest of it."""
-    if not re.match(r"(?:both )?(?:among|where|at|in|on|under|after|during|within|for)\s", before):
-        return [], before
-    places, _, rest = before.removesuffix(" it").partition(",")
+    if not re.match(r"(?:both )?(?:among|where|at|in|on|under|after|during|within|for)\s", head):
+        return [], head
+    places, _, rest = head.removesuffix(" it").partition(",")
     return _JOINT.split(places.removeprefix("both ").removesuffix(" alike")), rest.strip()
 
 
@@ -214,9 +215,9 @@ def _part(sentence: str, claim: Hypothesis) -> int | None:
     """Which claim a sentence is about; None where it does not say."""
     places = list(dict.fromkeys(c.place for c in claim.claims if c.place))
     measures = list(dict.fromkeys(c.measure for c in claim.claims if c.measure))
-    for number, one in enumerate(claim.claims):
-        placed = not one.place or f"⟨p{places.index(one.place)}⟩" in sentence
-        measured = not one.measure or f"⟨m{measures.index(one.measure)}⟩" in sentence
+    for number, part_claim in enumerate(claim.claims):
+        placed = not part_claim.place or f"⟨p{places.index(part_claim.place)}⟩" in sentence
+        measured = not part_claim.measure or f"⟨m{measures.index(part_claim.measure)}⟩" in sentence
         if placed and measured:
             return number
     return None
@@ -231,7 +232,7 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: PieceReading) -> N
         stated = None
     numbers = [(float(m[1].replace(",", "")), m.start(), m.end()) for m in _NUMBER.finditer(text)]
     if claim.causes and "⟨d" in text and "the change in ⟨m0⟩" in text:
-        causes = [int(found[1]) for found in re.finditer(r"⟨d(\d)⟩", text)]
+        causes = [int(link_match[1]) for link_match in re.finditer(r"⟨d(\d)⟩", text)]
         reading.shares |= {cause: number[0] for cause, number in zip(causes, numbers, strict=False)}
         if _OPEN.search(text):
             reading.reports.append(ReportedEffect(0, open=True))
@@ -245,32 +246,32 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: PieceReading) -> N
     if claim.balance:
         _read_money(text, part, numbers, reading)
         return
-    way = 0 if _NO_LINK.search(text) else -1 if _OTHER_WAY.search(text) else 1 if _SAME_WAY.search(text) else None
-    if way is not None:
-        found = _LINKED_FIRST.search(text) or _LINKED_TO.search(text)
-        if found:
-            reading.reports.append(ReportedEffect(part, link=way, driver=found[1].strip()))
+    link = 0 if _NO_LINK.search(text) else -1 if _OTHER_WAY.search(text) else 1 if _SAME_WAY.search(text) else None
+    if link is not None:
+        link_match = _LINKED_FIRST.search(text) or _LINKED_TO.search(text)
+        if link_match:
+            reading.reports.append(ReportedEffect(part, link=link, driver=link_match[1].strip()))
         return
     arms = _arms(text, numbers)
-    said = direction(text)
+    stated_direction = direction(text)
     if len(arms) >= 2 and {arm for arm, _ in arms[:2]} == {"with", "without"}:
         values = dict(arms[:2])
         change = values["with"] / values["without"] - 1 if values["without"] else 0.0
-        reading.contradiction |= said is not None and said != sign(change)
+        reading.contradiction |= stated_direction is not None and stated_direction != sign(change)
         reading.contradiction |= stated is not None and abs(float(stated[1]) - 100 * abs(change)) > _ROUNDED
         reading.reports.append(ReportedEffect(part, change=change))
     elif len(arms) == 1:
         reading.reports.append(ReportedEffect(part, arm=arms[0][0], value=arms[0][1]))
-    elif not numbers and said is not None and "⟨i⟩" in text:
-        reading.reports.append(ReportedEffect(part, state=said))
+    elif not numbers and stated_direction is not None and "⟨i⟩" in text:
+        reading.reports.append(ReportedEffect(part, state=stated_direction))
 
 
 def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], reading: PieceReading) -> None:
-    said = {state: words for state, words in _BALANCES if words in text}
+    stated_balances = {state: words for state, words in _BALANCES if words in text}
     if not numbers:
-        reading.reports += [ReportedEffect(part, state=state) for state in said]
+        reading.reports += [ReportedEffect(part, state=state) for state in stated_balances]
         return
-    for phrase in said.values():
+    for phrase in stated_balances.values():
         text = text.replace(phrase, "")
     words = sorted(
         [(m.start(), "with") for m in _SAVING.finditer(text)] + [(m.start(), "without") for m in _COST.finditer(text)]
@@ -279,7 +280,7 @@ def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], rea
     if len(numbers) == 2 and len(set(kinds)) == 2:
         values = {kind: number[0] for kind, number in zip(kinds, numbers, strict=False)}
         change = values["with"] / values["without"] - 1 if values["without"] else 0.0
-        reading.contradiction |= bool(said) and sign(change) not in said
+        reading.contradiction |= bool(stated_balances) and sign(change) not in stated_balances
         reading.reports.append(ReportedEffect(part, change=change))
     elif len(numbers) == 1 and kinds:
         reading.reports.append(
@@ -289,7 +290,7 @@ def _read_money(text: str, part: int, numbers: list[tuple[float, int, int]], rea
 
 def _arms(text: str, numbers: list[tuple[float, int, int]]) -> list[tuple[Arm, float]]:
     """Each figure of a sentence with the arm it belongs to, where the words around it tell."""
-    found: list[tuple[Arm | None, float]] = []
+    arms: list[tuple[Arm | None, float]] = []
     for number, (value, start, end) in enumerate(numbers):
         following = text[end : numbers[number + 1][1] if number + 1 < len(numbers) else len(text)]
         following = re.split(r"[,;.:]| and ", following)[0]
@@ -300,18 +301,18 @@ def _arms(text: str, numbers: list[tuple[float, int, int]]) -> list[tuple[Arm, f
         elif _AFTER_WITH.search(following):
             arm = "with"
         else:
-            places = [
+            cues = [
                 (max(m.start() for m in hits), name) for name, cue in _CUES if (hits := list(cue.finditer(previous)))
             ]
-            arm = max(places)[1] if places else None
-        found.append((arm, value))
-    if len(found) == 2 and found[0][0] == found[1][0] is not None:
+            arm = max(cues)[1] if cues else None
+        arms.append((arm, value))
+    if len(arms) == 2 and arms[0][0] == arms[1][0] is not None:
         return []
-    known = {arm for arm, _ in found if arm}
-    if len(found) == 2 and len(known) == 1:
-        other: Arm = "without" if "with" in known else "with"
-        found = [(arm or other, value) for arm, value in found]
-    return [(arm, value) for arm, value in found if arm]
+    named_arms = {arm for arm, _ in arms if arm}
+    if len(arms) == 2 and len(named_arms) == 1:
+        other_arm: Arm = "without" if "with" in named_arms else "with"
+        arms = [(arm or other_arm, value) for arm, value in arms]
+    return [(arm, value) for arm, value in arms if arm]
 
 
 def direction(text: str) -> int | None:

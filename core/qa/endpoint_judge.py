@@ -25,7 +25,7 @@ _RUBRIC = frozenset({"question", "decisions", "criteria", "domain", "level", "kn
 
 
 class BlindAnswer(BaseModel):
-    """What the judge decides when it sees the hypothesis and the evidence only."""
+    """The judge's answer when it sees only the hypothesis and the evidence."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -47,14 +47,14 @@ class _Critique(BaseModel):
 
 
 def _rubric_answer() -> type[BaseModel]:
-    """Reasoning, then a score a criterion, then the critique: fields come back in this order."""
+    """Reasoning, then a score per criterion, then the critique: the model writes the fields in this order."""
     scores: dict[str, Any] = {name: (Fraction, Field(description=meaning)) for name, meaning in CRITERIA.items()}
     scored = create_model("Scored", __base__=_Review, **scores)
     return create_model("Rubric", __base__=(_Critique, scored))
 
 
 class EndpointJudge:
-    """Judges with the model `model_name` of the task's `models`: two questions a candidate.
+    """Judges with the model `model_name` of the task's `models`, with two questions per candidate.
 
     Raises KeyError if there is no such model, PromptError if a template cannot be used, UnpricedError if there is a
     budget and the model has no price.
@@ -89,7 +89,7 @@ class EndpointJudge:
         )
 
     async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
-        """One judgement. Raises BudgetExhaustedError if a question could cost more than is left."""
+        """Judge one candidate. Raises BudgetExhaustedError if a question could cost more than is left."""
         blind = await self._client.ask(
             self._blind.messages(
                 question=self._task.question, decisions=self._task.decisions, case=blind_case(candidate)
@@ -111,7 +111,7 @@ class EndpointJudge:
             ),
             self._rubric_shape,
         )
-        usage = total(blind.usage, rubric.usage)
+        usage = add_usage(blind.usage, rubric.usage)
         if rubric.value is None:
             return self._failed(rubric, "rubric", usage)
         scores = rubric.value.model_dump()
@@ -143,24 +143,24 @@ class EndpointJudge:
 
 
 def blind_case(candidate: Candidate) -> dict[str, Any]:
-    """The case as the blind look sees it: no decision, reasoning, confidence or relevance."""
+    """The case for the blind question: without decision, reasoning, confidence and relevance."""
     return {
         "hypothesis": candidate.hypothesis,
         "evidence": [{"source": piece.source, "content": piece.content} for piece in candidate.evidence],
     }
 
 
-def total(first: Usage, second: Usage) -> Usage:
-    """The sum of two requests; a figure that is unknown for one of them is unknown for both."""
+def add_usage(first: Usage, second: Usage) -> Usage:
+    """The sum of two requests' usage; a figure that is unknown for one of them is unknown for the sum."""
 
-    def added(one: float | None, other: float | None) -> float | None:
-        return None if one is None or other is None else one + other
+    def add(a: float | None, b: float | None) -> float | None:
+        return None if a is None or b is None else a + b
 
-    tokens_in = added(first.input_tokens, second.input_tokens)
-    tokens_out = added(first.output_tokens, second.output_tokens)
+    tokens_in = add(first.input_tokens, second.input_tokens)
+    tokens_out = add(first.output_tokens, second.output_tokens)
     return Usage(
         input_tokens=None if tokens_in is None else int(tokens_in),
         output_tokens=None if tokens_out is None else int(tokens_out),
-        cost=added(first.cost, second.cost),
+        cost=add(first.cost, second.cost),
         seconds=first.seconds + second.seconds,
     )

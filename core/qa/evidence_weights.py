@@ -33,7 +33,7 @@ class EvidenceText:
 
 @dataclass(slots=True)
 class WeighedClaim:
-    """What all pieces together say on one claim: weight by state, and how it was reached."""
+    """What all pieces together say about one claim: weight by state, and how it was reached."""
 
     votes: dict[int, float] = field(default_factory=dict)
     changes: list[tuple[float, float]] = field(default_factory=list)  # (relative change, weight)
@@ -41,12 +41,12 @@ class WeighedClaim:
 
     @property
     def state(self) -> int | None:
-        """The state with most weight; None where nothing was said."""
+        """The state with the most weight; None if no piece reports on the claim."""
         return max(sorted(self.votes), key=lambda state: self.votes[state]) if self.votes else None
 
     @property
     def certainty(self) -> float:
-        """The share of the weight that is behind `state`; 0 where nothing was said."""
+        """The share of the weight that supports `state`; 0 if no piece reports on the claim."""
         return max(self.votes.values()) / sum(self.votes.values()) if self.votes else 0.0
 
 
@@ -66,9 +66,9 @@ class WeighedDecision:
 
 
 def trust_of(source: str, reading: PieceReading) -> float:
-    """How far a piece can be trusted, by what it says of its own making: 0-1.
+    """How far a piece can be trusted, from 0 to 1, by what it says about its own making.
 
-    The names of what is claimed are masked in `reading`: a forum that is put to the test is no forum thread.
+    The names of what is claimed are masked in `reading`: a forum that is the subject of a test is no forum thread.
     """
     text = f"{source.casefold()}. {' '.join(reading.sentences)}"
     if _WEAK.search(text):
@@ -83,65 +83,65 @@ def count_hedges(text: str) -> int:
 
 def decide(hypothesis: str, pieces: list[EvidenceText]) -> WeighedDecision:
     """The decision on `hypothesis` from the text of `pieces` alone."""
-    guarded = sum(count_hedges(piece.content) for piece in pieces)
+    hedges = sum(count_hedges(piece.content) for piece in pieces)
     claim = read_hypothesis(hypothesis)
     if claim is None:
-        return WeighedDecision("REJECTED", 0.34, 1, (), (), 0, False, False, guarded)
+        return WeighedDecision("REJECTED", 0.34, 1, (), (), 0, False, False, hedges)
     readings = [read_piece(piece.content, claim) for piece in pieces]
     weights = [trust_of(piece.source, reading) for piece, reading in zip(pieces, readings, strict=True)]
     findings = [_gather(part, readings, weights) for part in range(len(claim.claims))]
-    opened = {report.part for reading in readings for report in reading.reports if report.open}
-    decision, sure, silent = _conclude(claim, findings, readings)
+    open_parts = {report.part for reading in readings for report in reading.reports if report.open}
+    decision, certainty, unsettled = _conclude(claim, findings, readings)
     strength = max([w for w, r in zip(weights, readings, strict=True) if r.reports] or [0.0])
     joined = any(finding.joined for finding in findings)
-    confidence = sure * (0.88 + 0.1 * strength) * (0.94 if joined else 1.0)
-    if opened:
+    confidence = certainty * (0.88 + 0.1 * strength) * (0.94 if joined else 1.0)
+    if open_parts:
         confidence = min(confidence, 0.5)
     minor = [v for f in findings for s, v in f.votes.items() if s != f.state]
     torn = any(f.certainty < 0.6 for f in findings if f.votes)
     return WeighedDecision(
         decision,
         round(confidence, 4),
-        silent + len(opened),
+        unsettled + len(open_parts),
         tuple(n for n, reading in enumerate(readings) if reading.foreign),
         tuple(n for n, reading in enumerate(readings) if reading.contradiction),
         len(minor),
         torn,
         joined,
-        guarded,
+        hedges,
     )
 
 
-def _settled(finding: WeighedClaim) -> bool:
-    """Whether more than hearsay is behind a finding."""
+def _is_settled(finding: WeighedClaim) -> bool:
+    """Whether more than hearsay supports a finding."""
     return bool(finding.votes) and max(finding.votes.values()) > 2.5 * WEIGHTS["weak"]
 
 
 def _conclude(claim: Hypothesis, findings: list[WeighedClaim], readings: list[PieceReading]) -> tuple[str, float, int]:
-    """Decision, certainty 0-1, and how many claims are unsettled."""
-    silent = sum(not _settled(finding) for finding in findings)
-    sure = 1.0
+    """Decision, certainty from 0 to 1, and how many claims are unsettled."""
+    unsettled = sum(not _is_settled(finding) for finding in findings)
+    certainty = 1.0
     for finding in findings:
-        sure *= finding.certainty if _settled(finding) else 0.45
+        certainty *= finding.certainty if _is_settled(finding) else 0.45
     if claim.size or claim.causes:
         if findings[0].state is None or findings[0].state != claim.claims[0].state:
-            return "REJECTED", sure, silent
+            return "REJECTED", certainty, unsettled
         fits = _in_range(claim.size, findings[0]) if claim.size else _main_cause(readings)
         if fits is None:
-            return "REFINED", sure * 0.45, silent + 1
-        return ("VALIDATED" if fits else "REFINED"), sure, silent
-    held = [one for one, finding in zip(claim.claims, findings, strict=True) if one.state == finding.state]
-    if len(held) == len(findings):
-        return "VALIDATED", sure, silent
-    core = any(one.state for one in held) or not any(one.state for one in claim.claims)
-    return ("REFINED" if held and core else "REJECTED"), sure, silent
+            return "REFINED", certainty * 0.45, unsettled + 1
+        return ("VALIDATED" if fits else "REFINED"), certainty, unsettled
+    supported = [part for part, finding in zip(claim.claims, findings, strict=True) if part.state == finding.state]
+    if len(supported) == len(findings):
+        return "VALIDATED", certainty, unsettled
+    core = any(part.state for part in supported) or not any(part.state for part in claim.claims)
+    return ("REFINED" if supported and core else "REJECTED"), certainty, unsettled
 
 
 def _in_range(size: tuple[float, float] | None, finding: WeighedClaim) -> bool | None:
-    behind = [(abs(change), w) for change, w in finding.changes if sign(change) == finding.state]
-    if size is None or not behind:
+    supporting = [(abs(change), w) for change, w in finding.changes if sign(change) == finding.state]
+    if size is None or not supporting:
         return None
-    mean = sum(change * w for change, w in behind) / sum(w for _, w in behind) * 100
+    mean = sum(change * w for change, w in supporting) / sum(w for _, w in supporting) * 100
     return size[0] - 0.5 <= mean <= size[1] + 0.5
 
 
@@ -157,7 +157,7 @@ def _main_cause(readings: list[PieceReading]) -> bool | None:
 
 
 def _gather(part: int, readings: list[PieceReading], weights: list[float]) -> WeighedClaim:
-    """All that is said on claim `part`: comparisons, arms put together, chains through a driver, words."""
+    """Everything that is reported on claim `part`: comparisons, combined arms, chains through a driver, and words."""
     finding = WeighedClaim()
     arms: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
     links: list[tuple[ReportedEffect, float]] = []
@@ -182,9 +182,9 @@ def _gather(part: int, readings: list[PieceReading], weights: list[float]) -> We
         finding.changes.append((change, trust))
         finding.joined = True
     for report, trust in links:
-        moved = _move(report.driver, readings, weights)
-        if moved is not None:
-            _vote(finding, (report.link or 0) * moved[0], min(trust, moved[1]))
+        driver_change = _driver_change(report.driver, readings, weights)
+        if driver_change is not None:
+            _vote(finding, (report.link or 0) * driver_change[0], min(trust, driver_change[1]))
             finding.joined = True
     return finding
 
@@ -193,12 +193,12 @@ def _vote(finding: WeighedClaim, state: int, trust: float) -> None:
     finding.votes[state] = finding.votes.get(state, 0.0) + trust
 
 
-def _move(driver: str, readings: list[PieceReading], weights: list[float]) -> tuple[int, float] | None:
-    """Where the intervention moved `driver`, with the trust in the piece that says so."""
+def _driver_change(driver: str, readings: list[PieceReading], weights: list[float]) -> tuple[int, float] | None:
+    """The direction in which the intervention moved `driver`, with the trust in the piece that says so."""
     for reading, trust in zip(readings, weights, strict=True):
         for sentence in reading.sentences:
             if driver in sentence and "⟨i⟩" in sentence and "⟨m" not in sentence:
-                way = direction(sentence)
-                if way is not None:
-                    return way, trust
+                change_direction = direction(sentence)
+                if change_direction is not None:
+                    return change_direction, trust
     return None

@@ -11,11 +11,11 @@ from storage.schema import Candidate, Outcome, Usage
 
 @dataclass(frozen=True, slots=True)
 class JudgeResult:
-    """What a judge made of one candidate.
+    """A judge's result for one candidate.
 
-    `decision` and `confidence` come from a blind look (hypothesis and evidence only); `rubric` maps each criterion
-    of `CRITERIA` to a score from 0 to 1; `critique` says what to mend. Where `outcome` is not WRITTEN the judge
-    itself failed and the other fields mean nothing but `detail`.
+    `decision` and `confidence` were decided blind (from hypothesis and evidence only). `rubric` maps each criterion of
+    `CRITERIA` to a score from 0 to 1. `critique` says what to improve. If `outcome` is not WRITTEN, the judge itself
+    failed, and of the other fields only `detail` has a meaning.
     """
 
     outcome: Outcome
@@ -44,7 +44,7 @@ class Judge(Protocol):
     max_in_flight: int
 
     async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
-        """One judgement. Faults of endpoints come back as outcomes; only bugs raise."""
+        """Judge one candidate. Faults of endpoints are returned as outcomes; only bugs raise."""
         ...
 
     async def close(self) -> None: ...

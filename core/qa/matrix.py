@@ -1,4 +1,4 @@
-"""Where QA rejects, and whether a cell does worse than chance would let it."""
+"""Where QA rejects, and whether a cell is rejected more often than chance explains."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Matrix:
 
     @property
     def worst(self) -> MatrixCell | FlaggedCell | None:
-        """The cell to look at first: the one flagged most clearly, else the one that surely fails most often."""
+        """The cell to look at first: the most clearly flagged one, else the one with the highest lower bound."""
         failing = [cell for cell in self.cells if cell.rejected]
         return self.flagged[0] if self.flagged else max(failing, key=lambda cell: cell.low, default=None)
 
@@ -56,10 +56,10 @@ class Matrix:
 
 
 def rejection_matrix(counts: Iterable[ReasonCount], *, decision: str | None = None, alpha: float = 0.05) -> Matrix:
-    """The matrix over `counts`, of one decision or of all.
+    """The matrix of `counts`, for one decision or for all.
 
-    A cell is flagged if its rejections are more than the rest of the matrix explains: one-sided Fisher's exact
-    test of the cell against all other cells, corrected over the cells with Holm's step-down method, below `alpha`.
+    A cell is flagged if it has more rejections than the rest of the matrix explains: one-sided Fisher's exact test of
+    the cell against all other cells, corrected over the cells with Holm's step-down method, below `alpha`.
     """
     attempts: Counter[tuple[str, int]] = Counter()
     rejected: Counter[tuple[str, int]] = Counter()
@@ -104,4 +104,4 @@ def _flag(cells: list[MatrixCell], alpha: float) -> list[FlaggedCell]:
                     f"p = {p:.2g} (Fisher's exact test, Holm)",
                 )
             )
-    return sorted(flagged, key=lambda one: one.p)
+    return sorted(flagged, key=lambda flagged_cell: flagged_cell.p)

@@ -1,4 +1,4 @@
-"""Rules: what can be said of a candidate without a judge. Each problem has a short name and a sentence."""
+"""Rules: what can be checked on a candidate without a judge. Each problem has a short name and a sentence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.config.task import Task
 from core.curriculum.cell import Cell
 from storage.schema import Candidate
 
-# Bands are written with two decimals, and so are the numbers that are held against them.
+# Bands are written with two decimals, and so are the numbers that are compared with them.
 TOLERANCE = 0.005
 
 HEDGES = re.compile(
@@ -23,7 +23,7 @@ _REFERS = re.compile(r"\b(the|this|our) hypothesis\b|\b(evidence|piece) (?:#|no\
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A rule that a candidate breaks: a stable short name, and what to mend."""
+    """A rule that a candidate breaks: a stable short name, and what to improve."""
 
     reason: str
     critique: str
@@ -32,14 +32,14 @@ class Problem:
 def broken_rules(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     """Every rule that `candidate` breaks in `cell`; empty if it breaks none."""
     return [
-        *_labels(task, cell, candidate),
-        *_counts(task, cell, candidate),
-        *_bands(task, cell, candidate),
-        *_language(task, cell, candidate),
+        *_check_labels(task, cell, candidate),
+        *_check_counts(task, cell, candidate),
+        *_check_bands(task, cell, candidate),
+        *_check_language(task, cell, candidate),
     ]
 
 
-def _labels(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
+def _check_labels(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     if candidate.decision not in task.labels:
         labels = ", ".join(task.labels)
         return [Problem("unknown_decision", f"The decision {candidate.decision!r} is none of {labels}.")]
@@ -52,7 +52,7 @@ def _labels(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     return []
 
 
-def _counts(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
+def _check_counts(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     level = task.level(cell.level)
     low, high = level.evidence
     problems = []
@@ -69,15 +69,15 @@ def _counts(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     return problems
 
 
-def _bands(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
+def _check_bands(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     level = task.level(cell.level)
     problems = []
-    outside, aside = 0, 0
+    outside, irrelevant = 0, 0
     for piece in candidate.evidence:
         if _within(piece.relevance, level.relevance):
             continue
         if level.irrelevant[1] and _within(piece.relevance, level.irrelevant_relevance):
-            aside += 1
+            irrelevant += 1
         else:
             outside += 1
     low, high = level.relevance
@@ -88,10 +88,10 @@ def _bands(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
                 f"{outside} of the relevance scores are outside {low} to {high}: rate or replace the pieces.",
             )
         )
-    elif not level.irrelevant[0] <= aside <= level.irrelevant[1]:
-        least, most = level.irrelevant
+    elif not level.irrelevant[0] <= irrelevant <= level.irrelevant[1]:
+        fewest, most = level.irrelevant
         problems.append(
-            Problem("irrelevant_count", f"{least} to {most} pieces are to be beside the point, and {aside} are.")
+            Problem("irrelevant_count", f"{fewest} to {most} pieces are to be beside the point, and {irrelevant} are.")
         )
     band = level.confidence.get(candidate.decision)
     if band is not None and not _within(candidate.confidence, band):
@@ -103,21 +103,21 @@ def _bands(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     return problems
 
 
-def _language(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
+def _check_language(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     problems = []
     if task.level(cell.level).hedging == "none":
-        found = sorted(
+        hedged = sorted(
             {
                 match.group(0).lower()
                 for text in (candidate.hypothesis, *(piece.content for piece in candidate.evidence))
                 for match in HEDGES.finditer(text)
             }
         )
-        if found:
+        if hedged:
             problems.append(
                 Problem(
                     "hedged",
-                    f"Level {cell.level} has no guarded language; say it outright instead of: {', '.join(found)}.",
+                    f"Level {cell.level} has no guarded language; say it outright instead of: {', '.join(hedged)}.",
                 )
             )
     if any(_REFERS.search(piece.content) for piece in candidate.evidence):

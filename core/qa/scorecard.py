@@ -1,4 +1,4 @@
-"""How QA does: on flaws that are known because they were planted, and in the eyes of the people who reviewed."""
+"""How well QA works: on planted flaws, which are known, and in the judgement of the people who reviewed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.schema import Flaw, Result, Status
 
 @dataclass(frozen=True, slots=True)
 class FlawScore:
-    """How QA did on one kind of planted flaw; the interval (95 %, Wilson) is of the rate caught."""
+    """QA on one kind of planted flaw; the interval (95 %, Wilson) is that of the rate caught."""
 
     flaw: str
     planted: int
@@ -25,7 +25,7 @@ class FlawScore:
 
 @dataclass(frozen=True, slots=True)
 class Scorecard:
-    """QA measured on flaws that are known: caught and missed by kind, and good examples that it refused."""
+    """QA measured on known flaws: caught and missed, also by kind, and sound examples that it refused."""
 
     planted: int
     caught: int
@@ -63,13 +63,13 @@ def scorecard(records: Iterable[FlawRecord]) -> Scorecard:
         for flaw in Flaw
         if planted[flaw]
     ]
-    total, found = sum(planted.values()), sum(caught.values())
-    return Scorecard(total, found, total - found, good, refused, *wilson(refused, good), by_flaw)
+    total, caught_in_all = sum(planted.values()), sum(caught.values())
+    return Scorecard(total, caught_in_all, total - caught_in_all, good, refused, *wilson(refused, good), by_flaw)
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewedVerdicts:
-    """Examples that QA passed (or rejected) and people decided on: how many they side with it, 95 % Wilson interval."""
+    """Examples that QA passed (or rejected) and people decided on; the rate of agreement has a 95 % Wilson interval."""
 
     decided: int
     agreed: int
@@ -79,14 +79,14 @@ class ReviewedVerdicts:
 
 @dataclass(frozen=True, slots=True)
 class PeopleRecord:
-    """What people said of QA's verdicts: `passed` ones that they accepted, `rejected` ones that they rejected too."""
+    """What people decided about QA's verdicts: `passed` ones that they accepted, `rejected` ones that they rejected."""
 
     passed: ReviewedVerdicts
     rejected: ReviewedVerdicts
 
 
 def people_record(counts: Iterable[ReviewedCount]) -> PeopleRecord:
-    """QA in the eyes of people, from the examples that they decided on; what waits is not counted."""
+    """People's decisions about QA's verdicts; pending examples are not counted."""
 
     def reviewed(refused: bool, side: Status) -> ReviewedVerdicts:
         of = [row for row in rows if row.refused is refused and row.status is not Status.PENDING]

@@ -1,4 +1,4 @@
-"""The offline judge: reads the hypothesis and the evidence as text, decides blind, then scores the rubric."""
+"""The offline judge: parses the hypothesis and the evidence as text, decides blind, then scores the rubric."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POOR = 0.15
 
 
 class Solver:
-    """A judge with no model. It sees text only: never relevance, label or reasoning while it decides."""
+    """A judge without a model. It sees text only: never relevance, label or reasoning while it decides."""
 
     name = NAME
     max_in_flight = 1
@@ -27,13 +27,13 @@ class Solver:
         self._task = task
 
     async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
-        """The blind decision on `candidate` and the rubric for its place in the curriculum."""
+        """The blind decision on `candidate` and the rubric for its cell."""
         judgement = assess(self._task, candidate, cell)
         await asyncio.sleep(0)
         return judgement
 
     async def close(self) -> None:
-        """Holds nothing that could be freed."""
+        """Nothing to free."""
 
 
 def decide_blind(candidate: Candidate) -> WeighedDecision:
@@ -42,69 +42,69 @@ def decide_blind(candidate: Candidate) -> WeighedDecision:
 
 
 def assess(task: Task, candidate: Candidate, cell: Cell) -> JudgeResult:
-    """The judgement on `candidate`, as a pure function. KeyError for a level that `task` does not have."""
+    """The judge's result for `candidate`, as a pure function. KeyError for a level that `task` does not have."""
     started = time.perf_counter()
-    opinion = decide_blind(candidate)
+    weighed = decide_blind(candidate)
     level = task.level(cell.level)
     scores = {
-        "decision_follows": _follows(candidate, opinion, task.labels),
-        "difficulty_fits": _difficulty(candidate, opinion, level),
-        "evidence_realistic": _realistic(opinion),
-        "confidence_apt": _apt(candidate, opinion, level),
+        "decision_follows": _score_decision(candidate, weighed, task.labels),
+        "difficulty_fits": _score_difficulty(candidate, weighed, level),
+        "evidence_realistic": _score_realism(weighed),
+        "confidence_apt": _score_confidence(candidate, weighed, level),
     }
     rubric = {name: round(scores[name][0], 3) for name in CRITERIA}
     return JudgeResult(
         Outcome.WRITTEN,
-        decision=opinion.decision,
-        confidence=opinion.confidence,
+        decision=weighed.decision,
+        confidence=weighed.confidence,
         rubric=rubric,
         critique=" ".join(scores[name][1] for name in CRITERIA if scores[name][1]),
         usage=Usage(cost=0.0, seconds=time.perf_counter() - started),
     )
 
 
-def _follows(candidate: Candidate, opinion: WeighedDecision, labels: list[str]) -> tuple[float, str]:
-    if opinion.decision != candidate.decision:
-        return _POOR, f"The evidence leads to {opinion.decision}, not to {candidate.decision}."
-    if opinion.unsettled:
+def _score_decision(candidate: Candidate, weighed: WeighedDecision, labels: list[str]) -> tuple[float, str]:
+    if weighed.decision != candidate.decision:
+        return _POOR, f"The evidence leads to {weighed.decision}, not to {candidate.decision}."
+    if weighed.unsettled:
         return 0.3, "A part of the claim is not settled by any piece: add the evidence that decides it."
     named = [label for label in labels if re.search(rf"\b{re.escape(label)}\b", candidate.reasoning)]
     if named and candidate.decision not in named:
         return 0.2, f"The reasoning argues for {', '.join(named)}, the decision says {candidate.decision}."
-    return min(1.0, 0.5 + opinion.confidence / 2), ""
+    return min(1.0, 0.5 + weighed.confidence / 2), ""
 
 
-def _difficulty(candidate: Candidate, opinion: WeighedDecision, level: Level) -> tuple[float, str]:
-    if level.hedging == "none" and (opinion.hedges or count_hedges(candidate.hypothesis)):
+def _score_difficulty(candidate: Candidate, weighed: WeighedDecision, level: Level) -> tuple[float, str]:
+    if level.hedging == "none" and (weighed.hedges or count_hedges(candidate.hypothesis)):
         return _POOR, "The level wants no guarded language: state the findings plainly."
-    if level.contradicting[1] == 0 and opinion.against:
+    if level.contradicting[1] == 0 and weighed.against:
         return _POOR, "Pieces contradict each other, which this level does not allow: make them agree."
-    if opinion.unsettled:
+    if weighed.unsettled:
         return 0.3, "The evidence leaves a part of the claim open: it is ambiguous for any level."
-    if opinion.torn:
+    if weighed.torn:
         return 0.4, "Sources of equal weight disagree, so nothing decides between them."
-    if level.steps == 1 and opinion.joined:
+    if level.steps == 1 and weighed.joined:
         return 0.4, "The answer takes several facts put together; the level wants it stated directly."
-    return (0.7 if level.steps > 1 and not opinion.joined else _FIT), ""
+    return (0.7 if level.steps > 1 and not weighed.joined else _FIT), ""
 
 
-def _realistic(opinion: WeighedDecision) -> tuple[float, str]:
-    if opinion.foreign:
-        places = ", ".join(str(number + 1) for number in opinion.foreign)
-        return _POOR, f"Piece {places} reports on another case: replace it with evidence of this one."
-    if opinion.contradictions:
-        places = ", ".join(str(number + 1) for number in opinion.contradictions)
-        return 0.2, f"Piece {places} contradicts its own figures: make words and figures agree."
+def _score_realism(weighed: WeighedDecision) -> tuple[float, str]:
+    if weighed.foreign:
+        positions = ", ".join(str(number + 1) for number in weighed.foreign)
+        return _POOR, f"Piece {positions} reports on another case: replace it with evidence of this one."
+    if weighed.contradictions:
+        positions = ", ".join(str(number + 1) for number in weighed.contradictions)
+        return 0.2, f"Piece {positions} contradicts its own figures: make words and figures agree."
     return _FIT, ""
 
 
-def _apt(candidate: Candidate, opinion: WeighedDecision, level: Level) -> tuple[float, str]:
+def _score_confidence(candidate: Candidate, weighed: WeighedDecision, level: Level) -> tuple[float, str]:
     low, high = level.confidence.get(candidate.decision, (0.0, 1.0))
     if not low <= candidate.confidence <= high:
         return (
             _POOR,
             f"Confidence {candidate.confidence} is outside {low}-{high} for {candidate.decision} at this level.",
         )
-    gap = abs(candidate.confidence - opinion.confidence)
+    gap = abs(candidate.confidence - weighed.confidence)
     score = max(0.0, 1 - 1.2 * gap)
     return score, "" if score >= 0.5 else f"Confidence {candidate.confidence} is far from what the evidence supports."

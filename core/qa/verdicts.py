@@ -1,4 +1,4 @@
-"""One pass of QA over one attempt: rules, near-duplicates, judge; and the verdict that follows."""
+"""One QA pass over one attempt: rules, near-duplicates, judge; and the verdict that follows."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ async def assess(task: Task, attempt: Attempt, corpus: duplicates.Corpus, judge:
     if near is not None:
         return near
     judgement = await judge.judge(candidate, cell)
-    return verdict(task, attempt.id, candidate, judgement)
+    return judge_verdict(task, attempt.id, candidate, judgement)
 
 
 def near_duplicate(attempt: Attempt, corpus: duplicates.Corpus) -> Verdict | None:
-    """The verdict on an attempt whose like is known in its cell or family; None if there is none."""
+    """The verdict on an attempt that has a near-duplicate in its cell or family; None if there is none."""
     if attempt.candidate is None:
         return None
     cell = Cell(attempt.domain, attempt.level, attempt.decision)
@@ -53,8 +53,11 @@ def near_duplicate(attempt: Attempt, corpus: duplicates.Corpus) -> Verdict | Non
     )
 
 
-def verdict(task: Task, attempt: str, candidate: Candidate, judgement: JudgeResult) -> Verdict:
-    """What follows from a judgement: a failed judge is never a rejection; disagreement comes before the rubric."""
+def judge_verdict(task: Task, attempt: str, candidate: Candidate, judgement: JudgeResult) -> Verdict:
+    """The verdict that follows from a judge's result.
+
+    A failed judge never rejects. A disagreement about the decision counts before the rubric.
+    """
     result, reason, critique = _ruling(task, candidate, judgement)
     judged = judgement.outcome is Outcome.WRITTEN
     return Verdict(
@@ -74,7 +77,7 @@ def verdict(task: Task, attempt: str, candidate: Candidate, judgement: JudgeResu
 
 
 def certainty(decision: str, verdict: Verdict | None) -> float | None:
-    """How sure the judge was that `decision` is right and the candidate sound, from 0 to 1; None if it did not say."""
+    """How sure the judge was, from 0 to 1, that `decision` is right and the candidate sound; None if it did not say."""
     if verdict is None or verdict.blind_confidence is None:
         return None
     agreed = verdict.blind_confidence if verdict.blind_decision == decision else 1.0 - verdict.blind_confidence
@@ -95,7 +98,7 @@ def _ruling(task: Task, candidate: Candidate, judgement: JudgeResult) -> tuple[R
 
 
 def example_of_attempt(attempt: Attempt, verdict: Verdict | None) -> Example:
-    """The example that an attempt becomes; one that QA rejected says so, and begins as rejected."""
+    """The example that an attempt becomes; if QA rejected it, the example is `refused`, and rejected at first."""
     if attempt.candidate is None:
         raise ValueError(f"attempt {attempt.id} has no candidate")
     refused = verdict is not None and verdict.result is Result.REJECTED

@@ -1,1 +1,1 @@
-"""Review by hand: what is in front of a person, what their decision means, and how far people and judge agree."""
+"""Review by hand: the item in front of a person, what their decision means, and how far people and judge agree."""

@@ -1,6 +1,6 @@
 """How far people agree with the label, with the judge and with each other, from what they decided blind.
 
-Only decisions made without seeing the label are independent evidence; each is held against the label of the version
+Only decisions made without seeing the label are independent evidence; each is compared with the label of the version
 that the person saw. Chance-corrected by Cohen's kappa (1960) for a pair, and by Krippendorff's alpha (2004, nominal)
 for any number of people. Intervals are percentile bootstraps over families, since examples of one hypothesis are
 decided alike.
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 LABEL, JUDGE = "the label", "the judge"
-# How all who gave no name are called: nothing tells them apart.
+# The name of all people who gave none: nothing distinguishes them.
 UNNAMED = "the unnamed reviewer"
-# From so much agreement beyond chance on, labels are called reliable, or fairly so (Landis and Koch, 1977).
+# From this much agreement beyond chance, labels are called reliable, or fairly reliable (Landis and Koch, 1977).
 RELIABLE, FAIR = 0.8, 0.6
-# Of fewer families nothing is concluded: resampling too few of them gives intervals that are too narrow.
+# With fewer families nothing is concluded: resampling too few of them gives intervals that are too narrow.
 MIN_FAMILIES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Coefficient:
-    """A coefficient from -1 to 1 with its 95 % interval; what is not defined is None, and `undefined` says why."""
+    """A coefficient from -1 to 1 with its 95 % interval; undefined values are None, and `undefined` says why."""
 
     value: float | None
     low: float | None
@@ -43,7 +43,7 @@ class Coefficient:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Of two who decided about the same `examples`; `confusion` counts by what `who`, then what `whom` decided."""
+    """Two who decided about the same `examples`; `confusion` counts by the decision of `who`, then that of `whom`."""
 
     who: str
     whom: str
@@ -68,7 +68,7 @@ class GroupAgreement:
 
 @dataclass(frozen=True, slots=True)
 class AgreementReport:
-    """Everyone with the label, with the judge, and with each other; `together` only where there are three or more."""
+    """Each person with the label, the judge and each other; `together` only where there are three or more people."""
 
     decisions: int
     pairs: list[Agreement]
@@ -76,9 +76,10 @@ class AgreementReport:
 
 
 def conclusion(pair: Agreement) -> str:
-    """What the figures of a pair come to, in a sentence that claims no more than their intervals allow."""
+    """What the figures of a pair mean, in a sentence that claims no more than their intervals allow."""
     if pair.families < MIN_FAMILIES:
-        return f"Too few to conclude anything yet: {MIN_FAMILIES} examples that stem from different hypotheses are a start."
+        start = f"{MIN_FAMILIES} examples that stem from different hypotheses are a start"
+        return f"Too few to conclude anything yet: {start}."
     if pair.kappa.low is None or pair.kappa.high is None:
         return "Nearly all was decided one way, so chance would agree as well: other examples will tell more."
     if pair.kappa.low >= RELIABLE:
@@ -94,50 +95,61 @@ def conclusion(pair: Agreement) -> str:
 
 
 def agreement_report(blind_reviews: Iterable[BlindReview]) -> AgreementReport:
-    """The agreement that `opinions` show, in the order: label, judge, people."""
-    found = [opinion for opinion in blind_reviews if opinion.value]
-    people = sorted({opinion.reviewer for opinion in found})
+    """The agreement that `blind_reviews` show, in the order: label, judge, people."""
+    decided = [review for review in blind_reviews if review.value]
+    people = sorted({review.reviewer for review in decided})
     pairs = list[Agreement]()
-    for whom, held_against in ((LABEL, [one.label for one in found]), (JUDGE, [one.judge for one in found])):
+    for whom, other_decisions in (
+        (LABEL, [review.label for review in decided]),
+        (JUDGE, [one.judge for one in decided]),
+    ):
         for person in people:
-            held = zip(found, held_against, strict=True)
-            both = [(one.value, other, one.family) for one, other in held if one.reviewer == person and other]
-            if both:
-                pairs.append(_agreement(person or UNNAMED, whom, both))
-    seen: dict[tuple[str, int], dict[str, BlindReview]] = defaultdict(dict)
-    for opinion in found:
-        seen[opinion.example, opinion.version][opinion.reviewer] = opinion
-    for one, two in combinations(people, 2):
-        both = [(by[one].value, by[two].value, by[one].family) for by in seen.values() if one in by and two in by]
-        if both:
-            pairs.append(_agreement(one or UNNAMED, two or UNNAMED, both))
-    return AgreementReport(len(found), pairs, _together(list(seen.values())) if len(people) > 2 else None)
+            pairs_to_compare = zip(decided, other_decisions, strict=True)
+            compared = [
+                (one.value, other, one.family) for one, other in pairs_to_compare if one.reviewer == person and other
+            ]
+            if compared:
+                pairs.append(_agreement(person or UNNAMED, whom, compared))
+    by_version: dict[tuple[str, int], dict[str, BlindReview]] = defaultdict(dict)
+    for review in decided:
+        by_version[review.example, review.version][review.reviewer] = review
+    for first, second in combinations(people, 2):
+        compared = [
+            (by[first].value, by[second].value, by[first].family)
+            for by in by_version.values()
+            if first in by and second in by
+        ]
+        if compared:
+            pairs.append(_agreement(first or UNNAMED, second or UNNAMED, compared))
+    return AgreementReport(
+        len(decided), pairs, _group_agreement(list(by_version.values())) if len(people) > 2 else None
+    )
 
 
-def _agreement(who: str, whom: str, both: Sequence[tuple[str, str, str]]) -> Agreement:
-    first, second, families = zip(*both, strict=True)
-    agreed = sum(one == two for one, two, _ in both)
+def _agreement(who: str, whom: str, compared: Sequence[tuple[str, str, str]]) -> Agreement:
+    first, second, families = zip(*compared, strict=True)
+    agreed = sum(a == b for a, b, _ in compared)
     confusion: dict[str, dict[str, int]] = {}
-    for one, two, _ in sorted(both):
-        row = confusion.setdefault(one, {})
-        row[two] = row.get(two, 0) + 1
-    ratings = [[one, two] for one, two, _ in both]
+    for a, b, _ in sorted(compared):
+        row = confusion.setdefault(a, {})
+        row[b] = row.get(b, 0) + 1
+    ratings = [[a, b] for a, b, _ in compared]
     return Agreement(
         who,
         whom,
-        len(both),
+        len(compared),
         len(set(families)),
         agreed,
-        *wilson(agreed, len(both), CONFIDENCE),
+        *wilson(agreed, len(compared), CONFIDENCE),
         kappa=_kappa(first, second, families),
         alpha=_alpha(ratings, families),
         confusion=confusion,
     )
 
 
-def _together(seen: list[dict[str, BlindReview]]) -> GroupAgreement:
-    shared = [by for by in seen if len(by) > 1]
-    ratings = [[one.value for one in by.values()] for by in shared]
+def _group_agreement(by_version: list[dict[str, BlindReview]]) -> GroupAgreement:
+    shared = [by for by in by_version if len(by) > 1]
+    ratings = [[review.value for review in by.values()] for by in shared]
     families = [next(iter(by.values())).family for by in shared]
     return GroupAgreement(len({person for by in shared for person in by}), len(shared), _alpha(ratings, families))
 
@@ -147,13 +159,16 @@ def _kappa(first: Sequence[str], second: Sequence[str], families: Sequence[str])
     from sklearn.metrics import cohen_kappa_score
 
     labels = sorted({*first, *second})
-    one, two = (np.array([labels.index(value) for value in values]) for values in (first, second))
+    first_codes, second_codes = (np.array([labels.index(value) for value in values]) for values in (first, second))
 
     def statistic(weights: np.ndarray) -> float | None:
-        there = weights > 0
-        if np.array_equal(np.unique(one[there]), np.unique(two[there])) and len(np.unique(one[there])) == 1:
+        drawn = weights > 0
+        if (
+            np.array_equal(np.unique(first_codes[drawn]), np.unique(second_codes[drawn]))
+            and len(np.unique(first_codes[drawn])) == 1
+        ):
             return None
-        return float(cohen_kappa_score(one, two, labels=range(len(labels)), sample_weight=weights))
+        return float(cohen_kappa_score(first_codes, second_codes, labels=range(len(labels)), sample_weight=weights))
 
     return _coefficient(len(labels), families, statistic)
 
@@ -188,7 +203,7 @@ def _coefficient(labels: int, families: Sequence[str], statistic: Callable[[np.n
         return Coefficient(value, None, None, "no interval: all examples are of one family")
     random = np.random.default_rng(0)
     draws = (np.bincount(random.integers(0, len(groups), len(groups)), minlength=len(groups)) for _ in range(RESAMPLES))
-    drawn = [found for draw in draws if (found := statistic(draw[group])) is not None]
+    drawn = [coefficient for draw in draws if (coefficient := statistic(draw[group])) is not None]
     if len(drawn) < RESAMPLES / 2:
         return Coefficient(value, None, None, "no interval: too few examples differ")
     tail = (1 - CONFIDENCE) / 2

@@ -8,7 +8,7 @@ from storage.queues import Queue
 
 
 def why_not_blind(queue: Queue, where: Filter) -> str:
-    """Why no label can be hidden in this queue; '' if it can."""
+    """Why the label cannot be hidden in this queue; '' if it can."""
     if queue is Queue.CELL:
         return "the order by cell tells it"
     if queue is Queue.DISPUTED:
@@ -17,7 +17,7 @@ def why_not_blind(queue: Queue, where: Filter) -> str:
 
 
 class Blindness:
-    """What `reviewer` wants hidden (`on`), and which labels they were shown since the app began."""
+    """Whether `reviewer` wants labels hidden (`enabled`), and which labels they have seen since the app started."""
 
     def __init__(self, reviewer: str) -> None:
         self.enabled = True
@@ -25,13 +25,13 @@ class Blindness:
         self._seen: set[str] = set()
 
     def mark_seen(self, example: str) -> None:
-        """The person is shown the label of this example."""
+        """Remember that the person has seen the label of this example."""
         self._seen.add(example)
 
     def why_not_hidden(self, item: ReviewItem, queue: Queue, where: Filter) -> str:
-        """Why the label of `case` is no secret, whatever the person wants; '' if it is one."""
-        if why := why_not_blind(queue, where):
-            return why
+        """Why the label of `item` is not hidden from the person, if they want it hidden; '' if it is."""
+        if reason := why_not_blind(queue, where):
+            return reason
         if item.has_seen_label(self._reviewer):
             return "you have decided this one"
         return "you have seen it" if item.example.id in self._seen else ""

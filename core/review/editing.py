@@ -1,4 +1,4 @@
-"""Edits of an example as a person writes them: checked, with what is wrong in plain words."""
+"""A person's edits of an example: validated, with problems in plain words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from core.qa import rules
 from storage.examples import CONTENT
 from storage.schema import Example
 
-# More than this in one example, and a form is no place for it.
+# Examples with more than this are not edited in a form.
 FORM_CHARACTERS = 50_000
 FORM_PIECES = 30
 
@@ -29,7 +29,7 @@ def fits_form(example: Example) -> bool:
 
 
 def form_values(example: Example) -> Values:
-    """What a form of the example says before anybody types: numbers as text."""
+    """The initial values of a form for the example: numbers as text."""
     return {
         "hypothesis": example.hypothesis,
         "evidence": [
@@ -45,7 +45,7 @@ def form_values(example: Example) -> Values:
 
 
 def validate_edit(task: Task, example: Example, values: Mapping[str, Any]) -> tuple[Example | None, list[str]]:
-    """The example with `values`, or None and what is wrong with them, a sentence a field."""
+    """The example with `values`, or None and the problems, a sentence per field."""
     try:
         edited = Example.model_validate(example.model_dump() | dict(values))
     except ValidationError as error:
@@ -54,28 +54,28 @@ def validate_edit(task: Task, example: Example, values: Mapping[str, Any]) -> tu
     return (None, problems) if problems else (edited, [])
 
 
-def doubts(task: Task, edited: Example) -> list[str]:
-    """What the rules of QA would say of an edit; a person may know better."""
+def rule_violations(task: Task, edited: Example) -> list[str]:
+    """What QA's rules say about an edit; a person may know better."""
     cell = Cell(edited.domain, edited.level, edited.decision)
     return [problem.critique for problem in rules.broken_rules(task, cell, edited)]
 
 
 def parse_json(text: str) -> tuple[Values, str]:
-    """The fields of an example that a JSON document gives, or what is wrong with it ('' if nothing is)."""
+    """The fields of an example in a JSON document, and what is wrong with the document ('' if nothing is)."""
     try:
-        found = json.loads(text)
+        fields = json.loads(text)
     except json.JSONDecodeError as error:
         return {}, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
-    if not isinstance(found, dict):
+    if not isinstance(fields, dict):
         return {}, "an object with the fields of the example is needed"
-    unknown = sorted(set(found) - CONTENT)
+    unknown = sorted(set(fields) - CONTENT)
     if unknown:
         return {}, f"no field {', '.join(unknown)}: there are {', '.join(sorted(CONTENT))}"
-    return found, ""
+    return fields, ""
 
 
 def format_json(values: Mapping[str, Any]) -> str:
-    """What a form says as a JSON document; numbers as numbers, where they are some."""
+    """The values of a form as a JSON document, with numbers as numbers where possible."""
     pieces = [piece | {"relevance": _number(piece["relevance"])} for piece in values["evidence"]]
     numbers = {name: _number(values[name]) for name in ("confidence", "level")}
     return json.dumps({**values, **numbers, "evidence": pieces}, indent=2, ensure_ascii=False) + "\n"
@@ -90,16 +90,16 @@ def _number(text: str) -> float | str:
 
 
 def _sentence(detail: ErrorDetails) -> str:
-    place = " ".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
-    given = str(detail["input"])[:40]
+    field = " ".join(str(part + 1) if isinstance(part, int) else part for part in detail["loc"])
+    value = str(detail["input"])[:40]
     fraction = detail["loc"][-1] in {"confidence", "relevance"}
     match detail["type"]:
         case "string_too_short":
-            return f"{place}: is empty"
+            return f"{field}: is empty"
         case "too_short":
-            return f"{place}: one piece at least is needed"
+            return f"{field}: one piece at least is needed"
         case "missing":
-            return f"{place}: is missing"
+            return f"{field}: is missing"
         case _ if fraction:
-            return f"{place}: {given or 'nothing'} is no number from 0 to 1"
-    return f"{place}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"
+            return f"{field}: {value or 'nothing'} is no number from 0 to 1"
+    return f"{field}: {detail['msg'][:1].lower()}{detail['msg'][1:]}"

@@ -1,4 +1,4 @@
-"""A run in words, as the app and the command line both say it."""
+"""A run in words, as both the app and the command line show it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def describe_request(status: RunStatus) -> str:
 
 
 def describe_heartbeat(status: RunStatus) -> str:
-    """How long ago a run was last known to be alive."""
+    """How long ago the run last gave a sign of life."""
     return "none yet" if status.age_s is None else f"{format_duration(status.age_s)} ago"
 
 

@@ -1,4 +1,4 @@
-"""What a person asked of a run, a model for each kind: written when it starts, and enough to resume it."""
+"""The parameters of a run, a model for each kind: written when it starts, and enough to resume it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class UnreadableRunError(RunError):
 
 
 class GenerateParams(BaseModel):
-    """What a generating run is to do. Empty lists do not restrict the cells; `n` None fills them all.
+    """What a generating run does. Empty lists do not restrict the cells; `n` None fills all of them.
 
     `revise` is a rejected attempt to begin with, in its own cell; `hint` is advice for the source.
     """
@@ -51,12 +51,12 @@ class GenerateParams(BaseModel):
 
     @property
     def restricted(self) -> bool:
-        """Whether only some cells are meant."""
+        """Whether only some cells are selected."""
         return bool(self.domains or self.levels or self.decisions)
 
     @classmethod
     def of(cls, task: Task) -> GenerateParams:
-        """What the project file says, where nobody says otherwise."""
+        """The defaults from the project file."""
         return cls(
             source=task.roles.generator,
             judge=task.roles.judge,
@@ -67,12 +67,12 @@ class GenerateParams(BaseModel):
 
 
 class BenchmarkParams(BaseModel):
-    """What a benchmark is to do: which model it asks, how, and about which examples.
+    """What a benchmark does: which model it asks, how, and about which examples.
 
-    One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` says what is asked.
-    `like` is a run whose questions are asked again, exactly as they were, with its samples and seed; the fields that
-    say what is asked are then its own. `reference` is the run of the reference, if this one is the student's, `student`
-    the other way round: pairs are watched against it. `number` counts how often failures were asked again.
+    One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` selects the examples.
+    `like` is a run whose questions are asked again unchanged, with its samples and seed; the fields that select
+    examples are then that run's own. `reference` is the run of the reference, if this is the student's, and `student`
+    the other way round: the gate compares the pairs. `number` counts how often failures were asked again.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -99,7 +99,7 @@ class BenchmarkParams(BaseModel):
 
 
 class TrainParams(BaseModel):
-    """What a training is to do: the recipes of its phases, as they stood in the project file, in their order."""
+    """What a training run does: the recipes of its phases, as they were in the project file, in their order."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -125,7 +125,7 @@ class ModelFormat(StrEnum):
 
 
 class ExportParams(BaseModel):
-    """What an export of a trained model is to do; `model` is the name that stays, `output` an absolute path."""
+    """What an export of a trained model does; `model` is the permanent name, `output` an absolute path."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -162,10 +162,10 @@ def parse_params(run: Run) -> RunParams:
 
 
 def validate_stored(run: Run, model: type[P], stored: object, column: str) -> P:
-    """What `stored` says as `model`; raises UnreadableRunError that names the run and the field of the `column`."""
+    """Validate `stored` as `model`; raises UnreadableRunError that names the run and the field of the `column`."""
     try:
         return model.model_validate(stored)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join([column, *map(str, first["loc"])])
-        raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: {place}: {first['msg']}") from None
+        field = ".".join([column, *map(str, first["loc"])])
+        raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: {field}: {first['msg']}") from None

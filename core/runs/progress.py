@@ -1,4 +1,4 @@
-"""The newest figures of a run as its worker writes them, a model for each kind. What is not known is None."""
+"""The newest figures of a run as its worker writes them, a model for each kind. Unknown figures are None."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from storage.schema import Run
 
 
 class RunProgress(BaseModel):
-    """How far a run is: `done` units of `total`, and what later versions may have written beside."""
+    """The progress of any run: `done` units of `total`. Fields that later versions wrote are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -23,7 +23,7 @@ class RunProgress(BaseModel):
 
 
 class GenerateProgress(RunProgress):
-    """Slots, attempts and money of a generating run; money in the currency of the price table."""
+    """Slots, attempts and cost of a generating run; the cost in the currency of the price table."""
 
     attempts: int = 0
     accepted: int = 0
@@ -39,14 +39,14 @@ class GenerateProgress(RunProgress):
 
 
 class KeptFigures(BaseModel):
-    """All figures of a benchmark that is over, as `core.benchmark.figures_cache` dumps them, and by which parser."""
+    """All figures of a finished benchmark, as `core.benchmark.figures_cache` dumps them, with the parser's version."""
 
     reader: int
     figures: dict[str, Any]
 
 
 class BenchmarkProgress(RunProgress):
-    """Examples, answers and money of a benchmark: `right` of `n`, `accuracy` with its 95 % interval as fractions."""
+    """Examples, answers and cost of a benchmark: `right` of `n`, `accuracy` with its 95 % interval as fractions."""
 
     n: int = 0
     right: int = 0
@@ -61,7 +61,7 @@ class BenchmarkProgress(RunProgress):
 
 
 class DevFigures(BaseModel):
-    """What the newest evaluation on the dev split has shown, after `step` steps; fractions."""
+    """The newest evaluation on the dev split, after `step` steps; fractions."""
 
     step: int
     accuracy: float | None = None
@@ -71,7 +71,7 @@ class DevFigures(BaseModel):
 
 
 class TrainProgress(RunProgress):
-    """Steps of the phase at work, its newest figures, and all alarms so far by name."""
+    """Steps of the current phase, its newest figures, and all alarms so far by name."""
 
     phase: str = ""
     algorithm: str = ""
@@ -86,7 +86,7 @@ class TrainProgress(RunProgress):
 
 
 class ExportProgress(RunProgress):
-    """What an export does now, and the SHA-256 of each file of weights that it has written."""
+    """The current step of an export, and the SHA-256 of each file of weights that it has written."""
 
     step: str = ""
     output: str = ""
@@ -111,5 +111,5 @@ def progress_of(run: Run, model: type[G]) -> G:
 
 
 def parse_progress(run: Run) -> RunProgress:
-    """The progress of a run of any kind, of which an unknown one has only how far it is. Raises UnreadableRunError."""
+    """The progress of a run of any kind; an unknown kind has only `done` and `total`. Raises UnreadableRunError."""
     return progress_of(run, _MODELS.get(run.kind, RunProgress))

@@ -1,4 +1,4 @@
-"""Which stored runs can be read: one that was damaged is a line in the list, and never the end of the app."""
+"""Which stored runs can be read: a damaged run is one line in the list, and never the end of the app."""
 
 from __future__ import annotations
 

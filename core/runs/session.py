@@ -1,4 +1,4 @@
-"""What a worker holds while it works: its project, its database, its heartbeat, and what others ask of it."""
+"""What a worker has while it works: its project, its database, its heartbeat, and the requests of others."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Ending:
 class Session:
     """A run at work in this process.
 
-    A thread of its own writes heartbeat and progress about twice a second, so that long steps of the work do not
-    look like death, and hears requests. The work calls `proceed()` between units: it waits while the run is
-    paused, and says whether to go on.
+    A thread of its own writes heartbeat and progress about twice a second, so that long steps of the work do not look
+    like death, and reads requests. The work calls `proceed()` between units: it waits while the run is paused, and
+    returns whether to continue.
     """
 
     def __init__(self, project: Project, connection: sqlite3.Connection, run: Run) -> None:
@@ -42,8 +42,8 @@ class Session:
         self.run = run
         self.progress: RunProgress = parse_progress(run)
         self._request: str | None = None
-        self._telling = True
-        self._over = threading.Event()
+        self._writes_progress = True
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._at_work = 0
         self._waiting = 0
@@ -55,21 +55,21 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._over.set()
+        self._ended.set()
         self._thread.join()
 
     @property
     def stopping(self) -> bool:
-        """Whether someone asked the run to stop."""
+        """Whether the run was requested to stop."""
         return self._request == "stop"
 
     @property
     def paused(self) -> bool:
-        """Whether all lines of work wait to be let go on."""
+        """Whether all concurrent tasks wait in `proceed`."""
         return self._waiting >= self._at_work > 0
 
     def stop(self) -> None:
-        """Ask the run to stop, from within its own process (a signal)."""
+        """Request the run to stop, from within its own process (a signal)."""
         self._request = "stop"
 
     def log(self, message: str, *, severity: str = "info", **data: Any) -> None:
@@ -78,7 +78,7 @@ class Session:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Count one concurrent line of work; the run is paused once all of them wait in `proceed`."""
+        """Count one concurrent task; the run is paused once all of them wait in `proceed`."""
         self._at_work += 1
         try:
             yield
@@ -86,7 +86,7 @@ class Session:
             self._at_work -= 1
 
     async def proceed(self) -> bool:
-        """Between two units: wait while the run is paused, then say whether to go on (False: stop)."""
+        """Between two units: wait while the run is paused, then return whether to continue (False: stop)."""
         if self._request != "pause":
             return not self.stopping
         self._waiting += 1
@@ -100,9 +100,9 @@ class Session:
         return not self.stopping
 
     def requested_action(self, connection: sqlite3.Connection) -> str | None:
-        """What is asked of work in a thread of its own, between two units: 'pause', 'stop' or None.
+        """The request to work in a thread of its own, between two units: 'pause', 'stop' or None.
 
-        At a 'pause' the work is at rest from then on, until it hears something else.
+        After 'pause' the work must rest until the request is another.
         """
         request = self._request
         if request == "pause":
@@ -116,36 +116,36 @@ class Session:
         return not self.stopping
 
     @contextmanager
-    def handed_over(self, connection: sqlite3.Connection) -> Iterator[None]:
-        """Another process tells the progress of the run meanwhile; this one only keeps it alive."""
-        self._telling = False
+    def delegated_progress(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Inside, another process writes the run's progress; this one only keeps it alive."""
+        self._writes_progress = False
         try:
             yield
         finally:
             current = runs.get(connection, self.run.id)
             self.progress = parse_progress(current) if current else self.progress
-            self._telling = True
+            self._writes_progress = True
 
     def _beat(self) -> None:
         connection = database.connect(self.project.database)
         try:
             while True:
-                # A beat that fails (a full disk, a lock held too long) is missed; the next may not be.
+                # A beat that fails (a full disk, a lock held too long) is skipped; the next one may succeed.
                 with suppress(sqlite3.Error):
                     self._beat_once(connection)
-                if self._over.wait(HEARTBEAT_S):
+                if self._ended.wait(HEARTBEAT_S):
                     with suppress(sqlite3.Error):
-                        self._tell(connection)
+                        self._write_progress(connection)
                     return
         finally:
             connection.close()
 
-    def _tell(self, connection: sqlite3.Connection) -> None:
-        if self._telling:
+    def _write_progress(self, connection: sqlite3.Connection) -> None:
+        if self._writes_progress:
             runs.update(connection, self.run.id, progress=self.progress)
 
     def _beat_once(self, connection: sqlite3.Connection) -> None:
-        self._tell(connection)
+        self._write_progress(connection)
         request = runs.beat(connection, self.run.id)
         if not self.stopping and request != self._request:
             self._request = request

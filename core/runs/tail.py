@@ -1,4 +1,4 @@
-"""A window on the log of a run: the newest lines as they come, older ones on demand, never more than so many."""
+"""A window on the log of a run: new lines as they come, older ones on demand, never more than a limit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from storage import runs
 from storage.schema import Event
 
 PAGE = 300
-# So many lines are held: at the far end of the window others go.
+# The most lines in the window: further ones push lines out at its other end.
 LIMIT = 1500
-# So often whoever follows a log looks for new lines.
+# How often `follow` reads new lines.
 FOLLOW_S = 0.5
 
 
@@ -50,39 +50,42 @@ class Tail:
 
     def follow(self, connection: sqlite3.Connection) -> int:
         """Read all lines that came after the newest one; returns how many there are."""
-        more = self.down(connection)
-        if not self.at_end:  # far behind: what lies between can be read by going up
+        new_lines = self.down(connection)
+        if not self.at_end:  # far behind: the lines between can be read by going up
             self.to_end(connection)
-        return more
+        return new_lines
 
     def down(self, connection: sqlite3.Connection) -> int:
-        """Read lines that follow the last one; returns how many came."""
+        """Read the lines after the last one; returns how many came."""
         last = self.events[-1].id if self.events else 0
-        more = runs.events(connection, self.run, after=last, limit=PAGE, of_note=self.of_note)
-        self.at_end = len(more) < PAGE
-        self.at_start = self.at_start and len(self.events) + len(more) <= LIMIT
-        self.events = [*self.events, *more][-LIMIT:]
-        return len(more)
+        newer = runs.events(connection, self.run, after=last, limit=PAGE, of_note=self.of_note)
+        self.at_end = len(newer) < PAGE
+        self.at_start = self.at_start and len(self.events) + len(newer) <= LIMIT
+        self.events = [*self.events, *newer][-LIMIT:]
+        return len(newer)
 
     def up(self, connection: sqlite3.Connection) -> int:
-        """Read lines that come before the first one; returns how many there were."""
+        """Read the lines before the first one; returns how many came."""
         first = self.events[0].id if self.events else 1
-        more = runs.events_before(connection, self.run, before=first, limit=PAGE, of_note=self.of_note)
-        self.at_start = len(more) < PAGE
-        self.at_end = self.at_end and len(self.events) + len(more) <= LIMIT
-        self.events = [*more, *self.events][:LIMIT]
-        return len(more)
+        older = runs.events_before(connection, self.run, before=first, limit=PAGE, of_note=self.of_note)
+        self.at_start = len(older) < PAGE
+        self.at_end = self.at_end and len(self.events) + len(older) <= LIMIT
+        self.events = [*older, *self.events][:LIMIT]
+        return len(older)
 
 
 def follow(connection: sqlite3.Connection, run: str, after: int, *, of_note: bool = False) -> Iterator[Event]:
-    """Lines of a run with an id above `after` as they come, until it has ended; `of_note`: only warnings and errors."""
+    """Yield the events of a run with an id above `after` as they come, until it has ended.
+
+    `of_note`: only warnings and errors.
+    """
     while True:
-        # Asked before the lines are read: all that came until the end is among them.
-        found = runs.get(connection, run)
-        over = found is None or run_status(found).state.ended
-        while more := runs.events(connection, run, after=after, of_note=of_note):
-            yield from more
-            after = more[-1].id
-        if over:
+        # Read before the events, so that all events until the end are among them.
+        current = runs.get(connection, run)
+        has_ended = current is None or run_status(current).state.ended
+        while new_events := runs.events(connection, run, after=after, of_note=of_note):
+            yield from new_events
+            after = new_events[-1].id
+        if has_ended:
             return
         time.sleep(FOLLOW_S)

@@ -24,7 +24,7 @@ from core.curriculum.cell import Cell
 from core.generation.figures import GenerationFigures
 from core.generation.procedural.source import write_example
 from core.generation.source import Request
-from storage import migrations, reviews
+from storage import migrations, review_log, reviews
 from storage.database import connect, transaction
 from storage.rows import insert
 from storage.schema import Example
@@ -121,7 +121,7 @@ def check(connection: sqlite3.Connection, count: int) -> None:
     rare = connection.execute("SELECT count(*) FROM examples_text WHERE examples_text MATCH ?", (RARE,)).fetchone()[0]
     assert rare == RARE_EXAMPLES, rare
     for row in connection.execute("SELECT id, status, flagged FROM examples ORDER BY id LIMIT 200").fetchall():
-        standing = reviews.derive_state(reviews.log(connection, row["id"]))
+        standing = review_log.derive_state(reviews.log(connection, row["id"]))
         assert (standing.status.value, int(standing.flagged)) == (row["status"], row["flagged"]), row["id"]
 
 
@@ -157,7 +157,7 @@ def put_back(connection: sqlite3.Connection, newest: int) -> None:
         connection.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'reviews'", (newest,))
         connection.execute(guard)
         for (example,) in touched:
-            standing = reviews.derive_state(reviews.log(connection, example))
+            standing = review_log.derive_state(reviews.log(connection, example))
             values = (standing.status.value, int(standing.flagged), example)
             connection.execute("UPDATE examples SET status = ?, flagged = ? WHERE id = ?", values)
 

@@ -27,7 +27,7 @@ from core.config.project import open_project
 from core.generation.start import start_generation
 from core.runs import control
 from core.runs.params import GenerateParams
-from storage import reviews, runs
+from storage import review_log, reviews, runs
 from storage.database import connect
 from storage.schema import ReviewAction
 from tests.bench import library
@@ -227,7 +227,7 @@ def _differing(db: sqlite3.Connection) -> list[str]:
     """Where the state of the examples is not what their reviews say, or the counts not what the examples say."""
     problems = []
     for row in db.execute("SELECT id, status, flagged, version, refused FROM examples").fetchall():
-        standing = reviews.derive_state(reviews.log(db, row["id"]), refused=bool(row["refused"]))
+        standing = review_log.derive_state(reviews.log(db, row["id"]), refused=bool(row["refused"]))
         if (standing.status.value, standing.flagged, standing.version) != tuple(row)[1:4]:
             problems.append(f"{row['id']} stands as {tuple(row)[1:4]}, its log says {standing}")
     try:

@@ -15,6 +15,7 @@ from storage.blind_reviews import BlindReview
 from storage.database import transaction
 from storage.schema import ReviewAction
 from tests.conftest import example
+from tests.stored import decide
 
 
 def opinion(number: int, value: str, label: str = "A", judge: str | None = None, who: str = "ann") -> BlindReview:
@@ -113,12 +114,12 @@ def test_only_what_stands_and_was_decided_blind_counts_against_the_version_that_
     with transaction(db):
         examples.add(db, one)
         examples.add(db, two)
-    reviews.decide(db, one.id, ReviewAction.ACCEPT, reviewer="ann")
+    decide(db, one.id, ReviewAction.ACCEPT, reviewer="ann")
     assert blind_reviews.read_current(db) == []
-    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
-    reviews.decide(db, two.id, ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ann")
+    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, two.id, ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ann")
     reviews.undo(db)
     reviews.edit(db, one.model_copy(update={"decision": "REFINED"}))
     assert blind_reviews.read_current(db) == [BlindReview(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
-    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=2, reviewer="ann")
+    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=2, reviewer="ann")
     assert [found.label for found in blind_reviews.read_current(db)] == ["REFINED"]

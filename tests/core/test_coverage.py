@@ -23,6 +23,7 @@ from storage.database import transaction
 from storage.schema import Example, ReviewAction
 from storage.search import QueryError
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 
 _WORDS = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=12)
 
@@ -63,7 +64,7 @@ def test_all_of_one_example(db: sqlite3.Connection) -> None:
     one = example()
     put(db, one, example(), example(family="other"))
     reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
-    reviews.decide(db, one.id, ReviewAction.ACCEPT)
+    decide(db, one.id, ReviewAction.ACCEPT)
     found = example_detail(db, one.id)
     assert found is not None
     assert [version.hypothesis for version, _ in found.versions] == [one.hypothesis, "Second."]

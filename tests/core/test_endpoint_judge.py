@@ -10,7 +10,7 @@ import pytest
 
 from core.curriculum.cell import Cell
 from core.llm.limits import LimitPolicy
-from core.qa.endpoint_judge import EndpointJudge, total
+from core.qa.endpoint_judge import EndpointJudge, add_usage
 from core.qa.judge import CRITERIA, JudgeResult
 from storage.schema import Candidate, Outcome, Usage
 from tests import loopback
@@ -123,5 +123,5 @@ async def test_instructions_in_a_candidate_stay_data(tmp_path: Path) -> None:
 
 def test_a_sum_with_an_unknown_is_unknown() -> None:
     known = Usage(input_tokens=1, output_tokens=2, cost=0.5, seconds=1)
-    assert total(known, known) == Usage(input_tokens=2, output_tokens=4, cost=1.0, seconds=2)
-    assert total(known, Usage(input_tokens=1, seconds=1)) == Usage(input_tokens=2, seconds=2)
+    assert add_usage(known, known) == Usage(input_tokens=2, output_tokens=4, cost=1.0, seconds=2)
+    assert add_usage(known, Usage(input_tokens=1, seconds=1)) == Usage(input_tokens=2, seconds=2)

@@ -26,11 +26,12 @@ from core.exchange.formats import Format, columns
 from core.exchange.importing import import_file
 from core.exchange.record_reader import NO_REASONING
 from core.models.prompting import Prompting
-from storage import examples, listing, reviews
+from storage import examples, listing
 from storage.database import connect, transaction
 from storage.examples import Filter
 from storage.schema import Evidence, Example, ReviewAction, Status
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 
 TEXTS = st.text(min_size=1, max_size=40) | st.sampled_from(HOSTILE)
 FRACTIONS = st.floats(0, 1)
@@ -293,7 +294,7 @@ def test_it_is_of_one_moment(
 
     def meanwhile(written: int) -> None:
         if written == 1:
-            reviews.decide(other, last, ReviewAction.REJECT, reason="late")
+            decide(other, last, ReviewAction.REJECT, reason="late")
             stored(other, [example(hypothesis="It is late.", status=Status.ACCEPTED)])
 
     found = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), watch=meanwhile)

@@ -228,7 +228,7 @@ async def test_settling_twice_counts_once() -> None:
     reservation = await budget.reserve(0.5)
     reservation.settle(0.2)
     reservation.settle(0.2)
-    reservation.release()
+    reservation.settle(0.0)
     assert (budget.spent, budget.reserved) == (0.2, 0.0)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.config.project import ProjectError, create, line_numbers, open_project, parse_task, template
+from core.config.project import ProjectError, create, open_project, parse_task, template
 
 pytestmark = pytest.mark.pure
 
@@ -75,25 +75,3 @@ def test_text_that_is_not_utf8_is_named(tmp_path: Path) -> None:
     (tmp_path / "sidequest.toml").write_bytes(b'name = "\xff"')
     with pytest.raises(ProjectError, match="UTF-8"):
         open_project(tmp_path)
-
-
-def test_lines_of_nested_tables_and_quoted_keys() -> None:
-    text = "\n".join(
-        [
-            "[models.a]",
-            'model = "x"',
-            "[[levels]]",
-            "level = 1",
-            "[[levels]]",
-            "level = 2",
-            "[levels.confidence]",
-            "A = [0, 1]",
-            '[prices."o1.x"]',
-            "input = 1",
-        ]
-    )
-    found = line_numbers(text)
-    assert found["models", "a", "model"] == 2
-    assert found["levels", 1, "level"] == 6
-    assert found["levels", 1, "confidence", "A"] == 8
-    assert found["prices", "o1.x", "input"] == 10

@@ -17,11 +17,12 @@ from core.report import pictures
 from core.report.contents import contents_document, gather
 from core.report.page import MARK, html, visible, write
 from core.report.pictures import Point, Range, thinned
-from storage import attempts, reviews, runs, training
+from storage import attempts, runs, training
 from storage.database import transaction
 from storage.schema import Attempt, Candidate, Evidence, Outcome, Result, ReviewAction, Run, RunState, Verdict
 from tests.conftest import HOSTILE
 from tests.core.judged_runs import fill
+from tests.stored import decide
 from tests.tui.benchmark_pilot import RIGHT, WRONG, write_benchmark
 from tests.tui.conftest import put, several
 
@@ -103,9 +104,9 @@ def full(db: sqlite3.Connection, text: str) -> None:
     put(db, *cases)
     for number, one in enumerate(cases[:9]):
         if number % 3:
-            reviews.decide(db, one.id, ReviewAction.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
+            decide(db, one.id, ReviewAction.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
         else:
-            reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer=text, note=text)
+            decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer=text, note=text)
     write_benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
     write_benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
     params = {"name": text, "student": text, "phases": PHASES}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from core.config.project import Project
 from core.review.blindness import Blindness, why_not_blind
-from core.review.editing import doubts, fits_form, form_values, format_json, parse_json, validate_edit
+from core.review.editing import fits_form, form_values, format_json, parse_json, rule_violations, validate_edit
 from core.review.item import ReviewItem, blind_decision_line, changes, decision_lines, read_item
 from core.review.label_keys import assign_keys
 from core.review.progress import ReviewPace, accepted_quotas
@@ -22,6 +22,7 @@ from storage.queues import EVERYTHING, Queue
 from storage.reviews import ReviewError
 from storage.schema import Example, Review, ReviewAction, Status
 from tests.conftest import example
+from tests.stored import decide
 
 
 def put(db: sqlite3.Connection, *several: Example) -> None:
@@ -81,7 +82,7 @@ def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connectio
     with pytest.raises(ReviewError, match="edited meanwhile"):
         reviews.record(db, one, [blind_decision_line(ReviewItem(one, True, [], []), "VALIDATED")])
     with pytest.raises(ReviewError, match="labelled VALIDATED, not REFINED"):
-        reviews.decide(db, one.id, ReviewAction.ACCEPT, value="REFINED", version=2)
+        decide(db, one.id, ReviewAction.ACCEPT, value="REFINED", version=2)
 
 
 def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
@@ -98,9 +99,9 @@ def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
     assert "order" in broken(Queue.CELL)
     assert "filter" in broken(where=Filter(decision=("REFINED",)))
     assert why_not_blind(Queue.DISPUTED, EVERYTHING)
-    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ben")
+    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ben")
     assert broken() == ""
-    reviews.decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     reviews.undo(db, reviewer="ann")  # which unsees nothing
     assert "you have decided" in broken()
     other = example()
@@ -119,7 +120,7 @@ def test_a_round_remembers_what_it_held(db: sqlite3.Connection) -> None:
     assert (one.remaining().number, one.size(one.remaining())) == (3, 3)
     accept = Review(example=one.key or "", action=ReviewAction.ACCEPT)
     reviews.record(db, example(id=one.key), [accept])
-    one.done(accept)
+    one.mark_decided(accept)
     one.move(1)
     assert (one.position, one.remaining().number, one.size(one.remaining())) == (1, 2, 3)
     put(db, example(id=f"01J{9:023d}"))
@@ -142,9 +143,9 @@ def test_a_search_in_a_round_counts_what_is_decided_itself(db: sqlite3.Connectio
     one = Round(db, Queue.OLDEST, Filter(text="free"), "")
     one.load_more()
     assert one.remaining().number == 3
-    one.done(Review(example="", action=ReviewAction.FLAG))
+    one.mark_decided(Review(example="", action=ReviewAction.FLAG))
     assert one.remaining().number == 3
-    one.done(Review(example="", action=ReviewAction.REJECT))
+    one.mark_decided(Review(example="", action=ReviewAction.REJECT))
     assert one.remaining().number == 2
 
 
@@ -227,8 +228,8 @@ def test_what_is_wrong_with_an_edit_is_said_plainly(project: Project, values: di
 
 
 def test_doubts_are_what_the_rules_of_qa_say(project: Project) -> None:
-    assert doubts(project.task, example(confidence=0.1))
-    assert not [doubt for doubt in doubts(project.task, example()) if "confidence" in doubt.lower()]
+    assert rule_violations(project.task, example(confidence=0.1))
+    assert not [doubt for doubt in rule_violations(project.task, example()) if "confidence" in doubt.lower()]
 
 
 def test_json_with_mistakes_says_where() -> None:
@@ -271,7 +272,7 @@ def test_what_is_left_is_counted_anew_where_the_queue_had_ended(db: sqlite3.Conn
     assert seen is not None
     line = blind_decision_line(seen, "VALIDATED", reviewer="ann")
     reviews.record(db, seen.example, [line])
-    one.done(line)
+    one.mark_decided(line)
     one.move(5)
     one.refresh()
     assert (one.remaining().number, one.size(one.remaining())) == (1, 2)

@@ -11,7 +11,7 @@ from core.curriculum.cell import Cell
 from core.qa import duplicates
 from core.qa.judge import CRITERIA, JudgeResult
 from core.qa.rules import broken_rules
-from core.qa.verdicts import verdict
+from core.qa.verdicts import judge_verdict
 from storage.schema import Evidence, Outcome, Result
 from tests.conftest import candidate
 
@@ -91,5 +91,5 @@ def judged(**change: Any) -> JudgeResult:
     ],
 )
 def test_what_follows_from_a_judgement(judgement: JudgeResult, result: Result, reason: str) -> None:
-    found = verdict(TASK, "a", candidate(), judgement)
+    found = judge_verdict(TASK, "a", candidate(), judgement)
     assert (found.result, found.reason) == (result, reason)

@@ -18,12 +18,13 @@ from storage.schema import Example, ReviewAction, Status
 from storage.search import parse_query
 from storage.splits import SplitError
 from tests.conftest import example
+from tests.stored import decide
 
 
 @pytest.fixture
 def stored(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> list[Example]:
     """Twelve examples of six families; acts of many are written four at a time."""
-    monkeypatch.setattr(database, "PIECE", 4)
+    monkeypatch.setattr(database, "CHUNK_SIZE", 4)
     return fill(db, 12)
 
 
@@ -46,7 +47,7 @@ def rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
 
 
 def test_many_are_one_act_and_one_undo(db: sqlite3.Connection, stored: list[Example]) -> None:
-    reviews.decide(db, stored[0].id, ReviewAction.REJECT, reviewer="ann")
+    decide(db, stored[0].id, ReviewAction.REJECT, reviewer="ann")
     reviews.edit(db, stored[1].model_copy(update={"hypothesis": "Another."}))
     before = rows(db)
     numbers = listing.read_numbers(db)
@@ -66,7 +67,7 @@ def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3
     with transaction(db):
         for one in (plain, *out):
             examples.add(db, one)
-    reviews.decide(db, out[2].id, ReviewAction.REJECT)
+    decide(db, out[2].id, ReviewAction.REJECT)
     numbers = listing.read_numbers(db, Filter(refused=True)) + listing.read_numbers(db, Filter(refused=False))
     list(bulk.record(db, numbers, ReviewAction.ACCEPT, reason="clear", reviewer="ann"))
     assert [line.action for line in reviews.log(db, plain.id)] == [ReviewAction.ACCEPT]
@@ -106,7 +107,7 @@ def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connectio
     other.execute("PRAGMA busy_timeout = 0")
     for done in bulk.record(db, listing.read_numbers(db, order=listing.SortOrder.OLDEST), ReviewAction.ACCEPT):
         if done == 4:
-            reviews.decide(other, stored[0].id, ReviewAction.REJECT)
+            decide(other, stored[0].id, ReviewAction.REJECT)
     other.close()
     found = examples.get(db, stored[0].id)
     assert found is not None

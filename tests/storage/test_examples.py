@@ -1,4 +1,4 @@
-"""Examples on a real file: round trips, counts, pages, search."""
+"""Examples on a real file: round trips, counts, search."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from storage.database import transaction
 from storage.examples import Filter, match_expression
 from storage.schema import Evidence, Example, ReviewAction
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 
 
 def put(db: sqlite3.Connection, *several: Example) -> None:
@@ -46,18 +47,6 @@ def test_a_megabyte_is_kept(db: sqlite3.Connection) -> None:
     assert examples.get(db, one.id) == one
 
 
-def test_pages_follow_each_other_without_gap_or_repeat(db: sqlite3.Connection) -> None:
-    put(db, *(example() for _ in range(25)))
-    seen, after = [], ""
-    while page := examples.page(db, after=after, limit=10):
-        seen += [one.id for one in page]
-        after = page[-1].id
-    assert seen == sorted(set(seen))
-    assert len(seen) == 25
-    newest = examples.page(db, limit=10, newest_first=True)
-    assert [one.id for one in newest] == seen[:-11:-1]
-
-
 def test_search_needs_every_word_and_completes_the_last(db: sqlite3.Connection) -> None:
     put(db, example(hypothesis="Café prices rise"), example(hypothesis="Tea prices fall"))
     assert examples.count(db, Filter(text="cafe pri")) == 1
@@ -70,8 +59,8 @@ def test_search_needs_every_word_and_completes_the_last(db: sqlite3.Connection) 
 def test_counts_follow_every_change(db: sqlite3.Connection) -> None:
     several = [example(level=level, decision=label) for level in (1, 2) for label in ("VALIDATED", "REJECTED")]
     put(db, *several)
-    reviews.decide(db, several[0].id, ReviewAction.ACCEPT)
-    reviews.decide(db, several[1].id, ReviewAction.FLAG)
+    decide(db, several[0].id, ReviewAction.ACCEPT)
+    decide(db, several[1].id, ReviewAction.FLAG)
     reviews.edit(db, several[2].model_copy(update={"level": 5}))
     rows = db.execute("SELECT domain, level, decision, status, flagged FROM examples").fetchall()
     kept = {(c.domain, c.level, c.decision, c.status, int(c.flagged)): c.examples for c in examples.cell_counts(db)}

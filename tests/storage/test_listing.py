@@ -14,6 +14,7 @@ from storage.listing import SortOrder
 from storage.schema import Example, ReviewAction
 from storage.search import parse_query
 from tests.conftest import example
+from tests.stored import decide
 
 
 @pytest.fixture
@@ -39,9 +40,9 @@ def stored(db: sqlite3.Connection) -> list[Example]:
     with transaction(db):
         for one in made:
             examples.add(db, one)
-    reviews.decide(db, made[3].id, ReviewAction.ACCEPT, reviewer="ann")
-    reviews.decide(db, made[4].id, ReviewAction.REJECT, reviewer="ann")
-    reviews.decide(db, made[5].id, ReviewAction.ACCEPT, reviewer="ben")
+    decide(db, made[3].id, ReviewAction.ACCEPT, reviewer="ann")
+    decide(db, made[4].id, ReviewAction.REJECT, reviewer="ann")
+    decide(db, made[5].id, ReviewAction.ACCEPT, reviewer="ben")
     reviews.undo(db, reviewer="ben")
     found = [examples.get(db, one.id) for one in made]
     return [one for one in found if one is not None]
@@ -124,7 +125,7 @@ def test_what_has_gone_is_left_out_and_changes_are_seen(db: sqlite3.Connection) 
     with transaction(db):
         examples.add(db, one)
     added = listing.change_stamp(db)
-    reviews.decide(db, one.id, ReviewAction.FLAG)
+    decide(db, one.id, ReviewAction.FLAG)
     assert len({before, added, listing.change_stamp(db)}) == 3
     assert listing.read_rows(db, [1, 99]) == listing.read_rows(db, [1])
     assert listing.number_of(db, one.id) == 1

@@ -16,6 +16,7 @@ from storage.queues import EVERYTHING, Queue, QueueSize
 from storage.schema import Attempt, Example, Outcome, Result, Review, ReviewAction, Run, Verdict
 from storage.search import parse_query
 from tests.conftest import candidate, example
+from tests.stored import decide, read_all
 
 
 def put(db: sqlite3.Connection, *several: Example) -> None:
@@ -49,7 +50,7 @@ def test_what_waits_comes_in_the_order_that_is_asked_for(db: sqlite3.Connection)
         [(None, "risk"), (0.9, "market"), (0.2, "risk"), (None, "market"), (0.5, "market"), (0.2, "market")]
     ):
         put(db, made(number, certainty=certainty, domain=domain))
-    reviews.decide(db, f"01J{4:023d}", ReviewAction.ACCEPT)
+    decide(db, f"01J{4:023d}", ReviewAction.ACCEPT)
     assert held(db, Queue.UNCERTAIN) == [2, 5, 1, 0, 3]
     assert held(db, Queue.NEWEST) == [5, 3, 2, 1, 0]
     assert held(db, Queue.OLDEST) == [0, 1, 2, 3, 5]
@@ -72,8 +73,8 @@ def test_what_comes_in_at_the_end_is_read_on(db: sqlite3.Connection) -> None:
 def test_flagged_are_there_whatever_was_decided(db: sqlite3.Connection) -> None:
     put(db, *(made(number) for number in range(4)))
     for number in (1, 3):
-        reviews.decide(db, f"01J{number:023d}", ReviewAction.FLAG)
-    reviews.decide(db, f"01J{3:023d}", ReviewAction.REJECT)
+        decide(db, f"01J{number:023d}", ReviewAction.FLAG)
+    decide(db, f"01J{3:023d}", ReviewAction.REJECT)
     assert held(db, Queue.FLAGGED) == [1, 3]
     assert held(db, Queue.FLAGGED, Filter(status=("rejected",))) == [3]
 
@@ -140,11 +141,9 @@ def test_the_sample_is_of_a_fixed_size_and_order_and_of_what_qa_passed(db: sqlit
     assert found != sorted(found)
     assert held(db, Queue.SAMPLE, limit=7) == found
     first = f"01J{found[0]:023d}"
-    reviews.decide(
-        db, first, ReviewAction.ACCEPT, reviewer="ann"
-    )  # seeing the label, so that an audit can still follow
+    decide(db, first, ReviewAction.ACCEPT, reviewer="ann")  # seeing the label, so that an audit can still follow
     assert held(db, Queue.SAMPLE, who="ann") == found
-    reviews.decide(db, first, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, first, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     assert held(db, Queue.SAMPLE, who="ann") == found[1:]
     assert held(db, Queue.SAMPLE, who="ben") == found
 
@@ -152,8 +151,8 @@ def test_the_sample_is_of_a_fixed_size_and_order_and_of_what_qa_passed(db: sqlit
 def test_a_second_opinion_is_asked_of_who_has_none(db: sqlite3.Connection) -> None:
     put(db, *(made(number) for number in range(5)))
     for number, who in ((0, "ann"), (1, "ben"), (2, "ann"), (2, "ben"), (3, "ann")):
-        reviews.decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, reviewer=who)
-    reviews.decide(db, f"01J{4:023d}", ReviewAction.FLAG, reviewer="ann")
+        decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, reviewer=who)
+    decide(db, f"01J{4:023d}", ReviewAction.FLAG, reviewer="ann")
     reviews.undo(db)
     reviews.undo(db)  # ann's decision about 3
     assert held(db, Queue.SECOND, who="ben") == [0]
@@ -165,19 +164,17 @@ def test_a_second_opinion_is_asked_of_who_has_none(db: sqlite3.Connection) -> No
 def test_disagreements_stay_until_someone_who_saw_the_label_settles_them(db: sqlite3.Connection) -> None:
     put(db, *(made(number) for number in range(5)))
     keys = [f"01J{number:023d}" for number in range(5)]
-    reviews.decide(db, keys[0], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
-    reviews.decide(db, keys[1], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
-    reviews.decide(db, keys[2], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
-    reviews.decide(db, keys[2], ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ben")
-    reviews.decide(db, keys[3], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
-    reviews.decide(
-        db, keys[3], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ann"
-    )  # thought better of it
+    decide(db, keys[0], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
+    decide(db, keys[1], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, keys[2], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
+    decide(db, keys[2], ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ben")
+    decide(db, keys[3], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, keys[3], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ann")  # thought better of it
     assert held(db, Queue.DISPUTED) == [1, 2]
-    reviews.decide(db, keys[1], ReviewAction.ACCEPT, reviewer="ann")
-    reviews.decide(db, keys[2], ReviewAction.REJECT, reviewer="cid")
+    decide(db, keys[1], ReviewAction.ACCEPT, reviewer="ann")
+    decide(db, keys[2], ReviewAction.REJECT, reviewer="cid")
     assert held(db, Queue.DISPUTED) == []
-    reviews.decide(db, keys[1], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ben")
+    decide(db, keys[1], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ben")
     assert held(db, Queue.DISPUTED) == []  # with the label, and what it differs from was settled
     reviews.undo(db, reviewer="cid")
     assert held(db, Queue.DISPUTED) == [2]
@@ -185,7 +182,7 @@ def test_disagreements_stay_until_someone_who_saw_the_label_settles_them(db: sql
 
 def test_an_edit_to_what_was_decided_ends_the_disagreement_with_the_label(db: sqlite3.Connection) -> None:
     put(db, made(0))
-    reviews.decide(db, f"01J{0:023d}", ReviewAction.LABEL, value="REFINED", version=1)
+    decide(db, f"01J{0:023d}", ReviewAction.LABEL, value="REFINED", version=1)
     assert held(db, Queue.DISPUTED) == [0]
     reviews.edit(db, made(0, decision="REFINED"))
     assert held(db, Queue.DISPUTED) == []
@@ -257,7 +254,7 @@ def test_pages_of_any_size_hold_each_example_once_in_one_order(
         queues.FEW = before
     assert len(set(found)) == len(found)
     assert found == held(many, queue, where, limit=100)
-    everything = {int(one.id[3:]): one for one in examples.page(many, where, limit=100)}
+    everything = {int(one.id[3:]): one for one in read_all(many, where)}
     wanted = {
         number
         for number, one in everything.items()

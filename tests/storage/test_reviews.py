@@ -13,9 +13,11 @@ from core.config.project import Project
 from core.qa.verdicts import example_of_attempt
 from storage import attempts, examples, reviews, runs
 from storage.database import connect, transaction
-from storage.reviews import ReviewError, ReviewState, derive_state
+from storage.review_log import ReviewState, derive_state
+from storage.reviews import ReviewError
 from storage.schema import Attempt, Example, Outcome, Result, ReviewAction, Run, Status, Verdict
 from tests.conftest import candidate, example
+from tests.stored import decide
 
 
 def put(db: sqlite3.Connection) -> Example:
@@ -27,9 +29,9 @@ def put(db: sqlite3.Connection) -> Example:
 
 def test_undo_goes_back_through_everything_after_a_restart(project: Project, db: sqlite3.Connection) -> None:
     one = put(db)
-    reviews.decide(db, one.id, ReviewAction.ACCEPT)
+    decide(db, one.id, ReviewAction.ACCEPT)
     edited = reviews.edit(db, one.model_copy(update={"hypothesis": "Another claim.", "level": 2}))
-    reviews.decide(db, one.id, ReviewAction.REJECT, reason="ambiguous")
+    decide(db, one.id, ReviewAction.REJECT, reason="ambiguous")
     assert (edited.version, edited.level) == (2, 2)
     db.close()
     again = connect(project.database)
@@ -62,7 +64,7 @@ def test_an_edit_of_an_old_version_is_refused(db: sqlite3.Connection) -> None:
 
 def test_the_log_cannot_be_changed(db: sqlite3.Connection) -> None:
     one = put(db)
-    reviews.decide(db, one.id, ReviewAction.ACCEPT)
+    decide(db, one.id, ReviewAction.ACCEPT)
     for sql in ("UPDATE reviews SET action = 'reject'", "DELETE FROM reviews"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             db.execute(sql)
@@ -70,14 +72,14 @@ def test_the_log_cannot_be_changed(db: sqlite3.Connection) -> None:
 
 def test_what_is_not_there_cannot_be_decided(db: sqlite3.Connection) -> None:
     with pytest.raises(ReviewError, match="no example"):
-        reviews.decide(db, "01AAAAAAAAAAAAAAAAAAAAAAAA", ReviewAction.ACCEPT)
+        reviews.edit(db, example())
     assert reviews.undo(db) is None
 
 
 def test_undo_of_one_person_leaves_the_others_alone(db: sqlite3.Connection) -> None:
     first, second = put(db), put(db)
-    reviews.decide(db, first.id, ReviewAction.ACCEPT, reviewer="ann")
-    reviews.decide(db, second.id, ReviewAction.ACCEPT, reviewer="ben")
+    decide(db, first.id, ReviewAction.ACCEPT, reviewer="ann")
+    decide(db, second.id, ReviewAction.ACCEPT, reviewer="ben")
     done = reviews.undo(db, reviewer="ann")
     assert done is not None
     assert done.example.id == first.id
@@ -133,7 +135,7 @@ def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str
                 reviews.edit(db, current.model_copy(update={"hypothesis": f"Claim {newest}."}))
                 top = ReviewState(top.status, top.flagged, newest)
             case _:
-                reviews.decide(db, one.id, ReviewAction(action))
+                decide(db, one.id, ReviewAction(action))
                 top = ReviewState(
                     {"accept": Status.ACCEPTED, "reject": Status.REJECTED}.get(action, top.status),
                     {"flag": True, "unflag": False}.get(action, top.flagged),
@@ -168,8 +170,8 @@ def test_an_edit_is_not_judged_and_its_undo_is_again(db: sqlite3.Connection) -> 
 def test_two_who_undo_at_once_undo_two_acts(project: Project, db: sqlite3.Connection) -> None:
     """One has looked for the newest act, and before it is taken back somebody else has done so."""
     one, two = put(db), put(db)
-    reviews.decide(db, one.id, ReviewAction.ACCEPT)
-    reviews.decide(db, two.id, ReviewAction.REJECT)
+    decide(db, one.id, ReviewAction.ACCEPT)
+    decide(db, two.id, ReviewAction.REJECT)
     act = reviews.newest_act(db)
     assert act is not None
     other = connect(project.database)

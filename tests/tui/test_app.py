@@ -14,10 +14,11 @@ import pytest
 from textual.widgets import TextArea
 
 from core.config.project import FILE, Project
-from storage import reviews, runs
+from storage import runs
 from storage.schema import Result, ReviewAction, Run, RunState, Status
 from tests.conftest import example
 from tests.storage.test_database import EXTRA, one_more
+from tests.stored import decide
 from tests.tui.conftest import SIZE, put, several, shown, status, told, until
 from tests.tui.test_review_queues import attempt
 from tui.app import SidequestApp
@@ -119,7 +120,7 @@ async def test_home_counts_and_leads_on(app: SidequestApp) -> None:
 
 async def test_home_sees_what_another_process_decides(app: SidequestApp, db: sqlite3.Connection) -> None:
     async with app.run_test(size=SIZE) as pilot:
-        reviews.decide(db, f"01J{0:023d}", ReviewAction.ACCEPT)
+        decide(db, f"01J{0:023d}", ReviewAction.ACCEPT)
         await until(pilot, lambda: "Accepted 1" in shown(pilot), 5)
 
 

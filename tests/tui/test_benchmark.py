@@ -11,9 +11,10 @@ from textual.widgets import Input, OptionList, Select
 
 from core.config.project import FILE, Project
 from core.runs import control
-from storage import predictions, reviews, runs
+from storage import predictions, runs
 from storage.schema import ReviewAction, RunState, now
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 from tests.tui.benchmark_pilot import RIGHT, WRONG, open_benchmark, prediction_for, wait_until_computed, write_benchmark
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
 from tui.app import SidequestApp
@@ -254,7 +255,7 @@ def accepted(project: Project, db: sqlite3.Connection) -> SidequestApp:
     """The app on 24 accepted examples that are shared out."""
     put(db, *several(24))
     for number in range(24):
-        reviews.decide(db, f"01J{number:023d}", ReviewAction.ACCEPT)
+        decide(db, f"01J{number:023d}", ReviewAction.ACCEPT)
         split = "test" if number % 2 else "train"
         db.execute("UPDATE examples SET split = ?, family = ? WHERE number = ?", (split, f"f{number}", number + 1))
     return SidequestApp(project.folder)

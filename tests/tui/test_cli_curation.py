@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from core.config.project import Project
-from storage import examples, runs
+from storage import runs
 from storage.schema import Run, RunState, Status
+from tests.stored import read_all
 from tests.tui.test_rejections import rejected
 from tui.cli import main
 
@@ -74,7 +75,7 @@ def test_overruled_from_the_command_line(project: Project, db: sqlite3.Connectio
     attempt = rejected(db, run, 0)
     done = call(project, "--as", "ann", "qa", "overrule", attempt.id[-8:], "--note", "fine")
     assert done.exit_code == 0, done.output
-    (one,) = examples.page(db)
+    (one,) = read_all(db)
     assert (one.status, one.refused) == (Status.PENDING, True)
     log = db.execute("SELECT reviewer, note FROM reviews").fetchall()
     assert [tuple(row) for row in log] == [("ann", "fine")]

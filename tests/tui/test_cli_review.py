@@ -8,6 +8,7 @@ from core.config.project import Project
 from storage import reviews
 from storage.schema import Result, ReviewAction
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 from tests.tui.conftest import put, several
 from tests.tui.test_cli import data, run
 from tests.tui.test_review_queues import attempt
@@ -62,7 +63,7 @@ def test_agreement_is_printed_with_intervals(project: Project, db: sqlite3.Conne
     put(db, *several(6), example(id="01Z" + "0" * 23, hypothesis="x"))
     for number in range(6):
         value = ("VALIDATED", "REJECTED", "REFINED")[number % 3] if number else "REJECTED"
-        reviews.decide(db, f"01J{number:023d}", ReviewAction.LABEL, value=value, version=1, reviewer=HOSTILE[4])
+        decide(db, f"01J{number:023d}", ReviewAction.LABEL, value=value, version=1, reviewer=HOSTILE[4])
     [pair] = data("review", "agreement", cwd=project.folder)["pairs"]
     assert (pair["agreed"], pair["examples"], pair["whom"]) == (5, 6, "the label")
     assert 0 < pair["kappa"]["value"] < 1

@@ -13,6 +13,7 @@ from storage import examples, listing, reviews
 from storage.examples import Filter
 from storage.schema import ReviewAction
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 from tests.tui.conftest import RAW, SIZE, put, several, shown, told, until
 from tests.tui.dataset_pilot import apply_filter, count, dataset_screen, open_dataset, wait_until_idle
 from tui.app import SidequestApp
@@ -120,7 +121,7 @@ async def test_one_example_whole(app: SidequestApp, db: sqlite3.Connection) -> N
     stored = examples.get(db, f"01J{11:023d}")
     assert stored is not None
     reviews.edit(db, stored.model_copy(update={"hypothesis": "Claim number 11 about unpaid conversion."}))
-    reviews.decide(db, stored.id, ReviewAction.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
+    decide(db, stored.id, ReviewAction.REJECT, reason="ambiguous", note="[/ look", reviewer="ann")
     async with app.run_test(size=(100, 80)) as pilot:
         await open_dataset(pilot)
         await apply_filter(pilot, "unpaid")
@@ -182,7 +183,7 @@ async def test_what_others_change_appears_and_the_cursor_stays(app: SidequestApp
         await pilot.pause()
         assert "Brand new 2" in shown(pilot)
         await apply_filter(pilot, "status:pending")
-        reviews.decide(db, f"01J{11:023d}", ReviewAction.ACCEPT)
+        decide(db, f"01J{11:023d}", ReviewAction.ACCEPT)
         await until(pilot, lambda: "of 14" in shown(pilot))
 
 
@@ -215,7 +216,7 @@ async def test_hostile_and_very_long_text_only_shows(
     for text in HOSTILE:
         stored = example(hypothesis=f"quorvane {text}", reasoning=text, model=text, source=text, family=text)
         put(db, stored)
-        reviews.decide(db, stored.id, ReviewAction.REJECT, reason=text, note=text, reviewer="ann")
+        decide(db, stored.id, ReviewAction.REJECT, reason=text, note=text, reviewer="ann")
     put(db, example(hypothesis="long " * 200_000 + "quorvane", reasoning="x" * 500_000))
     async with SidequestApp(project.folder).run_test(size=size) as pilot:
         await open_dataset(pilot)

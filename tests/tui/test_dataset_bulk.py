@@ -14,6 +14,7 @@ from storage.database import connect, transaction
 from storage.reviews import ReviewError
 from storage.schema import ReviewAction, Status
 from tests.conftest import example
+from tests.stored import decide
 from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tests.tui.dataset_pilot import apply_filter, count, dataset_screen, open_dataset, wait_until_idle
 from tui.app import SidequestApp
@@ -88,7 +89,7 @@ async def test_what_was_done_elsewhere_is_undone_only_after_a_question(
     async with app.run_test(size=SIZE) as pilot:
         await open_dataset(pilot)
         await pilot.press("a")
-        reviews.decide(db, f"01J{3:023d}", ReviewAction.REJECT, reason="ambiguous")
+        decide(db, f"01J{3:023d}", ReviewAction.REJECT, reason="ambiguous")
         await pilot.press("u")
         await until(pilot, lambda: "one decision" in shown(pilot))
         assert "rejected · ambiguous · “Claim number 3" in shown(pilot)

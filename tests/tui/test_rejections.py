@@ -13,6 +13,7 @@ from storage import attempts, examples, listing, reviews, runs, shelves
 from storage.schema import Attempt, Candidate, Flaw, Outcome, Result, ReviewAction, Run, RunState, Status, Verdict
 from storage.shelves import Shelf
 from tests.conftest import HOSTILE, candidate
+from tests.stored import decide, read_all
 from tests.tui.conftest import RAW, SIZE, shown, told, until
 from tui.app import SidequestApp
 from tui.screens.rejections.screen import RejectionsScreen
@@ -176,7 +177,7 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         await until(pilot, lambda: "Rejected attempts of risk" in shown(pilot))
         await pilot.press("o")
         await until(pilot, lambda: examples.count(db) == 1)
-        (one,) = examples.page(db)
+        (one,) = read_all(db)
         assert (one.status, one.refused, one.domain) == (Status.PENDING, True, "risk")
         assert [review.reviewer for review in reviews.log(db, one.id)] == ["ann"]
         await until(pilot, lambda: "brought in, waits · Claim 16" in shown(pilot))
@@ -187,11 +188,11 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         await until(pilot, lambda: "already, and pending" in told(pilot))
         await pilot.press("u")
         await until(pilot, lambda: "undone: ann: brought in against QA" in told(pilot))
-        (one,) = examples.page(db)
+        (one,) = read_all(db)
         assert one.status is Status.REJECTED
         assert not listing.read_numbers(db)
         await until(pilot, lambda: "brought in" not in shown(pilot).split("\n", 2)[2].partition("undone")[0])
-        reviews.decide(db, one.id, ReviewAction.FLAG, reviewer="ann")
+        decide(db, one.id, ReviewAction.FLAG, reviewer="ann")
         await pilot.press("u")
         await until(pilot, lambda: "Take back what you did before, or on another screen?" in shown(pilot))
 
@@ -256,7 +257,7 @@ async def test_without_a_hint_the_critique_alone_goes_to_the_source(project: Pro
         await pilot.press("h", "y")
         await until(pilot, lambda: "writes it anew" in told(pilot))
         await until(pilot, lambda: runs.newest(db)[0].state.ended)
-        (made,) = examples.page(db)
+        (made,) = read_all(db)
         assert (made.domain, made.level, made.decision) == ("risk", 1, "REFINED")
         lineage = attempts.chain(db, made.attempt or "")
         assert lineage[0].attempt.candidate == candidate(decision="REFINED", hypothesis="Claim 16 on risk.")

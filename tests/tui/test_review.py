@@ -17,6 +17,7 @@ from storage import examples, reviews
 from storage.examples import Filter
 from storage.schema import ReviewAction, Status
 from tests.conftest import example
+from tests.stored import decide
 from tests.tui.conftest import SIZE, put, shown, status, told, until
 from tui.app import SidequestApp
 from tui.screens.review.wording import LONGEST_POSITION, header
@@ -155,7 +156,7 @@ async def test_copy_gives_ascii_json(app: SidequestApp) -> None:
 
 
 async def test_undo_at_the_end_of_the_queue_repeats_no_example(app: SidequestApp, db: sqlite3.Connection) -> None:
-    reviews.decide(db, f"01J{0:023d}", ReviewAction.ACCEPT)
+    decide(db, f"01J{0:023d}", ReviewAction.ACCEPT)
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("3")
         await pilot.pause()

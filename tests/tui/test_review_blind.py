@@ -11,6 +11,7 @@ from core.config.project import FILE, Project
 from storage import examples, reviews
 from storage.schema import Evidence, Example, ReviewAction, Status
 from tests.conftest import example
+from tests.stored import decide
 from tests.tui.conftest import SIZE, put, shown, status, told
 from tui.app import SidequestApp
 
@@ -108,7 +109,7 @@ async def test_accepting_unseen_works_and_says_once_what_it_is_not(app: Sideques
 async def test_a_second_reviewer_decides_without_the_first_ones_word(project: Project, db: sqlite3.Connection) -> None:
     put(db, example(id=f"01J{0:023d}"), example(id=f"01J{1:023d}"))
     for number in range(2):
-        reviews.decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
+        decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
     app = SidequestApp(project.folder, "ben")
     async with app.run_test(size=(160, 45)) as pilot:
         await begin(pilot, "o", "8")

@@ -8,9 +8,10 @@ import pytest
 from textual.widgets import Input
 
 from core.config.project import Project
-from storage import attempts, examples, reviews, runs
+from storage import attempts, runs
 from storage.schema import Attempt, Outcome, Result, ReviewAction, Run, Status, Verdict
 from tests.conftest import candidate, example
+from tests.stored import decide, read_all
 from tests.tui.conftest import SIZE, put, shown, told, until
 from tests.tui.test_review_blind import begin, lines
 from tui.app import SidequestApp
@@ -62,7 +63,7 @@ async def test_what_the_judge_rejected_is_accepted_or_confirmed(project: Project
             ("accept", "VALIDATED", 1),
             ("label", "REJECTED", 1),
         ]
-        found = {one.hypothesis: one.status for one in examples.page(db)}
+        found = {one.hypothesis: one.status for one in read_all(db)}
         assert found == {
             "Refused claim 3.": Status.ACCEPTED,
             "Refused claim 2.": Status.REJECTED,
@@ -94,7 +95,7 @@ async def test_what_the_judge_rejected_can_be_edited_and_then_accepted(
         await pilot.press("ctrl+s")
         await pilot.pause()
         await pilot.press("a")
-        [one] = examples.page(db)
+        [one] = read_all(db)
         assert (one.status, one.version, one.hypothesis[:1]) == (Status.ACCEPTED, 2, "X")
 
 
@@ -182,7 +183,7 @@ async def test_agreement_is_computed_beside_the_app(app: SidequestApp, db: sqlit
                     f"01J{number:023d}",
                     "REFINED" if number == 1 else ("VALIDATED", "REJECTED", "REFINED")[number % 3],
                 )
-                reviews.decide(db, key, ReviewAction.LABEL, value=value, version=1, reviewer="[/ann")
+                decide(db, key, ReviewAction.LABEL, value=value, version=1, reviewer="[/ann")
             await pilot.press("g")
             await until(pilot, lambda: "Cohen's kappa" in shown(pilot))
             assert "[/ann with the label" in shown(pilot)
@@ -221,7 +222,7 @@ async def test_the_agreement_ends_in_words_and_says_how_to_close_it(
     for number in range(40):
         value = ("VALIDATED", "REFINED")[number % 2]
         for who in ("ann", "ben", ""):
-            reviews.decide(db, f"01K{number:023d}", ReviewAction.LABEL, value=value, version=1, reviewer=who)
+            decide(db, f"01K{number:023d}", ReviewAction.LABEL, value=value, version=1, reviewer=who)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "g")
         await until(pilot, lambda: "agree on 40/40" in shown(pilot))

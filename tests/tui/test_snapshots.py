@@ -10,8 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from core.config.project import Project
-from storage import reviews, runs
+from storage import runs
 from storage.schema import ReviewAction, RunState
+from tests.stored import decide
 from tests.tui.benchmark_pilot import RIGHT, WRONG, open_benchmark, write_benchmark
 from tests.tui.conftest import put, several
 from tests.tui.training_pilot import add_training_run
@@ -24,7 +25,7 @@ def pictured(project: Project, db: sqlite3.Connection, monkeypatch: pytest.Monke
     """The app with fixed examples and a clock that stands still."""
     put(db, *several(24))
     for number, action in enumerate([ReviewAction.ACCEPT, ReviewAction.REJECT, ReviewAction.ACCEPT, ReviewAction.FLAG]):
-        reviews.decide(db, f"01J{number:023d}", action)
+        decide(db, f"01J{number:023d}", action)
 
     monkeypatch.setattr(project_screen, "clock", lambda: "14:02")
     monkeypatch.setenv("TZ", "UTC")

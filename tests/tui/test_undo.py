@@ -14,6 +14,7 @@ from storage.database import transaction
 from storage.examples import Filter
 from storage.schema import Result, ReviewAction, Status
 from tests.conftest import HOSTILE, example
+from tests.stored import decide
 from tests.tui.conftest import SIZE, put, several, shown, told, until
 from tests.tui.test_review_blind import begin
 from tests.tui.test_review_queues import attempt
@@ -93,7 +94,7 @@ async def test_what_cannot_be_undone_says_why(app: SidequestApp, db: sqlite3.Con
 
 
 async def test_who_is_slower_undoes_nothing_twice(app: SidequestApp, db: sqlite3.Connection) -> None:
-    reviews.decide(db, f"01J{3:023d}", ReviewAction.ACCEPT)
+    decide(db, f"01J{3:023d}", ReviewAction.ACCEPT)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
         assert ASKED in shown(pilot)
@@ -106,7 +107,7 @@ async def test_who_is_slower_undoes_nothing_twice(app: SidequestApp, db: sqlite3
 async def test_hostile_text_is_asked_about_as_text(project: Project, db: sqlite3.Connection) -> None:
     text = " ".join(HOSTILE)
     put(db, one := example(hypothesis=text))
-    reviews.decide(db, one.id, ReviewAction.REJECT, reason=text, note=text)
+    decide(db, one.id, ReviewAction.REJECT, reason=text, note=text)
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")

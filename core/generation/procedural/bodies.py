@@ -1,4 +1,4 @@
-"""Bodies of evidence before they are worded: which facts each piece states, how strong it is, how much it bears."""
+"""Bodies of evidence before they are worded: the facts of each piece, its strength, and its relevance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from core.generation.procedural.worlds import Scenario, World
 
 
 class Form(StrEnum):
-    """How a fact is put. All but BOTH and SAID take a second fact to conclude from."""
+    """How a fact is stated. All but BOTH and SAID need a second fact for a conclusion."""
 
     BOTH = "both"  # the figure with and without the intervention
     WITH = "with"
@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What was found for one half of the claim: `state` -1, 0 or 1, and the figures behind it.
+    """The finding for one half of the claim: `state` -1, 0 or 1, and the figures behind it.
 
     For BREAK_EVEN `with_value` is the saving and `without_value` the cost; for the second half of DRIVERS they are the
     amounts that passed through the first and the second driver.
@@ -58,7 +58,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class PlannedPiece:
-    """One piece of evidence to be worded. `strength` is 2 (strong), 1 (fair) or 0 (weak)."""
+    """One piece of evidence before it is worded. `strength` is 2 (strong), 1 (fair) or 0 (weak)."""
 
     role: Role
     facts: tuple[Fact, ...]
@@ -69,7 +69,7 @@ class PlannedPiece:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """All pieces of one body, in the order in which they are shown."""
+    """All pieces of one body, in their final order."""
 
     world: World
     position: int
@@ -78,14 +78,14 @@ class Body:
 
 
 def draw_from_band(band: Band, rng: Random, low: float = 0.0, high: float = 1.0) -> float:
-    """A number of two decimals inside `band` (or its lower end), from the stretch `low`..`high` (0-1) of it."""
+    """A random number of two decimals in `band` (or its lower end), from the part `low`..`high` (0-1) of it."""
     start, width = band[0], band[1] - band[0]
     value = round(start + width * (low + (high - low) * rng.random()), 2)
     return min(max(value, band[0]), band[1])
 
 
 def draw_findings(world: World, position: int, rng: Random) -> tuple[Effect, ...]:
-    """The findings that make the truth of `position`, one for each half of the claim."""
+    """The findings that make `position` true, one for each half of the claim."""
     first, second = world.states[position]
     if world.scenario == Scenario.SIZE:
         low, high = world.bands[second]
@@ -102,17 +102,17 @@ def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random)
         base = round(rng.uniform(metric.low, metric.high), metric.decimals)
         change = state * rng.uniform(*size) if state else rng.uniform(-0.008, 0.008)
         value = round(base * (1 + change), metric.decimals)
-        seen = abs(value / base - 1)
-        if (state and size[0] + margin <= seen <= size[1] - margin) or (
-            not state and seen <= 0.015 and (seen or attempt > 20)
+        observed = abs(value / base - 1)
+        if (state and size[0] + margin <= observed <= size[1] - margin) or (
+            not state and observed <= 0.015 and (observed or attempt > 20)
         ):
             break
     # A state of zero is either a driver that stood still or a metric that does not follow it.
-    moved = rng.choice((1, -1))
-    linked = state * moved
+    driver_move = rng.choice((1, -1))
+    linked = state * driver_move
     if not state and rng.random() < 0.5:
-        moved, linked = 0, rng.choice((1, -1))
-    return Effect(state, base, value, moved, rng.randint(11, 38), linked)
+        driver_move, linked = 0, rng.choice((1, -1))
+    return Effect(state, base, value, driver_move, rng.randint(11, 38), linked)
 
 
 def _shares(main: Effect, driver: int, metric: Metric, rng: Random) -> Effect:
@@ -152,7 +152,7 @@ def plan_body(world: World, position: int, level: Level, rng: Random) -> Body:
 
 
 def _counts(level: Level, rng: Random) -> tuple[int, int, int]:
-    """Irrelevant, contradicting and supporting pieces, inside the knobs; two that support where that fits."""
+    """Irrelevant, contradicting and supporting pieces, within the knobs; two that support where that is possible."""
     total = rng.randint(max(level.evidence[0], 1), max(level.evidence[1], 1))
     irrelevant = rng.randint(*level.irrelevant)
     contrary = rng.randint(*level.contradicting)
@@ -179,7 +179,10 @@ def _facts(world: World, findings: tuple[Effect, ...], steps: int, rng: Random) 
 
 
 def share_out(facts: list[Fact], count: int, rng: Random, exact: bool = False) -> list[tuple[Fact, ...]]:
-    """`facts` over `count` pieces. Two facts that conclude only together go to different pieces where there are two."""
+    """Distribute `facts` over `count` pieces.
+
+    Two facts that are conclusive only together go to different pieces where there are two.
+    """
     firsts = [fact for fact in facts if fact.form not in (Form.WITHOUT, Form.LINK)]
     seconds = [fact for fact in facts if fact.form in (Form.WITHOUT, Form.LINK)]
     if count == 1:
@@ -190,36 +193,38 @@ def share_out(facts: list[Fact], count: int, rng: Random, exact: bool = False) -
     else:
         groups = [tuple(firsts), tuple(seconds)]
     while len(groups) < count and any(len(group) > 1 for group in groups):
-        wide = rng.choice([group for group in groups if len(group) > 1])
-        groups.remove(wide)
-        groups += [(fact,) for fact in wide]
+        splittable = rng.choice([group for group in groups if len(group) > 1])
+        groups.remove(splittable)
+        groups += [(fact,) for fact in splittable]
     groups = groups[:count]
     while len(groups) < count:
         groups.append((rng.choice(facts),))
-    seen: set[tuple[Form, int]] = set()
+    stated: set[tuple[Form, int]] = set()
     result = []
     for group in groups:
-        result.append(tuple(_again(fact, exact, rng) if (fact.form, fact.part) in seen else fact for fact in group))
-        seen |= {(fact.form, fact.part) for fact in group}
+        result.append(
+            tuple(_replicated(fact, exact, rng) if (fact.form, fact.part) in stated else fact for fact in group)
+        )
+        stated |= {(fact.form, fact.part) for fact in group}
     return result
 
 
-def _again(fact: Fact, exact: bool, rng: Random) -> Fact:
+def _replicated(fact: Fact, exact: bool, rng: Random) -> Fact:
     """The same fact as a second study finds it; `exact` keeps the relative change to a third of a per cent."""
     finding = fact.finding
     if fact.form == Form.MOVE:
         return replace(fact, finding=replace(finding, moved_percent=finding.moved_percent + rng.choice((-2, -1, 1, 2))))
-    old = (finding.without_value, finding.with_value)
-    whole = max(old) >= 10_000
-    digits = -3 if whole else max(len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in old)
+    original = (finding.without_value, finding.with_value)
+    rounded = max(original) >= 10_000
+    digits = -3 if rounded else max(len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in original)
     for _ in range(12):
         if fact.form == Form.BOTH:
             scale = rng.uniform(0.92, 1.05)
-            without, with_value = (round(value * scale, digits) for value in old)
+            without, with_value = (round(value * scale, digits) for value in original)
         else:
-            without, with_value = (round(value * (1 + rng.uniform(-0.003, 0.003)), digits) for value in old)
-        drift = abs(with_value / without - old[1] / old[0]) if without else 1.0
-        if drift < (0.0035 if exact else 0.012) and (without, with_value) != old:
+            without, with_value = (round(value * (1 + rng.uniform(-0.003, 0.003)), digits) for value in original)
+        drift = abs(with_value / without - original[1] / original[0]) if without else 1.0
+        if drift < (0.0035 if exact else 0.012) and (without, with_value) != original:
             return replace(fact, finding=replace(finding, without_value=without, with_value=with_value))
     return fact
 

@@ -1,4 +1,4 @@
-"""Known mistakes, planted in otherwise good candidates."""
+"""Known flaws, planted in otherwise sound candidates."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from storage.schema import Candidate, Flaw
 def applicable(level: Level, decision: str, repeats: bool) -> list[Flaw]:
     """The flaws that can be planted at `level`; `repeats`: whether there is an earlier example to repeat."""
     flaws = [Flaw.WRONG_DECISION, Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE]
-    if _between(level):
+    if _relevances_outside_bands(level):
         flaws.append(Flaw.RELEVANCE_OUT_OF_BAND)
     if _outside(level.confidence.get(decision, (0.0, 1.0))) is not None:
         flaws.append(Flaw.CONFIDENCE_OUT_OF_BAND)
@@ -24,14 +24,14 @@ def applicable(level: Level, decision: str, repeats: bool) -> list[Flaw]:
 
 
 def without_decisive(body: Body, rng: Random) -> Body:
-    """`body` with every fact about one half of the claim gone; the number of pieces stays."""
+    """`body` without any fact about one half of the claim; the number of pieces stays."""
     support = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
     facts = [fact for piece in support for fact in piece.facts]
-    gone = 0 if body.world.scenario in (Scenario.SIZE, Scenario.DRIVERS) else rng.randrange(len(body.findings))
-    kept = [fact for fact in facts if fact.part != gone]
-    if not kept:
-        kept = [replace(fact, form=Form.WITH) for fact in facts[:1]]
-    return _regrouped(body, kept, rng)
+    removed_part = 0 if body.world.scenario in (Scenario.SIZE, Scenario.DRIVERS) else rng.randrange(len(body.findings))
+    remaining = [fact for fact in facts if fact.part != removed_part]
+    if not remaining:
+        remaining = [replace(fact, form=Form.WITH) for fact in facts[:1]]
+    return _regrouped(body, remaining, rng)
 
 
 def inconclusive(body: Body, rng: Random) -> Body:
@@ -48,13 +48,13 @@ def inconclusive(body: Body, rng: Random) -> Body:
         return _regrouped(body, [*_distinct(rest), Fact(Form.OPEN, part, finding)], rng)
     pieces = list(body.pieces)
     for turn, number in enumerate(support):
-        others = tuple(_distinct(rest)) if turn == 0 else ()
-        pieces[number] = replace(pieces[number], facts=(facts[turn % 2], *others))
+        other_facts = tuple(_distinct(rest)) if turn == 0 else ()
+        pieces[number] = replace(pieces[number], facts=(facts[turn % 2], *other_facts))
     return replace(body, pieces=tuple(pieces))
 
 
 def with_foreign(body: Body, foreign: Body, rng: Random) -> Body:
-    """`body` with a supporting piece replaced by one of `other`, a body of another case."""
+    """`body` with a supporting piece replaced by one of `foreign`, the body of another case."""
     pieces = list(body.pieces)
     support = [number for number, piece in enumerate(pieces) if piece.role == Role.SUPPORT]
     donors = [piece for piece in foreign.pieces if piece.role == Role.SUPPORT]
@@ -65,10 +65,10 @@ def with_foreign(body: Body, foreign: Body, rng: Random) -> Body:
 
 
 def _distinct(facts: list[Fact]) -> list[Fact]:
-    seen: dict[tuple[Form, int], Fact] = {}
+    unique: dict[tuple[Form, int], Fact] = {}
     for fact in facts:
-        seen.setdefault((fact.form, fact.part), fact)
-    return list(seen.values())
+        unique.setdefault((fact.form, fact.part), fact)
+    return list(unique.values())
 
 
 def _regrouped(body: Body, facts: list[Fact], rng: Random) -> Body:
@@ -87,19 +87,19 @@ def other_decision(decision: str, rng: Random) -> str:
     return rng.choice([name for name in DECISIONS if name != decision])
 
 
-def _between(level: Level) -> list[float]:
-    """Relevance figures that lie in neither band of `level`, by more than rounding."""
+def _relevances_outside_bands(level: Level) -> list[float]:
+    """Relevance figures outside all bands of `level`, by more than rounding."""
     bands = [level.relevance, level.irrelevant_relevance] if level.irrelevant[1] else [level.relevance]
     figures = [number / 100 for number in range(101)]
     return [figure for figure in figures if all(not low - 0.01 <= figure <= high + 0.01 for low, high in bands)]
 
 
 def off_relevance(candidate: Candidate, level: Level, rng: Random) -> Candidate:
-    """`candidate` with one piece that bears on the hypothesis moved out of both bands."""
+    """`candidate` with the relevance of one bearing piece moved out of all bands."""
     bearing = [n for n, piece in enumerate(candidate.evidence) if piece.relevance >= level.relevance[0]]
     chosen = rng.choice(bearing)
     pieces = list(candidate.evidence)
-    value = rng.choice(_between(level))
+    value = rng.choice(_relevances_outside_bands(level))
     pieces[chosen] = pieces[chosen].model_copy(update={"relevance": value})
     return candidate.model_copy(update={"evidence": pieces})
 
@@ -126,9 +126,9 @@ _SYNONYMS = (
 
 def near_duplicate(candidate: Candidate, rng: Random) -> Candidate:
     """`candidate` again, with edits that change no meaning."""
-    before, after = rng.choice(_SYNONYMS)
+    phrase, synonym = rng.choice(_SYNONYMS)
     pieces = [
-        piece.model_copy(update={"content": piece.content.replace(before, after, 1)}) for piece in candidate.evidence
+        piece.model_copy(update={"content": piece.content.replace(phrase, synonym, 1)}) for piece in candidate.evidence
     ]
     last = pieces[-1]
     pieces[-1] = last.model_copy(update={"content": f"{last.content} The report is on file."})

@@ -14,7 +14,7 @@ class UnknownDomainError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """Something measured. `low` and `high` bound its usual values in `unit`; `decimals` are shown."""
+    """Something that is measured. `low` and `high` bound its usual values in `unit`; it is written with `decimals`."""
 
     name: str
     unit: str
@@ -25,7 +25,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The vocabulary of one theme of a domain: things that can plausibly bear on each other.
+    """The vocabulary of one theme of a domain: things that can plausibly affect each other.
 
     `segments` (nouns), `conditions` (clauses) and `loads` (phrases with their preposition) are pairs of opposite
     contexts.

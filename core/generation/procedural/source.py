@@ -1,4 +1,4 @@
-"""The procedural source: a request in, an example out, with no network and no model."""
+"""The procedural source writes an example for a request, without network and model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION = "2"
 
 
 class UnsuitableTaskError(ValueError):
-    """The procedural source cannot write for this task; `str()` names the decision or domain that stands against it."""
+    """The procedural source cannot write for this task; `str()` names the unsuitable decision."""
 
 
 class ProceduralSource:
@@ -40,17 +40,17 @@ class ProceduralSource:
         self._flaw_rate = flaw_rate
 
     async def write(self, request: Request) -> SourceResult:
-        """The example that `request` stands for; the same request gives the same example."""
+        """Write the example for `request`; the same request gives the same example."""
         written = write_example(self._task, request, self._flaw_rate)
         await asyncio.sleep(0)
         return written
 
     async def close(self) -> None:
-        """Holds nothing that could be freed."""
+        """Nothing to free."""
 
 
 def check_task(task: Task) -> None:
-    """Raises UnsuitableTaskError or UnknownDomainError unless the procedural source can write for `task`."""
+    """Raise UnsuitableTaskError or UnknownDomainError unless the procedural source can write for `task`."""
     strange = [label for label in task.labels if label not in DECISIONS]
     missing = [label for label in DECISIONS if label not in task.labels]
     if strange or missing:
@@ -64,17 +64,17 @@ def check_task(task: Task) -> None:
 
 
 def family_size(task: Task, decision: str) -> int:
-    """How many examples of `decision` one family gives, 1-3: in proportion to what is wanted of each decision.
+    """How many examples of `decision` one family gives, 1 to 3, in proportion to the targets of the decisions.
 
-    So a family has the decisions in the same proportion as the whole, and to know the family tells nothing.
+    So a family has the decisions in the same proportion as the whole, and the family does not reveal the decision.
     """
-    wanted = {row.name: row.want for row in task.decisions}
-    most = max(wanted.values())
-    return max(1, round(len(BODIES[decision]) * wanted[decision] / most)) if most else 1
+    targets = {row.name: row.want for row in task.decisions}
+    largest = max(targets.values())
+    return max(1, round(len(BODIES[decision]) * targets[decision] / largest)) if largest else 1
 
 
 def write_example(task: Task, request: Request, flaw_rate: float = 0.0) -> SourceResult:
-    """The example for `request`, as a pure function. KeyError for a level, ValueError for a cell that is not there."""
+    """The example for `request`, as a pure function. Raises KeyError for a level, ValueError for an unknown cell."""
     started = time.perf_counter()
     if request.cell.decision not in DECISIONS:
         raise UnsuitableTaskError(f"the procedural source does not know the decision {request.cell.decision!r}")
@@ -117,7 +117,7 @@ def _flaw(task: Task, request: Request, rate: float) -> Flaw | None:
 
 
 def _repeatable(task: Task, request: Request, rate: float) -> bool:
-    """Whether the cell has an earlier example to repeat. Earlier slots may stem from a run with another seed."""
+    """Whether the cell has an earlier example to repeat. Earlier slots may come from a run with another seed."""
     earlier = _earlier(request, rate) if request.idea == 0 else None
     if earlier is None or not request.siblings:
         return earlier is not None
@@ -147,22 +147,22 @@ def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) ->
     level, decision = task.level(request.cell.level), request.cell.decision
     position = BODIES[decision][request.slot % family_size(task, decision)]
     claim = world.partner(position, decision)
-    # A body is worded alike under every decision, so that the evidence alone tells nothing; a rewrite is worded anew.
+    # A body is worded alike under every decision, so that the evidence alone reveals nothing. A rewrite gets new words.
     version = request.number if request.draft is not None else 0
     body = plan_body(world, position, level, random_stream(world.family, position, "body"))
     rng = random_stream(world.family, position, version, decision if flaw else "", flaw or "", "evidence")
     body = _flawed(body, level, request, flaw)
-    shown = write_evidence(body, level, rng)
+    worded = write_evidence(body, level, rng)
     wrong = flaw == Flaw.WRONG_DECISION
-    # The label of the cell stays, so that only who reads the case can tell: the hypothesis belongs to another label.
-    shown_claim = world.partner(position, flaws.other_decision(decision, rng)) if wrong else claim
-    said = random_stream(world.family, position, claim, version, "reasoning")
+    # The label of the cell stays, so that only reading the case reveals that the hypothesis belongs to another label.
+    worded_claim = world.partner(position, flaws.other_decision(decision, rng)) if wrong else claim
+    reasoning_stream = random_stream(world.family, position, claim, version, "reasoning")
     candidate = Candidate(
         hypothesis=write_hypothesis(
-            world, shown_claim, random_stream(world.family, shown_claim, version, "hypothesis")
+            world, worded_claim, random_stream(world.family, worded_claim, version, "hypothesis")
         ),
-        evidence=shown,
-        reasoning=write_reasoning(world, body, claim, decision, shown, said),
+        evidence=worded,
+        reasoning=write_reasoning(world, body, claim, decision, worded, reasoning_stream),
         decision=decision,
         confidence=draw_from_band(
             level.confidence.get(decision, (0.0, 1.0)), random_stream(world.family, position, version, "sure")
@@ -182,17 +182,19 @@ def _flawed(body: Body, level: Level, request: Request, flaw: Flaw | None) -> Bo
     if flaw == Flaw.AMBIGUOUS:
         return flaws.inconclusive(body, rng)
     if flaw == Flaw.FOREIGN_EVIDENCE:
-        return flaws.with_foreign(body, _another(body.world, level), rng)
+        return flaws.with_foreign(body, _unrelated_body(body.world, level), rng)
     return body
 
 
-def _another(world: World, level: Level) -> Body:
+def _unrelated_body(world: World, level: Level) -> Body:
     """A body of a case that shares neither intervention nor metric with `world`."""
-    named = {metric.name for metric in world.metrics}
+    used_metrics = {metric.name for metric in world.metrics}
     number = 0
     while True:
         family = f"{world.family}/{number}"
-        other = build_world(family, world.lexicon.domain)
-        if other.intervention != world.intervention and not named & {metric.name for metric in other.metrics}:
-            return plan_body(other, 0, level, random_stream(family, "body"))
+        world_of_family = build_world(family, world.lexicon.domain)
+        if world_of_family.intervention != world.intervention and not used_metrics & {
+            metric.name for metric in world_of_family.metrics
+        }:
+            return plan_body(world_of_family, 0, level, random_stream(family, "body"))
         number += 1

@@ -1,4 +1,4 @@
-"""What all wording shares: numbers with units, contexts, and the style of one document."""
+"""Wording that all modules share: numbers with units, contexts, and the style of one document."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class Style:
 
 
 def random_style(rng: Random) -> Style:
-    """A style at random."""
+    """A random style."""
     return Style(rng.random() < 0.5, rng.random() < 0.5)
 
 
 def amount(metric: Metric, value: float, document_style: Style, decimals: int | None = None) -> str:
     """`value` of `metric` with its unit; `decimals` overrides the metric's own."""
-    places = max(metric.decimals, 0) if decimals is None else decimals
-    number = f"{value:,.{places}f}"
+    digits = max(metric.decimals, 0) if decimals is None else decimals
+    number = f"{value:,.{digits}f}"
     if metric.unit == "%":
         return f"{number} %" if document_style.spaced else f"{number}%"
     if metric.unit == "€":
@@ -57,7 +57,7 @@ def trailing(context: str) -> str:
 
 
 def pick_unused(options: Sequence[T], used: set[object], rng: Random) -> T:
-    """One of `options` that is not in `used` yet, or any if all are; it is added to `used`."""
+    """A random one of `options` that is not in `used`, or any if all are; it is added to `used`."""
     chosen = rng.choice([option for option in options if option not in used] or list(options))
     used.add(chosen)
     return chosen

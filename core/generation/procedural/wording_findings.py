@@ -123,7 +123,7 @@ def words_for(state: int, rng: Random) -> str:
 
 
 def state_fact(world: World, fact: Fact, document_style: Style, used: set[object], rng: Random) -> str:
-    """`fact` as one sentence, in a form that is not in `used` yet where there is one."""
+    """`fact` as one sentence, in a form that is not in `used` yet if there is one."""
     if world.scenario == Scenario.BREAK_EVEN:
         return _money(world, fact, document_style, used, rng)
     if world.scenario == Scenario.DRIVERS and fact.part == 1:
@@ -159,11 +159,11 @@ def state_fact(world: World, fact: Fact, document_style: Style, used: set[object
     )
 
 
-def _money(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
+def _money(world: World, fact: Fact, document_style: Style, used: set[object], rng: Random) -> str:
     finding, context, metric = fact.finding, world.contexts[fact.part], world.metrics[fact.part]
     if fact.form in (Form.SAID, Form.OPEN):
-        said = f"the {{i}} {_BALANCED[finding.state]}"
-        text = "whether the {i} saved more than it cost is unclear" if fact.form == Form.OPEN else said
+        stated_balance = f"the {{i}} {_BALANCED[finding.state]}"
+        text = "whether the {i} saved more than it cost is unclear" if fact.form == Form.OPEN else stated_balance
         start = "" if fact.form == Form.OPEN else rng.choice(("people there say that ", "it is said that ", ""))
         return sentence(f"{fronted(context)}{start}{text}".format(i=world.intervention))
     template = pick_unused({Form.BOTH: _BALANCE, Form.WITH: _SAVING, Form.WITHOUT: _COST}[fact.form], used, rng)
@@ -173,30 +173,33 @@ def _money(world: World, fact: Fact, look: Style, used: set[object], rng: Random
             t=trailing(context),
             i=world.intervention,
             v=_BALANCED[finding.state],
-            w=amount(metric, finding.with_value, look),
-            o=amount(metric, finding.without_value, look),
+            w=amount(metric, finding.with_value, document_style),
+            o=amount(metric, finding.without_value, document_style),
         )
     )
 
 
-def _share(world: World, fact: Fact, look: Style, used: set[object], rng: Random) -> str:
+def _share(world: World, fact: Fact, document_style: Style, used: set[object], rng: Random) -> str:
     metric, finding = world.metrics[0], fact.finding
     first, second = world.drivers
-    # Shares of a change in a percentage are points of it; in per cent they would read as shares of the change.
+    # Shares of a change in a percentage are points; in per cent they would read as shares of the change.
     if metric.unit == "%":
         metric = replace(metric, unit="percentage points")
-    one, two = (
-        amount(metric, value, look, metric.decimals + 1) for value in (finding.with_value, finding.without_value)
+    first_amount, second_amount = (
+        amount(metric, value, document_style, metric.decimals + 1)
+        for value in (finding.with_value, finding.without_value)
     )
     if fact.form == Form.OPEN:
         return sentence(f"How much of the change in the {metric.name} came from {first} or {second} is unclear")
     if fact.form == Form.BOTH:
         template = pick_unused(_SHARES, used, rng)
         if finding.with_value < finding.without_value:
-            first, second, one, two = second, first, two, one
+            first, second, first_amount, second_amount = second, first, second_amount, first_amount
     else:
         template = pick_unused(_SHARE, used, rng)
         if fact.form == Form.WITHOUT:
-            first, one = second, two
-    text = template.format(m=metric.name, w=one, o=two, d=first, D=first, e=second, i=world.intervention)
+            first, first_amount = second, second_amount
+    text = template.format(
+        m=metric.name, w=first_amount, o=second_amount, d=first, D=first, e=second, i=world.intervention
+    )
     return sentence(text)

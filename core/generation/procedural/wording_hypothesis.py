@@ -34,12 +34,12 @@ def write_hypothesis(world: World, position: int, rng: Random) -> str:
         return sentence(_driven(subject, metric, state[0], first, second, rng))
     if world.scenario in (Scenario.TRADE_OFF, Scenario.STATED):
         return sentence(_two_metrics(subject, world, state, rng))
-    places, states = world.contexts, state
+    contexts, states = world.contexts, state
     if world.scenario != Scenario.FOLLOW_UP and rng.random() < 0.5:
-        places, states = (places[1], places[0]), (states[1], states[0])
+        contexts, states = (contexts[1], contexts[0]), (states[1], states[0])
     if world.scenario == Scenario.BREAK_EVEN:
-        return sentence(_balanced(subject, places, states, rng))
-    return sentence(_two_places(subject, metric, places, states, rng))
+        return sentence(_balanced(subject, contexts, states, rng))
+    return sentence(_two_contexts(subject, metric, contexts, states, rng))
 
 
 def _plain(state: int, rng: Random) -> str:
@@ -61,13 +61,13 @@ def _sized(subject: str, metric: str, direction: int, band: tuple[int, int], rng
 
 def _driven(subject: str, metric: str, direction: int, first: str, second: str, rng: Random) -> str:
     verb = _verb(direction, rng)
-    how = rng.choice(("chiefly", "mainly", "above all"))
-    way = rng.choice(("through", "by way of"))
+    emphasis = rng.choice(("chiefly", "mainly", "above all"))
+    preposition = rng.choice(("through", "by way of"))
     return rng.choice(
         (
-            f"{subject} {verb} {metric}, {how} {way} {first} rather than {second}",
-            f"{subject} {verb} {metric} {how} {way} {first}, with a smaller share from {second}",
-            f"{how} {way} {first} and less so {second}, {subject} {verb} {metric}",
+            f"{subject} {verb} {metric}, {emphasis} {preposition} {first} rather than {second}",
+            f"{subject} {verb} {metric} {emphasis} {preposition} {first}, with a smaller share from {second}",
+            f"{emphasis} {preposition} {first} and less so {second}, {subject} {verb} {metric}",
         )
     )
 
@@ -77,86 +77,94 @@ def _two_metrics(subject: str, world: World, states: tuple[int, int], rng: Rando
     if rng.random() < 0.5:
         pairs.reverse()
     pairs.sort(key=lambda pair: pair[1] == 0 and rng.random() < 0.7)
-    (one, first), (two, second) = pairs
+    (first_metric, first), (second_metric, second) = pairs
     if first == 0:
         verb = _verb(second, rng)
         return rng.choice(
-            (f"{subject} leaves {one} unchanged but {verb} {two}", f"{subject} {verb} {two} while {one} stays the same")
+            (
+                f"{subject} leaves {first_metric} unchanged but {verb} {second_metric}",
+                f"{subject} {verb} {second_metric} while {first_metric} stays the same",
+            )
         )
     if second == 0:
         verb = _verb(first, rng)
         return rng.choice(
             (
-                f"{subject} {verb} {one} without changing {two}",
-                f"{subject} {verb} {one} but leaves {two} unchanged",
-                f"{subject} {verb} {one} and makes no difference to {two}",
+                f"{subject} {verb} {first_metric} without changing {second_metric}",
+                f"{subject} {verb} {first_metric} but leaves {second_metric} unchanged",
+                f"{subject} {verb} {first_metric} and makes no difference to {second_metric}",
             )
         )
     if first == second:
         verb = _verb(first, rng)
-        return rng.choice((f"{subject} {verb} both {one} and {two}", f"{subject} {verb} {one} as well as {two}"))
+        return rng.choice(
+            (
+                f"{subject} {verb} both {first_metric} and {second_metric}",
+                f"{subject} {verb} {first_metric} as well as {second_metric}",
+            )
+        )
     return rng.choice(
         (
-            f"{subject} {_verb(first, rng)} {one} and {_verb(second, rng)} {two}",
-            f"{subject} {_verb(first, rng)} {one} but {_verb(second, rng)} {two}",
+            f"{subject} {_verb(first, rng)} {first_metric} and {_verb(second, rng)} {second_metric}",
+            f"{subject} {_verb(first, rng)} {first_metric} but {_verb(second, rng)} {second_metric}",
         )
     )
 
 
-def _two_places(subject: str, metric: str, places: tuple[str, str], states: tuple[int, int], rng: Random) -> str:
-    (one, two), (first, second) = places, states
+def _two_contexts(subject: str, metric: str, contexts: tuple[str, str], states: tuple[int, int], rng: Random) -> str:
+    (first_context, second_context), (first, second) = contexts, states
     if first == second:
         verb = _verb(first, rng)
         return rng.choice(
             (
-                f"{subject} {verb} {metric} both {one} and {two}",
-                f"{subject} {verb} {metric} {one} as well as {two}",
-                f"{one} and {two} alike, {subject} {verb} {metric}",
+                f"{subject} {verb} {metric} both {first_context} and {second_context}",
+                f"{subject} {verb} {metric} {first_context} as well as {second_context}",
+                f"{first_context} and {second_context} alike, {subject} {verb} {metric}",
             )
         )
     if first == 0:
         verb = _plain(second, rng)
         return rng.choice(
             (
-                f"{subject} leaves {metric} unchanged {one} but {verb} it {two}",
-                f"{one}, {subject} has no effect on {metric}; {two}, it {verb} it",
-                f"{subject} makes no difference to {metric} {one}, yet {verb} it {two}",
+                f"{subject} leaves {metric} unchanged {first_context} but {verb} it {second_context}",
+                f"{first_context}, {subject} has no effect on {metric}; {second_context}, it {verb} it",
+                f"{subject} makes no difference to {metric} {first_context}, yet {verb} it {second_context}",
             )
         )
     verb = _verb(first, rng)
     if second == 0:
         return rng.choice(
             (
-                f"{subject} {verb} {metric} {one} but leaves it unchanged {two}",
-                f"{subject} {verb} {metric} {one} and makes no difference to it {two}",
-                f"{one}, {subject} {verb} {metric}; {two}, it has no effect",
+                f"{subject} {verb} {metric} {first_context} but leaves it unchanged {second_context}",
+                f"{subject} {verb} {metric} {first_context} and makes no difference to it {second_context}",
+                f"{first_context}, {subject} {verb} {metric}; {second_context}, it has no effect",
             )
         )
-    other = _plain(second, rng)
+    second_verb = _plain(second, rng)
     return rng.choice(
         (
-            f"{subject} {verb} {metric} {one} but {other} it {two}",
-            f"{one}, {subject} {verb} {metric}; {two}, it {other} it",
-            f"{subject} {verb} {metric} {one}, yet {other} it {two}",
+            f"{subject} {verb} {metric} {first_context} but {second_verb} it {second_context}",
+            f"{first_context}, {subject} {verb} {metric}; {second_context}, it {second_verb} it",
+            f"{subject} {verb} {metric} {first_context}, yet {second_verb} it {second_context}",
         )
     )
 
 
-def _balanced(subject: str, places: tuple[str, str], states: tuple[int, int], rng: Random) -> str:
-    (one, two), (first, second) = places, states
+def _balanced(subject: str, contexts: tuple[str, str], states: tuple[int, int], rng: Random) -> str:
+    (first_context, second_context), (first, second) = contexts, states
     verbs = {1: rng.choice(_GAIN), 0: rng.choice(_EVEN), -1: rng.choice(_LOSS)}
     if first == second:
         return rng.choice(
             (
-                f"{subject} {verbs[first]} both {one} and {two}",
-                f"{one} and {two} alike, {subject} {verbs[first]}",
-                f"{subject} {verbs[first]} {one} as well as {two}",
+                f"{subject} {verbs[first]} both {first_context} and {second_context}",
+                f"{first_context} and {second_context} alike, {subject} {verbs[first]}",
+                f"{subject} {verbs[first]} {first_context} as well as {second_context}",
             )
         )
     return rng.choice(
         (
-            f"{subject} {verbs[first]} {one} but {verbs[second]} {two}",
-            f"{one}, {subject} {verbs[first]}; {two}, it {verbs[second]}",
-            f"{capitalize(one)}, {subject} {verbs[first]}, yet {two} it {verbs[second]}",
+            f"{subject} {verbs[first]} {first_context} but {verbs[second]} {second_context}",
+            f"{first_context}, {subject} {verbs[first]}; {second_context}, it {verbs[second]}",
+            f"{capitalize(first_context)}, {subject} {verbs[first]}, yet {second_context} it {verbs[second]}",
         )
     )

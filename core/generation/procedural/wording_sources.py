@@ -147,7 +147,7 @@ _OTHER_METRIC = (
 
 
 def source(strength: int, world: World, used: set[object], rng: Random) -> tuple[str, str]:
-    """The name of a source of `strength` (2 strong, 1 fair, 0 weak) and a sentence on how it was made."""
+    """The name of a source of `strength` (2 strong, 1 fair, 0 weak), and a sentence on how it was made."""
     kind, method = pick_unused((_WEAK, _FAIR, _STRONG)[strength], used, rng)
     text = method.format(
         n=f"{rng.randrange(1100, 9600):,}",
@@ -159,16 +159,20 @@ def source(strength: int, world: World, used: set[object], rng: Random) -> tuple
 
 
 def _cited(kind: str, world: World, rng: Random, team: bool) -> str:
-    when = rng.choice(_WHEN)
-    who = rng.choice(world.lexicon.teams)
-    forms = [f"{kind}, {when}"]
+    date = rng.choice(_WHEN)
+    team_name = rng.choice(world.lexicon.teams)
+    forms = [f"{kind}, {date}"]
     if team:
-        forms += [f"{who}: {kind[0].lower()}{kind[1:]}, {when}", f"{kind} by {who}, {when}", f"{kind} ({when}), {who}"]
+        forms += [
+            f"{team_name}: {kind[0].lower()}{kind[1:]}, {date}",
+            f"{kind} by {team_name}, {date}",
+            f"{kind} ({date}), {team_name}",
+        ]
     return rng.choice(forms)
 
 
 def remark(hedging: Literal["none", "some", "much"], used: set[object], rng: Random) -> str:
-    """A sentence after the findings, guarded as the level wants; often none."""
+    """A sentence after the findings, hedged as the level wants; often none."""
     chance = {"none": 0.0, "some": 0.6, "much": 1.0}[hedging]
     if rng.random() < chance:
         return sentence(pick_unused(_CAVEATS, used, rng))
@@ -187,8 +191,8 @@ def irrelevant_piece(world: World, used: set[object], rng: Random) -> tuple[str,
         "Intranet page",
         "Staff bulletin",
     )
-    named = {metric.name for metric in world.metrics}
-    other = rng.choice([metric for metric in world.lexicon.metrics if metric.name not in named])
+    used_metrics = {metric.name for metric in world.metrics}
+    other_metric = rng.choice([metric for metric in world.lexicon.metrics if metric.name not in used_metrics])
     pool = [_ABOUT_INTERVENTION, _ABOUT_METRIC, _OTHER_METRIC]
     if world.metrics[0].name == "net result":
         pool.remove(_ABOUT_METRIC)
@@ -197,7 +201,7 @@ def irrelevant_piece(world: World, used: set[object], rng: Random) -> tuple[str,
             pick_unused(group, used, rng).format(
                 i=world.intervention,
                 m=rng.choice(world.metrics).name,
-                x=other.name,
+                x=other_metric.name,
                 n=rng.choice(("six", "nine", "eleven", "fourteen")),
             )
         )

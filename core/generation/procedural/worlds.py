@@ -1,9 +1,9 @@
 """Latent worlds: what is true of an intervention, and which hypotheses about it hold, hold in part, or fail.
 
-A family has four positions. Position k is at once a claim (hypothesis k) and a truth (body of evidence k). A
-hypothesis over the body of its own position is VALIDATED; over its partner's it is REFINED or REJECTED. Partners are
-pairings of the four positions, so every hypothesis and every body occurs under every decision equally often, and
-positions are drawn so that each is spread alike over all decisions: neither side alone tells anything.
+A family has four positions. Position k is both a claim (hypothesis k) and a truth (body of evidence k). A hypothesis
+over the body of its own position is VALIDATED; over its partner's it is REFINED or REJECTED. Partners are pairings of
+the four positions, so every hypothesis and every body occurs under every decision equally often. Positions are drawn so
+that each is spread equally over all decisions: neither side alone reveals anything.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.generation.procedural.lexicon import Lexicon, Metric, lexicons
 VALIDATED, REJECTED, REFINED = "VALIDATED", "REJECTED", "REFINED"
 DECISIONS = (VALIDATED, REJECTED, REFINED)
 
-# Which bodies the examples of a decision are about, in turn. Body 0 comes under every decision at once, and so does
+# The bodies of the examples of a decision, in turn. Body 0 comes under every decision at once, and so does
 # hypothesis 1: over body 1 VALIDATED, over body 0 REFINED, over body 3 REJECTED.
 BODIES = {VALIDATED: (0, 1, 3), REJECTED: (0, 3, 1), REFINED: (0, 3, 1)}
 
@@ -79,7 +79,7 @@ class World:
 
 
 def random_stream(*key: object) -> Random:
-    """Random numbers that depend on `key` alone, the same in every process."""
+    """A random number generator that depends on `key` alone, the same in every process."""
     digest = hashlib.sha256("\x1f".join(map(str, key)).encode()).digest()
     return Random(int.from_bytes(digest[:8], "big"))
 
@@ -91,7 +91,7 @@ def family_of(seed: int, domain: str, level: int, number: int, idea: int) -> str
 
 
 def build_world(family: str, domain: str) -> World:
-    """The world of `family` in `domain`; raises UnknownDomainError for a domain with no vocabulary."""
+    """The world of `family` in `domain`; raises UnknownDomainError for a domain without a vocabulary."""
     rng = random_stream(family, "world")
     words = rng.choice(lexicons(domain))
     scenario = rng.choice(tuple(Scenario))
@@ -119,8 +119,8 @@ def build_world(family: str, domain: str) -> World:
 
 def _metrics(scenario: Scenario, words: Lexicon, rng: Random) -> tuple[Metric, Metric]:
     if scenario == Scenario.TRADE_OFF:
-        one, two = rng.sample(words.metrics, 2)
-        return one, two
+        first, second = rng.sample(words.metrics, 2)
+        return first, second
     if scenario == Scenario.STATED:
         return rng.choice(words.stated), rng.choice(words.recorded)
     if scenario == Scenario.BREAK_EVEN:
@@ -154,15 +154,15 @@ def _ring(rng: Random) -> tuple[tuple[int, int], ...]:
     start, step = rng.randrange(8), rng.choice((1, -1))
     shift = rng.choice((3, -3, 4))
     if shift != 4:
-        places = (start, start + step, start + shift, start + step + shift)
+        positions = (start, start + step, start + shift, start + step + shift)
     elif start % 2 == 0:  # a corner: its opposite, and two along for the edge beside it
-        places = (start, start + step, start + 4, start + 3 * step)
+        positions = (start, start + step, start + 4, start + 3 * step)
     else:
-        places = (start, start + step, start - 2 * step, start + step + 4)
-    return tuple(RING[place % 8] for place in places)
+        positions = (start, start + step, start - 2 * step, start + step + 4)
+    return tuple(RING[position % 8] for position in positions)
 
 
 def _directions(rng: Random) -> tuple[tuple[int, int], ...]:
-    """As `_ring`, for a direction that carries the claim and a second half that qualifies it."""
-    direction, first, other = rng.choice((1, -1)), rng.randrange(2), rng.randrange(2)
-    return ((direction, first), (direction, 1 - first), (-direction, other), (-direction, 1 - other))
+    """Like `_ring`, for a direction that carries the claim and a second half that qualifies it."""
+    direction, first, second = rng.choice((1, -1)), rng.randrange(2), rng.randrange(2)
+    return ((direction, first), (direction, 1 - first), (-direction, second), (-direction, 1 - second))

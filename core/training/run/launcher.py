@@ -38,7 +38,7 @@ def supervise(session: Session, connection: sqlite3.Connection, name: str, recip
     for old in folder.glob("ending.*.json"):
         old.unlink()
     asked = False
-    with session.handed_over(connection):
+    with session.delegated_progress(connection):
         started = start_python(
             "core.entry.launch_ranks",
             *launch_arguments(session.project, session.run.id, name, recipe),

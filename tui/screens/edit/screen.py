@@ -19,7 +19,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Label, Select, Static, TextArea
 
 from core.config.task import Task
-from core.review.editing import Values, doubts, fits_form, form_values, format_json, parse_json, validate_edit
+from core.review.editing import Values, fits_form, form_values, format_json, parse_json, rule_violations, validate_edit
 from storage import drafts
 from storage.database import busy, busy_timeout
 from storage.schema import Example
@@ -184,7 +184,7 @@ class EditScreen(ModalScreen[Example | None]):
         """Show what is wrong with the form; returns the edited example, None if a field is wrong."""
         edited, problems = validate_edit(self._project_task, self._example, self.values())
         if edited is not None and edited != self._example:
-            problems = [f"QA would doubt it: {doubt}" for doubt in doubts(self._project_task, edited)]
+            problems = [f"QA would doubt it: {doubt}" for doubt in rule_violations(self._project_task, edited)]
         self._show_problems(problems)
         return edited
 

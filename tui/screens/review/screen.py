@@ -252,7 +252,7 @@ class ReviewScreen(ProjectScreen):
         """Show the next example after the decision `review`, and `message` about that decision."""
         self._questions.note = ""
         self._pace.add(time.monotonic())
-        self._session.round.done(review)
+        self._session.round.mark_decided(review)
         self._step(1)
         self._questions.say(message)
 
@@ -300,7 +300,7 @@ class ReviewScreen(ProjectScreen):
         example = self._save(review)
         if example is not None:
             self._questions.note = ""
-            self._session.round.done(review)
+            self._session.round.mark_decided(review)
             self.redraw()
             self._questions.say(wording.decided(review, example, self.size.width - 2))
 
