@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from core.config.project import template
+from core.config.project import parse_task, template
 from core.config.task import EndpointSettings, Price
 from core.doctor.endpoints import reachable
 from core.doctor.finding import CheckState

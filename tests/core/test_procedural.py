@@ -118,10 +118,10 @@ def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed:
 
 def test_the_same_request_gives_the_same_bytes_in_another_process() -> None:
     code = (
-        "from core.config.project import parse, template\n"
+        "from core.config.project import parse_task, template\n"
         "from core.generation.procedural.source import draw\n"
         "from core.generation.source import Cell, Request\n"
-        "task = parse(template())\n"
+        "task = parse_task(template())\n"
         "for level in task.levels:\n"
         "    for slot in range(6):\n"
         "        written = draw(task, Request(Cell('risk', level.level, 'REFINED'), slot, 0, 0, 7), 0.5)\n"
