@@ -65,21 +65,21 @@ class Machine:
         return self.gpus[0].capability >= _AMPERE if self.gpus else self.bf16
 
 
-def machine() -> Machine:
+def detect_machine() -> Machine:
     """This machine, as it is now."""
-    return Machine(memory(), bool(_BF16_FLAGS & flags(Path("/proc/cpuinfo"))), gpus())
+    return Machine(read_memory(), bool(_BF16_FLAGS & cpu_flags(Path("/proc/cpuinfo"))), list_gpus())
 
 
-def memory(groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> Memory:
+def read_memory(groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> Memory:
     """Memory, and what the control group of this process still allows (versions 1 and 2)."""
     import psutil
 
     found = psutil.virtual_memory()
-    limit, left = allowed(groups, root)
+    limit, left = cgroup_limit(groups, root)
     return Memory(int(found.total), int(found.available), limit, left)
 
 
-def allowed(groups: Path, root: Path) -> tuple[int | None, int | None]:
+def cgroup_limit(groups: Path, root: Path) -> tuple[int | None, int | None]:
     """The limit of the control group in bytes and what is left of it, the tightest of all that hold; None: no limit."""
     try:
         lines = groups.read_text().splitlines()
@@ -103,7 +103,7 @@ def allowed(groups: Path, root: Path) -> tuple[int | None, int | None]:
     return limit, left
 
 
-def flags(cpuinfo: Path) -> set[str]:
+def cpu_flags(cpuinfo: Path) -> set[str]:
     """What the processor can do, in the words of the kernel (`flags` or, on ARM, `Features`)."""
     try:
         text = cpuinfo.read_text()
@@ -113,7 +113,7 @@ def flags(cpuinfo: Path) -> set[str]:
     return {flag for name, _, rest in lines if name.strip() in {"flags", "Features"} for flag in rest.split()}
 
 
-def gpus() -> list[Gpu]:
+def list_gpus() -> list[Gpu]:
     """The NVIDIA GPUs, by their driver's own tool; none if it is not there or does not answer."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
@@ -129,10 +129,10 @@ def gpus() -> list[Gpu]:
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return read_gpus(told.stdout)
+    return parse_gpus(told.stdout)
 
 
-def read_gpus(text: str) -> list[Gpu]:
+def parse_gpus(text: str) -> list[Gpu]:
     """What nvidia-smi has told, a GPU a line."""
     found = []
     for line in filter(None, text.splitlines()):

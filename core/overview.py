@@ -72,25 +72,25 @@ def overview(project: Project, connection: sqlite3.Connection) -> Overview:
         runs=[*(one for one in looked if not one.state.ended), *lost[:1]],
         lost=len(lost),
         next=[
-            *steps(curriculum, pending, looked, rejection_matrix(attempts.reason_counts(connection)).flagged),
+            *next_steps(curriculum, pending, looked, rejection_matrix(attempts.reason_counts(connection)).flagged),
             *_after_review(project, connection, looked),
         ],
     )
 
 
-def steps(
-    curriculum: Plan, pending: int, looked: list[RunStatus], flagged: Sequence[FlaggedCell] = ()
+def next_steps(
+    curriculum: Plan, pending: int, statuses: list[RunStatus], flagged: Sequence[FlaggedCell] = ()
 ) -> list[NextStep]:
     """What to do next, most urgent first."""
     found: list[NextStep] = []
-    if lost := [one for one in looked if one.state is RunState.LOST]:
+    if lost := [one for one in statuses if one.state is RunState.LOST]:
         more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
         name = f"{lost[0].run.kind} run {lost[0].run.id[-6:]}"
         found.append(NextStep(f"{name} was lost{more}: its process is gone; resume it, or stop it for good", "runs"))
-    newest = looked[0] if looked else None
+    newest = statuses[0] if statuses else None
     if newest is not None and newest.state is RunState.FAILED:
         found.append(NextStep(f"{newest.run.kind} run {newest.run.id[-6:]} failed: {newest.run.reason}", "runs"))
-    generating = any(one.run.kind == "generate" and not one.state.ended for one in looked)
+    generating = any(one.run.kind == "generate" and not one.state.ended for one in statuses)
     if pending:
         noun = "example waits" if pending == 1 else "examples wait"
         found.append(NextStep(f"{pending:,} {noun} for review", "review"))

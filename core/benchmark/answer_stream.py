@@ -19,7 +19,7 @@ from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome, Run
 
 # So many places along a run are enough for a line on a terminal.
-PLACES = 200
+CURVE_POINTS = 200
 
 
 class AnswerStream:
@@ -34,9 +34,9 @@ class AnswerStream:
         # What later predictions may replace or join, by example and sample.
         self._open: dict[str, dict[int, PredictionFigures]] = {}
 
-    def update(self, told: Iterable[PredictionFigures]) -> None:
+    def update(self, predictions: Iterable[PredictionFigures]) -> None:
         """Take new predictions into account, oldest first."""
-        for one in told:
+        for one in predictions:
             self.cursor = one.id
             final = self.samples == 1 and one.outcome is PredictionOutcome.ANSWERED
             if final and one.example not in self._open:
@@ -60,9 +60,9 @@ class AccuracyCurve:
     high: list[float]
 
 
-def accuracy_curve(answers: Iterable[ScoredAnswer], n: int, places: int = PLACES) -> AccuracyCurve:
+def accuracy_curve(answers: Iterable[ScoredAnswer], n: int, points: int = CURVE_POINTS) -> AccuracyCurve:
     """How the accuracy of `answers`, `n` in all, narrows as they come in, at about so many evenly spaced `places`."""
-    step = max(1, n // places)
+    step = max(1, n // points)
     counts, rates, lows, highs = [], [], [], []
     right = 0
     for count, one in enumerate(answers, start=1):
@@ -76,9 +76,9 @@ def accuracy_curve(answers: Iterable[ScoredAnswer], n: int, places: int = PLACES
     return AccuracyCurve(counts, rates, lows, highs)
 
 
-def in_order(answers: Mapping[str, ScoredAnswer], asked: Sequence[tuple[str, str]]) -> list[ScoredAnswer]:
+def in_sampling_order(answers: Mapping[str, ScoredAnswer], order: Sequence[tuple[str, str]]) -> list[ScoredAnswer]:
     """The answers in the order of `asked`, (example, family)."""
-    return [answers[example] for example, _ in asked if example in answers]
+    return [answers[example] for example, _ in order if example in answers]
 
 
 class PairKind(StrEnum):
@@ -93,13 +93,15 @@ class PairKind(StrEnum):
 
 
 # The kinds that there are, those worth reading first: with a reference, and without.
-PAIRED = (PairKind.ONLY_REFERENCE, PairKind.ONLY_STUDENT, PairKind.BOTH_WRONG, PairKind.BOTH_RIGHT)
-ALONE = (PairKind.WRONG, PairKind.RIGHT)
+PAIRED_KINDS = (PairKind.ONLY_REFERENCE, PairKind.ONLY_STUDENT, PairKind.BOTH_WRONG, PairKind.BOTH_RIGHT)
+UNPAIRED_KINDS = (PairKind.WRONG, PairKind.RIGHT)
 
 
-def pairs(student: AnswerStream, reference: AnswerStream | None) -> dict[PairKind, list[ScoredAnswer]]:
+def pairs_by_kind(student: AnswerStream, reference: AnswerStream | None) -> dict[PairKind, list[ScoredAnswer]]:
     """The student's answers to what both were asked, by kind; without a reference, all of them."""
-    found: dict[PairKind, list[ScoredAnswer]] = {kind: [] for kind in (ALONE if reference is None else PAIRED)}
+    found: dict[PairKind, list[ScoredAnswer]] = {
+        kind: [] for kind in (UNPAIRED_KINDS if reference is None else PAIRED_KINDS)
+    }
     for one in student.answers.values():
         if reference is None:
             found[PairKind.RIGHT if one.correct else PairKind.WRONG].append(one)
@@ -114,21 +116,23 @@ def _kind(student: bool, reference: bool) -> PairKind:
     return PairKind.ONLY_REFERENCE if reference else PairKind.BOTH_WRONG
 
 
-def select_runs(task: Task, every: Sequence[Run], going: Callable[[Run], bool]) -> tuple[Run | None, Run | None]:
+def select_runs(
+    task: Task, benchmarks: Sequence[Run], is_going: Callable[[Run], bool]
+) -> tuple[Run | None, Run | None]:
     """The two of `every` readable benchmark, newest first, that say most together: the student's, and the reference's.
 
     The student's is one that is going, else the newest of the model in that role that is no smoke test, else the
     newest of any model but the reference. The reference's is the one that the student's is paired with, if it is, else
     found in the same way.
     """
-    params = {run.id: params_of(run, BenchmarkParams) for run in every}
-    by_id = {run.id: run for run in every}
-    big = [run for run in every if role_of(task, params[run.id]) == "reference"]
-    small = [run for run in every if run not in big]
+    params = {run.id: params_of(run, BenchmarkParams) for run in benchmarks}
+    by_id = {run.id: run for run in benchmarks}
+    big = [run for run in benchmarks if role_of(task, params[run.id]) == "reference"]
+    small = [run for run in benchmarks if run not in big]
 
     def best(found: Sequence[Run], model: str) -> Run | None:
         def rank(run: Run) -> tuple[bool, bool, bool, str]:
-            return going(run), params[run.id].model == model, not params[run.id].sniff, run.id
+            return is_going(run), params[run.id].model == model, not params[run.id].sniff, run.id
 
         return max(found, key=rank, default=None)
 
@@ -136,7 +140,7 @@ def select_runs(task: Task, every: Sequence[Run], going: Callable[[Run], bool]) 
     if student is None:
         return None, best(big, task.roles.reference)
     paired = by_id.get(params[student.id].reference)
-    paired = paired or next((run for run in every if params[run.id].student == student.id), None)
+    paired = paired or next((run for run in benchmarks if params[run.id].student == student.id), None)
     return student, paired or best(big, task.roles.reference)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.benchmark.families import family_sums, resampled
+from core.benchmark.families import family_sums, resample_totals
 from core.benchmark.scored import ScoredAnswer
 from core.statistics import wilson
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 BINS = 10
 # A bin of fewer says little about how often its answers are right.
-PER_BIN = 10
+MIN_PER_BIN = 10
 RESAMPLES = 1000
 CONFIDENCE = 0.95
 
@@ -112,8 +112,8 @@ def reliability(
         return Reliability(0, missing, 0, None, None, None, None, None, None, [])
     stated = np.array([confidences[at] for at in known], dtype=float)
     truth = np.array([right[at] for at in known], dtype=float)
-    number = bins or max(1, min(BINS, len(known) // PER_BIN))
-    bin_of = equal_mass(stated, number)
+    number = bins or max(1, min(BINS, len(known) // MIN_PER_BIN))
+    bin_of = equal_mass_bins(stated, number)
     family = np.unique(np.array([families[at] for at in known]), return_inverse=True)[1]
     found = _bins(stated, truth, bin_of)
     ece = float(sum(one.n * abs(one.confidence - one.accuracy) for one in found) / len(known))
@@ -135,7 +135,7 @@ def reliability(
     )
 
 
-def equal_mass(values: np.ndarray, bins: int) -> np.ndarray:
+def equal_mass_bins(values: np.ndarray, bins: int) -> np.ndarray:
     """For each of `values` (n,) the number of its bin, from 0 and without gaps: at most `bins` of about equal size.
 
     A group of equal values goes where its middle rank falls.
@@ -174,7 +174,7 @@ def _interval(off: np.ndarray, bin_of: np.ndarray, family: np.ndarray, seed: int
     spread = np.zeros((len(off), bin_of.max() + 2))
     spread[np.arange(len(off)), bin_of] = off
     spread[:, -1] = 1
-    totals = resampled(family_sums(spread, family), RESAMPLES, seed)
+    totals = resample_totals(family_sums(spread, family), RESAMPLES, seed)
     bins, drawn = spread.mean(axis=0)[:-1], totals[:, :-1] / totals[:, -1:]
     tail = (1 - CONFIDENCE) / 2
     away = np.quantile(np.abs(drawn - bins).sum(axis=1), 1 - tail)
@@ -187,7 +187,7 @@ def _mean_interval(values: np.ndarray, family: np.ndarray, seed: int) -> tuple[f
     """The percentile interval of the mean of `values` (n,)."""
     import numpy as np
 
-    totals = resampled(family_sums(np.stack([values, np.ones(len(values))], axis=1), family), RESAMPLES, seed)
+    totals = resample_totals(family_sums(np.stack([values, np.ones(len(values))], axis=1), family), RESAMPLES, seed)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(totals[:, 0] / totals[:, 1], [tail, 1 - tail])
     return float(low), float(high)

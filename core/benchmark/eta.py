@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 # The newest answers tell how fast it goes now.
 WINDOW = 200
 # With fewer than this, a line through them says nothing.
-ENOUGH = 5
+MIN_CASES = 5
 
 
-def line_through(lengths: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
+def fit_line(lengths: Sequence[float], seconds: Sequence[float]) -> tuple[float, float]:
     """Seconds of a case as (fixed part, part per character), by least squares, neither below 0.
 
     `lengths` and `seconds` are those of finished cases, one at the least, in the same order.
@@ -20,7 +20,7 @@ def line_through(lengths: Sequence[float], seconds: Sequence[float]) -> tuple[fl
     number = len(lengths)
     mean_length, mean_seconds = sum(lengths) / number, sum(seconds) / number
     spread = sum((length - mean_length) ** 2 for length in lengths)
-    if number < ENOUGH or spread == 0:
+    if number < MIN_CASES or spread == 0:
         return mean_seconds, 0.0
     pairs = zip(lengths, seconds, strict=True)
     slope = sum((length - mean_length) * (second - mean_seconds) for length, second in pairs) / spread
@@ -31,7 +31,7 @@ def line_through(lengths: Sequence[float], seconds: Sequence[float]) -> tuple[fl
 
 
 @dataclass
-class Clock:
+class EtaEstimator:
     """What the newest answers took, and what is still to be asked: `lengths` in characters, over `left` cases."""
 
     left: int
@@ -39,16 +39,16 @@ class Clock:
     _done: deque[tuple[float, float, float]] = field(default_factory=lambda: deque(maxlen=WINDOW))
     _since: float | None = None
 
-    def begin(self, at: float) -> None:
+    def start(self, now: float) -> None:
         """Start, or start again after a pause; `at` in seconds of a clock that never goes back."""
         self._done.clear()
-        self._since = at
+        self._since = now
 
-    def answered(self, length: float, seconds: float, at: float) -> None:
+    def record(self, length: float, seconds: float, now: float) -> None:
         """One case less: its length, what it took by itself, and when it was done."""
         self.left -= 1
         self.characters -= length
-        self._done.append((length, seconds, at))
+        self._done.append((length, seconds, now))
 
     def per_minute(self) -> float | None:
         """Answers a minute over the window; None while that is unknown."""
@@ -64,7 +64,7 @@ class Clock:
         span = self._span()
         if span is None:
             return None
-        fixed, slope = line_through([one[0] for one in self._done], [one[1] for one in self._done])
+        fixed, slope = fit_line([one[0] for one in self._done], [one[1] for one in self._done])
         worth = sum(fixed + slope * one[0] for one in self._done)
         remaining = fixed * self.left + slope * max(0.0, self.characters)
         return remaining / (worth / span) if worth > 0 else None

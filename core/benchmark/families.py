@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 # Of more distinct families than this, random groups are drawn: their spread says the same of the total.
-MOST_DISTINCT = 2000
+MAX_DISTINCT_ROWS = 2000
 # So many numbers are drawn at a time, which bounds the memory.
 _AT_A_TIME = 4_000_000
 
@@ -26,7 +26,7 @@ def family_sums(values: np.ndarray, family: np.ndarray) -> np.ndarray:
     return np.stack([np.bincount(family, weights=column) for column in values.T], axis=1)
 
 
-def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
+def resample_totals(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """The totals (resamples, k) of F families drawn with replacement from the F rows of `sums` (F, k).
 
     Rows that are equal need not be told apart: how often each distinct row is drawn is multinomial, which is the same
@@ -38,9 +38,9 @@ def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
 
     rng = np.random.default_rng(seed)
     rows, counts = np.unique(sums, axis=0, return_counts=True)
-    if len(rows) > MOST_DISTINCT:
-        rows = family_sums(sums, rng.permutation(len(sums)) % MOST_DISTINCT)
-        counts = np.ones(MOST_DISTINCT, dtype=int)
+    if len(rows) > MAX_DISTINCT_ROWS:
+        rows = family_sums(sums, rng.permutation(len(sums)) % MAX_DISTINCT_ROWS)
+        counts = np.ones(MAX_DISTINCT_ROWS, dtype=int)
     at_a_time = max(1, _AT_A_TIME // len(rows))
     pieces = [
         rng.multinomial(counts.sum(), counts / counts.sum(), size=min(at_a_time, resamples - done)) @ rows
@@ -49,7 +49,7 @@ def resampled(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     return np.concatenate(pieces)
 
 
-def effective(answers: Sequence[ScoredAnswer], level: float) -> float:
+def effective_sample_size(answers: Sequence[ScoredAnswer], level: float) -> float:
     """How many independent answers tell as much about the accuracy as `answers` do, which are not empty.
 
     Korn and Graubard (1998): the count divided by the design effect, which is the variance of the accuracy between
@@ -81,5 +81,5 @@ def wilson_of_families(answers: Sequence[ScoredAnswer], level: float) -> tuple[f
     """The Wilson interval of the accuracy with as many trials as `answers` are worth (Franco et al. 2019)."""
     if not answers:
         return 0.0, 1.0
-    trials = effective(answers, level)
+    trials = effective_sample_size(answers, level)
     return wilson(trials * sum(one.correct for one in answers) / len(answers), trials, level)

@@ -56,8 +56,8 @@ def gate(
     level: float = LEVEL,
     margin: float = MARGIN,
     anytime: bool = False,
-    asked: Sequence[tuple[str, str]] | None = None,
-    reference_asked: Collection[str] | None = None,
+    asking_order: Sequence[tuple[str, str]] | None = None,
+    reference_examples: Collection[str] | None = None,
     ceiling: Ceiling | None = None,
     seed: int = 0,
 ) -> Gate:
@@ -77,8 +77,8 @@ def gate(
 
     Raises NotSharedError if the reference shares no example with the student.
     """
-    order = [(one.example, one.family) for one in student] if asked is None else asked
-    pairs = reference_asked
+    order = [(one.example, one.family) for one in student] if asking_order is None else asking_order
+    pairs = reference_examples
     if pairs is None and reference is not None:
         pairs = {one.example for one in reference}
     if pairs is not None and not any(example in pairs for example, _ in order):

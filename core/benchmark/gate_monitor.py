@@ -29,7 +29,7 @@ class NewAnswers:
         """What the run asks about, in its order."""
         return list(self._targets.values())
 
-    def new(self) -> list[ScoredAnswer]:
+    def read_new(self) -> list[ScoredAnswer]:
         """The answers that have become whole since this was asked last; each example once."""
         found = []
         for one in predictions.prediction_figures(self._db, self._run, after=self._cursor):
@@ -65,8 +65,8 @@ class GateMonitor:
 
     def update(self) -> GateVerdict:
         """Take what is new of both runs into account; the verdict as of now."""
-        own = self._known(self._own.new())
-        other = self._known(self._other.new()) if self._other else []
+        own = self._known(self._own.read_new())
+        other = self._known(self._other.read_new()) if self._other else []
         student, reference = (other, own) if self._is_reference else (own, other)
         if student or reference:
             self._watch.update(student, reference)

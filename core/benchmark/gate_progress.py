@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.benchmark.families import effective, wilson_of_families
+from core.benchmark.families import effective_sample_size, wilson_of_families
 from core.benchmark.paired import compare, mcnemar
 from core.benchmark.scored import ScoredAnswer
-from core.benchmark.sequential import least
+from core.benchmark.sequential import smallest_sufficient
 from core.benchmark.sequential_gate import SequentialGate
 from core.statistics import wilson
 
@@ -54,14 +54,14 @@ def target_progress(answers: Sequence[ScoredAnswer], target: float, level: float
     n, right = len(answers), sum(one.correct for one in answers)
     low, high = wilson_of_families(answers, level)
     settled = _beyond(low > target, high < target)
-    worth = effective(answers, level) / n if n else 0.0
+    worth = effective_sample_size(answers, level) / n if n else 0.0
 
     def enough(more: int) -> bool:
         trials = (n + more) * worth
         low, high = wilson(trials * right / n, trials, level)
         return low > target or high < target
 
-    more = 0 if settled is not None else least(enough) if worth else None
+    more = 0 if settled is not None else smallest_sufficient(enough) if worth else None
     return TargetProgress(right, n, right / n if n else None, low, high, settled, more)
 
 
@@ -79,23 +79,23 @@ def reference_lead(
         ahead = ahead and mcnemar(round(found.b * times), round(found.c * times)) < 1 - level
         return ahead or found.gap + (found.high - found.gap) * narrower < margin
 
-    more = least(enough) if settled is None else 0
+    more = smallest_sufficient(enough) if settled is None else 0
     return ReferenceLead(found.gap, found.low, found.high, found.b, found.c, found.p, found.n, settled, more)
 
 
-def sequential_progress(watch: SequentialGate) -> tuple[TargetProgress, ReferenceLead | None]:
+def sequential_progress(gate: SequentialGate) -> tuple[TargetProgress, ReferenceLead | None]:
     """Both as `watch` has them: by confidence sequences, over the families that are complete in the order of asking."""
-    n, right = watch.accuracy.n, round(watch.accuracy.sum)
-    more = _sooner(watch.accuracy.more_above(), watch.accuracy.more_below())
-    student = TargetProgress(right, n, right / n if n else None, *watch.accuracy.interval(), watch.reached, more)
-    if not watch.paired:
+    n, right = gate.accuracy.n, round(gate.accuracy.sum)
+    more = _sooner(gate.accuracy.more_above(), gate.accuracy.more_below())
+    student = TargetProgress(right, n, right / n if n else None, *gate.accuracy.interval(), gate.reached, more)
+    if not gate.paired:
         return student, None
-    low, high = watch.lead.interval()
-    pairs = watch.pairs()
+    low, high = gate.lead.interval()
+    pairs = gate.pairs()
     b, c = sum(one > two for one, two in pairs), sum(two > one for one, two in pairs)
     gap = (c - b) / len(pairs) if pairs else None
-    more = _sooner(watch.lead.more_above(), watch.lead.more_below())
-    return student, ReferenceLead(gap, 2 * low - 1, 2 * high - 1, b, c, None, len(pairs), watch.ahead, more)
+    more = _sooner(gate.lead.more_above(), gate.lead.more_below())
+    return student, ReferenceLead(gap, 2 * low - 1, 2 * high - 1, b, c, None, len(pairs), gate.ahead, more)
 
 
 def _beyond(above: bool, below: bool) -> bool | None:

@@ -22,7 +22,7 @@ CONFIDENCE = 0.95
 ALPHA = 0.05
 
 K = TypeVar("K", int, str)
-Key = tuple[str, str | None, str, int, PredictionOutcome]
+TableKey = tuple[str, str | None, str, int, PredictionOutcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class ResourceUse:
     """What judgements took, over the `known` of them: the sum, and the mean for 1,000; None where none is known."""
 
     known: int
@@ -110,10 +110,10 @@ class BenchmarkFigures(Counts):
     """
 
     latency: Latency
-    input_tokens: Spent
-    output_tokens: Spent
-    cost: Spent
-    seconds: Spent
+    input_tokens: ResourceUse
+    output_tokens: ResourceUse
+    cost: ResourceUse
+    seconds: ResourceUse
 
 
 class RunningFigures:
@@ -121,15 +121,15 @@ class RunningFigures:
 
     def __init__(self, labels: Sequence[str], answers: Iterable[ScoredAnswer] = ()) -> None:
         self._labels = labels
-        self._table: Counter[Key] = Counter(_key(one) for one in answers)
+        self._table: Counter[TableKey] = Counter(_key(one) for one in answers)
 
-    def add(self, one: ScoredAnswer) -> None:
+    def add(self, answer: ScoredAnswer) -> None:
         """Count an answer."""
-        self._table[_key(one)] += 1
+        self._table[_key(answer)] += 1
 
-    def remove(self, one: ScoredAnswer) -> None:
+    def remove(self, answer: ScoredAnswer) -> None:
         """Take back an answer that was counted, since a later one replaces it."""
-        self._table[_key(one)] -= 1
+        self._table[_key(answer)] -= 1
 
     def counts(self) -> Counts:
         """The figures as of now."""
@@ -156,11 +156,11 @@ def rate(right: int, n: int) -> Rate:
     return Rate(right, n, right / n if n else None, *wilson(right, n, CONFIDENCE))
 
 
-def _key(one: ScoredAnswer) -> Key:
+def _key(one: ScoredAnswer) -> TableKey:
     return one.label, one.decision, one.domain, one.level, one.outcome
 
 
-def _counts(table: Mapping[Key, int], labels: Sequence[str]) -> Counts:
+def _counts(table: Mapping[TableKey, int], labels: Sequence[str]) -> Counts:
     strangers = {name for label, decision, *_ in table for name in (label, decision) if name} - set(labels)
     names = [*labels, *sorted(strangers)]
     confusion = {label: dict.fromkeys([*names, NO_ANSWER], 0) for label in names}
@@ -223,10 +223,10 @@ def _differs(right: int, n: int, others_right: int, others: int) -> float:
     return min(1.0, 2 * min(above, below))
 
 
-def _spent(values: Sequence[float | None]) -> Spent:
+def _spent(values: Sequence[float | None]) -> ResourceUse:
     known = [value for value in values if value is not None]
     total = sum(known)
-    return Spent(len(known), total, 1000 * total / len(known)) if known else Spent(0, None, None)
+    return ResourceUse(len(known), total, 1000 * total / len(known)) if known else ResourceUse(0, None, None)
 
 
 def _latency(seconds: Sequence[float]) -> Latency:

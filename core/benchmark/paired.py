@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from core.benchmark.families import family_sums, resampled
+from core.benchmark.families import family_sums, resample_totals
 from core.benchmark.scored import ScoredAnswer
 from core.statistics import holm
 
@@ -110,7 +110,9 @@ def bootstrap(difference: np.ndarray, family: np.ndarray, resamples: int, seed: 
     """The mean difference of each resample of families; `difference` and `family` (from 0, no gaps) are both (n,)."""
     import numpy as np
 
-    totals = resampled(family_sums(np.stack([difference, np.ones(len(difference))], axis=1), family), resamples, seed)
+    totals = resample_totals(
+        family_sums(np.stack([difference, np.ones(len(difference))], axis=1), family), resamples, seed
+    )
     drawn: np.ndarray = totals[:, 0] / totals[:, 1]
     return drawn
 

@@ -31,10 +31,10 @@ def scored_answers(connection: sqlite3.Connection, run: str) -> list[ScoredAnswe
     return score_all(predictions.targets(connection, run), predictions.prediction_figures(connection, run))
 
 
-def score_all(targets: Iterable[Target], told: Iterable[PredictionFigures]) -> list[ScoredAnswer]:
+def score_all(targets: Iterable[Target], figures: Iterable[PredictionFigures]) -> list[ScoredAnswer]:
     """The answers in the order of `targets`; what was not asked yet is left out."""
     newest: dict[str, dict[int, PredictionFigures]] = defaultdict(dict)
-    for one in told:
+    for one in figures:
         before = newest[one.example].get(one.sample)
         if before is None or before.number <= one.number:
             newest[one.example][one.sample] = one

@@ -10,7 +10,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from core.benchmark.eta import Clock
+from core.benchmark.eta import EtaEstimator
 from core.benchmark.figures_cache import dump_figures
 from core.benchmark.gate_monitor import GateMonitor
 from core.benchmark.metrics import RunningFigures, figures
@@ -19,7 +19,7 @@ from core.benchmark.sequential_gate import GateVerdict
 from core.config.case import Case
 from core.llm.limits import Budget, BudgetExhaustedError
 from core.models.model import Model, Reply
-from core.models.parse_answer import READER, parse_answer
+from core.models.parse_answer import PARSER_VERSION, parse_answer
 from core.models.resolve import ModelError, model_for
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.progress import BenchmarkProgress
@@ -54,7 +54,7 @@ async def benchmark(session: Session) -> Ending:
             params.mode,
             seed=params.seed,
             budget=budget,
-            asked={one.question.family for one in asked},
+            excluded_families={one.question.family for one in asked},
         )
     except (ModelError, ValueError) as error:
         return Ending(RunState.FAILED, str(error))
@@ -97,7 +97,7 @@ class _Asking:
             if (one.question.example, sample) in waiting
         ]
         length = {key: one.length for key, one in self._asked.items()}
-        self._clock = Clock(len(self._waiting), sum(length[case.example] for case in self._waiting))
+        self._clock = EtaEstimator(len(self._waiting), sum(length[case.example] for case in self._waiting))
         self._total = len(asked) * params.samples
         self._faults = 0
         # Errors are kept once another answer shows that the endpoint works at all.
@@ -107,7 +107,7 @@ class _Asking:
 
     async def run(self) -> Ending:
         self._session.log(f"{len(self._waiting)} questions to {self._model.name}", waiting=len(self._waiting))
-        self._clock.begin(time.monotonic())
+        self._clock.start(time.monotonic())
         queue = self._batches()
         tasks = {asyncio.create_task(self._line(queue)) for _ in range(self._model.max_in_flight)}
         try:
@@ -153,7 +153,7 @@ class _Asking:
             for task in done:
                 task.result()
             if resting and not self._session.paused:
-                self._clock.begin(time.monotonic())
+                self._clock.start(time.monotonic())
             resting = self._session.paused
             self._publish()
             if self._ending is not None or self._session.stopping:
@@ -196,7 +196,7 @@ class _Asking:
         at = time.monotonic()
         for prediction in made:
             self._count(prediction)
-            self._clock.answered(self._asked[prediction.example].length, prediction.usage.seconds, at)
+            self._clock.record(self._asked[prediction.example].length, prediction.usage.seconds, at)
         if self._watching is not None:
             self._verdict = self._watching.update()
             if self._params.stop_when_settled and self._verdict is not GateVerdict.OPEN:
@@ -215,7 +215,7 @@ class _Asking:
             thought=reply.thought,
             detail=reply.detail,
             probabilities=None if reply.probabilities is None else dict(reply.probabilities),
-            reader=READER,
+            reader=PARSER_VERSION,
             outcome=said.outcome,
             decision=said.decision,
             confidence=said.confidence,

@@ -10,13 +10,13 @@ from typing import TypeVar
 from storage.schema import Example
 
 # Five answers are a smoke signal, not an accuracy.
-SNIFF = 5
+SMOKE_TEST_SIZE = 5
 
-Place = tuple[str, int, str]
+CellKey = tuple[str, int, str]
 T = TypeVar("T", bound=Example)
 
 
-def ordered(examples: Sequence[T], seed: int) -> list[T]:
+def sampling_order(examples: Sequence[T], seed: int) -> list[T]:
     """`examples` at random, such that every beginning of the list holds each cell in about its share.
 
     A family stays together, at the place of its first cell. The families of a cell are shuffled, and the one at
@@ -25,7 +25,7 @@ def ordered(examples: Sequence[T], seed: int) -> list[T]:
     families: dict[str, list[T]] = defaultdict(list)
     for one in sorted(examples, key=lambda one: one.id):
         families[one.family].append(one)
-    cells: dict[Place, list[list[T]]] = defaultdict(list)
+    cells: dict[CellKey, list[list[T]]] = defaultdict(list)
     for members in families.values():
         cells[members[0].domain, members[0].level, members[0].decision].append(members)
     rng = random.Random(seed)
@@ -38,11 +38,11 @@ def ordered(examples: Sequence[T], seed: int) -> list[T]:
     return [one for _, members in placed for one in members]
 
 
-def sniff(examples: Sequence[T], seed: int) -> list[T]:
+def smoke_test_sample(examples: Sequence[T], seed: int) -> list[T]:
     """Five of `examples` (fewer, if there are fewer): each decision in turn, of levels that differ where they can."""
-    waiting = ordered(examples, seed)
+    waiting = sampling_order(examples, seed)
     chosen: list[T] = []
-    while waiting and len(chosen) < SNIFF:
+    while waiting and len(chosen) < SMOKE_TEST_SIZE:
 
         def seen(one: T) -> tuple[int, int, int]:
             same = [other for other in chosen if other.decision == one.decision]

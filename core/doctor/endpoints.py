@@ -13,7 +13,7 @@ _PATIENCE_S = 10.0
 _NO_KEY = "name the environment variable that holds its key in key_env"
 
 
-async def reachable(task: Task) -> list[CheckResult]:
+async def check_endpoints(task: Task) -> list[CheckResult]:
     """A finding for each endpoint: its list of models is asked for, which costs nothing."""
     return list(await asyncio.gather(*(_ask(name, one) for name, one in task.models.items())))
 

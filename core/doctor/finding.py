@@ -24,8 +24,8 @@ class CheckResult:
     advice: str = ""
 
 
-def check_result(name: str, well: bool, found: str, advice: str, *, needed: bool) -> CheckResult:
+def check_result(name: str, ok: bool, found: str, advice: str, *, needed: bool) -> CheckResult:
     """A finding with `advice` only where it is not `well`; it is missing if it is `needed`."""
-    if well:
+    if ok:
         return CheckResult(name, CheckState.OK, found)
     return CheckResult(name, CheckState.MISSING if needed else CheckState.NOTE, found, advice)

@@ -20,11 +20,11 @@ from core.config.project import Project, open_project
 from core.config.recipe import Algorithm, Recipe
 from core.models.batching import shared_prefix
 from core.models.chat import Chat
-from core.models.environment import prepare
-from core.models.model_files import locate
+from core.models.environment import prepare_environment
+from core.models.model_files import locate_model
 from core.models.prompting import Prompting
 from core.models.trained import local_models
-from core.models.weights import SAFE, find_weights
+from core.models.weights import SAFE_OPTIONS, find_weights
 from core.training import distributed
 from core.training.data.cases import cases
 from core.training.plan import plan_phases
@@ -82,7 +82,7 @@ class DryRunReporter:
 def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_code: bool) -> int:
     """Measure each phase of the recipe; returns the exit status."""
     distributed.end_with_parent(lambda: shutil.rmtree(scratch, ignore_errors=True))
-    prepare()
+    prepare_environment()
     project = open_project(folder)
     params = plan_phases(project, name, allow_project_code=allow_project_code)
     with closing(database.connect(project.database)) as connection:
@@ -91,7 +91,7 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_c
     for phase_name, recipe in params.phases.items():
         telling = DryRunReporter(out, phase_name)
         try:
-            path = locate(project.folder, local_models(project.task)[params.student])
+            path = locate_model(project.folder, local_models(project.task)[params.student])
             telling.say(**lengths(project, path, recipe, train), watched=min(len(dev), recipe.evaluate_on))
             short = recipe.model_copy(
                 update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": LOOKED_AT}
@@ -115,7 +115,7 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
     """Tokens of the longest prompt and of the longest answer; how many cases there are, and how many are too long."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE)
+    tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE_OPTIONS)
     chat = Chat(tokenizer, thinks=False)
     asking = Prompting(project.task, recipe.mode, project.folder)
     made, longer = cases(train, asking, chat, recipe.mode, end=0, most=recipe.max_prompt_tokens)

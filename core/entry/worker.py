@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from core.config.project import Project, ProjectError, open_project
-from core.models.environment import prepare
+from core.models.environment import prepare_environment
 from core.runs.session import Ending, Session
 from storage import database, runs
 from storage.schema import Run, RunState, now
@@ -46,7 +46,7 @@ def work_of(kind: str) -> Work:
 
 def main(run_id: str, folder: Path) -> int:
     """Do the run's work to its end; returns the exit status."""
-    prepare()
+    prepare_environment()
     connection = database.connect(folder / "sidequest.db")
     try:
         run = _claim(connection, run_id)

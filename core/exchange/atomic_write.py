@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-class PlaceError(ValueError):
+class TargetError(ValueError):
     """Nothing may be written there; `str()` of it says where, why, and what to do."""
 
 
@@ -18,7 +18,7 @@ class UnwrittenError(Exception):
 
 
 @contextmanager
-def atomic_write(target: Path, *, overwrite: bool, folder: Collection[str] = ()) -> Iterator[Path]:
+def atomic_write(target: Path, *, overwrite: bool, folder_files: Collection[str] = ()) -> Iterator[Path]:
     """A path to write to, which takes the place of `target` at the end; after an exception nothing of it is left.
 
     With `folder` it is a new folder, and these are the only files that a folder may hold which it takes the place of.
@@ -26,14 +26,14 @@ def atomic_write(target: Path, *, overwrite: bool, folder: Collection[str] = ())
     """
     try:
         target = target.resolve()
-        check_target(target, overwrite, folder)
+        check_target(target, overwrite, folder_files)
         part = target.with_name(f".sidequest-{os.getpid()}.part")
         try:
-            if folder:
+            if folder_files:
                 part.mkdir()
             yield part
             _settle(part)
-            check_target(target, overwrite, folder)
+            check_target(target, overwrite, folder_files)
             _move(part, target)
         finally:
             if part.is_dir():
@@ -45,24 +45,24 @@ def atomic_write(target: Path, *, overwrite: bool, folder: Collection[str] = ())
         raise UnwrittenError(f"{target}: {why[:1].lower()}{why[1:]}: nothing was written") from None
 
 
-def check_target(target: Path, overwrite: bool, folder: Collection[str]) -> None:
+def check_target(target: Path, overwrite: bool, folder_files: Collection[str]) -> None:
     """Raise PlaceError unless `target` may be written, as `placed` has it."""
     if not target.parent.is_dir():
-        raise PlaceError(f"{target.parent} is no folder: make it first, or write elsewhere")
+        raise TargetError(f"{target.parent} is no folder: make it first, or write elsewhere")
     if not target.exists():
         return
-    if target.is_dir() != bool(folder) or not (target.is_dir() or target.is_file()):
+    if target.is_dir() != bool(folder_files) or not (target.is_dir() or target.is_file()):
         there = "a folder" if target.is_dir() else "a file" if target.is_file() else "no ordinary file"
-        raise PlaceError(f"{target} is {there}: choose another name for {'a folder' if folder else 'a file'}")
-    if not folder:
+        raise TargetError(f"{target} is {there}: choose another name for {'a folder' if folder_files else 'a file'}")
+    if not folder_files:
         if not overwrite:
-            raise PlaceError(f"{target} is there already: choose another name, or give --overwrite")
+            raise TargetError(f"{target} is there already: choose another name, or give --overwrite")
         return
     names = {one.name for one in target.iterdir()}
-    if foreign := sorted(names.difference(folder)):
-        raise PlaceError(f"{target} holds what no export wrote, such as {foreign[0]}: choose another name")
+    if foreign := sorted(names.difference(folder_files)):
+        raise TargetError(f"{target} holds what no export wrote, such as {foreign[0]}: choose another name")
     if names and not overwrite:
-        raise PlaceError(f"{target} is there already: choose another name, or give --overwrite")
+        raise TargetError(f"{target} is there already: choose another name, or give --overwrite")
 
 
 def _settle(part: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from core.config.task import Task
 from core.exchange.formats import UNASSIGNED, Format
-from core.exchange.markdown import licence_lines, quoted, rate, table, text
+from core.exchange.markdown import escape, format_rate, licence_lines, table, visible
 from core.exchange.record_reader import NO_REASONING
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from storage import attempts, splits
@@ -79,62 +79,62 @@ class ExportCounts:
             self.by_domain[one.domain, one.decision] += 1
 
 
-def card(task: Task, connection: sqlite3.Connection, where: Filter, counted: ExportCounts, licence: str) -> str:
+def dataset_card(task: Task, connection: sqlite3.Connection, where: Filter, counts: ExportCounts, licence: str) -> str:
     """The card of the examples that match, which are `counted`: YAML for the hub, and Markdown for people."""
-    there = [name for name in (*splits.SPLITS, UNASSIGNED) if counted.splits[name]]
+    there = [name for name in (*splits.SPLITS, UNASSIGNED) if counts.splits[name]]
     families = splits.family_counts(connection, where)
     kin = {name: families.get("" if name == UNASSIGNED else name, 0) for name in there}
     tally = attempts.tally(connection)
     record = scorecard(attempts.flaw_records(connection)), people_record(attempts.reviewed_counts(connection))
-    domains = _named([one.name for one in task.domains], (domain for domain, _ in counted.by_domain))
+    domains = _named([one.name for one in task.domains], (domain for domain, _ in counts.by_domain))
     parts = [
-        _header(task, there, counted.examples, licence),
-        f"# {text(task.name)}",
-        f"{counted.examples:,} examples of one narrow judgement. Each has a hypothesis, pieces of evidence, the "
+        _header(task, there, counts.examples, licence),
+        f"# {escape(task.name)}",
+        f"{counts.examples:,} examples of one narrow judgement. Each has a hypothesis, pieces of evidence, the "
         "decision that the evidence supports, why, and how sure of it one can be. Written by Sidequest.",
-        f"Licence: {text(licence) or 'none was named'}.",
+        f"Licence: {escape(licence) or 'none was named'}.",
         "## The task",
-        text(task.question),
+        escape(task.question),
         table(["decision", "meaning"], [(one.name, one.meaning) for one in task.decisions]),
         "## What there is",
         "By split; all examples of a family are in one split, so that nothing in `test` has a sibling in `train`:",
-        crossed("split", there, counted.by_split, task, {"families": kin}),
+        cross_table("split", there, counts.by_split, task, {"families": kin}),
         "By level of difficulty:",
-        crossed("level", sorted({row for row, _ in counted.by_level}, key=int), counted.by_level, task),
+        cross_table("level", sorted({row for row, _ in counts.by_level}, key=int), counts.by_level, task),
         "By domain:",
-        crossed("domain", domains, counted.by_domain, task),
+        cross_table("domain", domains, counts.by_domain, task),
         "## Columns",
         table(["column", "what it holds"], [(name, COLUMNS[name]) for name in (*Example.model_fields, "licence")]),
         "## How it was made",
-        made(counted, {Result(name): number for name, number in tally.results.items()}, *record),
+        how_it_was_made(counts, {Result(name): number for name, number in tally.results.items()}, *record),
         table(
             ["source", "model", "prompt", "examples"],
-            [(*names, f"{number:,}") for names, number in counted.sources.most_common()],
+            [(*names, f"{number:,}") for names, number in counts.sources.most_common()],
         ),
         "## Known limits",
-        "\n".join(f"- {one}" for one in limits(counted, kin)),
+        "\n".join(f"- {one}" for one in known_limits(counts, kin)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def limits(counted: ExportCounts, families: dict[str, int]) -> list[str]:
+def known_limits(counts: ExportCounts, families: dict[str, int]) -> list[str]:
     """What somebody who uses the data has to know, as sentences."""
-    total, found = counted.examples, []
-    if open_ := total - counted.statuses[Status.ACCEPTED.value]:
+    total, found = counts.examples, []
+    if open_ := total - counts.statuses[Status.ACCEPTED.value]:
         found.append(f"{open_:,} of {total:,} are not accepted: look at `status` before you use them.")
-    if counted.unjudged:
-        found.append(f"Of {counted.unjudged:,} of {total:,} no judge of QA has read the version that is here.")
-    if counted.refused:
-        found.append(f"{counted.refused:,} were rejected by QA, and brought in by a person all the same (`refused`).")
-    if counted.flagged:
-        found.append(f"{counted.flagged:,} are flagged for a second look.")
-    if counted.unreasoned:
-        found.append(f"{counted.unreasoned:,} came without reasoning: theirs says so, and is nothing to learn from.")
-    if counted.splits[UNASSIGNED]:
-        found.append(f"{counted.splits[UNASSIGNED]:,} are in no split.")
+    if counts.unjudged:
+        found.append(f"Of {counts.unjudged:,} of {total:,} no judge of QA has read the version that is here.")
+    if counts.refused:
+        found.append(f"{counts.refused:,} were rejected by QA, and brought in by a person all the same (`refused`).")
+    if counts.flagged:
+        found.append(f"{counts.flagged:,} are flagged for a second look.")
+    if counts.unreasoned:
+        found.append(f"{counts.unreasoned:,} came without reasoning: theirs says so, and is nothing to learn from.")
+    if counts.splits[UNASSIGNED]:
+        found.append(f"{counts.splits[UNASSIGNED]:,} are in no split.")
     if 0 < (tested := families.get("test", 0)) < 100:
         found.append(f"`test` has {tested:,} families: what is measured on so few has a wide interval.")
-    if any(source == "procedural" for source, _, _ in counted.sources):
+    if any(source == "procedural" for source, _, _ in counts.sources):
         found.append(
             "What `procedural` wrote is synthetic English about worlds that do not exist: its labels follow from its "
             "text by rules, and its wording is narrower than that of people."
@@ -146,7 +146,7 @@ def limits(counted: ExportCounts, families: dict[str, int]) -> list[str]:
 
 def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> str:
     """What the hub, and `datasets`, read of the card. JSON strings are strings of YAML."""
-    lines = ["---", f"pretty_name: {quoted(task.name)}"]
+    lines = ["---", f"pretty_name: {visible(task.name)}"]
     lines += licence_lines(licence)
     sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
     size = next((name for bound, name in sizes if examples < bound), "n>1M")
@@ -157,7 +157,9 @@ def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> st
     return "\n".join([*lines, "---"])
 
 
-def made(counted: ExportCounts, results: dict[Result, int], flaws: Scorecard, people: PeopleRecord) -> str:
+def how_it_was_made(
+    counts: ExportCounts, results: dict[Result, int], scorecard: Scorecard, people: PeopleRecord
+) -> str:
     """How the project made its examples, with what QA and people said of them."""
     lines = [
         "A curriculum asks for examples by domain, level and decision. What a source writes goes through QA: rules, "
@@ -167,29 +169,33 @@ def made(counted: ExportCounts, results: dict[Result, int], flaws: Scorecard, pe
     ]
     passed, rejected = results.get(Result.PASSED, 0), results.get(Result.REJECTED, 0)
     if passed + rejected:
-        lines.append(f"- QA rejected {rate(rejected, passed + rejected)} of the attempts that it decided on.")
-    if flaws.planted:
-        lines.append(f"- QA caught {rate(flaws.caught, flaws.planted)} of the flaws that were planted to measure it.")
-    if flaws.planted and flaws.good:
-        lines.append(f"- QA refused {rate(flaws.refused, flaws.good)} of the attempts without a planted flaw.")
+        lines.append(f"- QA rejected {format_rate(rejected, passed + rejected)} of the attempts that it decided on.")
+    if scorecard.planted:
+        lines.append(
+            f"- QA caught {format_rate(scorecard.caught, scorecard.planted)} of the flaws that were planted to measure it."
+        )
+    if scorecard.planted and scorecard.good:
+        lines.append(
+            f"- QA refused {format_rate(scorecard.refused, scorecard.good)} of the attempts without a planted flaw."
+        )
     if people.passed.decided:
-        agreed = rate(people.passed.agreed, people.passed.decided)
+        agreed = format_rate(people.passed.agreed, people.passed.decided)
         lines.append(f"- Of what QA passed and people decided on, they accepted {agreed}.")
-    statuses = ", ".join(f"{number:,} {name}" for name, number in counted.statuses.most_common())
-    lines.append(f"- Here are {statuses}; {counted.edited:,} of them were edited since they were made.")
+    statuses = ", ".join(f"{number:,} {name}" for name, number in counts.statuses.most_common())
+    lines.append(f"- Here are {statuses}; {counts.edited:,} of them were edited since they were made.")
     return "\n".join(lines)
 
 
-def crossed(
+def cross_table(
     name: str,
     rows: Sequence[str],
     counts: Counter[tuple[str, str]],
     task: Task,
-    more: dict[str, dict[str, int]] | None = None,
+    extra_columns: dict[str, dict[str, int]] | None = None,
 ) -> str:
     """A table of examples by what stands in the rows, and by decision."""
     decisions = _named(task.labels, (decision for _, decision in counts))
-    extra = more or {}
+    extra = extra_columns or {}
     lines = []
     for row in rows:
         numbers = [counts[row, decision] for decision in decisions]

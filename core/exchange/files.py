@@ -18,14 +18,14 @@ _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "cs
 _FIELD_LIMIT = 2**27
 _ROWS = 1000
 
-Placed = tuple[str, Any]
+PlacedRecord = tuple[str, Any]
 
 
 class FileError(ValueError):
     """A file cannot be read; `str()` of it says which, where and why."""
 
 
-def kind_of(path: Path) -> str:
+def file_kind(path: Path) -> str:
     """What `path` is, by its name: 'jsonl', 'json', 'csv' or 'parquet'. Raises FileError."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
@@ -36,18 +36,18 @@ def kind_of(path: Path) -> str:
     return kind
 
 
-def stem_of(path: Path) -> str:
+def file_stem(path: Path) -> str:
     """The name of the file without what says its kind: 'facts' of 'facts.jsonl.gz'."""
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).stem
 
 
-def records(path: Path, where: str = "") -> Iterator[Placed]:
+def read_records(path: Path, where: str = "") -> Iterator[PlacedRecord]:
     """Each record of the file with its place, such as 'line 3'. `where` says by JMESPath where JSON has its list.
 
     A record that cannot be decoded is a RejectedError in place of a value. Raises FileError where the file as a whole
     cannot be read.
     """
-    kind = kind_of(path)
+    kind = file_kind(path)
     try:
         with _opened(path) as file:
             if kind == "jsonl":
@@ -70,7 +70,7 @@ def _opened(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def _lines(file: BinaryIO) -> Iterator[Placed]:
+def _lines(file: BinaryIO) -> Iterator[PlacedRecord]:
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
@@ -83,7 +83,7 @@ def _lines(file: BinaryIO) -> Iterator[Placed]:
         yield f"line {number}", value
 
 
-def _document(path: Path, file: BinaryIO, where: str) -> Iterator[Placed]:
+def _document(path: Path, file: BinaryIO, where: str) -> Iterator[PlacedRecord]:
     try:
         document = json.loads(file.read().decode("utf-8-sig"))
     except json.JSONDecodeError as error:
@@ -105,7 +105,7 @@ def _document(path: Path, file: BinaryIO, where: str) -> Iterator[Placed]:
         yield f"record {number}", record
 
 
-def _rows(path: Path, file: BinaryIO) -> Iterator[Placed]:
+def _rows(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
     csv.field_size_limit(_FIELD_LIMIT)
     reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
     try:
@@ -119,7 +119,7 @@ def _rows(path: Path, file: BinaryIO) -> Iterator[Placed]:
         raise FileError(f"{path}:{reader.line_num}: not CSV: {error}") from None
 
 
-def _table(path: Path, file: BinaryIO) -> Iterator[Placed]:
+def _table(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -36,7 +36,7 @@ class Format(StrEnum):
     OPENAI = "openai"  # a folder with a file for each split, as OpenAI's fine-tuning takes it
 
     @property
-    def asks(self) -> bool:
+    def has_prompt(self) -> bool:
         """Whether examples are put as a model is asked."""
         return self in {Format.SFT, Format.PROMPTS, Format.OPENAI}
 
@@ -46,7 +46,7 @@ class Format(StrEnum):
         return ".parquet" if self in {Format.PARQUET, Format.DATASETS} else ".jsonl"
 
     @property
-    def folder(self) -> tuple[str, ...]:
+    def folder_files(self) -> tuple[str, ...]:
         """The files that its folder may hold; none where it is one file."""
         if self not in {Format.DATASETS, Format.OPENAI}:
             return ()
@@ -56,44 +56,44 @@ class Format(StrEnum):
 _BESIDE = {Format.DATASETS: CARD, Format.OPENAI: LINEAGE}
 
 
-def whole(one: Example, licence: str) -> Record:
+def full_record(example: Example, licence: str) -> Record:
     """Every field of an example, and the licence."""
-    return one.model_dump(mode="json") | {"licence": licence}
+    return example.model_dump(mode="json") | {"licence": licence}
 
 
-def lineage(one: Example, licence: str) -> Record:
+def lineage_record(example: Example, licence: str) -> Record:
     """Which example it is, where it comes from and belongs, and the licence."""
-    return one.model_dump(mode="json", include=set(_LINEAGE)) | {"licence": licence}
+    return example.model_dump(mode="json", include=set(_LINEAGE)) | {"licence": licence}
 
 
-def conversation(asking: Prompting, mode: Mode, one: Example) -> list[Record]:
+def conversation(prompting: Prompting, mode: Mode, example: Example) -> list[Record]:
     """The question about an example as a model is asked it, and the answer that is wished for."""
-    answer = target_answer(mode, one.reasoning, one.decision, one.confidence)
-    return [*question(asking, one), {"role": "assistant", "content": answer}]
+    answer = target_answer(mode, example.reasoning, example.decision, example.confidence)
+    return [*question(prompting, example), {"role": "assistant", "content": answer}]
 
 
-def question(asking: Prompting, one: Example) -> list[Record]:
+def question(prompting: Prompting, example: Example) -> list[Record]:
     """The messages that ask about an example; raises PromptError."""
-    return [dict(message) for message in asking.messages(one.hypothesis, one.evidence)]
+    return [dict(message) for message in prompting.messages(example.hypothesis, example.evidence)]
 
 
-def record_maker(format_: Format, asking: Prompting | None, mode: Mode, licence: str) -> Callable[[Example], Record]:
+def record_maker(format_: Format, prompting: Prompting | None, mode: Mode, licence: str) -> Callable[[Example], Record]:
     """What makes the record of an example; `asking` is there where the format asks."""
-    if asking is None:
-        return lambda one: whole(one, licence)
+    if prompting is None:
+        return lambda one: full_record(one, licence)
     if format_ is Format.PROMPTS:
         return lambda one: (
             {
-                "prompt": question(asking, one),
+                "prompt": question(prompting, one),
                 "label": one.decision,
                 "confidence": one.confidence,
             }
-            | lineage(one, licence)
+            | lineage_record(one, licence)
         )
     if format_ is Format.SFT:
-        return lambda one: {"messages": conversation(asking, mode, one)} | lineage(one, licence)
+        return lambda one: {"messages": conversation(prompting, mode, one)} | lineage_record(one, licence)
     # OpenAI refuses keys that it does not know: what names the example stands in a file of its own.
-    return lambda one: {"messages": conversation(asking, mode, one)}
+    return lambda one: {"messages": conversation(prompting, mode, one)}
 
 
 # ------------------------------------------------------------------ files
@@ -111,7 +111,7 @@ class RecordFile(Protocol):
         ...
 
 
-def sink(path: Path, format_: Format) -> RecordFile:
+def open_record_file(path: Path, format_: Format) -> RecordFile:
     """A new file at `path`; raises OSError."""
     return ParquetFile(path) if format_.suffix == ".parquet" else JsonLinesFile(path)
 
@@ -137,7 +137,7 @@ class ParquetFile:
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as pq
 
-        self._schema = columns()
+        self._schema = parquet_schema()
         # Through a file of Python's: its errors say what the system said.
         self._file = path.open("wb")
         self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
@@ -157,7 +157,7 @@ class ParquetFile:
             self._file.close()
 
 
-def columns() -> Any:
+def parquet_schema() -> Any:
     """The Arrow schema of whole examples, from the schema of what is kept."""
     import pyarrow as pa
 

@@ -14,7 +14,7 @@ from core.config.case import fingerprint
 from core.config.mapping import Mapping
 from core.config.project import Project, check_toml
 from core.config.task import Task
-from core.exchange.files import FileError, records, stem_of
+from core.exchange.files import FileError, file_stem, read_records
 from core.exchange.record_reader import RecordReader, RejectedError, TaskNames, validate_example
 from storage import imported, splits
 from storage.schema import Example, Status
@@ -48,7 +48,7 @@ class ImportResult:
         return len(self.rejections)
 
 
-def mapping_for(project: Project, name: str) -> Mapping:
+def load_mapping(project: Project, name: str) -> Mapping:
     """The mapping that `name` stands for: `[import.NAME]` of the project, or a TOML file.
 
     Raises FileError if there is none, ProjectError with every mistake of the file.
@@ -75,7 +75,7 @@ def import_file(
     accept: bool = False,
     reviewer: str = "",
     rejects: Path | None = None,
-    watch: Callable[[int], None] = lambda _: None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> ImportResult:
     """Bring the records of `path` in, all in one transaction; without a `mapping` they are examples as they are.
 
@@ -84,8 +84,8 @@ def import_file(
     """
     found = ImportResult()
     arriving = _Arriving(connection, found)
-    for number, (place, record, made) in enumerate(read(project.task, path, mapping), start=1):
-        watch(number)
+    for number, (place, record, made) in enumerate(read_examples(project.task, path, mapping), start=1):
+        on_progress(number)
         if isinstance(made, Example):
             arriving.take(place, record, made)
         else:
@@ -99,13 +99,15 @@ def import_file(
     return found
 
 
-def read(task: Task, path: Path, mapping: Mapping | None) -> Iterator[tuple[str, Any, Example | RejectedError]]:
+def read_examples(
+    task: Task, path: Path, mapping: Mapping | None
+) -> Iterator[tuple[str, Any, Example | RejectedError]]:
     """Each record of a file: its place, the record, and the example that it stands for or why it is none."""
     names = TaskNames(
         tuple(task.labels), tuple(one.name for one in task.domains), tuple(one.level for one in task.levels)
     )
-    make = _native(names) if mapping is None else RecordReader(mapping, names, stem_of(path)).read
-    for place, record in records(path, mapping.records if mapping else ""):
+    make = _native(names) if mapping is None else RecordReader(mapping, names, file_stem(path)).read
+    for place, record in read_records(path, mapping.records if mapping else ""):
         if isinstance(record, RejectedError):
             yield place, None, record
             continue

@@ -20,35 +20,35 @@ def licence_lines(licence: str) -> list[str]:
     known = licence.lower().replace(" ", "-")
     if known in _LICENCES:
         return [f"license: {known}"]
-    return ["license: other", f"license_name: {quoted(licence)}"] if licence else ["license: unknown"]
+    return ["license: other", f"license_name: {visible(licence)}"] if licence else ["license: unknown"]
 
 
-def rate(part: int, whole: int) -> str:
+def format_rate(count: int, n: int) -> str:
     """'17 of 20 (64.0–94.8 %)', with the 95 % Wilson interval."""
-    low, high = wilson(part, whole)
-    return f"{part:,} of {whole:,} ({100 * low:.1f}–{100 * high:.1f} %)"
+    low, high = wilson(count, n)
+    return f"{count:,} of {n:,} ({100 * low:.1f}–{100 * high:.1f} %)"
 
 
 def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of Markdown."""
-    lines = [[text(cell) for cell in line] for line in (headers, *rows)]
+    lines = [[escape(cell) for cell in line] for line in (headers, *rows)]
     lines.insert(1, ["---"] * len(headers))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def text(stored: str) -> str:
+def escape(stored: str) -> str:
     """Stored text as one line of Markdown that shows it as it is."""
     flat = " ".join("".join(one if one.isprintable() else "\ufffd" for one in " ".join(stored.split())).split())
     return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", flat)
 
 
-def block(stored: str, language: str = "") -> str:
+def code_block(stored: str, language: str = "") -> str:
     """Stored text as a block of code: the fence is longer than any in it."""
     shown = "".join(one if one.isprintable() or one in "\n\t" else "\ufffd" for one in stored)
     fence = "`" * max(3, 1 + max((len(one) for one in re.findall("`+", shown)), default=0))
     return f"{fence}{language}\n{shown}\n{fence}"
 
 
-def quoted(stored: str) -> str:
+def visible(stored: str) -> str:
     """Stored text as a string of YAML; strings of JSON are."""
     return json.dumps("".join(one if one.isprintable() else "\ufffd" for one in stored), ensure_ascii=False)

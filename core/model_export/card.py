@@ -11,9 +11,9 @@ import tomlkit
 
 from core.config.case import Mode
 from core.config.project import Project
-from core.exchange.card import ExportCounts, crossed, limits
-from core.exchange.export import batches
-from core.exchange.markdown import block, licence_lines, quoted, table, text
+from core.exchange.card import ExportCounts, cross_table, known_limits
+from core.exchange.export import example_batches
+from core.exchange.markdown import code_block, escape, licence_lines, table, visible
 from core.models.prompting import Prompting, target_answer
 from core.models.trained import TrainedModel, lineage, trained_models
 from core.training.comparison import FIGURES, describe_row, in_short
@@ -38,10 +38,10 @@ _WHAT = {
 _FIRST = 300
 
 
-def card(
+def model_card(
     project: Project,
     connection: sqlite3.Connection,
-    one: TrainedModel,
+    trained: TrainedModel,
     params: ExportParams,
     files: Mapping[str, str],
     base: str,
@@ -49,32 +49,32 @@ def card(
 ) -> str:
     """The card of `one` as `params` exports it; `files` and `base_files` are weights with their SHA-256."""
     task, format_ = project.task, params.format.value
-    line = lineage(trained_models(project, connection), one)
+    line = lineage(trained_models(project, connection), trained)
     with snapshot(connection):
         data, counted, families = _data(project, connection)
     parts = [
         _header(params.licence, base, format_),
-        f"# {text(one.name)}",
+        f"# {escape(trained.name)}",
         "A judge of one narrow question: it reads a hypothesis and pieces of evidence, and decides. "
-        f"{in_short(line)} on {text(base)}, with Sidequest. {_WHAT[format_]}",
-        f"Licence: {text(params.licence) or 'none was named'}. The base has a licence of its own, which holds as well.",
+        f"{in_short(line)} on {escape(base)}, with Sidequest. {_WHAT[format_]}",
+        f"Licence: {escape(params.licence) or 'none was named'}. The base has a licence of its own, which holds as well.",
         "## The task",
-        text(task.question),
+        escape(task.question),
         table(["decision", "meaning"], [(one.name, one.meaning) for one in task.decisions]),
         "## How to use it",
-        _use(project, one, format_, base),
+        _use(project, trained, format_, base),
         "## What it learnt from",
         data,
         "## How it was trained",
         *(_phase(connection, each) for each in line),
         "## What was measured",
-        _measured(project, connection, one),
+        _measured(project, connection, trained),
         "## Files",
         table(
             ["file", "SHA-256"], [*files.items(), *((f"{name} (the base)", sha) for name, sha in base_files.items())]
         ),
         "## Known limits",
-        "\n".join(f"- {each}" for each in [*_limits(one, format_), *limits(counted, families)]),
+        "\n".join(f"- {each}" for each in [*_limits(trained, format_), *known_limits(counted, families)]),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -82,7 +82,7 @@ def card(
 def _header(licence: str, base: str, format_: str) -> str:
     lines = ["---", *licence_lines(licence)]
     if "/" in base:
-        lines.append(f"base_model: {quoted(base)}")
+        lines.append(f"base_model: {visible(base)}")
     lines += [f"library_name: {_LIBRARY[format_]}", "pipeline_tag: text-generation", "tags:", "- sidequest", "- lora"]
     return "\n".join([*lines, "---"])
 
@@ -102,7 +102,7 @@ def _use(project: Project, one: TrainedModel, format_: str, base: str) -> str:
     opened = {
         "adapter": "from peft import AutoPeftModelForCausalLM\nfrom transformers import AutoTokenizer\n\n"
         f"model = AutoPeftModelForCausalLM.from_pretrained(FOLDER)  # on {base}\n"
-        f"tokenizer = AutoTokenizer.from_pretrained({quoted(base)})",
+        f"tokenizer = AutoTokenizer.from_pretrained({visible(base)})",
         "merged": "from transformers import AutoModelForCausalLM, AutoTokenizer\n\n"
         "model = AutoModelForCausalLM.from_pretrained(FOLDER)\ntokenizer = AutoTokenizer.from_pretrained(FOLDER)",
         "gguf": 'from llama_cpp import Llama\n\nmodel = Llama("model.gguf", n_ctx=4096)\n'
@@ -117,11 +117,11 @@ def _use(project: Project, one: TrainedModel, format_: str, base: str) -> str:
         [
             f"It knows one form of question, `{asking.version}`. Put the case in the place of the words in capitals, "
             "each piece of evidence as the one that is shown:",
-            block(prompt),
+            code_block(prompt),
             f"{how} It was trained to answer so:",
-            block(shape),
+            code_block(shape),
             "In Python, with these `messages`:",
-            block(opened if format_ == "gguf" else opened + asked, "python"),
+            code_block(opened if format_ == "gguf" else opened + asked, "python"),
         ]
     )
 
@@ -130,7 +130,7 @@ def _data(project: Project, connection: sqlite3.Connection) -> tuple[str, Export
     """What the project holds for training and measuring, now."""
     where = Filter(status=(Status.ACCEPTED.value,), split=splits.SPLITS)
     counted = ExportCounts()
-    for batch in batches(connection, where):
+    for batch in example_batches(connection, where):
         counted.add(batch)
     kin = splits.family_counts(connection, where)
     there = [name for name in splits.SPLITS if counted.splits[name]]
@@ -145,8 +145,8 @@ def _data(project: Project, connection: sqlite3.Connection) -> tuple[str, Export
         "Examples that people accepted: `train` was learnt from, `dev` looked at meanwhile, `test` asked afterwards. "
         "All examples of a family are in one split. These are the counts at the time of this export; how many were "
         "used is said below.",
-        crossed("split", there, counted.by_split, project.task, {"families": families}),
-        crossed("level", sorted({row for row, _ in counted.by_level}, key=int), counted.by_level, project.task),
+        cross_table("split", there, counted.by_split, project.task, {"families": families}),
+        cross_table("level", sorted({row for row, _ in counted.by_level}, key=int), counted.by_level, project.task),
         table(
             ["source", "model", "prompt", "examples"],
             [(*names, f"{number:,}") for names, number in counted.sources.most_common()],
@@ -165,8 +165,8 @@ def _phase(connection: sqlite3.Connection, one: TrainedModel) -> str:
     # Where the machines of the training were is nobody's business.
     told = one.recipe.model_dump(mode="json", exclude_none=True, exclude={"vllm_server"})
     recipe = tomlkit.dumps({"train": {one.phase: told}})
-    lines = [f"### {text(one.phase)}, run {one.run[-6:]}"]
-    return "\n\n".join([*lines, *(text(each) for each in said), block(recipe.strip(), "toml")])
+    lines = [f"### {escape(one.phase)}, run {one.run[-6:]}"]
+    return "\n\n".join([*lines, *(escape(each) for each in said), code_block(recipe.strip(), "toml")])
 
 
 def _measured(project: Project, connection: sqlite3.Connection, one: TrainedModel) -> str:

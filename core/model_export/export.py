@@ -14,13 +14,13 @@ from typing import Any
 
 from core.config.project import Project
 from core.config.task import LocalSettings
-from core.exchange.atomic_write import PlaceError, UnwrittenError, atomic_write, check_target
+from core.exchange.atomic_write import TargetError, UnwrittenError, atomic_write, check_target
 from core.models import resolve
-from core.models.model_files import MissingError, locate
+from core.models.model_files import MissingError, locate_model
 from core.models.registry import INSTALL
-from core.models.registry import missing as missing_packages
-from core.models.trained import TrainedModel, missing, trained_models
-from core.models.weights import SAFE, WeightsError, check_adapter, find_weights, open_plain
+from core.models.registry import missing_packages as missing_packages
+from core.models.trained import TrainedModel, missing_files, trained_models
+from core.models.weights import SAFE_OPTIONS, WeightsError, check_adapter, find_weights, load_model
 from core.runs.control import RunError
 from core.runs.launch import launch
 from core.runs.params import ExportParams, ModelFormat, params_of
@@ -53,7 +53,7 @@ def start_export(project: Project, connection: sqlite3.Connection, params: Expor
     if one is None:
         there = ", ".join(trained_models(project, connection)) or "none yet: `sidequest train run RECIPE` makes one"
         raise RunError(f"{params.model} was not trained here, and only what was trained is exported: {there}")
-    if problem := missing(project, one):
+    if problem := missing_files(project, one):
         raise RunError(f"{name}: {problem}")
     needed = {
         ModelFormat.ADAPTER: [],
@@ -66,7 +66,7 @@ def start_export(project: Project, connection: sqlite3.Connection, params: Expor
         raise RunError("--licence: a name such as CC-BY-4.0, in one line of at most 200 characters")
     try:
         check_target(params.output.resolve(), params.overwrite, FILES)
-    except PlaceError as error:
+    except TargetError as error:
         raise RunError(str(error)) from None
     told = params.model_copy(update={"model": name, "output": params.output.resolve()})
     return launch(project, connection, KIND, told.model_dump(mode="json"))
@@ -81,7 +81,7 @@ def _export(session: Session) -> Ending:
     params = params_of(session.run, ExportParams)
     with closing(database.connect(session.project.database)) as connection:
         one = trained_models(session.project, connection).get(params.model)
-        if one is None or one.local is None or (problem := missing(session.project, one)):
+        if one is None or one.local is None or (problem := missing_files(session.project, one)):
             return Ending(RunState.FAILED, f"{params.model}: {problem if one and one.local else 'it is gone'}")
 
         def step(number: int, what: str) -> None:
@@ -90,56 +90,56 @@ def _export(session: Session) -> Ending:
             session.progress = ExportProgress(done=number, total=4, step=what, output=str(params.output))
 
         try:
-            files = written(session.project, connection, params, one, one.local, step)
+            files = write_export(session.project, connection, params, one, one.local, step)
         except _StoppedError:
             return Ending(RunState.STOPPED, "stopped on request; nothing was written")
-        except (WeightsError, MissingError, PlaceError, UnwrittenError) as error:
+        except (WeightsError, MissingError, TargetError, UnwrittenError) as error:
             return Ending(RunState.FAILED, str(error))
     session.progress = ExportProgress(done=4, total=4, output=str(params.output), files=files)
     return Ending(RunState.FINISHED)
 
 
-def written(
+def write_export(
     project: Project,
     connection: sqlite3.Connection,
     params: ExportParams,
-    one: TrainedModel,
+    trained: TrainedModel,
     local: LocalSettings,
-    step: Callable[[int, str], None] = lambda *_: None,
+    on_step: Callable[[int, str], None] = lambda *_: None,
 ) -> dict[str, str]:
     """Write the folder; returns the SHA-256 of each of its weights. `step` is told how far it is, from 0 to 3.
 
     Raises WeightsError, MissingError, PlaceError, UnwrittenError; then nothing is there.
     """
-    from core.model_export.card import card
+    from core.model_export.card import model_card
 
-    step(0, "looks at the base")
-    base, adapter = locate(project.folder, local), project.folder / one.adapter
+    on_step(0, "looks at the base")
+    base, adapter = locate_model(project.folder, local), project.folder / trained.adapter
     check_adapter(adapter)
     with atomic_write(params.output, overwrite=params.overwrite, folder=FILES) as part:
-        step(1, "opens the model")
+        on_step(1, "opens the model")
         if params.format is ModelFormat.ADAPTER:
-            _adapter(adapter, part, upstream(local, base))
+            _adapter(adapter, part, upstream_name(local, base))
         else:
-            model, tokenizer = merged(base, adapter)
-            step(2, "writes it")
+            model, tokenizer = merge_adapter(base, adapter)
+            on_step(2, "writes it")
             if params.format is ModelFormat.MERGED:
                 model.save_pretrained(part, max_shard_size="1000GB")
-                for told in SAFE:  # how it was opened here is no part of it
+                for told in SAFE_OPTIONS:  # how it was opened here is no part of it
                     tokenizer.init_kwargs.pop(told, None)
                 tokenizer.save_pretrained(part)
             else:
                 _gguf(part / GGUF, params.model, model, tokenizer, base)
-        step(3, "writes the card")
-        files = hashes(part)
-        text = card(project, connection, one, params, files, upstream(local, base), hashes(base))
+        on_step(3, "writes the card")
+        files = weight_hashes(part)
+        text = model_card(project, connection, trained, params, files, upstream_name(local, base), weight_hashes(base))
         (part / CARD).write_text(text, encoding="utf-8")
         for name in files:  # the library leaves weights that nobody else may read
             (part / name).chmod((part / CARD).stat().st_mode)
     return files
 
 
-def merged(base: Path, adapter: Path) -> tuple[Any, Any]:
+def merge_adapter(base: Path, adapter: Path) -> tuple[Any, Any]:
     """The base (in bf16, or in fp32 if it is that or fp16) with the adapter in its weights, and the tokenizer.
 
     Merged into quantized weights an adapter would be rounded as they are: those are never used. Raises WeightsError.
@@ -151,25 +151,25 @@ def merged(base: Path, adapter: Path) -> tuple[Any, Any]:
     location = find_weights(base)
     kind = torch.float32 if _wide(base) else torch.bfloat16
     try:
-        model = open_plain(location, kind)
+        model = load_model(location, kind)
         model = peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
-        tokenizer = AutoTokenizer.from_pretrained(**location, **SAFE)
+        tokenizer = AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"the adapter {adapter} cannot be merged into {base}: {error}") from error
     return model.eval(), tokenizer
 
 
-def upstream(local: LocalSettings, base: Path) -> str:
+def upstream_name(local: LocalSettings, base: Path) -> str:
     """What the base is called elsewhere: never a path of this machine."""
     if local.hub is not None:
         return local.hub
     return _UPSTREAM[local.package] if local.package is not None else base.name
 
 
-def hashes(place: Path) -> dict[str, str]:
+def weight_hashes(path: Path) -> dict[str, str]:
     """The SHA-256 of each file of weights in a folder, or of the one file, by name."""
     found = {}
-    for file in sorted(place.iterdir()) if place.is_dir() else [place]:
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if file.suffix in _WEIGHTS:
             with file.open("rb") as opened:
                 found[file.name] = hashlib.file_digest(opened, "sha256").hexdigest()
@@ -188,7 +188,7 @@ def _gguf(path: Path, name: str, model: Any, tokenizer: Any, base: Path) -> None
     from core.model_export import gguf
 
     try:
-        gguf.write(path, name, model, tokenizer, gguf.fields(base) if base.is_file() else None)
+        gguf.write_gguf(path, name, model, tokenizer, gguf.tokenizer_fields(base) if base.is_file() else None)
     except gguf.GgufError as error:
         raise WeightsError(
             f"{error}: the format merged writes it for other programs, whose converters may do it"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 # Families that are written: the name of the architecture by transformers' `model_type`.
-FAMILIES = {"llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3"}
+ARCHITECTURES = {"llama": "LLAMA", "qwen2": "QWEN2", "qwen3": "QWEN3"}
 # Ways in which byte-level tokenizers part a text before they merge, by llama.cpp's names for them: the steps of the
 # pre-tokenizer, and the patterns of those that split by one.
 _GPT2 = [("ByteLevel", "")]
@@ -27,7 +27,7 @@ class GgufError(ValueError):
     """A model cannot be written as GGUF; the message says why."""
 
 
-def write(path: Path, name: str, model: Any, tokenizer: Any, carried: Mapping[str, Any] | None = None) -> None:
+def write_gguf(path: Path, name: str, model: Any, tokenizer: Any, base_fields: Mapping[str, Any] | None = None) -> None:
     """Write a model of transformers (weights in bf16 or fp32, never quantized) and its tokenizer to `path`.
 
     Matrices keep their type, vectors are fp32. `carried` are the fields `tokenizer.…` of the GGUF file that the base
@@ -37,8 +37,8 @@ def write(path: Path, name: str, model: Any, tokenizer: Any, carried: Mapping[st
     import torch
 
     config = model.config
-    check(config)
-    family = gguf.MODEL_ARCH[FAMILIES[config.model_type]]
+    check_architecture(config)
+    family = gguf.MODEL_ARCH[ARCHITECTURES[config.model_type]]
     names = gguf.get_tensor_name_map(family, config.num_hidden_layers)
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[family])
     wide = model.dtype is torch.float32
@@ -46,7 +46,7 @@ def write(path: Path, name: str, model: Any, tokenizer: Any, carried: Mapping[st
     writer.add_name(name)
     writer.add_file_type(gguf.LlamaFileType.ALL_F32 if wide else gguf.LlamaFileType.MOSTLY_BF16)
     _shape(writer, config)
-    for key, (value, kind, inner) in (carried or _vocabulary(tokenizer, config.vocab_size)).items():
+    for key, (value, kind, inner) in (base_fields or _vocabulary(tokenizer, config.vocab_size)).items():
         writer.add_key_value(key, value, kind, inner)
     for key, tensor in model.state_dict().items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
@@ -67,18 +67,18 @@ def write(path: Path, name: str, model: Any, tokenizer: Any, carried: Mapping[st
     writer.close()
 
 
-def check(config: Any) -> None:
+def check_architecture(config: Any) -> None:
     """Raise GgufError if a model of this configuration cannot be written."""
     kind = config.model_type
-    if kind not in FAMILIES:
-        raise GgufError(f"models of the family {kind} cannot be written as GGUF here, only {', '.join(FAMILIES)}")
+    if kind not in ARCHITECTURES:
+        raise GgufError(f"models of the family {kind} cannot be written as GGUF here, only {', '.join(ARCHITECTURES)}")
     if (turning := _rope(config).get("rope_type", "default")) != "default":
         raise GgufError(f"its positions are scaled ({turning}), which is not written as GGUF here")
     if getattr(config, "use_sliding_window", False):
         raise GgufError("it reads through a sliding window, which is not written as GGUF here")
 
 
-def fields(path: Path) -> dict[str, Any]:
+def tokenizer_fields(path: Path) -> dict[str, Any]:
     """The tokenizer of a GGUF file: each field with its value, its type, and that of its elements."""
     import gguf
 

@@ -14,7 +14,7 @@ _NAME = "sdpa_following"
 _WORTH = 3
 
 
-def follow(model: PreTrainedModel) -> None:
+def use_following_attention(model: PreTrainedModel) -> None:
     """Let `model` read on from its cache without a mask where nothing is padded: half the time for long prompts."""
     if model.config._attn_implementation == "sdpa":
         AttentionInterface.register(_NAME, _attend)

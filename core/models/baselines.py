@@ -119,9 +119,9 @@ class BagOfWords(Baseline):
         return found
 
 
-def shares(lessons: Sequence[LabelledCase]) -> Counter[str]:
+def label_counts(training_cases: Sequence[LabelledCase]) -> Counter[str]:
     """How often each label is there."""
-    return Counter(lesson.label for lesson in lessons)
+    return Counter(lesson.label for lesson in training_cases)
 
 
 def _words(case: Case) -> str:

@@ -17,7 +17,7 @@ def shared_prefix(prompts: Sequence[list[int]]) -> int:
     return max(0, min(same, shortest - 1))
 
 
-def pack(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
+def pack(lengths: Sequence[int], budget: int, max_members: int) -> list[list[int]]:
     """The positions of `lengths` in groups to be read together, prompts of like length in one.
 
     A group has at most `most` members, and takes at most `budget` tokens with each member padded to the longest; a
@@ -27,7 +27,7 @@ def pack(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
     waiting = sorted(range(len(lengths)), key=lambda at: (-lengths[at], at))
     groups = []
     while waiting:
-        fit = max(1, min(most, budget // max(1, lengths[waiting[0]])))
+        fit = max(1, min(max_members, budget // max(1, lengths[waiting[0]])))
         # Evened out, as a small last group costs nearly as much as a full one.
         size = math.ceil(len(waiting) / math.ceil(len(waiting) / fit))
         groups.append(sorted(waiting[:size]))
@@ -35,7 +35,7 @@ def pack(lengths: Sequence[int], budget: int, most: int) -> list[list[int]]:
     return sorted(groups)
 
 
-def consecutive(lengths: Sequence[int], budget: int) -> list[slice]:
+def consecutive_slices(lengths: Sequence[int], budget: int) -> list[slice]:
     """`lengths` cut into runs of neighbours that take at most `budget` with each padded to the longest of its run."""
     runs, start = [], 0
     for at in range(1, len(lengths) + 1):

@@ -10,7 +10,7 @@ from transformers import PreTrainedConfig
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 
-class RoomyLayer(DynamicLayer):
+class PreallocatedLayer(DynamicLayer):
     """Keys and values of one layer, in storage with room for all the tokens that will come.
 
     A `DynamicLayer` copies everything it holds for each token that is added: in a batch, more than the layer computes.
@@ -39,10 +39,10 @@ class RoomyLayer(DynamicLayer):
         """How many tokens are held."""
         return self.length
 
-    def part(self, rows: slice) -> RoomyLayer:
+    def part(self, rows: slice) -> PreallocatedLayer:
         """Some of the rows, in the same storage."""
         keys, values = (stored[rows] for stored in self.storage)
-        return RoomyLayer(keys, values, self.length)
+        return PreallocatedLayer(keys, values, self.length)
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Hold these rows from now on, each as often as it is named."""
@@ -58,14 +58,14 @@ def _laid_out(states: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tens
     return made
 
 
-def spread(cache: DynamicCache, rows: torch.Tensor, room: int) -> Cache:
+def expand_cache(cache: DynamicCache, rows: torch.Tensor, room: int) -> Cache:
     """A cache of these rows of `cache`, each as often as it is named, with room for `room` tokens more."""
     length = cache.get_seq_length()
 
     def grown(states: torch.Tensor) -> torch.Tensor:
         return _laid_out(states, rows.to(states.device), length + room)
 
-    return Cache(layers=[RoomyLayer(grown(keys), grown(values), length) for keys, values, _ in cache])
+    return Cache(layers=[PreallocatedLayer(grown(keys), grown(values), length) for keys, values, _ in cache])
 
 
 @dataclass
@@ -82,14 +82,14 @@ class Batch:
 
     def part(self, rows: slice) -> Batch:
         """Some rows of a cache that `spread` made: what is read into them is in this batch, once it skips there."""
-        layers = cast(list[RoomyLayer], self.cache.layers)
+        layers = cast(list[PreallocatedLayer], self.cache.layers)
         cache = Cache(layers=[layer.part(rows) for layer in layers])
         return Batch(cache, self.mask[rows], self.positions[rows], self.length)
 
     def skip(self, columns: int) -> None:
         """Go on behind columns that were read part by part."""
         self.length += columns
-        for layer in cast(list[RoomyLayer], self.cache.layers):
+        for layer in cast(list[PreallocatedLayer], self.cache.layers):
             layer.length = self.length
 
     def select(self, rows: torch.Tensor) -> None:
@@ -98,6 +98,6 @@ class Batch:
         self.mask, self.positions = self.mask[rows], self.positions[rows]
 
 
-def sees_all(config: PreTrainedConfig) -> bool:
+def attends_to_all(config: PreTrainedConfig) -> bool:
     """Whether each token sees all before it. A window counts columns: padding after a prefix would narrow it."""
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=config).layers)

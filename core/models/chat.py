@@ -31,11 +31,11 @@ class Chat:
             text = self._rendered(without_system(harmless))
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
-    def text(self, ids: list[int]) -> str:
+    def decode(self, ids: list[int]) -> str:
         """What the tokens say, without the marks of the template."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
-    def answers(self, labels: Sequence[str]) -> list[list[int]]:
+    def label_tokens(self, labels: Sequence[str]) -> list[list[int]]:
         """The tokens of each label as an answer. With its end, if one label is the beginning of another."""
         gap = " " if self._tokenizer.chat_template is None else ""
         ids = [list(self._tokenizer(gap + label, add_special_tokens=False)["input_ids"]) for label in labels]

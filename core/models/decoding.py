@@ -9,11 +9,11 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache
 
-from core.models.batching import consecutive, pack
-from core.models.cache import Batch, sees_all, spread
+from core.models.batching import consecutive_slices, pack
+from core.models.cache import Batch, attends_to_all, expand_cache
 
 # Tokens that are read in one pass: enough to use the processor, few enough to stay in its caches, and to stop after.
-PIECE = 1024
+PIECE_TOKENS = 1024
 # Rows are dropped, which copies those that stay, once this share of them is finished.
 _DROP = 0.25
 
@@ -30,10 +30,10 @@ class Completion:
 
     ids: list[int]
     text: str
-    whole: bool
+    complete: bool
 
     @property
-    def tokens(self) -> int:
+    def token_count(self) -> int:
         """How many tokens were made."""
         return len(self.ids)
 
@@ -62,14 +62,14 @@ class Decoder:
     """
 
     model: PreTrainedModel
-    text: Callable[[list[int]], str]
-    ends: frozenset[int]
-    stopping: Callable[[], bool] = lambda: False
+    decode: Callable[[list[int]], str]
+    stop_tokens: frozenset[int]
+    should_stop: Callable[[], bool] = lambda: False
 
     @property
-    def shares(self) -> bool:
+    def can_share_prefix(self) -> bool:
         """Whether a prefix can be read once for many prompts."""
-        return sees_all(self.model.config)
+        return attends_to_all(self.model.config)
 
     @torch.inference_mode()
     def prefix(self, ids: Tokens) -> Prefix:
@@ -86,9 +86,9 @@ class Decoder:
         prompts: Sequence[Tokens],
         prefix: Prefix,
         limit: int,
-        ended: Callable[[str], bool],
+        is_complete: Callable[[str], bool],
         sampling: Sampling = Sampling(),
-        times: int = 1,
+        copies: int = 1,
     ) -> list[Completion]:
         """What the model writes to each prompt, all of which begin with `prefix`; `times` to each, side by side.
 
@@ -96,20 +96,20 @@ class Decoder:
         `limit` tokens. Raises StoppedError.
         """
         draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
-        written: list[list[int]] = [[] for _ in range(len(prompts) * times)]
+        written: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
         answers: dict[int, Completion] = {}
         # Neighbours of like length are read together, with little padding.
         order = sorted(range(len(prompts)), key=lambda at: -len(prompts[at]))
         batch, logits = self._read([prompts[at] for at in order], prefix, limit)
-        rows = [at * times + copy for at in order for copy in range(times)]
-        if times > 1:
-            copies = torch.arange(len(prompts)).repeat_interleave(times)
+        rows = [at * copies + copy for at in order for copy in range(copies)]
+        if copies > 1:
+            copies = torch.arange(len(prompts)).repeat_interleave(copies)
             batch.select(copies)
             logits = logits[copies]
         while True:
-            tokens = choose(logits, sampling.temperature, [draws[row] for row in rows] if draws else [])
+            tokens = sample_tokens(logits, sampling.temperature, [draws[row] for row in rows] if draws else [])
             for row, token in zip(rows, tokens, strict=True):
-                if row not in answers and (answer := self._take(written[row], token, limit, ended)):
+                if row not in answers and (answer := self._take(written[row], token, limit, is_complete)):
                     answers[row] = answer
             if len(answers) == len(written):
                 return [answers[row] for row in range(len(written))]
@@ -127,7 +127,7 @@ class Decoder:
         """
         longest = max(map(len, labels))
         found: dict[int, list[float]] = {}
-        for group in pack([len(prompt) - len(prefix.ids) for prompt in prompts], PIECE, len(prompts)):
+        for group in pack([len(prompt) - len(prefix.ids) for prompt in prompts], PIECE_TOKENS, len(prompts)):
             batch, logits = self._read([prompts[at] for at in group], prefix, longest)
             scores = torch.log_softmax(logits.float(), -1)[:, [label[0] for label in labels]]
             if longest > 1:
@@ -158,12 +158,12 @@ class Decoder:
             ids[row, : len(rest)] = torch.tensor(rest)
             mask[row, : len(rest)] = 1
         batch = self._batch(
-            spread(prefix.cache, torch.zeros(len(rests), dtype=torch.long), width + room),
+            expand_cache(prefix.cache, torch.zeros(len(rests), dtype=torch.long), width + room),
             _around(mask, known, room),
             known,
         )
         logits = []
-        for rows in consecutive(lengths, PIECE):
+        for rows in consecutive_slices(lengths, PIECE_TOKENS):
             ends, at = torch.tensor([length - 1 for length in lengths[rows]]).unique(return_inverse=True)
             found = self._advance(batch.part(rows), ids[rows, : max(lengths[rows])], keep=ends, padded=False)
             logits.append(found[torch.arange(len(at)), at])
@@ -178,8 +178,8 @@ class Decoder:
         cache = DynamicCache(config=self.model.config)
         batch = self._batch(cache, _around(mask, 0, room))
         logits = self._advance(batch, ids)[:, -1]
-        if self.shares:
-            batch.cache = spread(cache, torch.arange(len(prompts)), room)
+        if self.can_share_prefix:
+            batch.cache = expand_cache(cache, torch.arange(len(prompts)), room)
         return batch, logits
 
     def _batch(self, cache: Cache, mask: torch.Tensor, length: int = 0) -> Batch:
@@ -193,7 +193,7 @@ class Decoder:
 
         Unless `padded`, no token that counts has padding before it. Raises StoppedError.
         """
-        if self.stopping():
+        if self.should_stop():
             raise StoppedError
         start, batch.length = batch.length, batch.length + ids.shape[1]
         logits: torch.Tensor = self.model(
@@ -208,10 +208,10 @@ class Decoder:
 
     def _take(self, ids: list[int], token: int, limit: int, ended: Callable[[str], bool]) -> Completion | None:
         """Add a token to a row; what was written, if that is its end."""
-        if token in self.ends:
-            return Completion(ids, self.text(ids), whole=True)
+        if token in self.stop_tokens:
+            return Completion(ids, self.decode(ids), complete=True)
         ids.append(token)
-        text = self.text(ids)
+        text = self.decode(ids)
         whole = ended(text)
         return Completion(ids, text, whole) if whole or len(ids) == limit else None
 
@@ -221,7 +221,7 @@ def _around(mask: torch.Tensor, known: int, room: int) -> torch.Tensor:
     return torch.nn.functional.pad(mask, (known, room), value=1)
 
 
-def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Generator]) -> list[int]:
+def sample_tokens(logits: torch.Tensor, temperature: float, generators: Sequence[torch.Generator]) -> list[int]:
     """The next token of each row: the likeliest at temperature 0, else drawn, each row from its own of `draws`.
 
     What a row draws does not depend on the rows beside it.
@@ -230,7 +230,7 @@ def choose(logits: torch.Tensor, temperature: float, draws: Sequence[torch.Gener
         return [int(token) for token in logits.argmax(-1)]
     # The shares are floats, which is quick; only their sums need doubles, of so many small numbers.
     heaps = torch.softmax(logits.float() / temperature, -1).cpu().double().cumsum(-1)
-    at = torch.stack([torch.rand(1, generator=draw, dtype=torch.double) for draw in draws])
+    at = torch.stack([torch.rand(1, generator=draw, dtype=torch.double) for draw in generators])
     return [int(token) for token in torch.searchsorted(heaps, at * heaps[:, -1:])[:, 0]]
 
 

@@ -16,7 +16,7 @@ _TOLD = {
 }
 
 
-def prepare() -> None:
+def prepare_environment() -> None:
     """Set it, before torch is imported; what the person has set stays."""
     for name, value in _TOLD.items():
         os.environ.setdefault(name, value)

@@ -13,7 +13,7 @@ _FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: 
 _TEXT, _LIST = 8, 9
 
 
-def read(file: Path) -> tuple[dict[str, Any], dict[str, list[int]]]:
+def read_header(file: Path) -> tuple[dict[str, Any], dict[str, list[int]]]:
     """The fields by name (lists are left out), and the sizes of the tensors by name, as the file has them: the number
     that enters first. Raises ValueError if it is no GGUF file of version 2 or 3."""
     with file.open("rb") as opened:

@@ -76,10 +76,10 @@ class CaseJudgement:
     usage: Usage
 
 
-def parse_case(given: Any) -> CaseInput:
+def parse_case(data: Any) -> CaseInput:
     """A case out of what JSON says; raises CaseError, with every mistake."""
     try:
-        return CaseInput.model_validate(given)
+        return CaseInput.model_validate(data)
     except ValidationError as error:
         found = []
         for detail in error.errors():
@@ -106,13 +106,13 @@ class CaseJudge:
         """The model's own name."""
         return self._model.name
 
-    async def answers(self, given: Sequence[CaseInput]) -> AsyncIterator[CaseJudgement]:
+    async def answers(self, inputs: Sequence[CaseInput]) -> AsyncIterator[CaseJudgement]:
         """An answer to each of `given`, as they come: in another order, where that is quicker.
 
         Raises BudgetExhaustedError, after what was answered before.
         """
-        cases = [one.case for one in given]
-        by_case = {id(case): one for one, case in zip(given, cases, strict=True)}
+        cases = [one.case for one in inputs]
+        by_case = {id(case): one for one, case in zip(inputs, cases, strict=True)}
         free = asyncio.Semaphore(self._model.max_in_flight)
 
         async def ask(batch: list[Case]) -> tuple[list[Case], list[Reply]]:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from core.models.decoding import Prefix
 
 # What a batch may hold of prompts and answers. More rows gain little on a processor, and wait longer for the slowest.
-BUDGET = 16_384
-ROWS = 64
+MAX_BATCH_TOKENS = 16_384
+MAX_BATCH_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LocalPrompting:
     messages: Callable[[Case], Messages]
     mode: Mode
     labels: Sequence[str]
-    ended: Callable[[str], bool]
+    is_complete: Callable[[str], bool]
     prompt_version: str = ""
     limit: int = 512
     temperature: float = 0.0
@@ -63,12 +63,12 @@ class LocalModel:
         self.runs_on = f"{str(weights.model.dtype).removeprefix('torch.')} on {weights.model.device.type}"
         self._asking = asking
         self._chat = Chat(weights.tokenizer, thinks=asking.mode is not Mode.DIRECT)
-        self._labels = self._chat.answers(asking.labels)
+        self._labels = self._chat.label_tokens(asking.labels)
         self._limit = max(map(len, self._labels)) if asking.mode is Mode.DIRECT else asking.limit
-        self._holds = weights.holds
+        self._holds = weights.context_length
         self._stop = threading.Event()
-        self._decoder = Decoder(weights.model, self._chat.text, weights.ends, self._stop.is_set)
-        self._budget = min(BUDGET, weights.affords)
+        self._decoder = Decoder(weights.model, self._chat.decode, weights.stop_tokens, self._stop.is_set)
+        self._budget = min(MAX_BATCH_TOKENS, weights.affordable_tokens)
         self._shared: tuple[int, ...] = ()
         self._prefix = Prefix()
 
@@ -103,14 +103,14 @@ class LocalModel:
         return [self._chat.prompt(self._asking.messages(case)) for case in cases]
 
     def _sharing(self, prompts: Sequence[list[int]]) -> tuple[int, ...]:
-        return tuple(prompts[0][: shared_prefix(prompts)]) if prompts and self._decoder.shares else ()
+        return tuple(prompts[0][: shared_prefix(prompts)]) if prompts and self._decoder.can_share_prefix else ()
 
     def _takes(self, prompt: Sequence[int]) -> int:
         """The tokens that a prompt and its answer take in a batch."""
         return len(prompt) - self.shared + self._limit
 
     def _groups(self, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-        return pack([self._takes(prompt) for prompt in prompts], self._budget, ROWS)
+        return pack([self._takes(prompt) for prompt in prompts], self._budget, MAX_BATCH_ROWS)
 
     def _answer(self, batch: Sequence[Case]) -> list[Reply]:
         prompts = self._prompts(batch)
@@ -153,13 +153,13 @@ class LocalModel:
 
         asking = self._asking
         sampling = Sampling(asking.temperature, [asking.seed_of(case) for case in cases])
-        written = self._decoder.generate(prompts, self._beginning(), asking.limit, asking.ended, sampling)
+        written = self._decoder.generate(prompts, self._beginning(), asking.limit, asking.is_complete, sampling)
         return [
             Reply(
-                Outcome.WRITTEN if answer.whole else Outcome.TRUNCATED,
+                Outcome.WRITTEN if answer.complete else Outcome.TRUNCATED,
                 answer.text,
-                detail="" if answer.whole else f"cut after {asking.limit} tokens, without a decision",
-                usage=Usage(input_tokens=len(prompt), output_tokens=answer.tokens),
+                detail="" if answer.complete else f"cut after {asking.limit} tokens, without a decision",
+                usage=Usage(input_tokens=len(prompt), output_tokens=answer.token_count),
             )
             for prompt, answer in zip(prompts, written, strict=True)
         ]

@@ -15,7 +15,7 @@ class MissingError(ValueError):
     """The files of a model are not there; the message says what to do."""
 
 
-def locate(folder: Path, local: LocalSettings) -> Path:
+def locate_model(folder: Path, local: LocalSettings) -> Path:
     """The folder or GGUF file of `local`; paths are relative to the project's `folder`.
 
     A model of the hub is downloaded where the hub's library keeps its files, unless it is there already: that a project
@@ -38,7 +38,7 @@ def locate(folder: Path, local: LocalSettings) -> Path:
         ) from None
 
 
-def downloaded(hub: str) -> bool:
+def is_downloaded(hub: str) -> bool:
     """Whether something of a model of the hub is where the hub's library keeps its files; that is not loaded for it."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
     home = Path(os.environ.get("HF_HOME") or home).expanduser()

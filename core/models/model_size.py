@@ -28,8 +28,8 @@ class Linear:
     """A linear layer: its name, how many numbers go in, and how many come out."""
 
     name: str
-    enters: int
-    leaves: int
+    in_features: int
+    out_features: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,9 @@ class ModelSize:
     packed: bool
 
     @property
-    def in_linear(self) -> int:
+    def linear_weights(self) -> int:
         """The weights in `linear`."""
-        return sum(one.enters * one.leaves for one in self.linear)
+        return sum(one.in_features * one.out_features for one in self.linear)
 
 
 def model_size(path: Path) -> ModelSize:
@@ -73,7 +73,7 @@ def _of_folder(folder: Path) -> ModelSize:
     stored = 0
     for file in folder.glob("*.safetensors"):
         stored += file.stat().st_size
-        shapes |= {name: one["shape"] for name, one in header(file).items() if name != "__metadata__"}
+        shapes |= {name: one["shape"] for name, one in safetensors_header(file).items() if name != "__metadata__"}
     linear = tuple(
         Linear(name.removesuffix(".weight"), size[1], size[0])
         for name, size in sorted(shapes.items())
@@ -96,7 +96,7 @@ def _of_folder(folder: Path) -> ModelSize:
     )
 
 
-def header(file: Path) -> dict[str, Any]:
+def safetensors_header(file: Path) -> dict[str, Any]:
     """What a safetensors file says of its tensors: eight bytes of length, then JSON."""
     with file.open("rb") as opened:
         length = int.from_bytes(opened.read(8), "little")
@@ -105,7 +105,7 @@ def header(file: Path) -> dict[str, Any]:
 
 
 def _of_gguf(file: Path) -> ModelSize:
-    told, sizes = gguf_header.read(file)
+    told, sizes = gguf_header.read_header(file)
     kind = told["general.architecture"]
     hidden, heads = int(told[f"{kind}.embedding_length"]), int(told[f"{kind}.attention.head_count"])
     linear = tuple(

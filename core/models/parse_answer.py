@@ -16,7 +16,7 @@ from typing import Any
 from core.llm.answers import json_objects, split_thinking
 from storage.schema import Outcome, PredictionOutcome
 
-READER = 1
+PARSER_VERSION = 1
 
 _DECISION_KEYS = ("decision", "answer", "label", "verdict", "judgement", "judgment", "conclusion")
 _CONFIDENCE_KEYS = ("confidence", "probability", "certainty")

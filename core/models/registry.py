@@ -12,14 +12,14 @@ from typing import Any
 
 from core.config.project import Project
 from core.config.task import BASELINES, LocalSettings, Task
-from core.models.model_files import MissingError, downloaded, locate
+from core.models.model_files import MissingError, is_downloaded, locate_model
 from core.models.trained import TrainedModel, local_models, trained_models
-from core.models.trained import missing as missing_of
+from core.models.trained import missing_files as missing_of
 from core.models.weights import WeightsError, check_adapter, find_weights
 from storage.runs import StoredCapabilities
 
 # What the extra `train` installs, by the names that are imported.
-TRAIN = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes", "accelerate", "gguf")
+TRAIN_PACKAGES = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes", "accelerate", "gguf")
 INSTALL = "pip install 'sidequest[train]'"
 
 
@@ -82,7 +82,7 @@ def roles_of(task: Task, name: str) -> list[str]:
     return [role for role, named in task.roles if named == name]
 
 
-def missing(packages: Iterable[str] = TRAIN) -> list[str]:
+def missing_packages(packages: Iterable[str] = TRAIN_PACKAGES) -> list[str]:
     """Which of these packages are not installed; none is imported."""
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
@@ -91,7 +91,7 @@ def _local(folder: Path, task: Task, name: str, local: LocalSettings) -> Registe
     needed = ["torch", "transformers"]
     needed += ["peft"] if local.adapter is not None else []
     needed += ["bitsandbytes"] if local.quantization != "none" else []
-    without = missing(needed)
+    without = missing_packages(needed)
     problems = [_files(folder, local)]
     if without:
         problems.append(f"it needs {', '.join(without)}: {INSTALL}")
@@ -100,7 +100,7 @@ def _local(folder: Path, task: Task, name: str, local: LocalSettings) -> Registe
         ModelKind.LOCAL,
         _where(local),
         roles_of(task, name),
-        downloaded=None if local.hub is None else downloaded(local.hub),
+        downloaded=None if local.hub is None else is_downloaded(local.hub),
         problem="; ".join(filter(None, problems)),
         missing=without,
     )
@@ -118,7 +118,7 @@ def _files(folder: Path, local: LocalSettings) -> str:
     """What is wrong with the files of a model; those of the hub are fetched when it is asked."""
     try:
         if local.hub is None:
-            find_weights(locate(folder, local))
+            find_weights(locate_model(folder, local))
         if local.adapter is not None:
             check_adapter(folder / local.adapter)
     except (MissingError, WeightsError) as error:

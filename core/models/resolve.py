@@ -10,7 +10,7 @@ from core.config.case import Mode
 from core.config.project import Project
 from core.config.task import BASELINES, LocalSettings, Task
 from core.models.model import Model
-from core.models.trained import TrainedModel, local_models, missing, trained_models
+from core.models.trained import TrainedModel, local_models, missing_files, trained_models
 from storage import listing
 from storage.examples import Filter
 from storage.runs import StoredCapabilities
@@ -49,7 +49,7 @@ def check_mode(project: Project, connection: sqlite3.Connection, name: str, mode
         return f"no model {name!r}: use one of {listed}, or add [models.{name}] or [local.{name}] to the project file"
     if name in {*local_models(task), *made} and mode is Mode.SCHEMA:
         return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
-    if name in made and (problem := missing(project, made[name])):
+    if name in made and (problem := missing_files(project, made[name])):
         return f"{name}: {problem}"
     return ""
 
@@ -72,7 +72,7 @@ def model_for(
     *,
     seed: int = 0,
     budget: Budget | None = None,
-    asked: Collection[str] = (),
+    excluded_families: Collection[str] = (),
 ) -> Model:
     """The model `name`, ready to be asked in `mode`.
 
@@ -83,7 +83,7 @@ def model_for(
     if problem := check_mode(project, connection, name, mode):
         raise ModelError(problem)
     if name in BASELINES:
-        return _baseline(task, connection, name, seed, asked)
+        return _baseline(task, connection, name, seed, excluded_families)
     if name in task.models:
         from core.models.endpoint import EndpointModel
 
@@ -99,7 +99,7 @@ def model_for(
 
 def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: int) -> Model:
     from core.models import local as here
-    from core.models.model_files import MissingError, locate
+    from core.models.model_files import MissingError, locate_model
     from core.models.parse_answer import is_complete
     from core.models.prompting import Prompting
     from core.models.weights import Precision, WeightsError, open_weights
@@ -110,14 +110,14 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
         messages=lambda case: asking.messages(case.hypothesis, case.evidence),
         mode=mode,
         labels=labels,
-        ended=lambda text: is_complete(text, labels),
+        is_complete=lambda text: is_complete(text, labels),
         prompt_version=asking.version,
         limit=local.max_output_tokens,
         temperature=local.temperature,
         seed=seed,
     )
     try:
-        path = locate(project.folder, local)
+        path = locate_model(project.folder, local)
         adapter = None if local.adapter is None else project.folder / local.adapter
         return here.LocalModel(
             name, open_weights(path, adapter, Precision(local.precision), local.quantization), manner
@@ -127,14 +127,14 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
 
 
 def _baseline(task: Task, connection: sqlite3.Connection, name: str, seed: int, asked: Collection[str]) -> Model:
-    from core.models.baselines import BagOfWords, Chance, Majority, shares
+    from core.models.baselines import BagOfWords, Chance, Majority, label_counts
 
     if name == "random":
         return Chance(task.labels, seed)
     lessons = _lessons(connection, asked)
     if name == "majority":
         wanted = {decision.name: decision.want for decision in task.decisions}
-        return Majority(task.labels, shares(lessons) or wanted)
+        return Majority(task.labels, label_counts(lessons) or wanted)
     try:
         return BagOfWords(task.labels, lessons)
     except ValueError as error:

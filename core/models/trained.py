@@ -67,23 +67,23 @@ def trained_models(project: Project, connection: sqlite3.Connection) -> dict[str
     return found
 
 
-def missing(project: Project, one: TrainedModel) -> str:
+def missing_files(project: Project, model: TrainedModel) -> str:
     """What is not there any more of a trained model, and what to do, as a sentence; empty if it is whole."""
-    if one.local is None:
-        return f"its student {one.student} is not in the project file any more: put [local.{one.student}] back"
-    if not _complete(project.folder / one.adapter):
+    if model.local is None:
+        return f"its student {model.student} is not in the project file any more: put [local.{model.student}] back"
+    if not _complete(project.folder / model.adapter):
         return (
-            f"its adapter is gone from {one.adapter}: put it back from a copy, or train again with "
-            f"`sidequest train run {one.phase}`"
+            f"its adapter is gone from {model.adapter}: put it back from a copy, or train again with "
+            f"`sidequest train run {model.phase}`"
         )
     return ""
 
 
-def lineage(known: dict[str, TrainedModel], one: TrainedModel) -> list[TrainedModel]:
+def lineage(models: dict[str, TrainedModel], model: TrainedModel) -> list[TrainedModel]:
     """The models that led to `one`, from the first that was trained to itself."""
-    line = [one]
-    while line[0].parent in known:
-        line.insert(0, known[line[0].parent])
+    line = [model]
+    while line[0].parent in models:
+        line.insert(0, models[line[0].parent])
     return line
 
 

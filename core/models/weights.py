@@ -10,11 +10,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from core.models.environment import prepare
+from core.models.environment import prepare_environment
 
 _INSTALL = "pip install 'sidequest[train]'"
 # Nothing that is opened may run a program of its own, or come from elsewhere.
-SAFE: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+SAFE_OPTIONS: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 # Weights that bitsandbytes quantizes together.
@@ -46,9 +46,9 @@ class Weights:
 
     model: Any
     tokenizer: Any
-    ends: frozenset[int]
-    holds: int
-    affords: int
+    stop_tokens: frozenset[int]
+    context_length: int
+    affordable_tokens: int
 
 
 def open_weights(
@@ -63,26 +63,26 @@ def open_weights(
     location = find_weights(path)
     if adapter is not None:
         check_adapter(adapter)
-    prepare()
+    prepare_environment()
     try:
         import torch
         import transformers
 
-        from core.models.attention import follow
+        from core.models.attention import use_following_attention
     except ImportError as error:
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
     set_threads()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     native = has_bf16(device)
     bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native)
-    common = {**location, **SAFE}
+    common = {**location, **SAFE_OPTIONS}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
         kind = torch.bfloat16 if bf16 else torch.float32
         if quantization == "none":
             model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=kind)
         else:
-            model = open_plain(location, kind, quantization)
+            model = load_model(location, kind, quantization)
         if adapter is not None:
             model = _merged(model, adapter) if quantization == "none" else _beside(model, adapter)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
@@ -94,23 +94,23 @@ def open_weights(
         # Where each product would be widened by itself, the numbers of bf16 are computed with in fp32.
         # Not by the model's own method, which refuses what came from a GGUF file, though it is unpacked.
         torch.nn.Module.float(model)
-    follow(model)
+    use_following_attention(model)
     config = model.config.get_text_config()
-    affords = affordable(_free_memory(device), token_bytes(config, model.dtype.itemsize))
+    affords = affordable_tokens(_free_memory(device), cache_bytes_per_token(config, model.dtype.itemsize))
     return Weights(model, tokenizer, _ends(model, tokenizer), config.max_position_embeddings, affords)
 
 
-def open_plain(location: dict[str, Any], kind: Any, quantization: str = "none") -> Any:
+def load_model(location: dict[str, Any], dtype: Any, quantization: str = "none") -> Any:
     """The model at `location` (of `check`) in `kind`, a type of torch, quantized or not.
 
     A GGUF file is unpacked first: as it is opened it counts as quantized, takes no gradients and cannot be saved.
     """
     import transformers
 
-    of_folder = {**SAFE, "use_safetensors": True, "dtype": kind, **quantized(quantization, kind)}
+    of_folder = {**SAFE_OPTIONS, "use_safetensors": True, "dtype": dtype, **quantization_options(quantization, dtype)}
     if "gguf_file" not in location:
         return _in_whole_blocks(transformers.AutoModelForCausalLM.from_pretrained(**location, **of_folder))
-    made = _unpacked(location, kind)
+    made = _unpacked(location, dtype)
     if quantization == "none":
         return made
     with tempfile.TemporaryDirectory() as folder:
@@ -129,7 +129,7 @@ def _in_whole_blocks(model: Any) -> Any:
 def _unpacked(location: dict[str, Any], kind: Any) -> Any:
     import transformers
 
-    packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE, dtype=kind)
+    packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE_OPTIONS, dtype=kind)
     config = packed.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
@@ -187,19 +187,19 @@ def _beside(model: Any, adapter: Path) -> Any:
     return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).get_base_model()
 
 
-def quantized(kind: str, compute: Any) -> dict[str, Any]:
+def quantization_options(quantization: str, dtype: Any) -> dict[str, Any]:
     """What `from_pretrained` is told of a quantization, which computes in `compute`, a type of torch."""
-    if kind == "none":
+    if quantization == "none":
         return {}
     from transformers import BitsAndBytesConfig
 
-    if kind == "int8":
+    if quantization == "int8":
         return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
+        bnb_4bit_compute_dtype=dtype,
     )
     return {"quantization_config": nf4}
 
@@ -211,19 +211,19 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(end for end in (*ends, tokenizer.eos_token_id) if end is not None)
 
 
-def token_bytes(config: Any, itemsize: int) -> int:
+def cache_bytes_per_token(config: Any, itemsize: int) -> int:
     """What a model remembers of one token: a key and a value in each layer."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(2 * config.num_hidden_layers * heads * width * itemsize)
 
 
-def affordable(free: int, each: int) -> int:
+def affordable_tokens(free: int, token_bytes: int) -> int:
     """How many tokens of so many bytes half of the `free` memory holds; the other half is for computing.
 
     Asked beforehand, as Linux grants any memory, and ends the process that comes to use it.
     """
-    return max(1, free // 2 // each)
+    return max(1, free // 2 // token_bytes)
 
 
 def _free_memory(device: str) -> int:
@@ -251,10 +251,10 @@ def set_threads() -> None:
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(cores())
+        torch.set_num_threads(best_thread_count())
 
 
-def cores() -> int:
+def best_thread_count() -> int:
     """How many threads are best: one for each physical core that this process may use.
 
     torch goes by the machine; in a container with a quota, or pinned to some cores, its threads wait for each other.

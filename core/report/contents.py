@@ -11,7 +11,7 @@ from typing import Any
 from core.benchmark.gate import Gate
 from core.benchmark.paired import Comparison, NotSharedError
 from core.benchmark.start import KIND as BENCHMARK
-from core.benchmark.summary import BenchmarkSummary, as_document, compare_runs, decide_gate, summarize
+from core.benchmark.summary import BenchmarkSummary, compare_runs, decide_gate, summarize, summary_document
 from core.config.project import Project
 from core.overview import Overview, overview
 from core.qa.matrix import Matrix, rejection_matrix
@@ -34,7 +34,7 @@ NEWEST = 10
 class ReferenceGap:
     """How far the model of one benchmark is ahead of the student on the same examples; None where they share none."""
 
-    outcome: BenchmarkSummary
+    benchmark: BenchmarkSummary
     comparison: Comparison | None
 
 
@@ -45,7 +45,7 @@ class ReportedTraining:
     run: Run
     state: RunState
     steps: list[training.TrainingStep]
-    looks: list[training.TrainingStep]
+    evaluations: list[training.TrainingStep]
     notes: list[training.Note]
 
 
@@ -57,7 +57,7 @@ class Contents:
     `older_benchmarks` and `older_trainings` say how many are not told of.
     """
 
-    made: datetime
+    created: datetime
     project: Project
     overview: Overview
     splits: dict[str, int]
@@ -69,13 +69,13 @@ class Contents:
     benchmarks: list[BenchmarkSummary]
     older_benchmarks: int
     student: BenchmarkSummary | None
-    against: list[ReferenceGap]
+    gaps: list[ReferenceGap]
     gate: Gate | None
     trainings: list[ReportedTraining]
     older_trainings: int
 
 
-def gather(project: Project, connection: sqlite3.Connection) -> Contents:
+def gather_contents(project: Project, connection: sqlite3.Connection) -> Contents:
     """The contents of the report of `project` as it is now."""
     counted = attempts.reason_counts(connection)
     rejections = rejection_matrix(counted)
@@ -97,10 +97,10 @@ def gather(project: Project, connection: sqlite3.Connection) -> Contents:
         ]
         gate = _decided(project, connection, student.run, reference.run if reference else None)
     return Contents(
-        made=now(),
+        created=now(),
         project=project,
         overview=overview(project, connection),
-        splits=splits(examples.cell_counts(connection)),
+        splits=accepted_by_split(examples.cell_counts(connection)),
         matrix=rejections,
         reasons=dict(reasons.most_common()),
         scorecard=scorecard(attempts.flaw_records(connection)),
@@ -109,14 +109,14 @@ def gather(project: Project, connection: sqlite3.Connection) -> Contents:
         benchmarks=measured,
         older_benchmarks=max(0, len(asked) - NEWEST),
         student=student,
-        against=against,
+        gaps=against,
         gate=gate,
         trainings=[_training(connection, run) for run in trained[:NEWEST]],
         older_trainings=max(0, len(trained) - NEWEST),
     )
 
 
-def splits(counts: list[CellCount]) -> dict[str, int]:
+def accepted_by_split(counts: list[CellCount]) -> dict[str, int]:
     """The accepted examples by split; '' are those that are in none."""
     found = Counter[str]()
     for row in counts:
@@ -125,21 +125,26 @@ def splits(counts: list[CellCount]) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda one: (not one[0], one[0])))
 
 
-def contents_document(found: Contents) -> dict[str, Any]:
+def contents_document(contents: Contents) -> dict[str, Any]:
     """The contents as `--json` prints them."""
-    task = found.project.task
+    task = contents.project.task
     return {
-        "made": found.made,
+        "made": contents.created,
         "task": {"name": task.name, "question": task.question, "decisions": task.labels},
-        "overview": found.overview,
-        "splits": found.splits,
-        "qa": {"matrix": found.matrix, "reasons": found.reasons, "scorecard": found.scorecard, "people": found.people},
-        "agreement": found.agreement,
-        "benchmarks": [as_document(one) for one in found.benchmarks],
-        "older_benchmarks": found.older_benchmarks,
-        "student_run": found.student and found.student.run.id,
-        "against_the_student": [{"run": one.outcome.run.id, "comparison": one.comparison} for one in found.against],
-        "gate": found.gate,
+        "overview": contents.overview,
+        "splits": contents.splits,
+        "qa": {
+            "matrix": contents.matrix,
+            "reasons": contents.reasons,
+            "scorecard": contents.scorecard,
+            "people": contents.people,
+        },
+        "agreement": contents.agreement,
+        "benchmarks": [summary_document(one) for one in contents.benchmarks],
+        "older_benchmarks": contents.older_benchmarks,
+        "student_run": contents.student and contents.student.run.id,
+        "against_the_student": [{"run": one.benchmark.run.id, "comparison": one.comparison} for one in contents.gaps],
+        "gate": contents.gate,
         "trainings": [
             {
                 "run": one.run.id,
@@ -148,12 +153,12 @@ def contents_document(found: Contents) -> dict[str, Any]:
                 "reason": one.run.reason,
                 "alarms": progress_of(one.run, TrainProgress).alarms,
                 "metrics": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.steps],
-                "looks": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.looks],
+                "looks": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.evaluations],
                 "notes": one.notes,
             }
-            for one in found.trainings
+            for one in contents.trainings
         ],
-        "older_trainings": found.older_trainings,
+        "older_trainings": contents.older_trainings,
     }
 
 

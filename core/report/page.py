@@ -15,7 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures
-from core.benchmark.start import title
+from core.benchmark.start import benchmark_title
 from core.curriculum.plan import CellPlan
 from core.exchange.atomic_write import atomic_write
 from core.report import pictures
@@ -25,11 +25,11 @@ from core.review.agreement import conclusion
 from core.statistics import wilson
 from storage.training import TrainingStep
 
-FILE = "report.html"
+REPORT_FILE = "report.html"
 # How a report is known again: it may take the place of the one before, and of nothing else.
-MARK = '<meta name="generator" content="Sidequest report">'
+GENERATOR_TAG = '<meta name="generator" content="Sidequest report">'
 # The figures of training that have a picture, with what they are called there.
-CURVES = {
+CURVE_TITLES = {
     "loss": "loss",
     "reward": "reward",
     "right": "share of answers that are right",
@@ -40,17 +40,17 @@ CURVES = {
 }
 
 
-def write(found: Contents, target: Path, *, overwrite: bool = False) -> Path:
+def write_report(contents: Contents, target: Path, *, overwrite: bool = False) -> Path:
     """Write the report to `target`, whole or not at all; returns its place.
 
     An earlier report is replaced, another file only with `overwrite`. Raises PlaceError, UnwrittenError.
     """
     with atomic_write(target, overwrite=overwrite or _is_report(target)) as part:
-        part.write_text(html(found), encoding="utf-8")
+        part.write_text(render_html(contents), encoding="utf-8")
     return target.resolve()
 
 
-def html(found: Contents) -> str:
+def render_html(contents: Contents) -> str:
     """The whole page. All text is escaped, what cannot be seen is made visible, and None reads 'unknown'."""
     folder = resources.files("core.report")
     style = folder.joinpath("report.css").read_text(encoding="utf-8")
@@ -58,30 +58,30 @@ def html(found: Contents) -> str:
         autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals |= {
-        "ranges": pictures.ranges,
-        "reliability": pictures.reliability,
+        "ranges": pictures.range_chart,
+        "reliability": pictures.reliability_chart,
         "stock": pictures.stock,
         "rate": _rate,
         "of": _of,
         "percent": _percent,
         "points": _points,
         "number": _number,
-        "title": title,
+        "title": benchmark_title,
         "conclusion": conclusion,
         "columns": _columns,
         "parts": _parts,
         "phases": _phases,
         "places": _places,
-        "most_points": pictures.POINTS,
+        "most_points": pictures.MAX_POINTS,
         "newest": NEWEST,
     }
     template = environment.from_string(folder.joinpath("report.html.jinja").read_text(encoding="utf-8"))
     return template.render(
-        it=found,
-        task=found.project.task,
-        levels=[f"level {one.level}" for one in found.project.task.levels],
-        domains=_domains(found),
-        mark=Markup(MARK),  # noqa: S704  a constant of ours
+        it=contents,
+        task=contents.project.task,
+        levels=[f"level {one.level}" for one in contents.project.task.levels],
+        domains=_domains(contents),
+        mark=Markup(GENERATOR_TAG),  # noqa: S704  a constant of ours
         # A page that may load nothing but this one style sheet, by its content.
         style=Markup(style),  # noqa: S704  a file of ours
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
@@ -103,7 +103,7 @@ def _shown(value: Any) -> Any:
 def _is_report(path: Path) -> bool:
     try:
         with path.open(encoding="utf-8") as file:
-            return MARK in file.read(2000)
+            return GENERATOR_TAG in file.read(2000)
     except (OSError, UnicodeDecodeError):
         return False
 
@@ -156,9 +156,9 @@ def _parts(figures: BenchmarkFigures) -> list[Range]:
 
 def _phases(training: ReportedTraining) -> list[tuple[str, int, list[Markup], list[TrainingStep]]]:
     """Each phase of a training run: its name, how many steps, the pictures of its curves, its looks at dev."""
-    names = list(dict.fromkeys(one.phase for one in [*training.steps, *training.looks]))
+    names = list(dict.fromkeys(one.phase for one in [*training.steps, *training.evaluations]))
     steps = {name: list(found) for name, found in groupby(training.steps, lambda one: one.phase)}
-    looks = {name: list(found) for name, found in groupby(training.looks, lambda one: one.phase)}
+    looks = {name: list(found) for name, found in groupby(training.evaluations, lambda one: one.phase)}
     return [
         (name, len(steps.get(name, [])), _curves(steps.get(name, []), looks.get(name, [])), looks.get(name, []))
         for name in names
@@ -171,9 +171,9 @@ def _curves(steps: Sequence[TrainingStep], looks: Sequence[TrainingStep]) -> lis
         accuracy = [
             Point(one.step, one.figures["accuracy"], one.figures.get("low"), one.figures.get("high")) for one in seen
         ]
-        found.append(pictures.curve(accuracy, "accuracy on the dev split, 95 % intervals", percent=True))
-    for name, called in CURVES.items():
+        found.append(pictures.curve_chart(accuracy, "accuracy on the dev split, 95 % intervals", percent=True))
+    for name, called in CURVE_TITLES.items():
         points = [Point(one.step, float(one.figures[name])) for one in steps if one.figures.get(name) is not None]
         if points:
-            found.append(pictures.curve(points, called))
+            found.append(pictures.curve_chart(points, called))
     return found

@@ -17,9 +17,9 @@ from core.benchmark.calibration import Bin
 from core.curriculum.plan import Quota
 
 WIDTH = 360.0
-LABEL = 17
+MAX_LABEL = 17
 # More points than this are not told apart in a curve: neighbours are shown as their mean.
-POINTS = 180
+MAX_POINTS = 180
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Point:
     high: float | None = None
 
 
-def ranges(rows: Sequence[Range], title: str, target: float | None = None) -> Markup:
+def range_chart(rows: Sequence[Range], title: str, target: float | None = None) -> Markup:
     """Fractions on an axis from 0 to 100 %, a line each, with intervals; `target` is a line across."""
     left, right, top, step = 126.0, WIDTH - 24, 8.0, 22.0
     bottom = top + step * len(rows)
@@ -70,7 +70,7 @@ def ranges(rows: Sequence[Range], title: str, target: float | None = None) -> Ma
     return _markup(root)
 
 
-def reliability(bins: Sequence[Bin], title: str) -> Markup:
+def reliability_chart(bins: Sequence[Bin], title: str) -> Markup:
     """How often answers were right (upwards) against the confidence in them (to the right), with intervals."""
     left, right, top, bottom = 44.0, WIDTH - 12, 8.0, 300.0
     told = "; ".join(f"confidence {one.confidence:.2f}: right {one.right} of {one.n}" for one in bins)
@@ -95,9 +95,9 @@ def reliability(bins: Sequence[Bin], title: str) -> Markup:
     return _markup(root)
 
 
-def curve(points: Sequence[Point], title: str, *, percent: bool = False) -> Markup:
+def curve_chart(points: Sequence[Point], title: str, *, percent: bool = False) -> Markup:
     """A value over steps, with its intervals where it has them; `percent` has an axis from 0 to 100 %."""
-    drawn = thinned([one for one in points if math.isfinite(one.value)])
+    drawn = thin_out([one for one in points if math.isfinite(one.value)])
     left, right, top, bottom = 62.0, WIDTH - 12, 22.0, 128.0
     if not drawn:
         root = _picture(44, title, "unknown")
@@ -158,9 +158,9 @@ def stock(quota: Quota, title: str) -> Markup:
     return _markup(root)
 
 
-def thinned(points: Sequence[Point], most: int = POINTS) -> list[Point]:
+def thin_out(points: Sequence[Point], max_points: int = MAX_POINTS) -> list[Point]:
     """At most `most` points: neighbours become their mean, at their mean step; intervals are kept only unthinned."""
-    each = math.ceil(len(points) / most) if points else 1
+    each = math.ceil(len(points) / max_points) if points else 1
     if each == 1:
         return list(points)
     groups = [points[at : at + each] for at in range(0, len(points), each)]
@@ -175,7 +175,7 @@ def _percent(fraction: float | None) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LABEL else f"{text[: LABEL - 1]}…"
+    return text if len(text) <= MAX_LABEL else f"{text[: MAX_LABEL - 1]}…"
 
 
 def _picture(height: float, title: str, told: str) -> Tree.Element:

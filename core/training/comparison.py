@@ -17,7 +17,7 @@ from core.benchmark.summary import BenchmarkSummary, gate_of_answers, parse_answ
 from core.config.case import Mode
 from core.config.project import Project
 from core.models import resolve
-from core.models.trained import TrainedModel, lineage, missing, trained_models
+from core.models.trained import TrainedModel, lineage, missing_files, trained_models
 from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import resume
 from core.runs.params import LEVEL, MARGIN, TARGET, BenchmarkParams, params_of
@@ -202,7 +202,7 @@ def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run
                 one.run,
                 one.recipe.mode,
                 one.parent,
-                problem=missing(project, one),
+                problem=missing_files(project, one),
             )
             for one in made
         ),

@@ -22,7 +22,7 @@ from core.benchmark.figures_cache import dump_figures
 from core.benchmark.metrics import figures
 from core.benchmark.results import scored_answers
 from core.config.project import create, open_project
-from core.models.parse_answer import READER
+from core.models.parse_answer import PARSER_VERSION
 from core.statistics import wilson
 from storage import predictions, runs
 from storage.database import connect, transaction
@@ -56,7 +56,7 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
         decision = label if right else labels[(at + 1) % len(labels)]
         answers.append(
             Prediction(
-                run=run.id, example=key, ended=Outcome.WRITTEN, raw=RATIONALE, reader=READER, decision=decision,
+                run=run.id, example=key, ended=Outcome.WRITTEN, raw=RATIONALE, reader=PARSER_VERSION, decision=decision,
                 outcome=PredictionOutcome.ANSWERED, confidence=rng.random(), rationale=RATIONALE,
                 usage=Usage(input_tokens=400, output_tokens=80, seconds=rng.random()),
             )

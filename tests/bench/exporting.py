@@ -44,7 +44,7 @@ def main() -> None:
     folder = library.project(count)
     with tempfile.TemporaryDirectory() as place:
         for format_ in Format:
-            name = "folder" if format_.folder else f"file{format_.suffix}"
+            name = "folder" if format_.folder_files else f"file{format_.suffix}"
             seconds, memory = measure(folder, format_, Path(place) / f"{format_}-{name}")
             print(f"{count:,} examples as {format_}: {seconds:.1f} s, {memory:.0f} MB")
 

@@ -98,10 +98,10 @@ def plain(model: Any, chat: Chat, asking: LocalPrompting, case: Case, weights: W
             attention_mask=torch.ones_like(ids),
             max_new_tokens=asking.limit,
             do_sample=False,
-            eos_token_id=sorted(weights.ends),
-            pad_token_id=min(weights.ends),
+            eos_token_id=sorted(weights.stop_tokens),
+            pad_token_id=min(weights.stop_tokens),
         )[0, ids.shape[1] :].tolist()
-    return chat.text(made)
+    return chat.decode(made)
 
 
 async def compared(path: Path, asking: LocalPrompting, asked: Sequence[Case], precision: Precision) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
     from trl import GRPOTrainer
 
     from core.config.recipe import Algorithm, Curriculum, Recipe
-    from core.machine import memory
+    from core.machine import read_memory
     from core.models.decoding import out_of_memory
     from core.training.data.cases import TrainingCase
     from core.training.data.sampler import CasePosition, CurriculumSampler
@@ -111,7 +111,7 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
             self.ends.append(time.perf_counter())
 
     # Past what is there, the machine would end the process, or another: an allocation that fails can be told of.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory().available, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_DATA, (read_memory().available, resource.RLIM_INFINITY))
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         args = grpo_arguments(recipe, Path(folder))
@@ -154,7 +154,7 @@ def student(folder: Path) -> Path:
     import torch
     import transformers
 
-    from core.models.weights import SAFE, find_weights, open_plain
+    from core.models.weights import SAFE_OPTIONS, find_weights, load_model
     from tests.bench.inference import SMOLLM2
     from tests.tiny_model import save
 
@@ -162,8 +162,8 @@ def student(folder: Path) -> Path:
     if package is None or package.origin is None:
         return save(folder, **SMOLLM2)
     location = find_weights(next(Path(package.origin).parent.glob("*.gguf")))
-    open_plain(location, torch.float32).save_pretrained(folder)
-    transformers.AutoTokenizer.from_pretrained(**location, **SAFE).save_pretrained(folder)
+    load_model(location, torch.float32).save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS).save_pretrained(folder)
     return folder
 
 

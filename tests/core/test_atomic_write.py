@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.exchange.atomic_write import PlaceError, UnwrittenError, atomic_write
+from core.exchange.atomic_write import TargetError, UnwrittenError, atomic_write
 
 pytestmark = pytest.mark.pure
 
@@ -60,7 +60,7 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted(tmp_path: Path) -> Non
     """A file, through a link too, and a folder that holds nothing but what was exported before."""
     (tmp_path / "a.jsonl").write_text("old", encoding="utf-8")
     (tmp_path / "link.jsonl").symlink_to(tmp_path / "a.jsonl")
-    with pytest.raises(PlaceError, match="is there already: choose another name, or give --overwrite"):
+    with pytest.raises(TargetError, match="is there already: choose another name, or give --overwrite"):
         atomic_write(tmp_path / "link.jsonl", overwrite=False).__enter__()
     with atomic_write(tmp_path / "link.jsonl", overwrite=True) as part:
         part.write_text("new", encoding="utf-8")
@@ -72,7 +72,7 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted(tmp_path: Path) -> Non
         with atomic_write(folder, overwrite=text == "new", folder=OURS) as part:
             (part / ("README.md" if text == "old" else "a.jsonl")).write_text(text, encoding="utf-8")
     assert names(folder) == ["a.jsonl"]
-    with pytest.raises(PlaceError, match="is there already"):
+    with pytest.raises(TargetError, match="is there already"):
         atomic_write(folder, overwrite=False, folder=OURS).__enter__()
     assert names(tmp_path) == ["a.jsonl", "link.jsonl", "set"]
 
@@ -93,6 +93,6 @@ def test_nothing_of_somebody_elses_is_replaced(tmp_path: Path, name: str, folder
     (tmp_path / "a.txt").write_text("mine", encoding="utf-8")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.tex").write_text("mine", encoding="utf-8")
-    with pytest.raises(PlaceError, match=reason):
+    with pytest.raises(TargetError, match=reason):
         atomic_write(tmp_path / name, overwrite=True, folder=folder).__enter__()
     assert names(tmp_path) == ["a.txt", "set"]

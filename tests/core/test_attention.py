@@ -8,7 +8,7 @@ import pytest
 import torch
 import transformers
 
-from core.models.attention import follow
+from core.models.attention import use_following_attention
 from tests.tiny_model import save
 
 
@@ -28,7 +28,7 @@ def opened(folder: Path, attention: str) -> transformers.PreTrainedModel:
 @pytest.mark.parametrize(("before", "after"), [(3, 40), (20, 10), (20, 9), (40, 3), (40, 1), (0, 12)])
 def test_what_follows_is_read_as_if_all_were_read_at_once(folder: Path, before: int, after: int) -> None:
     exact, model = opened(folder, "eager"), opened(folder, "sdpa")
-    follow(model)
+    use_following_attention(model)
     ids = torch.randint(0, 30, (2, before + after), generator=torch.Generator().manual_seed(before))
     cache = transformers.DynamicCache(config=model.config)
     with torch.inference_mode():
@@ -41,7 +41,7 @@ def test_what_follows_is_read_as_if_all_were_read_at_once(folder: Path, before: 
 
 def test_padding_is_not_seen(folder: Path) -> None:
     exact, model = opened(folder, "eager"), opened(folder, "sdpa")
-    follow(model)
+    use_following_attention(model)
     ids = torch.randint(0, 30, (2, 12), generator=torch.Generator().manual_seed(1))
     mask = torch.ones_like(ids)
     mask[0, :5] = 0
@@ -53,5 +53,5 @@ def test_padding_is_not_seen(folder: Path) -> None:
 
 def test_a_model_with_attention_of_its_own_keeps_it(folder: Path) -> None:
     model = opened(folder, "eager")
-    follow(model)
+    use_following_attention(model)
     assert model.config._attn_implementation == "eager"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models.batching import consecutive, pack, shared_prefix
+from core.models.batching import consecutive_slices, pack, shared_prefix
 
 pytestmark = pytest.mark.pure
 
@@ -51,7 +51,7 @@ def test_no_prompts_share_nothing() -> None:
 
 @given(LENGTHS, st.integers(1, 3000))
 def test_neighbours_are_cut_into_runs_that_keep_within_the_budget(lengths: list[int], budget: int) -> None:
-    runs = consecutive(lengths, budget)
+    runs = consecutive_slices(lengths, budget)
     assert [at for run in runs for at in range(len(lengths))[run]] == list(range(len(lengths)))
     for run in runs:
         padded = len(lengths[run]) * max(lengths[run])

@@ -65,7 +65,7 @@ async def test_each_example_is_asked_once_and_counted(here: None, project: Proje
     found = outcomes.summarize(project, db, run)
     assert found.figures.n == found.asked == 30
     assert found.figures.outcomes == {"answered": 30}
-    document = outcomes.as_document(found)
+    document = outcomes.summary_document(found)
     assert {"accuracy", "low", "high", "n", "outcomes", "confusion", "by_level", "by_domain"} <= document.keys()
     assert document["brier"] == pytest.approx(sum((0.8 - one.correct) ** 2 for one in found.answers) / 30)
     stored = runs.get(db, run.id)
@@ -124,11 +124,11 @@ async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
         run = start.start_benchmark(project, db, params())
         await work(project, db, run)
         with pytest.raises(RunError, match="no run 01ZZZZ"):
-            start.benchmark(db, "01ZZZZ")
+            start.require_benchmark(db, "01ZZZZ")
         asked = len(server.requests)
         current = runs.get(db, run.id)
         assert current is not None
-        assert start.retry(project, db, current) == 2
+        assert start.retry_failures(project, db, current) == 2
         before = scored_answers(db, run.id)
         assert sum(one.outcome is not PredictionOutcome.ANSWERED for one in before) == 2
         assert (await work(project, db, run)).reason == ""
@@ -138,7 +138,7 @@ async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
     current = runs.get(db, run.id)
     assert current is not None
     with pytest.raises(RunError, match="nothing to ask again"):
-        start.retry(project, db, current)
+        start.retry_failures(project, db, current)
 
 
 async def test_a_server_that_is_gone_costs_no_answer(here: None, project: Project, db: sqlite3.Connection) -> None:
@@ -351,4 +351,4 @@ async def test_a_better_reader_reads_old_answers_anew(
         asked = len(server.requests)
         assert outcomes.summarize(project, db, run).figures.outcomes == {"answered": 4}
         assert len(server.requests) == asked
-    assert {one.reader for one in predictions.newest(db, run.id, 9)} == {parse_answer.READER}
+    assert {one.reader for one in predictions.newest(db, run.id, 9)} == {parse_answer.PARSER_VERSION}

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.benchmark.answer_stream import PAIRED, AnswerStream, PairKind, accuracy_curve, in_order, pairs, select_runs
+from core.benchmark.answer_stream import (
+    PAIRED_KINDS,
+    AnswerStream,
+    PairKind,
+    accuracy_curve,
+    in_sampling_order,
+    pairs_by_kind,
+    select_runs,
+)
 from core.benchmark.cost_estimate import estimate_benchmark
 from core.benchmark.results import score_all, scored_answers
 from core.config.case import Mode
@@ -67,7 +75,7 @@ def test_piece_by_piece_it_is_what_all_at_once_gives(
     for start in range(0, len(told), piece):
         live.update(told[start : start + piece])
     asked = [(one.example, one.family) for one in targets]
-    assert in_order(live.answers, asked) == score_all(targets, told)
+    assert in_sampling_order(live.answers, asked) == score_all(targets, told)
     assert live.cursor == len(told)
 
 
@@ -80,7 +88,7 @@ def test_what_is_read_by_cursor_is_what_results_gives(db: sqlite3.Connection) ->
     refused = predictions.read_questions(db, run.id)[2].question
     predictions.add(db, [prediction_for(refused, RIGHT, number=1)])
     live.update(predictions.prediction_figures(db, run.id, after=live.cursor))
-    assert in_order(live.answers, predictions.families(db, run.id)) == scored_answers(db, run.id)
+    assert in_sampling_order(live.answers, predictions.families(db, run.id)) == scored_answers(db, run.id)
     assert live.answers[refused.example].correct
 
 
@@ -88,7 +96,7 @@ def test_the_curve_ends_at_the_accuracy_with_its_interval() -> None:
     rng = random.Random(2)
     live = AnswerStream("r", 1, _targets(1001))
     live.update(heard(at + 1, f"e{at}", rng.choice(["YES", "NO"])) for at in range(1001))
-    found = accuracy_curve(live.answers.values(), 1001, places=50)
+    found = accuracy_curve(live.answers.values(), 1001, points=50)
     right = sum(one.correct for one in live.answers.values())
     assert found.counts[-1] == 1001
     assert 50 <= len(found.counts) <= 52
@@ -102,15 +110,15 @@ def test_pairs_by_who_is_right() -> None:
     student, reference = AnswerStream("s", 1, _targets(6)), AnswerStream("r", 1, _targets(6))
     student.update(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "YES", "NO", None, "YES"], 1))
     reference.update(heard(at, f"e{at}", decision) for at, decision in enumerate(["YES", "NO", "YES", "NO"], 1))
-    found = {kind: [one.example for one in answers] for kind, answers in pairs(student, reference).items()}
+    found = {kind: [one.example for one in answers] for kind, answers in pairs_by_kind(student, reference).items()}
     assert found == {
         PairKind.ONLY_REFERENCE: ["e3"],
         PairKind.ONLY_STUDENT: ["e2"],
         PairKind.BOTH_WRONG: ["e4"],
         PairKind.BOTH_RIGHT: ["e1"],
     }
-    assert tuple(found) == PAIRED
-    alone = pairs(student, None)
+    assert tuple(found) == PAIRED_KINDS
+    alone = pairs_by_kind(student, None)
     assert [len(alone[kind]) for kind in (PairKind.WRONG, PairKind.RIGHT)] == [2, 3]
 
 

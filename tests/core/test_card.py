@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from core.config.project import Project
-from core.exchange.card import COLUMNS, ExportCounts, card, limits
+from core.exchange.card import COLUMNS, ExportCounts, dataset_card, known_limits
 from core.exchange.record_reader import NO_REASONING
 from storage import attempts, examples, runs
 from storage.database import transaction
@@ -48,7 +48,7 @@ def test_it_counts_what_is_there(project: Project, db: sqlite3.Connection) -> No
         accepted(4, split="test"),
         accepted(5, split="", source="procedural", model="m", prompt_version="p-1"),
     )
-    text = card(project.task, db, Filter(), counted, "CC-BY-4.0")
+    text = dataset_card(project.task, db, Filter(), counted, "CC-BY-4.0")
     assert row(text, "split") == ["split", "VALIDATED", "REJECTED", "all", "families"]
     assert row(text, "train") == ["train", "2", "1", "3", "2"]
     assert row(text, "test") == ["test", "1", "0", "1", "1"]
@@ -70,7 +70,7 @@ def test_it_tells_every_column() -> None:
 
 def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connection) -> None:
     """With counts and intervals; what is not known is not said."""
-    assert "QA caught" not in card(project.task, db, Filter(), made(db, accepted(1)), "")
+    assert "QA caught" not in dataset_card(project.task, db, Filter(), made(db, accepted(1)), "")
     runs.add(db, Run(id="r", kind="generate"))
     for number in range(4):
         attempt = Attempt(
@@ -82,7 +82,7 @@ def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connecti
         verdict = Verdict(attempt=attempt.id, stage="judge", result=Result.REJECTED if rejected else Result.PASSED)
         kept = accepted(10 + number, attempt=attempt.id, run="r", family="a")
         attempts.add_verdict(db, verdict, None if rejected else kept)
-    text = card(project.task, db, Filter(), ExportCounts(), "")
+    text = dataset_card(project.task, db, Filter(), ExportCounts(), "")
     assert "- QA rejected 2 of 4 (15.0–85.0 %) of the attempts that it decided on." in text
     assert "- QA caught 1 of 1 (20.7–100.0 %) of the flaws that were planted to measure it." in text
     assert "- QA refused 1 of 3 (6.1–79.2 %) of the attempts without a planted flaw." in text
@@ -107,15 +107,15 @@ def test_limits_that_hold_are_told(change: dict[str, object], said: str) -> None
     plain, other = ExportCounts(), ExportCounts()
     plain.add([accepted(1, certainty=0.9)])
     other.add([accepted(1, **{"certainty": 0.9} | change)])
-    assert any(said in one for one in limits(other, {"test": 1} if change == {"split": "test"} else {}))
-    assert not any(said in one for one in limits(plain, {}))
+    assert any(said in one for one in known_limits(other, {"test": 1} if change == {"split": "test"} else {}))
+    assert not any(said in one for one in known_limits(plain, {}))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a | b <script>", "![x](http://y)", "--- \n---\nlicense: mit"])
 def test_no_name_breaks_it(project: Project, db: sqlite3.Connection, text: str) -> None:
     """Whatever a file or an endpoint called a source, a model or a domain: it is one cell, and shown as it is."""
     counted = made(db, accepted(1, source=text, model=text, domain=text))
-    found = card(project.task, db, Filter(), counted, "")
+    found = dataset_card(project.task, db, Filter(), counted, "")
     assert found.count("\n---\n") == 1
     assert all(one.isprintable() for line in found.splitlines() for one in line)
     assert "<script>" not in found

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from core.exchange.files import FileError, kind_of, records, stem_of
+from core.exchange.files import FileError, file_kind, file_stem, read_records
 from core.exchange.record_reader import RejectedError
 
 pytestmark = pytest.mark.pure
@@ -40,7 +40,7 @@ def test_rows_come_out_as_they_went_in(tmp_path: Path, kind: str, packed: bool) 
         raw = path.read_bytes()
         path = path.with_name(f"{path.name}.gz")
         path.write_bytes(gzip.compress(raw))
-    found = list(records(path, "data" if kind == "json" else ""))
+    found = list(read_records(path, "data" if kind == "json" else ""))
     assert [value for _, value in found] == ROWS
     places = {"jsonl": ["line 1", "line 3"], "json": ["record 1", "record 2"], "parquet": ["row 1", "row 2"]}
     assert [place for place, _ in found] == places[kind]
@@ -50,7 +50,7 @@ def test_csv_has_names_in_its_first_line(tmp_path: Path) -> None:
     """Quoted fields may hold line breaks and be very long; a row with too many fields is told by its line."""
     path = tmp_path / "rows.csv"
     path.write_text(f'claim,label\n"a\nb",yes\n{"x" * 200_000},no\na,b,c\n', encoding="utf-8")
-    found: list[tuple[str, Any]] = list(records(path))
+    found: list[tuple[str, Any]] = list(read_records(path))
     assert found[0] == ("line 3", {"claim": "a\nb", "label": "yes"})
     assert len(found[1][1]["claim"]) == 200_000
     assert found[2][0] == "line 5"
@@ -61,7 +61,7 @@ def test_a_line_that_is_no_json_is_one_rejection(tmp_path: Path) -> None:
     """The lines around it are read."""
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"a": 1}\n{"a": \n\xff\n' + b"[" * 100_000 + b'\n{"a": 2}\n')
-    found = list(records(path))
+    found = list(read_records(path))
     assert [place for place, _ in found] == [f"line {number}" for number in range(1, 6)]
     assert [isinstance(value, RejectedError) for _, value in found] == [False, True, True, True, False]
 
@@ -85,18 +85,18 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(FileError, match=reason):
-        list(records(path))
+        list(read_records(path))
 
 
 def test_records_that_find_nothing_say_so(tmp_path: Path) -> None:
     """An expression that leads nowhere is no empty list."""
     with pytest.raises(FileError, match="is nothing, not a list"):
-        list(records(written(tmp_path, "json"), "elsewhere"))
+        list(read_records(written(tmp_path, "json"), "elsewhere"))
 
 
 def test_kinds_go_by_the_name() -> None:
     """In any case of letters, packed or not."""
-    assert [kind_of(Path(name)) for name in ("a.JSONL", "b.json.gz", "c.csv", "d.x.parquet")] == [
+    assert [file_kind(Path(name)) for name in ("a.JSONL", "b.json.gz", "c.csv", "d.x.parquet")] == [
         "jsonl",
         "json",
         "csv",
@@ -106,4 +106,4 @@ def test_kinds_go_by_the_name() -> None:
 
 def test_a_stem_keeps_every_dot_but_those_of_the_kind() -> None:
     """Two versions of a set are two files."""
-    assert [stem_of(Path(name)) for name in ("in/v1.2.jsonl.gz", "v1.3.csv")] == ["v1.2", "v1.3"]
+    assert [file_stem(Path(name)) for name in ("in/v1.2.jsonl.gz", "v1.3.csv")] == ["v1.2", "v1.3"]

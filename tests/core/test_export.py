@@ -22,7 +22,7 @@ from core.config.project import Project
 from core.exchange import export as exporting
 from core.exchange.atomic_write import UnwrittenError
 from core.exchange.export import ExportError, ExportRequest, export
-from core.exchange.formats import Format, columns
+from core.exchange.formats import Format, parquet_schema
 from core.exchange.importing import import_file
 from core.exchange.record_reader import NO_REASONING
 from core.models.prompting import Prompting
@@ -127,7 +127,7 @@ def test_every_field_is_there(
 
 def test_the_columns_are_those_of_the_schema() -> None:
     """A field that is added to an example is in the table, with its type."""
-    types = {name: str(kind) for name, kind in zip(columns().names, columns().types, strict=True)}
+    types = {name: str(kind) for name, kind in zip(parquet_schema().names, parquet_schema().types, strict=True)}
     assert list(types) == [*Example.model_fields, "licence"]
     assert types["evidence"] == "list<item: struct<source: string, content: string, relevance: double>>"
     assert (types["certainty"], types["level"], types["flagged"]) == ("double", "int64", "bool")
@@ -275,7 +275,7 @@ def test_where_the_disk_is_full_nothing_is_left(
     """What was there before is still there."""
     stored(db, [example(hypothesis=f"{n} {'%x' % n**9999}"[:4000], status=Status.ACCEPTED) for n in range(2, 40)])
     (tmp_path / "out").mkdir()
-    target = tmp_path / "out" / ("set" if format_.folder else f"a{format_.suffix}")
+    target = tmp_path / "out" / ("set" if format_.folder_files else f"a{format_.suffix}")
     export(project, db, ExportRequest(format_, target, "-level:2"))
     there = target.stat().st_mtime_ns
     with little_room(20_000), pytest.raises(UnwrittenError, match=rf"{target}: file too large: nothing was written"):
@@ -297,7 +297,7 @@ def test_it_is_of_one_moment(
             decide(other, last, ReviewAction.REJECT, reason="late")
             stored(other, [example(hypothesis="It is late.", status=Status.ACCEPTED)])
 
-    found = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), watch=meanwhile)
+    found = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), on_progress=meanwhile)
     assert found.examples == 5
     assert [row["status"] for row in lines(tmp_path / "a.jsonl")] == ["accepted"] * 5
     there = examples.get(project_db, last)

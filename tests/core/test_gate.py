@@ -95,7 +95,7 @@ def test_the_reference_decides_whether_training_is_worth_it() -> None:
 def test_nothing_answered_is_open_and_no_error() -> None:
     """Before the first answer there are no figures, only a target."""
     asked = [(one.example, one.family) for one in of(1, 10)]
-    found = gate([], anytime=True, asked=asked)
+    found = gate([], anytime=True, asking_order=asked)
     assert found.verdict is GateVerdict.OPEN
     assert "nothing that counts is answered yet" in found.reasons[0]
 

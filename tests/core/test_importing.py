@@ -12,7 +12,7 @@ import pytest
 from core.config.mapping import Mapping
 from core.config.project import Project, ProjectError, open_project
 from core.exchange.files import FileError
-from core.exchange.importing import import_file, mapping_for, read
+from core.exchange.importing import import_file, load_mapping, read_examples
 from storage import examples, reviews, splits
 from storage.examples import Filter
 from storage.schema import Example, Status
@@ -131,7 +131,7 @@ def test_nothing_comes_in_where_the_transaction_fails(
 def test_without_a_mapping_the_fields_are_those_of_an_example(project: Project, tmp_path: Path) -> None:
     """A record without the fields of an example says what to do."""
     path = written(tmp_path, {})
-    assert [str(made) for _, _, made in read(project.task, path, None)] == [
+    assert [str(made) for _, _, made in read_examples(project.task, path, None)] == [
         "it has not the fields of an example: name a mapping with --map"
     ]
 
@@ -142,13 +142,13 @@ def test_a_mapping_of_the_project_or_of_a_file(project: Project, tmp_path: Path)
     toml = project.folder / "sidequest.toml"
     toml.write_text(toml.read_text(encoding="utf-8") + f"\n[import.mine]\n{table}", encoding="utf-8")
     opened = open_project(project.folder)
-    assert mapping_for(opened, "mine").hypothesis == "claim"
+    assert load_mapping(opened, "mine").hypothesis == "claim"
     path = tmp_path / "mine.toml"
     path.write_text(table + "level = 'a['\n", encoding="utf-8")
     with pytest.raises(ProjectError, match="is no JMESPath expression"):
-        mapping_for(opened, str(path))
+        load_mapping(opened, str(path))
     with pytest.raises(FileError, match=r"no \[import.other\] in the project file \(there are: mine\)"):
-        mapping_for(opened, "other")
+        load_mapping(opened, "other")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +167,6 @@ def test_an_example_as_it_is_has_to_fit_the_task(
     path = tmp_path / "whole.jsonl"
     whole = example().model_dump(mode="json")
     path.write_text(f"{json.dumps(whole)}\n{json.dumps(whole | change)}\n", encoding="utf-8")
-    (_, _, good), (_, _, bad) = read(project.task, path, None)
+    (_, _, good), (_, _, bad) = read_examples(project.task, path, None)
     assert isinstance(good, Example)
     assert reason in str(bad)

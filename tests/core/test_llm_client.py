@@ -16,7 +16,7 @@ import pytest
 
 from core.config.project import parse_task, template
 from core.config.task import EndpointSettings, Price
-from core.doctor.endpoints import reachable
+from core.doctor.endpoints import check_endpoints
 from core.doctor.finding import CheckState
 from core.llm.answer import Answer
 from core.llm.capabilities import Capabilities, StructuredMode, stored_capabilities
@@ -255,7 +255,9 @@ async def test_a_host_that_names_no_key_gets_nothing_of_openais_account(monkeypa
         client = Client(model, capabilities=Store(), price_table=PRICES, max_retries=0, pace=QUICK)
         assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
         await client.close()
-        (found,) = await reachable(parse_task(f"{template()}\n[models.m]\nmodel = 'm'\nbase_url = '{server.url}'\n"))
+        (found,) = await check_endpoints(
+            parse_task(f"{template()}\n[models.m]\nmodel = 'm'\nbase_url = '{server.url}'\n")
+        )
         assert found.state is CheckState.NOTE
         assert set(server.keys) == {"Bearer none"}
         assert len(server.headers) > 2

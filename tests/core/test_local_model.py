@@ -63,7 +63,7 @@ def plain(weights: Weights, case: Case, limit: int = 12) -> list[int]:
         made = weights.model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=limit, do_sample=False, pad_token_id=0
         )
-    return [int(token) for token in made[0, ids.shape[1] :] if int(token) not in weights.ends]
+    return [int(token) for token in made[0, ids.shape[1] :] if int(token) not in weights.stop_tokens]
 
 
 async def answers(model: LocalModel, cases: list[Case]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ async def test_an_answer_ends_with_the_decision_and_one_without_is_cut(weights: 
 async def test_probabilities_are_those_of_each_label_after_the_prompt(weights: Weights) -> None:
     found = await answers(LocalModel("tiny", weights, asking(Mode.DIRECT)), CASES)
     chat = Chat(weights.tokenizer, thinks=False)
-    labels = chat.answers(LABELS)
+    labels = chat.label_tokens(LABELS)
     assert len({len(label) for label in labels} | {1}) > 1, "labels of one token would prove little"
     for case in CASES:
         prompt = chat.prompt(messages(case))
@@ -146,8 +146,8 @@ async def test_probabilities_are_those_of_each_label_after_the_prompt(weights: W
 def test_labels_of_which_one_begins_another_are_weighed_with_their_end(weights: Weights) -> None:
     chat = Chat(weights.tokenizer, thinks=False)
     end = weights.tokenizer.eos_token_id
-    assert all(ids[-1] == end for ids in chat.answers(["xq", "xqz", "z"]))
-    assert all(ids[-1] != end for ids in chat.answers(LABELS))
+    assert all(ids[-1] == end for ids in chat.label_tokens(["xq", "xqz", "z"]))
+    assert all(ids[-1] != end for ids in chat.label_tokens(LABELS))
 
 
 async def test_a_drawn_answer_depends_on_seed_and_sample_and_not_on_its_batch(weights: Weights) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.machine import Memory, allowed, flags, machine, read_gpus
+from core.machine import Memory, cgroup_limit, cpu_flags, detect_machine, parse_gpus
 
 pytestmark = pytest.mark.pure
 
@@ -23,26 +23,26 @@ def test_the_tightest_group_counts(tmp_path: Path) -> None:
     told.write_text("0::/a/b\n")
     group(tmp_path / "v2" / "a", two, "1000", 900)
     group(tmp_path / "v2" / "a" / "b", two, "max", 100)
-    assert allowed(told, tmp_path / "v2") == (1000, 100)
+    assert cgroup_limit(told, tmp_path / "v2") == (1000, 100)
     told.write_text("5:cpu:/x\n4:memory:/a\n0::/\n")
     group(tmp_path / "v1" / "memory" / "a", one, "2000", 500)
     group(tmp_path / "v1" / "memory", one, str(2**63 - 4096), 5000)
-    assert allowed(told, tmp_path / "v1") == (2000, 1500)
-    assert allowed(tmp_path / "nothing", tmp_path) == (None, None)
+    assert cgroup_limit(told, tmp_path / "v1") == (2000, 1500)
+    assert cgroup_limit(tmp_path / "nothing", tmp_path) == (None, None)
     assert Memory(100, 50).available == 50
     assert Memory(100, 50, 40, 30).available == 30
 
 
 def test_gpus_and_flags(tmp_path: Path) -> None:
-    (found,) = read_gpus("NVIDIA A100-SXM4-40GB, 40960, 40000, 8.0\n\n")
+    (found,) = parse_gpus("NVIDIA A100-SXM4-40GB, 40960, 40000, 8.0\n\n")
     assert (found.name, found.total, found.free) == ("NVIDIA A100-SXM4-40GB", 40960 * 1024**2, 40000 * 1024**2)
     (tmp_path / "cpuinfo").write_text("processor\t: 0\nflags\t\t: fpu avx512_bf16\n")
-    assert flags(tmp_path / "cpuinfo") == {"fpu", "avx512_bf16"}
-    assert flags(tmp_path / "none") == set()
+    assert cpu_flags(tmp_path / "cpuinfo") == {"fpu", "avx512_bf16"}
+    assert cpu_flags(tmp_path / "none") == set()
 
 
 def test_this_machine() -> None:
-    found = machine()
+    found = detect_machine()
     assert 0 < found.memory.free <= found.memory.total
     assert found.available > 0
     assert found.device in {"cpu", "cuda"}

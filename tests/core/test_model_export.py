@@ -129,7 +129,7 @@ def test_other_families_are_written_as_gguf(tmp_path: Path, tiny: Path, kind: st
     for name, weight in model.named_parameters():
         if weight.ndim == 1:
             torch.nn.init.normal_(weight, 0.0 if name.endswith("bias") else 1.0, 0.3)
-    gguf.write(tmp_path / GGUF, "x", model, tokenizer)
+    gguf.write_gguf(tmp_path / GGUF, "x", model, tokenizer)
     back = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, gguf_file=GGUF, dtype=torch.float32)
     ids = tokenizer(TEXT)["input_ids"]
     assert torch.allclose(logits(back, ids), logits(model, ids), atol=1e-4)
@@ -142,14 +142,14 @@ def test_what_gguf_cannot_hold_is_refused(tmp_path: Path, tiny: Path) -> None:
     model, tokenizer = AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny)
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     with pytest.raises(gguf.GgufError, match="parts text in a way"):
-        gguf.write(tmp_path / GGUF, "x", model, tokenizer)
+        gguf.write_gguf(tmp_path / GGUF, "x", model, tokenizer)
     config = AutoConfig.from_pretrained(tiny)
     config.rope_parameters = config.rope_parameters | {"rope_type": "llama3"}
     with pytest.raises(gguf.GgufError, match="positions are scaled"):
-        gguf.check(config)
+        gguf.check_architecture(config)
     config.model_type = "bloom"
     with pytest.raises(gguf.GgufError, match="family bloom"):
-        gguf.check(config)
+        gguf.check_architecture(config)
 
 
 async def test_the_card_says_what_it_is(trained: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ async def test_what_cannot_be_exported_is_said(trained: Project, db: sqlite3.Con
 def test_an_adapter_of_another_model_is_refused(tiny: Path, tmp_path: Path) -> None:
     other = tiny_model.save(tmp_path / "other", hidden_size=48)
     with pytest.raises(WeightsError, match="cannot be merged"):
-        export.merged(other, tiny_model.adapt(tiny, tmp_path / "adapter"))
+        export.merge_adapter(other, tiny_model.adapt(tiny, tmp_path / "adapter"))
 
 
 def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_path: Path) -> None:
@@ -236,13 +236,13 @@ def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_pa
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     file = tmp_path / GGUF
-    gguf.write(file, "x", AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny))
+    gguf.write_gguf(file, "x", AutoModelForCausalLM.from_pretrained(tiny), AutoTokenizer.from_pretrained(tiny))
     adapter = tiny_model.adapt(tiny, tmp_path / "adapter")
-    model, tokenizer = export.merged(file, adapter)
+    model, tokenizer = export.merge_adapter(file, adapter)
     again = tmp_path / "again.gguf"
-    gguf.write(again, "x", model, tokenizer, gguf.fields(file))
-    assert {name: one[0] for name, one in gguf.fields(again).items()} == {
-        name: one[0] for name, one in gguf.fields(file).items()
+    gguf.write_gguf(again, "x", model, tokenizer, gguf.tokenizer_fields(file))
+    assert {name: one[0] for name, one in gguf.tokenizer_fields(again).items()} == {
+        name: one[0] for name, one in gguf.tokenizer_fields(file).items()
     }
     ids = tokenizer(TEXT)["input_ids"]
     asked = open_weights(tiny, adapter, Precision.FP32)

@@ -12,7 +12,7 @@ import pytest
 
 from core.config.project import FILE, Project, open_project
 from core.models import registry as module
-from core.models.registry import TRAIN, ModelKind, RegisteredModel, missing, registered_models
+from core.models.registry import TRAIN_PACKAGES, ModelKind, RegisteredModel, missing_packages, registered_models
 from storage.runs import StoredCapabilities
 
 TABLES = """
@@ -111,11 +111,11 @@ def test_looking_for_packages_loads_none() -> None:
     code = f"import sys; from core.models.registry import missing; {said}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['nothing'] False"
-    assert missing(["sqlite3"]) == []
+    assert missing_packages(["sqlite3"]) == []
 
 
 def test_the_extra_is_that_of_the_package() -> None:
     """A package that training needs is looked for."""
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     named = tomllib.loads(text)["project"]["optional-dependencies"]["train"]
-    assert {one.split("=")[0].split(">")[0] for one in named} == set(TRAIN)
+    assert {one.split("=")[0].split(">")[0] for one in named} == set(TRAIN_PACKAGES)

@@ -12,11 +12,11 @@ import pytest
 
 from core.config.project import Project
 from core.curriculum.plan import Quota
-from core.exchange.atomic_write import PlaceError
+from core.exchange.atomic_write import TargetError
 from core.report import pictures
-from core.report.contents import contents_document, gather
-from core.report.page import MARK, html, visible, write
-from core.report.pictures import Point, Range, thinned
+from core.report.contents import contents_document, gather_contents
+from core.report.page import GENERATOR_TAG, render_html, visible, write_report
+from core.report.pictures import Point, Range, thin_out
 from storage import attempts, runs, training
 from storage.database import transaction
 from storage.schema import Attempt, Candidate, Evidence, Outcome, Result, ReviewAction, Run, RunState, Verdict
@@ -71,7 +71,7 @@ def checked(text: str) -> Page:
 
 
 def test_an_empty_project_has_a_report(project: Project, db: sqlite3.Connection) -> None:
-    text = html(gather(project, db))
+    text = render_html(gather_contents(project, db))
     checked(text)
     for said in (
         "QA has decided on nothing yet",
@@ -122,8 +122,8 @@ def full(db: sqlite3.Connection, text: str) -> None:
 
 def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Connection) -> None:
     full(db, "plain")
-    found = gather(project, db)
-    text = " ".join(html(found).split())
+    found = gather_contents(project, db)
+    text = " ".join(render_html(found).split())
     assert "7 of 22, 31.8 % (16.4–52.7)" in text  # the student
     assert "16 of 24, 66.7 % (46.7–82.0)" in text  # the reference
     assert "6 of 6 (61–100 %)" in text  # the matrix
@@ -140,7 +140,7 @@ def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Co
 @pytest.mark.parametrize("text", ATTACKS)
 def test_no_stored_text_acts(project: Project, db: sqlite3.Connection, text: str) -> None:
     full(db, text)
-    page = html(gather(project, db))
+    page = render_html(gather_contents(project, db))
     checked(page)
     assert "49" not in re.findall(r"<h4>(.*?),", page)
     for one in page:
@@ -148,19 +148,19 @@ def test_no_stored_text_acts(project: Project, db: sqlite3.Connection, text: str
 
 
 def test_only_a_report_takes_the_place_of_a_report(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
-    found = gather(project, db)
-    place = write(found, tmp_path / "r.html")
-    assert MARK in place.read_text()
+    found = gather_contents(project, db)
+    place = write_report(found, tmp_path / "r.html")
+    assert GENERATOR_TAG in place.read_text()
     fill(db, 3)
-    write(gather(project, db), place)
+    write_report(gather_contents(project, db), place)
     assert "accepted 3" in place.read_text()
     other = tmp_path / "mine.html"
     other.write_text("<p>mine</p>")
-    with pytest.raises(PlaceError, match="--overwrite"):
-        write(found, other)
+    with pytest.raises(TargetError, match="--overwrite"):
+        write_report(found, other)
     assert other.read_text() == "<p>mine</p>"
-    write(found, other, overwrite=True)
-    assert MARK in other.read_text()
+    write_report(found, other, overwrite=True)
+    assert GENERATOR_TAG in other.read_text()
 
 
 def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Connection) -> None:
@@ -171,9 +171,9 @@ def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Conne
     with transaction(db):
         for _ in range(11):
             runs.write(db, Run(kind="train", params={"name": "sft", "student": "smollm2-135m", "phases": PHASES}))
-    found = gather(project, db)
+    found = gather_contents(project, db)
     assert (len(found.benchmarks), found.older_benchmarks) == (10, 3)
-    text = html(found)
+    text = render_html(found)
     assert "newest 10 of 13" in text
     assert "newest 10 of 11" in text
 
@@ -183,12 +183,12 @@ def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Conne
 
 def test_pictures_are_trees_and_say_what_they_show() -> None:
     drawn = [
-        pictures.ranges([Range("a<b&", 0.5, 0.25, 0.75), Range("none", None, 0, 1)], 'by "level"', target=0.85),
-        pictures.reliability([], "nothing"),
-        pictures.curve([], "loss"),
-        pictures.curve([Point(3, 1.0)], "one"),
-        pictures.curve([Point(1, float("nan")), Point(2, 2.0), Point(3, 2.0)], "flat"),
-        pictures.curve([Point(0, 0.5, 0.4, 0.6), Point(9, 0.7, 0.6, 0.8)], "dev", percent=True),
+        pictures.range_chart([Range("a<b&", 0.5, 0.25, 0.75), Range("none", None, 0, 1)], 'by "level"', target=0.85),
+        pictures.reliability_chart([], "nothing"),
+        pictures.curve_chart([], "loss"),
+        pictures.curve_chart([Point(3, 1.0)], "one"),
+        pictures.curve_chart([Point(1, float("nan")), Point(2, 2.0), Point(3, 2.0)], "flat"),
+        pictures.curve_chart([Point(0, 0.5, 0.4, 0.6), Point(9, 0.7, 0.6, 0.8)], "dev", percent=True),
         pictures.stock(Quota(min=0, max=0, want=0, have=7), "V"),
     ]
     for picture in drawn:
@@ -204,8 +204,8 @@ def test_pictures_are_trees_and_say_what_they_show() -> None:
 @pytest.mark.parametrize("count", [0, 1, 180, 181, 1000])
 def test_a_long_curve_is_thinned_to_means(count: int) -> None:
     points = [Point(step, float(step)) for step in range(count)]
-    found = thinned(points)
-    assert len(found) <= pictures.POINTS
+    found = thin_out(points)
+    assert len(found) <= pictures.MAX_POINTS
     assert all(one.step == one.value for one in found)
     assert found == points or len(found) < count
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.benchmark.sampling_order import ordered, sniff
+from core.benchmark.sampling_order import sampling_order, smoke_test_sample
 from storage.schema import Example
 from tests.conftest import example
 
@@ -35,9 +35,9 @@ some = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 30)), max_size=60).m
 @given(some, st.integers(0, 5))
 def test_all_are_asked_once_and_families_stay_together(examples: list[Example], seed: int) -> None:
     """The order is a permutation, the same for the same seed, and a family is one block of it."""
-    found = ordered(examples, seed)
+    found = sampling_order(examples, seed)
     assert sorted(one.id for one in found) == [one.id for one in examples]
-    assert found == ordered(list(reversed(examples)), seed)
+    assert found == sampling_order(list(reversed(examples)), seed)
     blocks = [one.family for at, one in enumerate(found) if at == 0 or found[at - 1].family != one.family]
     assert len(blocks) == len(set(blocks))
 
@@ -47,7 +47,7 @@ def test_every_beginning_holds_each_cell_in_about_its_share(times: int, seed: in
     """Of n families of a cell among N, the first k hold k n / N, give or take two."""
     examples = made([0, 0, 0, 1, 2] * times, list(range(5 * times)))
     shares = {cell: count / len(examples) for cell, count in Counter(one.decision for one in examples).items()}
-    found = ordered(examples, seed)
+    found = sampling_order(examples, seed)
     for end in range(1, len(found) + 1):
         counts = Counter(one.decision for one in found[:end])
         assert all(abs(counts[cell] - end * share) <= 2.5 for cell, share in shares.items())
@@ -56,12 +56,12 @@ def test_every_beginning_holds_each_cell_in_about_its_share(times: int, seed: in
 def test_the_seed_makes_the_order() -> None:
     """Another seed gives another order."""
     examples = made([0] * 30, list(range(30)))
-    assert ordered(examples, 1) != ordered(examples, 2)
+    assert sampling_order(examples, 1) != sampling_order(examples, 2)
 
 
 def test_a_smoke_test_takes_each_decision() -> None:
     """Five with all three decisions, two of each at the most; fewer if there are fewer."""
     examples = made([0] * 50 + [1] * 5 + [2] * 2, list(range(57)))
-    counts = Counter(one.decision for one in sniff(examples, 0))
+    counts = Counter(one.decision for one in smoke_test_sample(examples, 0))
     assert sorted(counts.values()) == [1, 2, 2]
-    assert len(sniff(examples[:3], 0)) == 3
+    assert len(smoke_test_sample(examples[:3], 0)) == 3

@@ -61,7 +61,7 @@ def test_each_part_by_hand() -> None:
 
 
 def test_quantized_weights_are_an_eighth_and_the_rest_is_wide() -> None:
-    linear = SHAPE.in_linear
+    linear = SHAPE.linear_weights
     found = takes(recipe(quantization="nf4"))
     assert found.weights == pytest.approx(linear * 4.127 / 8 + 4 * (SHAPE.weights - linear))
     assert takes(recipe(precision="fp32")).weights == 4 * SHAPE.weights
@@ -157,11 +157,11 @@ def test_the_header_of_a_gguf_file(tmp_path: Path) -> None:
     for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
         write()
     writer.close()
-    told, sizes = gguf_header.read(tmp_path / "a.gguf")
+    told, sizes = gguf_header.read_header(tmp_path / "a.gguf")
     assert told["llama.block_count"] == 3
     assert sizes == {"blk.0.attn_q.weight": [6, 4]}
     (tmp_path / "b.gguf").write_bytes(b"GGUF" + struct.pack("<I", 3) + b"\xff")
     for name in ("b.gguf", "c.gguf"):
         (tmp_path / "c.gguf").write_bytes(b"no")
         with pytest.raises((ValueError, struct.error)):
-            gguf_header.read(tmp_path / name)
+            gguf_header.read_header(tmp_path / name)

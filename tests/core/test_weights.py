@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from core.models.weights import Precision, WeightsError, affordable, has_bf16, open_weights, quota, token_bytes
+from core.models.weights import (
+    Precision,
+    WeightsError,
+    affordable_tokens,
+    cache_bytes_per_token,
+    has_bf16,
+    open_weights,
+    quota,
+)
 from tests.tiny_model import save
 
 
@@ -115,9 +123,9 @@ def test_no_more_is_read_at_once_than_half_of_the_memory_holds(tmp_path: Path) -
     with torch.inference_mode():
         cache = weights.model(ids, use_cache=True).past_key_values
     each = sum(keys.nbytes + values.nbytes for keys, values, _ in cache) // 3
-    assert token_bytes(weights.model.config, 4) == each
-    assert affordable(1000 * each, each) == 500
-    assert affordable(0, each) == 1
+    assert cache_bytes_per_token(weights.model.config, 4) == each
+    assert affordable_tokens(1000 * each, each) == 500
+    assert affordable_tokens(0, each) == 1
 
 
 @pytest.mark.parametrize(

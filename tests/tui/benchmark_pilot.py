@@ -8,7 +8,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from core.models.parse_answer import READER
+from core.models.parse_answer import PARSER_VERSION
 from core.statistics import wilson
 from storage import predictions, runs
 from storage.database import transaction
@@ -73,7 +73,7 @@ def prediction_for(question: Question, answer: str, rationale: str = "", **chang
         "example": question.example,
         "ended": Outcome.WRITTEN,
         "raw": rationale,
-        "reader": READER,
+        "reader": PARSER_VERSION,
         "outcome": PredictionOutcome.ANSWERED if answered else PredictionOutcome(answer),
         "decision": (question.label if answer == RIGHT else wrong_label) if answered else None,
         "confidence": 0.5 + question.position % 5 / 10 if answered else None,

@@ -67,27 +67,27 @@ def test_what_is_wrong_with_the_project_is_said(tmp_path: Path, monkeypatch: pyt
 
 def test_a_damaged_database(project: Project) -> None:
     connect(project.database).close()
-    assert checks.database(project).state is CheckState.OK
+    assert checks.check_database(project).state is CheckState.OK
     for end in ("-wal", "-shm"):
         Path(f"{project.database}{end}").unlink(missing_ok=True)
     with project.database.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 40_000)
-    found = checks.database(project)
+    found = checks.check_database(project)
     assert found.state is CheckState.MISSING
     assert ".recover" in found.advice
 
 
 def test_the_extra_is_missing_only_where_it_is_needed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "missing", lambda *_: ["torch"])
-    assert next(checks.extra(needed=True)).state is CheckState.MISSING
-    (plain, *_) = checks.extra(needed=False)
+    assert next(checks.check_extra(needed=True)).state is CheckState.MISSING
+    (plain, *_) = checks.check_extra(needed=False)
     assert (plain.state, plain.found) == (CheckState.NOTE, "without torch")
     assert "pip install" in plain.advice
-    assert not checks.trains(project.task)
+    assert not checks.needs_train_extra(project.task)
     path = project.folder / FILE
     path.write_text(path.read_text() + '\n[train.sft]\nalgorithm = "sft"\nquantization = "nf4"\n')
-    assert checks.trains(open_project(project.folder).task)
+    assert checks.needs_train_extra(open_project(project.folder).task)
 
 
 def test_versions_are_held_against_what_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,8 +95,8 @@ def test_versions_are_held_against_what_is_wanted(monkeypatch: pytest.MonkeyPatc
     told = ["peft==0.21.*; extra == 'train'", "trl==1.16.*; extra == 'train'", "rich>=14", "x; extra == 'dev'"]
     monkeypatch.setattr(importlib.metadata, "requires", lambda _: told)
     monkeypatch.setattr(importlib.metadata, "version", installed.__getitem__)
-    assert checks.wanted() == [("peft", "0.20.1", "==0.21.*", False), ("trl", "1.16.3", "==1.16.*", True)]
-    found = {one.name: one for one in checks.extra(needed=True)}
+    assert checks.extra_requirements() == [("peft", "0.20.1", "==0.21.*", False), ("trl", "1.16.3", "==1.16.*", True)]
+    found = {one.name: one for one in checks.check_extra(needed=True)}
     assert found["peft"].state is CheckState.MISSING
     assert "trl" not in found
 
@@ -109,22 +109,22 @@ def test_what_bitsandbytes_can_do(
     path.write_text(path.read_text() + '\n[train.sft]\nalgorithm = "sft"\nquantization = "nf4"\n')
     monkeypatch.setattr(checks, "missing", lambda *_: [])
     monkeypatch.setattr(checks, "_probe", lambda: (PROBED | {"bitsandbytes": broken}, ""))
-    bf16, nf4 = checks.probed(open_project(project.folder).task)
+    bf16, nf4 = checks.check_torch(open_project(project.folder).task)
     assert (bf16.state, nf4.state) == (CheckState.NOTE, state)
     assert "emulated" in bf16.found
     assert "3.0 times" in bf16.found
     monkeypatch.setattr(checks, "_probe", lambda: (None, "it cannot be loaded: OSError"))
-    (broken_one,) = checks.probed(None)
+    (broken_one,) = checks.check_torch(None)
     assert broken_one.found == "it cannot be loaded: OSError"
 
 
 def test_memory_and_disk(tmp_path: Path) -> None:
     tight = Machine(Memory(8_000_000_000, 5_000_000_000, 1_000_000_000, 500_000_000), bf16=True)
-    found = checks.memory(tight)
+    found = checks.check_memory(tight)
     assert found.state is CheckState.NOTE
     assert "500 MB free of 8,000 MB, of which this control group may use 1,000 MB" in found.found
-    assert checks.disk(tmp_path).found.endswith("GB free")
-    assert checks.sqlite().found.startswith(sqlite3.sqlite_version)
+    assert checks.check_disk(tmp_path).found.endswith("GB free")
+    assert checks.check_sqlite().found.startswith(sqlite3.sqlite_version)
 
 
 def test_the_terminal() -> None:
@@ -140,10 +140,10 @@ def test_the_terminal() -> None:
 async def test_endpoints_are_asked_only_when_wanted(project: Project) -> None:
     async with Loopback() as server:
         near = with_model(project, server.url)
-        (found,) = await endpoints.reachable(near.task)
+        (found,) = await endpoints.check_endpoints(near.task)
         assert found.name == "endpoint big"
         assert found.state is not CheckState.MISSING
-    (gone,) = await endpoints.reachable(near.task)
+    (gone,) = await endpoints.check_endpoints(near.task)
     assert gone.state is CheckState.MISSING
     assert "is not reachable" in gone.found
 

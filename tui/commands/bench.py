@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from core.benchmark.start import KIND, benchmark, retry, start_benchmark, title
+from core.benchmark.start import KIND, benchmark_title, require_benchmark, retry_failures, start_benchmark
 from core.config.case import Mode
 from core.exchange.files import FileError
 from core.models import resolve
@@ -89,7 +89,7 @@ def run_(context: Context, detach: bool, as_json: bool, **options: Any) -> None:
 def show_(context: Context, run: str, as_json: bool) -> None:
     """The figures of a benchmark, while it runs or after."""
     _, connection = context.open()
-    _print_figures(context, benchmark(connection, run), as_json)
+    _print_figures(context, require_benchmark(connection, run), as_json)
 
 
 @bench.command("list")
@@ -109,7 +109,7 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
         [
             (
                 run.id[-6:],
-                title(params_of(run, BenchmarkParams)),
+                benchmark_title(params_of(run, BenchmarkParams)),
                 run_status(run).state.value,
                 *_format_counts(progress_of(run, BenchmarkProgress)),
                 _format_accuracy(run),
@@ -130,8 +130,8 @@ def list_(context: Context, limit: int, as_json: bool) -> None:
 def retry_(context: Context, run: str, as_json: bool) -> None:
     """Ask again what has no answer; the failure stays on record."""
     project, connection = context.open()
-    failed = benchmark(connection, run)
-    count = retry(project, connection, failed)
+    failed = require_benchmark(connection, run)
+    count = retry_failures(project, connection, failed)
     say(f"asks {count} again")
     _finish(context, wait(connection, failed, _format_progress, quiet=as_json), as_json)
 
@@ -148,7 +148,7 @@ def compare_(context: Context, first: str, second: str, as_json: bool) -> None:
     from core.benchmark.summary import compare_runs
 
     project, connection = context.open()
-    first_run, second_run = benchmark(connection, first), benchmark(connection, second)
+    first_run, second_run = require_benchmark(connection, first), require_benchmark(connection, second)
     try:
         comparison = compare_runs(project, connection, first_run, second_run)
     except NotSharedError as error:
@@ -192,7 +192,7 @@ def gate(
 
     def find_run(name: str) -> Run:
         name = resolve.resolve_name(project, connection, name)
-        return newest_benchmark(connection, name) if name in models else benchmark(connection, name)
+        return newest_benchmark(connection, name) if name in models else require_benchmark(connection, name)
 
     student_run = find_run(student or project.task.roles.student)
     reference_run: Run | None = None
@@ -230,12 +230,12 @@ def _finish(context: Context, run: Run, as_json: bool) -> None:
 
 
 def _print_figures(context: Context, run: Run, as_json: bool) -> None:
-    from core.benchmark.summary import as_document, summarize
+    from core.benchmark.summary import summarize, summary_document
 
     project, connection = context.open()
     summary = summarize(project, connection, run)
     if as_json:
-        print_json(as_document(summary))
+        print_json(summary_document(summary))
     else:
         show_summary(summary)
 

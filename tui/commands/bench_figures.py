@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.benchmark.calibration import Reliability
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Rate, Slice
 from core.benchmark.paired import Comparison, Gap
-from core.benchmark.start import title
+from core.benchmark.start import benchmark_title
 from core.benchmark.summary import BenchmarkSummary
 from core.runs.params import BenchmarkParams, params_of
 from storage.schema import Run
@@ -22,7 +22,7 @@ def format_rate(rate: Rate | Slice) -> str:
 def show_summary(summary: BenchmarkSummary) -> None:
     """Print the figures of one run."""
     figures = summary.figures
-    show(f"{title(summary.params)} · run {summary.run.id[-6:]} · {summary.state.value}")
+    show(f"{benchmark_title(summary.params)} · run {summary.run.id[-6:]} · {summary.state.value}")
     if summary.params.sniff:
         show("A smoke test: it shows that the model answers, and says nothing of its accuracy.")
     accuracy = Rate(figures.right, figures.n, figures.accuracy, figures.low, figures.high)
@@ -51,7 +51,7 @@ def show_summary(summary: BenchmarkSummary) -> None:
 def show_comparison(first: Run, second: Run, comparison: Comparison) -> None:
     """Print the second run against the first."""
     for name, run in (("first", first), ("second", second)):
-        show(f"{name:<8}{title(params_of(run, BenchmarkParams))} · run {run.id[-6:]}")
+        show(f"{name:<8}{benchmark_title(params_of(run, BenchmarkParams))} · run {run.id[-6:]}")
     show(f"\n  {comparison.n} pairs of {comparison.families} families: the second is ahead by {format_gap(comparison)}")
     show(
         f"  both right {comparison.both_right}, only first {comparison.b}, only second {comparison.c}, "

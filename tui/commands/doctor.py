@@ -74,9 +74,9 @@ def terminal(environment: Mapping[str, str], encoding: str | None, is_terminal: 
 
 
 def _endpoints(context: Context) -> list[CheckResult]:
-    from core.doctor.endpoints import reachable
+    from core.doctor.endpoints import check_endpoints
 
     try:
-        return asyncio.run(reachable(context.project().task))
+        return asyncio.run(check_endpoints(context.project().task))
     except ProjectError:
         return []

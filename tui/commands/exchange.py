@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 
 from core.config.case import Mode
-from core.exchange.atomic_write import PlaceError, UnwrittenError
+from core.exchange.atomic_write import TargetError, UnwrittenError
 from core.exchange.export import ExportError, ExportRequest, ExportResult
 from core.exchange.export import export as write
 from core.exchange.files import FileError
 from core.exchange.formats import Format
-from core.exchange.importing import import_file, mapping_for
+from core.exchange.importing import import_file, load_mapping
 from core.llm.prompts import PromptError
 from storage.search import QueryError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
@@ -40,7 +40,7 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
     """
     project, connection = context.open()
     try:
-        mapping = mapping_for(project, name) if name else None
+        mapping = load_mapping(project, name) if name else None
         result = import_file(
             project,
             connection,
@@ -49,7 +49,7 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
             accept=accept,
             reviewer=context.reviewer,
             rejects=rejects,
-            watch=_progress_reporter("records read"),
+            on_progress=_progress_reporter("records read"),
         )
     except FileError as error:
         raise RefusedError(str(error)) from None
@@ -107,8 +107,8 @@ def export(
     project, connection = context.open()
     request = ExportRequest(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
     try:
-        result = write(project, connection, request, watch=_progress_reporter("examples written"))
-    except (ExportError, QueryError, PlaceError, PromptError) as error:
+        result = write(project, connection, request, on_progress=_progress_reporter("examples written"))
+    except (ExportError, QueryError, TargetError, PromptError) as error:
         raise RefusedError(str(error)) from None
     except UnwrittenError as error:
         say(f"sidequest: {error}")

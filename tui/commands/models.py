@@ -12,7 +12,7 @@ import click
 
 from core.config.project import Project
 from core.model_export.export import start_export
-from core.models.registry import INSTALL, ModelKind, RegisteredModel, missing, registered_models
+from core.models.registry import INSTALL, ModelKind, RegisteredModel, missing_packages, registered_models
 from core.runs.control import run_status
 from core.runs.params import ExportParams, ModelFormat, params_of
 from core.runs.progress import ExportProgress, progress_of
@@ -37,7 +37,7 @@ def list_(context: Context, as_json: bool) -> None:
     """The models, where they are, their roles, and what is missing to use them; nothing is asked or loaded."""
     project, connection = context.open()
     found = registered_models(project, connection)
-    without = missing()
+    without = missing_packages()
     if as_json:
         print_json({"models": found, "train": {"installed": not without, "missing": without}})
         return

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from core.exchange.atomic_write import PlaceError, UnwrittenError
+from core.exchange.atomic_write import TargetError, UnwrittenError
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show
 
@@ -25,15 +25,15 @@ def report(context: Context, output: Path | None, overwrite: bool, as_json: bool
     The task, quotas, QA, agreement, benchmarks, the gate and training, with counts and intervals. It takes the place of
     the report before it. With --json its figures are printed, and a file is written only if --output names one.
     """
-    from core.report.contents import contents_document, gather
-    from core.report.page import FILE, write
+    from core.report.contents import contents_document, gather_contents
+    from core.report.page import REPORT_FILE, write_report
 
     project, connection = context.open()
-    found = gather(project, connection)
+    found = gather_contents(project, connection)
     if output is not None or not as_json:
         try:
-            place = write(found, output or project.folder / FILE, overwrite=overwrite)
-        except PlaceError as error:
+            place = write_report(found, output or project.folder / REPORT_FILE, overwrite=overwrite)
+        except TargetError as error:
             raise RefusedError(str(error)) from None
         except UnwrittenError as error:
             say(f"sidequest: {error}")

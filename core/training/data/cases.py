@@ -49,7 +49,7 @@ def cases(
                 example=one.id,
                 version=one.version,
                 prompt=prompt,
-                answer=[*chat.answers([text])[0], end],
+                answer=[*chat.label_tokens([text])[0], end],
                 label=one.decision,
                 level=one.level,
                 domain=one.domain,

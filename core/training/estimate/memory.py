@@ -100,7 +100,7 @@ def weights(shape: ModelSize, quantization: str, item: int) -> float:
     if quantization == "none":
         return float(item * shape.weights)
     each = NF4 if quantization == "nf4" else 1.0
-    return each * shape.in_linear + FP32 * (shape.weights - shape.in_linear)
+    return each * shape.linear_weights + FP32 * (shape.weights - shape.linear_weights)
 
 
 def opening(shape: ModelSize, quantization: str, item: int, weighed: float) -> float:
@@ -122,7 +122,7 @@ def targeted(shape: ModelSize, targets: str | list[str]) -> list[Linear]:
 
 def adapter_weights(shape: ModelSize, recipe: Recipe) -> int:
     """The weights of the adapter: `rank` times what goes into each layer and comes out (Hu et al. 2021)."""
-    return sum(recipe.lora.rank * (one.enters + one.leaves) for one in targeted(shape, recipe.lora.targets))
+    return sum(recipe.lora.rank * (one.in_features + one.out_features) for one in targeted(shape, recipe.lora.targets))
 
 
 def cache_bytes(shape: ModelSize, item: int) -> int:
@@ -145,7 +145,7 @@ def token_bytes(shape: ModelSize, recipe: Recipe, item: int) -> float:
     attention = shape.heads * shape.head_width
     plain = 2 * FP32 * shape.hidden + item * (4 * attention + 3 * shape.inner)
     on = targeted(shape, recipe.lora.targets)
-    copies = sum(one.enters for one in on) / shape.layers if item != FP32 else 2 * shape.hidden + shape.inner
+    copies = sum(one.in_features for one in on) / shape.layers if item != FP32 else 2 * shape.hidden + shape.inner
     return plain + FP32 * (copies + recipe.lora.rank * len(on) / shape.layers)
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from core.config.project import Project
 from core.config.recipe import Algorithm, Launcher, Recipe
-from core.machine import MB, Machine, machine
-from core.models.model_files import MissingError, locate
+from core.machine import MB, Machine, detect_machine
+from core.models.model_files import MissingError, locate_model
 from core.models.model_size import ModelSize, model_size
 from core.models.prompting import Prompting
 from core.models.trained import local_models
@@ -88,7 +88,7 @@ async def estimate_recipe(
     Where the formulas say that it cannot fit, nothing is tried. A trial is a process of its own: when this is
     cancelled it is killed, and what it wrote is removed.
     """
-    has = await asyncio.to_thread(machine)
+    has = await asyncio.to_thread(detect_machine)
     params, shape, found = await asyncio.to_thread(_known, project, name, has, allow_project_code)
     if max(one.peak_mb for one in found) * MB > _DOUBT * has.available:
         return combine_phases(name, params, shape, has, found)
@@ -99,7 +99,7 @@ async def estimate_recipe(
 
 def refuse(project: Project, connection: sqlite3.Connection, params: TrainParams) -> None:
     """Raise RunError, with advice, if the formulas say that a phase cannot fit on this machine, by any doubt."""
-    has = machine()
+    has = detect_machine()
     shape, found = by_formula(project, connection, params, has)
     whole = combine_phases(params.name, params, shape, has, found)
     if whole.peak_mb > _DOUBT * whole.available_mb:
@@ -111,7 +111,7 @@ def by_formula(
 ) -> tuple[ModelSize, list[PhaseEstimate]]:
     """The student's shape, and what each phase takes by its formulas alone. Raises RunError."""
     try:
-        shape = model_size(locate(project.folder, local_models(project.task)[params.student]))
+        shape = model_size(locate_model(project.folder, local_models(project.task)[params.student]))
     except (WeightsError, MissingError) as error:
         raise RunError(str(error)) from None
     letters = examples.longest(connection, Filter(status=("accepted",), split=("train",)))

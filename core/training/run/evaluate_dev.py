@@ -34,7 +34,7 @@ def evaluate_dev(
     """
     began = time.perf_counter()
     prompts = [case.prompt for case in cases]
-    shared = shared_prefix(prompts) if decoder.shares else 0
+    shared = shared_prefix(prompts) if decoder.can_share_prefix else 0
     prefix = decoder.prefix(prompts[0][:shared])
     answers: list[ScoredAnswer] = []
     for group in pack([len(prompt) - shared + most for prompt in prompts], BUDGET, ROWS):
@@ -67,7 +67,7 @@ def _written(
     answers = decoder.generate(prompts, prefix, most, lambda text: is_complete(text, labels))
     scored = []
     for case, answer in zip(cases, answers, strict=True):
-        said = parse_answer(answer.text, "", Outcome.WRITTEN if answer.whole else Outcome.TRUNCATED, labels)
+        said = parse_answer(answer.text, "", Outcome.WRITTEN if answer.complete else Outcome.TRUNCATED, labels)
         scored.append(_scored(case, said.outcome, said.decision, said.confidence))
     return scored
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from core.config.project import Project
 from core.config.recipe import Launcher, Recipe
-from core.models.model_files import MissingError, locate
+from core.models.model_files import MissingError, locate_model
 from core.models.trained import local_models
 from core.models.weights import WeightsError
 from core.runs.params import TrainParams, params_of
@@ -82,7 +82,7 @@ def phase_of(project: Project, connection: sqlite3.Connection, run: str, params:
     return PhaseSetup(
         name=name,
         recipe=params.phases[name],
-        path=locate(project.folder, local_models(project.task)[params.student]),
+        path=locate_model(project.folder, local_models(project.task)[params.student]),
         before=before,
         folder=project.run_folder(run) / name,
         train=examples(connection, "train"),

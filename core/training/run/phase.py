@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.benchmark.sampling_order import ordered
+from core.benchmark.sampling_order import sampling_order
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
 from core.models.prompting import Prompting
@@ -71,7 +71,7 @@ def run_phase(project: Project, phase: PhaseSetup, telling: Reporter) -> Ending:
     made, longer = cases(phase.train, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
     if not made:
         return Ending(RunState.FAILED, "no case of the train split is short enough: raise max_prompt_tokens")
-    dev = ordered(phase.dev, recipe.seed)[: recipe.evaluate_on]
+    dev = sampling_order(phase.dev, recipe.seed)[: recipe.evaluate_on]
     watched, _ = cases(dev, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
     draw = CurriculumSampler(
         [case.place for case in made],

@@ -177,16 +177,16 @@ class GrpoTrainer(GRPOTrainer):
 
         for at, token in enumerate(ids):
             if token in self.policy.ends:
-                return Completion(ids[:at], self.policy.text(ids[:at]), whole=True)
+                return Completion(ids[:at], self.policy.text(ids[:at]), complete=True)
             text = self.policy.text(ids[: at + 1])
             if is_complete(text, self.judging.labels):
-                return Completion(ids[: at + 1], text, whole=True)
-        return Completion(ids, self.policy.text(ids), whole=False)
+                return Completion(ids[: at + 1], text, complete=True)
+        return Completion(ids, self.policy.text(ids), complete=False)
 
     def _ids(self, written: Completion) -> list[int]:
         from core.models.parse_answer import is_complete
 
-        chose_end = written.whole and not is_complete(written.text, self.judging.labels)
+        chose_end = written.complete and not is_complete(written.text, self.judging.labels)
         return [*written.ids, self.policy.end] if chose_end or not written.ids else written.ids
 
     def _calculate_rewards(self, inputs: Sequence[dict[str, Any]], *_: Any, **__: Any) -> torch.Tensor:

@@ -12,7 +12,15 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 
 from core.config.recipe import Lora, Recipe
 from core.models.chat import Chat
-from core.models.weights import SAFE, WeightsError, check_adapter, find_weights, has_bf16, open_plain, set_threads
+from core.models.weights import (
+    SAFE_OPTIONS,
+    WeightsError,
+    check_adapter,
+    find_weights,
+    has_bf16,
+    load_model,
+    set_threads,
+)
 from core.training.trainers.grpo import Policy
 
 
@@ -34,7 +42,7 @@ def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> P
             weight.data = weight.data.float()
     chat = Chat(tokenizer, thinks=False)
     ends = frozenset(_ends(model, tokenizer))
-    return Policy(made, tokenizer, ends, chat.text)
+    return Policy(made, tokenizer, ends, chat.decode)
 
 
 def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
@@ -47,8 +55,8 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and has_bf16(device))
     kind = torch.bfloat16 if bf16 else torch.float32
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE)
-        model = open_plain(location, kind, recipe.quantization)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS)
+        model = load_model(location, kind, recipe.quantization)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"cannot open the model {path}: {error}") from error
     if tokenizer.pad_token_id is None:

@@ -45,14 +45,14 @@ class Grading:
 
     def paid(self, case: TrainingCase, written: Completion, end: int) -> Rollout:
         """What `written` earns. The token that ends is among the ids where the model chose it: it is learned too."""
-        found = grade_answer(written.text, written.whole, case.label, case.evidence, self.labels, self.costs)
+        found = grade_answer(written.text, written.complete, case.label, case.evidence, self.labels, self.costs)
         parts = {name: float(reward(found)) for name, reward in self.rewards.items()}
-        chose_end = written.whole and not is_complete(written.text, self.labels)
+        chose_end = written.complete and not is_complete(written.text, self.labels)
         return Rollout(
             case=case,
             ids=[*written.ids, end] if chose_end or not written.ids else written.ids,
             text=written.text,
-            whole=written.whole,
+            whole=written.complete,
             decision=found.read.decision,
             confidence=found.read.confidence,
             parts=parts,
@@ -75,9 +75,9 @@ def write(
 ) -> list[Completion]:
     """`times` answers to each case, side by side; each prompt is read once, and what all share is read once for all."""
     prompts = [case.prompt for case in cases]
-    shared = shared_prefix(prompts) if decoder.shares and len(prompts) > 1 else 0
+    shared = shared_prefix(prompts) if decoder.can_share_prefix and len(prompts) > 1 else 0
     prefix = decoder.prefix(prompts[0][:shared])
-    return decoder.generate(prompts, prefix, limit, lambda text: is_complete(text, labels), sampling, times=times)
+    return decoder.generate(prompts, prefix, limit, lambda text: is_complete(text, labels), sampling, copies=times)
 
 
 def figures(rollouts: Sequence[Rollout], group: int, labels: Sequence[str]) -> dict[str, float]:

@@ -18,7 +18,7 @@ from transformers.cache_utils import DynamicCache
 from trl.kernels import ChunkedLogProbFunction
 
 from core.models.batching import shared_prefix
-from core.models.cache import sees_all
+from core.models.cache import attends_to_all
 
 # So many words of the vocabulary are scored at a time.
 _CHUNK = 8192
@@ -40,7 +40,7 @@ def shareable(model: PreTrainedModel) -> str:
     """Why prompts of `model` cannot be shared, in words; empty if they can."""
     if getattr(model, "is_gradient_checkpointing", False):
         return "gradient checkpointing keeps no memory of a prompt"
-    if not sees_all(model.config):
+    if not attends_to_all(model.config):
         return f"the layers of {model.config.model_type} remember a prompt in a way that cannot be handed on"
     if getattr(model.config.get_text_config(), "final_logit_softcapping", None) is not None:
         return f"{model.config.model_type} caps its logits"

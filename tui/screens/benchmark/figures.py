@@ -13,7 +13,7 @@ from core.benchmark.gate import Gate
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Slice
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict
-from core.benchmark.start import title
+from core.benchmark.start import benchmark_title
 from core.runs.control import RunStatus
 from core.runs.describe import format_duration
 from core.runs.params import BenchmarkParams, params_of
@@ -76,7 +76,7 @@ def gate_progress(gate: Gate) -> str:
 
 
 def _examples_title(params: BenchmarkParams) -> str:
-    return " · ".join(title(params).split(" · ")[2:])
+    return " · ".join(benchmark_title(params).split(" · ")[2:])
 
 
 def progress_line(role: str, status: RunStatus | None, width: int, *, chosen: bool) -> Content:
@@ -123,7 +123,7 @@ def run_line(status: RunStatus | None, width: int) -> Content:
     """What the chosen run asks, its state, and why it failed, if it did; empty without a run."""
     if status is None:
         return Content("")
-    text = f"{title(params_of(status.run, BenchmarkParams))} · run {status.run.id[-6:]} · "
+    text = f"{benchmark_title(params_of(status.run, BenchmarkParams))} · run {status.run.id[-6:]} · "
     text += status.run.reason if status.run.reason.startswith(status.state.value) else status.state.value
     if status.run.reason and not status.run.reason.startswith(status.state.value):
         text += f": {status.run.reason}"

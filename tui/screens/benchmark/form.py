@@ -19,7 +19,7 @@ from textual.widgets import Input, Label, Select, Static
 
 from core.benchmark.answer_stream import askable_models, role_of
 from core.benchmark.cost_estimate import BenchmarkEstimate, estimate_benchmark
-from core.benchmark.sampling_order import SNIFF
+from core.benchmark.sampling_order import SMOKE_TEST_SIZE
 from core.config.case import Mode
 from core.config.project import Project
 from core.exchange.files import FileError
@@ -93,7 +93,7 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
                 yield Label("how many")
                 yield Field("", id="limit", placeholder="all")
                 yield Label("sniff")
-                yield _select("sniff", ["no", f"{SNIFF} examples"], "no")
+                yield _select("sniff", ["no", f"{SMOKE_TEST_SIZE} examples"], "no")
                 yield Label("samples")
                 yield Field("1", id="samples", placeholder="how often each is asked")
                 yield Label("stop")

@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
-from core.benchmark.answer_stream import AnswerStream, in_order
+from core.benchmark.answer_stream import AnswerStream, in_sampling_order
 from core.benchmark.gate import Gate
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.summary import gate_of_answers
@@ -92,8 +92,10 @@ def _compute_gate(
         connection,
         student,
         reference,
-        in_order(student_answers, predictions.families(connection, student.id)),
-        None if reference is None else in_order(reference_answers, predictions.families(connection, reference.id)),
+        in_sampling_order(student_answers, predictions.families(connection, student.id)),
+        None
+        if reference is None
+        else in_sampling_order(reference_answers, predictions.families(connection, reference.id)),
         target=params.target,
         level=params.level,
         margin=params.margin,

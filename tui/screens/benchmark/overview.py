@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
-from core.benchmark.answer_stream import PairKind, accuracy_curve, pairs
+from core.benchmark.answer_stream import PairKind, accuracy_curve, pairs_by_kind
 from core.benchmark.metrics import BenchmarkFigures
 from core.runs.control import RunStatus
 from core.runs.progress import BenchmarkProgress, progress_of
@@ -122,7 +122,7 @@ def _pairs_line(state: BenchmarkState, width: int) -> Content:
     student, reference = state.streams["student"], state.streams["reference"]
     counts: Mapping[PairKind, int] | None = None
     if student is not None and reference is not None:
-        counts = {kind: len(answers) for kind, answers in pairs(student, reference).items()}
+        counts = {kind: len(answers) for kind, answers in pairs_by_kind(student, reference).items()}
     elif all(state.shown.statuses.values()):
         return Content.styled("reading the answers …", "$text-muted")
     return pair_counts(counts, state.decided_gate, width)

@@ -15,7 +15,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from core.benchmark.answer_stream import AnswerStream, pairs
+from core.benchmark.answer_stream import AnswerStream, pairs_by_kind
 from core.benchmark.scored import ScoredAnswer
 from storage import predictions
 from storage.examples import Filter
@@ -49,7 +49,7 @@ class PairsScreen(ModalScreen[None]):
         super().__init__()
         self._db = db
         self._first, self._second = first, second
-        self._pairs = pairs(first, second)
+        self._pairs = pairs_by_kind(first, second)
         # Begin where there is something to read.
         self._kind = next((kind for kind, answers in self._pairs.items() if answers), next(iter(self._pairs)))
         self._cells = Filter()

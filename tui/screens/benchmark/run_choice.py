@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from core.benchmark.start import title
+from core.benchmark.start import benchmark_title
 from core.runs.control import run_status
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.progress import BenchmarkProgress, progress_of
@@ -69,7 +69,7 @@ class BenchmarkChoice(ModalScreen[tuple[str, str | None] | None]):
             accuracy = f"{progress.right} of {progress.n} right" if begun else "? of ? right"
         done = f"{progress.done}/{progress.total}" if begun else "?/?"
         state = run_status(run).state.value
-        head = line(f"{run.id[-6:]} {title(params)}", max(20, width))
+        head = line(f"{run.id[-6:]} {benchmark_title(params)}", max(20, width))
         return Content.assemble(
             (head, "bold"), "\n", f"       {state:<9}{done:>12}  {accuracy:<22} ", (role, "$text-accent")
         )

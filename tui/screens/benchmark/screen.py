@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import ContentSwitcher
 
 from core.benchmark.answer_stream import role_of
-from core.benchmark.start import KIND, retry
+from core.benchmark.start import KIND, retry_failures
 from core.runs.control import RunError, RunStatus
 from core.runs.params import BenchmarkParams
 from core.runs.readable import readable_of_kind
@@ -220,7 +220,7 @@ class BenchmarkScreen(ProjectScreen):
         if (status := self._chosen_run("ask again")) is None:
             return
         try:
-            count = retry(self.project, self.db, status.run)
+            count = retry_failures(self.project, self.db, status.run)
         except (RunError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
         else:

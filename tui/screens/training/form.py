@@ -115,7 +115,7 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
         self.run_worker(work, thread=True, exit_on_error=False, group="formula")
 
     def _compute_formula(self, request: int, recipe: str, start_from: str) -> None:
-        from core.machine import machine
+        from core.machine import detect_machine
         from core.training.estimate.recipe_estimate import by_formula, combine_phases, refuse
 
         try:
@@ -125,7 +125,7 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
                 if start_from:
                     adapter_of(self._project, connection, start_from)
                 refuse(self._project, connection, params)
-                this_machine = machine()
+                this_machine = detect_machine()
                 model_size, phases = by_formula(self._project, connection, params, this_machine)
                 estimate = combine_phases(recipe, params, model_size, this_machine, phases)
                 train, dev = (
