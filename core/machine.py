@@ -1,4 +1,4 @@
-"""What this machine has: memory, cores, GPUs. Read from the system alone; no library for models is loaded."""
+"""Detects the memory, processor and GPUs of this machine, without loading any library for models."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from pathlib import Path
 
 MB = 1_000_000
 _MIB = 1024 * 1024
-# Limits above this are how version 1 of control groups says that there is none.
+# Version 1 of control groups expresses "no limit" by a limit above this.
 _NO_LIMIT = 1 << 60
 _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
-# The first generation of NVIDIA's processors that multiplies in bf16.
+# The first generation of NVIDIA's GPUs that multiplies in bf16.
 _AMPERE = 8.0
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU as its driver tells of it; bytes."""
+    """A GPU as its driver reports it; memory in bytes."""
 
     name: str
     total: int
@@ -28,7 +28,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes that the machine has, that are free now, and that the control group allows (None: no limit)."""
+    """Memory in bytes: of the machine, free now, the limit of the control group and what is left (None: no limit)."""
 
     total: int
     free: int
@@ -37,13 +37,13 @@ class Memory:
 
     @property
     def available(self) -> int:
-        """What may be used from now on."""
+        """The bytes that may still be used."""
         return self.free if self.left is None else min(self.free, self.left)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What training can use. `bf16`: the processor multiplies in bf16 by itself."""
+    """The resources for training. `bf16`: the processor multiplies in bf16 natively."""
 
     memory: Memory
     bf16: bool
@@ -51,60 +51,60 @@ class Machine:
 
     @property
     def device(self) -> str:
-        """Where models are trained."""
+        """The device that models are trained on."""
         return "cuda" if self.gpus else "cpu"
 
     @property
     def available(self) -> int:
-        """The bytes that training can use there."""
+        """The bytes that training can use on its device."""
         return self.gpus[0].free if self.gpus else self.memory.available
 
     @property
     def fast_bf16(self) -> bool:
-        """Whether bf16 is native where models are trained."""
+        """Whether bf16 is native on the device that models are trained on."""
         return self.gpus[0].capability >= _AMPERE if self.gpus else self.bf16
 
 
 def detect_machine() -> Machine:
-    """This machine, as it is now."""
+    """Detect the resources of this machine, as they are now."""
     return Machine(read_memory(), bool(_BF16_FLAGS & cpu_flags(Path("/proc/cpuinfo"))), list_gpus())
 
 
 def read_memory(groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")) -> Memory:
-    """Memory, and what the control group of this process still allows (versions 1 and 2)."""
+    """Read the memory, and what the control group of this process still allows (versions 1 and 2)."""
     import psutil
 
-    found = psutil.virtual_memory()
+    memory = psutil.virtual_memory()
     limit, left = cgroup_limit(groups, root)
-    return Memory(int(found.total), int(found.available), limit, left)
+    return Memory(int(memory.total), int(memory.available), limit, left)
 
 
 def cgroup_limit(groups: Path, root: Path) -> tuple[int | None, int | None]:
-    """The limit of the control group in bytes and what is left of it, the tightest of all that hold; None: no limit."""
+    """The tightest limit of all control groups that apply, and what is left of it, in bytes; None: no limit."""
     try:
         lines = groups.read_text().splitlines()
     except OSError:
         return None, None
-    found: list[tuple[int, int]] = []
+    limits: list[tuple[int, int]] = []
     for line in lines:
-        _, kinds, inside = line.split(":", 2)
-        if kinds and "memory" not in kinds.split(","):
+        _, controllers, group = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
             continue
-        base = root / "memory" if kinds else root
-        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if kinds else ("memory.max", "memory.current")
-        place = base / inside.lstrip("/")
-        for folder in (place, *place.parents):
+        base = root / "memory" if controllers else root
+        names = ("memory.limit_in_bytes", "memory.usage_in_bytes") if controllers else ("memory.max", "memory.current")
+        group_folder = base / group.lstrip("/")
+        for folder in (group_folder, *group_folder.parents):
             if folder == base.parent:
                 break
-            limit, used = (_number(folder / name) for name in names)
+            limit, usage = (_number(folder / name) for name in names)
             if limit is not None and limit < _NO_LIMIT:
-                found.append((limit - (used or 0), limit))
-    left, limit = min(found, default=(None, None))
+                limits.append((limit - (usage or 0), limit))
+    left, limit = min(limits, default=(None, None))
     return limit, left
 
 
 def cpu_flags(cpuinfo: Path) -> set[str]:
-    """What the processor can do, in the words of the kernel (`flags` or, on ARM, `Features`)."""
+    """The features of the processor, as the kernel names them (`flags` or, on ARM, `Features`)."""
     try:
         text = cpuinfo.read_text()
     except OSError:
@@ -114,14 +114,14 @@ def cpu_flags(cpuinfo: Path) -> set[str]:
 
 
 def list_gpus() -> list[Gpu]:
-    """The NVIDIA GPUs, by their driver's own tool; none if it is not there or does not answer."""
+    """The NVIDIA GPUs, as their driver's tool reports them; none if it is missing or does not answer."""
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return []
-    wanted = "name,memory.total,memory.free,compute_cap"
+    query = "name,memory.total,memory.free,compute_cap"
     try:
-        told = subprocess.run(  # noqa: S603  the driver's tool, without words of others
-            [tool, f"--query-gpu={wanted}", "--format=csv,noheader,nounits"],
+        process = subprocess.run(  # noqa: S603  the driver's tool, with constant arguments
+            [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"],
             capture_output=True,
             text=True,
             timeout=10,
@@ -129,16 +129,16 @@ def list_gpus() -> list[Gpu]:
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    return parse_gpus(told.stdout)
+    return parse_gpus(process.stdout)
 
 
 def parse_gpus(text: str) -> list[Gpu]:
-    """What nvidia-smi has told, a GPU a line."""
-    found = []
+    """Parse the output of nvidia-smi, one GPU per line."""
+    parsed = []
     for line in filter(None, text.splitlines()):
         name, total, free, capability = (part.strip() for part in line.rsplit(",", 3))
-        found.append(Gpu(name, int(total) * _MIB, int(free) * _MIB, float(capability)))
-    return found
+        parsed.append(Gpu(name, int(total) * _MIB, int(free) * _MIB, float(capability)))
+    return parsed
 
 
 def _number(file: Path) -> int | None:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from storage.errors import UserError
+
 T = TypeVar("T")
 
 # Equal to the number of migrations (a test holds that). Reading it costs one pragma, so that opening an up-to-date
@@ -24,7 +26,7 @@ def _ignore(_: str) -> None:
     """Drop a message that nobody waits for."""
 
 
-class DatabaseError(Exception):
+class DatabaseError(UserError):
     """The file cannot be used; `str()` of it says why and what to do."""
 
 

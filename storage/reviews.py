@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from storage import examples, splits
 from storage.database import transaction, write_in_chunks
+from storage.errors import UserError
 from storage.review_log import IN_EFFECT, derive_state
 from storage.rows import columns, fields, insert
 from storage.schema import Example, Review, ReviewAction, Status, new_id
 
 
-class ReviewError(Exception):
+class ReviewError(UserError):
     """The decision cannot be made; `str()` of it says why."""
 
 

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from storage.errors import UserError
 from storage.examples import TAIL, Filter, Span, terms
 from storage.schema import Status
 
@@ -35,7 +36,7 @@ _PART = re.compile(r'(-?)(?:([A-Za-z]+):)?((?:"(?:[^"]|"")*(?:"|$)|[^\s"])*)')
 _VALUE = re.compile(r'"((?:[^"]|"")*)(?:"|$)|([^,"]+)')
 
 
-class QueryError(ValueError):
+class QueryError(UserError, ValueError):
     """The query cannot be parsed; `str()` of it says which part is wrong, and what would be right."""
 
 

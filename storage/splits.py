@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from storage import examples
 from storage.database import write_in_chunks
+from storage.errors import UserError
 from storage.examples import Filter
 from storage.review_log import NOT_UNDONE
 from storage.rows import columns, insert, to_column
@@ -19,7 +20,7 @@ from storage.schema import Review, ReviewAction, new_id, now
 SPLITS = ("train", "dev", "test")
 
 
-class SplitError(Exception):
+class SplitError(UserError):
     """The split cannot be changed; `str()` of it says why."""
 
 

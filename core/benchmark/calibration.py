@@ -1,4 +1,4 @@
-"""Whether a model is right as often as it says: the confidence that it states, and the probability of its decision."""
+"""Whether a model is right as often as it says, by its stated confidence and by the probability of its decision."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 BINS = 10
-# A bin of fewer says little about how often its answers are right.
+# A smaller bin says little about how often its answers are right.
 MIN_PER_BIN = 10
 RESAMPLES = 1000
 CONFIDENCE = 0.95
@@ -41,10 +41,11 @@ class Bin:
 class Reliability:
     """How well `n` confidences fit what was right; `missing` answers came without one.
 
-    `brier` is the mean square of confidence minus right or wrong (Brier 1950): 0 is best, 0.25 what always saying 0.5
-    gets; `brier_low` and `brier_high` are its 95 % interval, a bootstrap over families. `ece` is the expected
-    calibration error with its 95 % interval in `low` and `high`. `distinct` counts the different confidences: with one
-    alone, they tell nothing apart. What needs an answer is None without one.
+    `brier` is the mean squared difference between the confidence and the truth, 1 for right and 0 for wrong (Brier
+    1950): 0 is best, and always saying 0.5 gets 0.25. `brier_low` and `brier_high` are its 95 % interval, a bootstrap
+    over families. `ece` is the expected calibration error, with its 95 % interval in `low` and `high`. `distinct`
+    counts the different confidences: a single one tells nothing apart. Figures that need an answer are None without
+    one.
     """
 
     n: int
@@ -63,10 +64,10 @@ class Reliability:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """`stated` is the confidence in words, `probability` what the model gives its own decision.
+    """The calibration of the `stated` confidence, and of the `probability` that the model gives its own decision.
 
-    `multiclass_brier` is the squared distance from all label probabilities to the label, in mean over the
-    `multiclass_n` examples that have them: from 0 to 2.
+    `multiclass_brier` is the squared distance between the label probabilities and the label, from 0 to 2: the mean over
+    the `multiclass_n` examples that have probabilities.
     """
 
     stated: Reliability
@@ -76,13 +77,13 @@ class Calibration:
 
 
 def calibration(answers: Sequence[ScoredAnswer], *, seed: int = 0) -> Calibration:
-    """The calibration of those of `answers` that decide; what has no decision states no confidence in one."""
-    decided = [one for one in answers if one.decision is not None]
-    right = [one.correct for one in decided]
-    families = [one.family for one in decided]
-    stated = [one.confidence for one in decided]
-    probability = [(one.probabilities or {}).get(one.decision or "") for one in decided]
-    squares = [_squares(one) for one in answers if one.probabilities]
+    """The calibration of those of `answers` that have a decision: without one there is nothing to be confident in."""
+    decided = [answer for answer in answers if answer.decision is not None]
+    right = [answer.correct for answer in decided]
+    families = [answer.family for answer in decided]
+    stated = [answer.confidence for answer in decided]
+    probability = [(answer.probabilities or {}).get(answer.decision or "") for answer in decided]
+    squares = [_squared_distance(answer) for answer in answers if answer.probabilities]
     return Calibration(
         stated=reliability(stated, right, families, seed=seed),
         probability=reliability(probability, right, families, seed=seed),
@@ -99,25 +100,25 @@ def reliability(
     bins: int | None = None,
     seed: int = 0,
 ) -> Reliability:
-    """How well `confidences` (0 to 1, None where there is none) say which are `right`; all three are in one order.
+    """How well `confidences` (0 to 1, None where there is none) predict which are `right`; all three are in one order.
 
-    Bins hold equally many (Nguyen and O'Connor 2015), as near as ties allow: equal confidences share a bin. Without
-    `bins` there are ten, fewer where they would hold fewer than ten each. The interval is a bootstrap over families.
+    Bins have equal sizes (Nguyen and O'Connor 2015), as far as ties allow: equal confidences share a bin. `bins` is
+    their number; by default there are ten, fewer where they would hold fewer than ten each. The interval is a
+    bootstrap over families.
     """
     import numpy as np
 
-    known = [at for at, one in enumerate(confidences) if one is not None]
+    known = [position for position, confidence in enumerate(confidences) if confidence is not None]
     missing = len(confidences) - len(known)
     if not known:
         return Reliability(0, missing, 0, None, None, None, None, None, None, [])
-    stated = np.array([confidences[at] for at in known], dtype=float)
-    truth = np.array([right[at] for at in known], dtype=float)
-    number = bins or max(1, min(BINS, len(known) // MIN_PER_BIN))
-    bin_of = equal_mass_bins(stated, number)
-    family = np.unique(np.array([families[at] for at in known]), return_inverse=True)[1]
-    found = _bins(stated, truth, bin_of)
-    ece = float(sum(one.n * abs(one.confidence - one.accuracy) for one in found) / len(known))
-    low, high = _interval(stated - truth, bin_of, family, seed)
+    stated = np.array([confidences[position] for position in known], dtype=float)
+    truth = np.array([right[position] for position in known], dtype=float)
+    bin_of = equal_mass_bins(stated, bins or max(1, min(BINS, len(known) // MIN_PER_BIN)))
+    family = np.unique(np.array([families[position] for position in known]), return_inverse=True)[1]
+    filled = _bins(stated, truth, bin_of)
+    ece = float(sum(part.n * abs(part.confidence - part.accuracy) for part in filled) / len(known))
+    low, high = _ece_interval(stated - truth, bin_of, family, seed)
     brier_low, brier_high = _mean_interval((stated - truth) ** 2, family, seed)
     return Reliability(
         n=len(known),
@@ -129,16 +130,16 @@ def reliability(
         ece=ece,
         low=low,
         high=high,
-        bins=found,
+        bins=filled,
         brier_low=brier_low,
         brier_high=brier_high,
     )
 
 
 def equal_mass_bins(values: np.ndarray, bins: int) -> np.ndarray:
-    """For each of `values` (n,) the number of its bin, from 0 and without gaps: at most `bins` of about equal size.
+    """The number of the bin of each of `values` (n,), from 0 and without gaps: at most `bins` of about equal size.
 
-    A group of equal values goes where its middle rank falls.
+    A group of equal values goes into the bin of its middle rank.
     """
     import numpy as np
 
@@ -157,30 +158,30 @@ def _bins(stated: np.ndarray, truth: np.ndarray, bin_of: np.ndarray) -> list[Bin
     starts = np.cumsum(sizes) - sizes
     least, most = stated[order][starts], stated[order][starts + sizes - 1]
     return [
-        Bin(float(lowest), float(highest), int(n), int(one), float(mean), float(one / n), *wilson(int(one), int(n)))
-        for lowest, highest, n, one, mean in zip(least, most, sizes, rights, means, strict=True)
+        Bin(float(low), float(high), int(n), int(right), float(mean), float(right / n), *wilson(int(right), int(n)))
+        for low, high, n, right, mean in zip(least, most, sizes, rights, means, strict=True)
     ]
 
 
-def _interval(off: np.ndarray, bin_of: np.ndarray, family: np.ndarray, seed: int) -> tuple[float, float]:
-    """The interval of the ECE of `off`, which is confidence minus right, (n,).
+def _ece_interval(errors: np.ndarray, bin_of: np.ndarray, family: np.ndarray, seed: int) -> tuple[float, float]:
+    """The interval of the ECE of `errors`, which are confidence minus truth, (n,).
 
-    Chance alone makes every resample look worse calibrated than the truth, so that quantiles of its ECE would never
-    reach down to 0. The lower end is instead the ECE minus how far the bins of a resample are from those of the
-    sample, in sum: no two calibrations differ in their ECE by more (the triangle inequality).
+    By chance alone, every resample looks worse calibrated than the truth, so quantiles of its ECE would never reach
+    down to 0. The lower end is the ECE minus the summed distance between the bins of a resample and those of the
+    sample instead: no two calibrations differ in their ECE by more (the triangle inequality).
     """
     import numpy as np
 
-    spread = np.zeros((len(off), bin_of.max() + 2))
-    spread[np.arange(len(off)), bin_of] = off
+    spread = np.zeros((len(errors), bin_of.max() + 2))
+    spread[np.arange(len(errors)), bin_of] = errors
     spread[:, -1] = 1
     totals = resample_totals(family_sums(spread, family), RESAMPLES, seed)
     bins, drawn = spread.mean(axis=0)[:-1], totals[:, :-1] / totals[:, -1:]
     tail = (1 - CONFIDENCE) / 2
-    away = np.quantile(np.abs(drawn - bins).sum(axis=1), 1 - tail)
+    distance = np.quantile(np.abs(drawn - bins).sum(axis=1), 1 - tail)
     ece = np.abs(bins).sum()
     high = np.quantile(np.abs(drawn).sum(axis=1), 1 - tail)
-    return max(0.0, float(ece - away)), min(1.0, max(float(ece), float(high)))
+    return max(0.0, float(ece - distance)), min(1.0, max(float(ece), float(high)))
 
 
 def _mean_interval(values: np.ndarray, family: np.ndarray, seed: int) -> tuple[float, float]:
@@ -193,6 +194,6 @@ def _mean_interval(values: np.ndarray, family: np.ndarray, seed: int) -> tuple[f
     return float(low), float(high)
 
 
-def _squares(one: ScoredAnswer) -> float:
-    given = one.probabilities or {}
-    return sum((given.get(name, 0.0) - (name == one.label)) ** 2 for name in {*given, one.label})
+def _squared_distance(answer: ScoredAnswer) -> float:
+    probabilities = answer.probabilities or {}
+    return sum((probabilities.get(name, 0.0) - (name == answer.label)) ** 2 for name in {*probabilities, answer.label})

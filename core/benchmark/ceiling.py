@@ -1,4 +1,4 @@
-"""How far accuracy can go when the labels themselves are not sure."""
+"""How high an accuracy can be when the labels themselves are uncertain."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Ceiling:
 
 
 def ceiling(agreed: int, n: int) -> Ceiling:
-    """The ceiling from `n` decisions that people made blind, `agreed` of which are the label.
+    """The ceiling from `n` decisions that people made blind, `agreed` of which match the label.
 
-    A model that judges exactly as these people do agrees with the labels as often as they do. The label may be wrong
-    where they differ, or the person; either way that model scores this much. One that scores clearly more has learned
-    how the labels were made and not how people judge.
+    A model that judges exactly as these people do agrees with the labels as often as they do. Where they differ, the
+    label may be wrong, or the person; either way the model scores this much. A model that scores clearly more has
+    learned how the labels were made, and not how people judge.
     """
     low, high = wilson(agreed, n)
     if not n:

@@ -1,4 +1,4 @@
-"""What a benchmark would ask, and what that may cost, before it is started."""
+"""Estimates what a benchmark would ask, and what that may cost, before it is started."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from core.runs.params import BenchmarkParams
 from storage import predictions
 from storage.schema import Example
 
-# Of so many prompts, spread over all, the lengths are measured.
-_MEASURED = 50
+# So many prompts, spread evenly over all, are measured.
+_SAMPLE_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkEstimate:
-    """How many examples and questions (each example so often as there are samples), and the tokens to be read.
+    """Counts of examples, questions (one for each sample of an example) and tokens, and the cost.
 
-    `output_tokens` follows from the model's benchmarks before; without one it is the most that the model may write,
-    and `at_most` says so. `cost` is None where the model has no price: then it is not known. `free`: nothing is paid.
+    `output_tokens` follows from earlier benchmarks of the model. Without one it is the most that the model may write,
+    and `at_most` says so. `cost` is None, unknown, where the model has no price. `free`: nothing is paid.
     """
 
     examples: int
@@ -37,34 +37,33 @@ class BenchmarkEstimate:
 
 
 def estimate_benchmark(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> BenchmarkEstimate:
-    """What a benchmark of `params` would ask; raises RunError if it cannot be started, FileError, PromptError."""
+    """Estimate a benchmark of `params`. Raises RunError if it cannot be started, FileError, PromptError."""
     if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
-    chosen = chosen_examples(project, connection, params)
-    questions = len(chosen) * params.samples
+    examples = chosen_examples(project, connection, params)
+    questions = len(examples) * params.samples
     model = project.task.models.get(params.model)
     if model is None:
-        return BenchmarkEstimate(len(chosen), questions, 0, 0, at_most=False, cost=None, free=True)
-    reading = _prompt_tokens(project, params, chosen) * questions
-    before = predictions.mean_output_tokens(connection, params.model)
-    writing = round((model.max_output_tokens if before is None else before) * questions)
+        return BenchmarkEstimate(len(examples), questions, 0, 0, at_most=False, cost=None, free=True)
+    input_tokens = _prompt_tokens(project, params, examples) * questions
+    mean_output = predictions.mean_output_tokens(connection, params.model)
+    output_tokens = round((model.max_output_tokens if mean_output is None else mean_output) * questions)
     price = project.task.prices.get(model.model)
     return BenchmarkEstimate(
-        examples=len(chosen),
+        examples=len(examples),
         questions=questions,
-        input_tokens=reading,
-        output_tokens=writing,
-        at_most=before is None,
-        cost=cost(price, reading, writing),
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        at_most=mean_output is None,
+        cost=cost(price, input_tokens, output_tokens),
         free=False,
     )
 
 
-def _prompt_tokens(project: Project, params: BenchmarkParams, chosen: list[Example]) -> int:
-    """About how many tokens a prompt has, in mean over some that are spread evenly."""
-    asking = Prompting(project.task, params.mode, project.folder)
-    some = chosen[:: max(1, len(chosen) // _MEASURED)]
-    lengths = [
-        sum(len(str(message["content"])) for message in asking.messages(one.hypothesis, one.evidence)) for one in some
-    ]
+def _prompt_tokens(project: Project, params: BenchmarkParams, examples: list[Example]) -> int:
+    """About how many tokens a prompt has: the mean of a sample that is spread evenly."""
+    prompting = Prompting(project.task, params.mode, project.folder)
+    sample = examples[:: max(1, len(examples) // _SAMPLE_SIZE)]
+    prompts = [prompting.messages(example.hypothesis, example.evidence) for example in sample]
+    lengths = [sum(len(str(message["content"])) for message in messages) for messages in prompts]
     return estimate_tokens(round(sum(lengths) / len(lengths)))

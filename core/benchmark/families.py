@@ -1,4 +1,4 @@
-"""Statistics over families: their examples stand or fall together, so that they tell less than as many others."""
+"""Statistics over families: their examples stand or fall together, so they say less than as many unrelated ones."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from core.statistics import wilson
 if TYPE_CHECKING:
     import numpy as np
 
-# Of more distinct families than this, random groups are drawn: their spread says the same of the total.
+# Above this number of distinct rows, random groups are drawn: their spread is that of the total.
 MAX_DISTINCT_ROWS = 2000
-# So many numbers are drawn at a time, which bounds the memory.
-_AT_A_TIME = 4_000_000
+# So many numbers are drawn at once, which bounds the memory.
+_CHUNK_SIZE = 4_000_000
 
 
 def family_sums(values: np.ndarray, family: np.ndarray) -> np.ndarray:
@@ -29,9 +29,9 @@ def family_sums(values: np.ndarray, family: np.ndarray) -> np.ndarray:
 def resample_totals(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """The totals (resamples, k) of F families drawn with replacement from the F rows of `sums` (F, k).
 
-    Rows that are equal need not be told apart: how often each distinct row is drawn is multinomial, which is the same
-    distribution, and for right and wrong there are few distinct rows however many families there are. Where there are
-    more than `MOST_DISTINCT`, families are first put into that many groups at random (the method of random groups,
+    Equal rows are drawn together: how often each distinct row is drawn is multinomial, which gives the same
+    distribution. For right and wrong there are few distinct rows, however many families there are. If there are more
+    than `MAX_DISTINCT_ROWS`, families are first put into that many groups at random (the method of random groups,
     Wolter 2007, chapter 2).
     """
     import numpy as np
@@ -41,7 +41,7 @@ def resample_totals(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     if len(rows) > MAX_DISTINCT_ROWS:
         rows = family_sums(sums, rng.permutation(len(sums)) % MAX_DISTINCT_ROWS)
         counts = np.ones(MAX_DISTINCT_ROWS, dtype=int)
-    at_a_time = max(1, _AT_A_TIME // len(rows))
+    at_a_time = max(1, _CHUNK_SIZE // len(rows))
     pieces = [
         rng.multinomial(counts.sum(), counts / counts.sum(), size=min(at_a_time, resamples - done)) @ rows
         for done in range(0, resamples, at_a_time)
@@ -50,19 +50,19 @@ def resample_totals(sums: np.ndarray, resamples: int, seed: int) -> np.ndarray:
 
 
 def effective_sample_size(answers: Sequence[ScoredAnswer], level: float) -> float:
-    """How many independent answers tell as much about the accuracy as `answers` do, which are not empty.
+    """How many independent answers say as much about the accuracy as `answers` do, which must not be empty.
 
-    Korn and Graubard (1998): the count divided by the design effect, which is the variance of the accuracy between
-    families over that of independent answers, and by what a t quantile with few families is above the normal one.
-    Where each family is one example it is their count; never more, and 0 where there is one family only. Where all
-    are right, or all are wrong, families count as if their members always agreed.
+    Korn and Graubard (1998): the count is divided by the design effect (the variance of the accuracy between families
+    over that of independent answers), and corrected for the t quantile with few families, which is above the normal
+    one. If each family is one example, the result is their count; it is never more, and 0 for a single family. If all
+    answers are right, or all are wrong, families count as if their members always agreed.
     """
     from scipy.special import stdtrit
 
-    sizes = Counter(one.family for one in answers)
+    sizes = Counter(answer.family for answer in answers)
     rights: dict[str, int] = defaultdict(int)
-    for one in answers:
-        rights[one.family] += one.correct
+    for answer in answers:
+        rights[answer.family] += answer.correct
     n, families = len(answers), len(sizes)
     if families == n:
         return n
@@ -82,4 +82,4 @@ def wilson_of_families(answers: Sequence[ScoredAnswer], level: float) -> tuple[f
     if not answers:
         return 0.0, 1.0
     trials = effective_sample_size(answers, level)
-    return wilson(trials * sum(one.correct for one in answers) / len(answers), trials, level)
+    return wilson(trials * sum(answer.correct for answer in answers) / len(answers), trials, level)

@@ -1,4 +1,4 @@
-"""The figures of a run that is over, kept with it: 100,000 answers are shown before they are read again."""
+"""Keeps the figures of a finished run with it, so that those of 100,000 answers are shown without reading them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from storage.schema import Run
 
 
 def dump_figures(figures: BenchmarkFigures) -> KeptFigures:
-    """`found` as JSON, for the progress of a run whose answers were read by the present reader."""
+    """`figures` as JSON, for the progress of a run whose answers were parsed by the current parser."""
     return KeptFigures(reader=PARSER_VERSION, figures=_adapter().dump_python(figures, mode="json"))
 
 
 def cached_figures(run: Run) -> BenchmarkFigures | None:
-    """The figures that were kept when `run` ended; None if there are none, or if its answers are to be read anew."""
+    """The figures that were kept when `run` ended; None if there are none, or if an older parser read the answers."""
     kept = progress_of(run, BenchmarkProgress).kept
     if kept is None or kept.reader != PARSER_VERSION:
         return None

@@ -1,7 +1,7 @@
-"""What a model got right, and what that took: the figures of a benchmark.
+"""The figures of a benchmark: what a model got right, and what that took.
 
-Everything that is counted follows from one small table, how often each (label, decision, domain, level, outcome)
-occurred. So the live screen counts one answer more, and has the figures that a recount of all would give.
+All counts follow from one small table: how often each (label, decision, domain, level, outcome) occurred. So a live
+screen can count one more answer, and has the same figures as after counting all of them again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from core.benchmark.scored import ScoredAnswer
 from core.statistics import fisher_greater, holm, wilson
 from storage.schema import PredictionOutcome
 
-# How an answer that decides nothing is called in a confusion matrix; no label is empty.
+# The column of answers without a decision in a confusion matrix; no label is empty.
 NO_ANSWER = ""
 CONFIDENCE = 0.95
 ALPHA = 0.05
@@ -38,10 +38,10 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Accuracy on a part of the examples, and whether it differs from that on the rest.
+    """The accuracy on a part of the examples, and whether it differs from that on the rest.
 
-    `p` is twice the smaller tail of Fisher's exact test, corrected over the slices of its kind with Holm's method; None
-    where there is no rest. `differs`: p is below 5 %.
+    `p` is twice the smaller tail of Fisher's exact test, corrected by Holm's method over the slices of its kind; None
+    if there is no rest. `differs` says whether p is below 5 %.
     """
 
     right: int
@@ -55,7 +55,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class LabelFigures:
-    """One label: precision is of what was decided so, recall of what is so; f1 is None for a label that nowhere is."""
+    """Precision, recall and F1 of one label; `f1` is None for a label that neither occurs nor was decided."""
 
     precision: Rate
     recall: Rate
@@ -64,7 +64,7 @@ class LabelFigures:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What the table of counts says: see `Figures` for the fields."""
+    """The figures that follow from counts; `BenchmarkFigures` explains the fields."""
 
     n: int
     right: int
@@ -83,7 +83,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUse:
-    """What judgements took, over the `known` of them: the sum, and the mean for 1,000; None where none is known."""
+    """The sum of a resource over the judgements where it is `known`, and its mean for 1,000; None if it never is."""
 
     known: int
     total: float | None
@@ -92,7 +92,7 @@ class ResourceUse:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds that half and 95 % of the `n` timed judgements stayed within; None without any."""
+    """The median and the 95th percentile of the seconds of `n` timed judgements; None without any."""
 
     n: int
     p50: float | None
@@ -103,10 +103,10 @@ class Latency:
 class BenchmarkFigures(Counts):
     """All figures of one model's answers; fractions are from 0 to 1.
 
-    An example without an answer counts as wrong in all of them but `answered`, the accuracy among those with one.
+    An example without an answer counts as wrong, except in `answered`: the accuracy among those with an answer.
     `accuracy` has its 95 % Wilson interval in `low` and `high`. `balanced_accuracy` is the mean recall of the labels
     that occur, `macro_f1` the mean F1 of those that occur or were decided. `confusion` counts by label, then by
-    decision; the decision "" is none. `seconds` is the model's own time, whatever ran side by side.
+    decision; the decision "" means none. `seconds` is the model's own time, however much ran side by side.
     """
 
     latency: Latency
@@ -117,18 +117,18 @@ class BenchmarkFigures(Counts):
 
 
 class RunningFigures:
-    """The counted figures, kept up to date answer by answer; costs the same however many there were."""
+    """The counted figures, updated answer by answer; an update costs the same however many there were."""
 
     def __init__(self, labels: Sequence[str], answers: Iterable[ScoredAnswer] = ()) -> None:
         self._labels = labels
-        self._table: Counter[TableKey] = Counter(_key(one) for one in answers)
+        self._table: Counter[TableKey] = Counter(_key(answer) for answer in answers)
 
     def add(self, answer: ScoredAnswer) -> None:
         """Count an answer."""
         self._table[_key(answer)] += 1
 
     def remove(self, answer: ScoredAnswer) -> None:
-        """Take back an answer that was counted, since a later one replaces it."""
+        """Remove an answer that was counted, since a later one replaces it."""
         self._table[_key(answer)] -= 1
 
     def counts(self) -> Counts:
@@ -137,17 +137,17 @@ class RunningFigures:
 
 
 def figures(answers: Sequence[ScoredAnswer], labels: Sequence[str]) -> BenchmarkFigures:
-    """All figures of `answers`; `labels` gives the order of labels and decisions, others that occur follow."""
+    """All figures of `answers`; labels and decisions come in the order of `labels`, then any others that occur."""
     counts = RunningFigures(labels, answers).counts()
-    # An answer that took no time was not timed.
-    timed = [one.seconds for one in answers if one.seconds > 0]
+    # An answer with 0 seconds was not timed.
+    seconds = [answer.seconds for answer in answers if answer.seconds > 0]
     return BenchmarkFigures(
         **{name: getattr(counts, name) for name in Counts.__slots__},
-        latency=_latency(timed),
-        input_tokens=_spent([one.input_tokens for one in answers]),
-        output_tokens=_spent([one.output_tokens for one in answers]),
-        cost=_spent([one.cost for one in answers]),
-        seconds=_spent(timed),
+        latency=_latency(seconds),
+        input_tokens=_resource_use([answer.input_tokens for answer in answers]),
+        output_tokens=_resource_use([answer.output_tokens for answer in answers]),
+        cost=_resource_use([answer.cost for answer in answers]),
+        seconds=_resource_use(seconds),
     )
 
 
@@ -156,13 +156,13 @@ def rate(right: int, n: int) -> Rate:
     return Rate(right, n, right / n if n else None, *wilson(right, n, CONFIDENCE))
 
 
-def _key(one: ScoredAnswer) -> TableKey:
-    return one.label, one.decision, one.domain, one.level, one.outcome
+def _key(answer: ScoredAnswer) -> TableKey:
+    return answer.label, answer.decision, answer.domain, answer.level, answer.outcome
 
 
 def _counts(table: Mapping[TableKey, int], labels: Sequence[str]) -> Counts:
-    strangers = {name for label, decision, *_ in table for name in (label, decision) if name} - set(labels)
-    names = [*labels, *sorted(strangers)]
+    unlisted = {name for label, decision, *_ in table for name in (label, decision) if name} - set(labels)
+    names = [*labels, *sorted(unlisted)]
     confusion = {label: dict.fromkeys([*names, NO_ANSWER], 0) for label in names}
     outcomes: Counter[str] = Counter()
     levels: dict[int, list[int]] = defaultdict(lambda: [0, 0])
@@ -170,23 +170,23 @@ def _counts(table: Mapping[TableKey, int], labels: Sequence[str]) -> Counts:
     for (label, decision, domain, level, outcome), number in table.items():
         confusion[label][decision or NO_ANSWER] += number
         outcomes[outcome.value] += number
-        for part in (levels[level], domains[domain]):
-            part[0] += number if decision == label else 0
-            part[1] += number
-    by_label = {name: _label(name, confusion) for name in names}
-    recalls = [one.recall.rate for one in by_label.values() if one.recall.rate is not None]
-    scores = [one.f1 for one in by_label.values() if one.f1 is not None]
+        for counts in (levels[level], domains[domain]):
+            counts[0] += number if decision == label else 0
+            counts[1] += number
+    by_label = {name: _label_figures(name, confusion) for name in names}
+    recalls = [label.recall.rate for label in by_label.values() if label.recall.rate is not None]
+    f1_scores = [label.f1 for label in by_label.values() if label.f1 is not None]
     n, right = sum(table.values()), sum(confusion[name][name] for name in names)
-    whole = rate(right, n)
+    overall = rate(right, n)
     return Counts(
         n=n,
         right=right,
-        accuracy=whole.rate,
-        low=whole.low,
-        high=whole.high,
+        accuracy=overall.rate,
+        low=overall.low,
+        high=overall.high,
         answered=rate(right, n - sum(row[NO_ANSWER] for row in confusion.values())),
         balanced_accuracy=sum(recalls) / len(recalls) if recalls else None,
-        macro_f1=sum(scores) / len(scores) if scores else None,
+        macro_f1=sum(f1_scores) / len(f1_scores) if f1_scores else None,
         outcomes=dict(sorted(outcomes.items(), key=lambda pair: (-pair[1], pair[0]))),
         confusion=confusion,
         by_label=by_label,
@@ -195,35 +195,37 @@ def _counts(table: Mapping[TableKey, int], labels: Sequence[str]) -> Counts:
     )
 
 
-def _label(name: str, confusion: Mapping[str, Mapping[str, int]]) -> LabelFigures:
-    right, there = confusion[name][name], sum(confusion[name].values())
-    decided = sum(row[name] for row in confusion.values())
+def _label_figures(name: str, confusion: Mapping[str, Mapping[str, int]]) -> LabelFigures:
+    right, labelled = confusion[name][name], sum(confusion[name].values())
+    predicted = sum(row[name] for row in confusion.values())
     return LabelFigures(
-        rate(right, decided), rate(right, there), 2 * right / (there + decided) if there + decided else None
+        rate(right, predicted),
+        rate(right, labelled),
+        2 * right / (labelled + predicted) if labelled + predicted else None,
     )
 
 
 def _slices(parts: Mapping[K, list[int]]) -> dict[K, Slice]:
-    """The slices in order, each against all the others; `parts` has (right, n) of each."""
+    """The slices in order, each compared with all the others; `parts` has (right, n) of each."""
     ordered: dict[K, list[int]] = {key: parts[key] for key in sorted(parts)}
-    right: int = sum(one for one, _ in ordered.values())
-    n: int = sum(whole for _, whole in ordered.values())
+    all_right: int = sum(right for right, _ in ordered.values())
+    all_n: int = sum(n for _, n in ordered.values())
     p_values: list[float | None] = [None] * len(ordered)
     if len(ordered) > 1:
-        p_values = [*holm([_differs(one, whole, right - one, n - whole) for one, whole in ordered.values()])]
+        p_values = [*holm([_two_sided_p(right, n, all_right - right, all_n - n) for right, n in ordered.values()])]
     return {
-        key: Slice(one, whole, one / whole, *wilson(one, whole, CONFIDENCE), p=p, differs=p is not None and p < ALPHA)
-        for (key, (one, whole)), p in zip(ordered.items(), p_values, strict=True)
+        key: Slice(right, n, right / n, *wilson(right, n, CONFIDENCE), p=p, differs=p is not None and p < ALPHA)
+        for (key, (right, n)), p in zip(ordered.items(), p_values, strict=True)
     }
 
 
-def _differs(right: int, n: int, others_right: int, others: int) -> float:
+def _two_sided_p(right: int, n: int, others_right: int, others: int) -> float:
     above = fisher_greater(right, n, others_right, others)
     below = fisher_greater(n - right, n, others - others_right, others)
     return min(1.0, 2 * min(above, below))
 
 
-def _spent(values: Sequence[float | None]) -> ResourceUse:
+def _resource_use(values: Sequence[float | None]) -> ResourceUse:
     known = [value for value in values if value is not None]
     total = sum(known)
     return ResourceUse(len(known), total, 1000 * total / len(known)) if known else ResourceUse(0, None, None)

@@ -1,4 +1,4 @@
-"""Two models on the same examples, as pairs: what one gets right and the other does not."""
+"""Compares two models on the same examples, in pairs: what one gets right and the other does not."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from core.benchmark.families import family_sums, resample_totals
 from core.benchmark.scored import ScoredAnswer
 from core.statistics import holm
+from storage.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,17 +20,17 @@ ALPHA = 0.05
 K = TypeVar("K", int, str)
 
 
-class NotSharedError(Exception):
-    """Two runs without one example in common."""
+class NotSharedError(UserError):
+    """Two runs have no example in common."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
     """How far the second model is ahead of the first on `n` examples that both were asked, as a fraction.
 
-    `b` is how many only the first has right, `c` only the second; `gap` is (c - b) / n. `low` and `high` are its
-    interval, `p` is McNemar's exact test, two-sided. Of a slice, `corrected` is p after Holm's method over the slices
-    of its kind, and `differs` says that it is below 5 %.
+    Only the first model has `b` examples right, only the second `c`; `gap` is (c - b) / n. `low` and `high` are its
+    interval, `p` is McNemar's exact test, two-sided. For a slice, `corrected` is p after Holm's method over the slices
+    of its kind, and `differs` says whether that is below 5 %.
     """
 
     gap: float
@@ -45,7 +46,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Comparison(Gap):
-    """Two models on all examples that both were asked; what only one was asked is counted and left out."""
+    """Two models on all examples that both were asked; examples that only one was asked are counted and left out."""
 
     both_right: int = 0
     both_wrong: int = 0
@@ -64,38 +65,38 @@ def compare(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Comparison:
-    """`second` against `first`; raises NotSharedError if no example is in both.
+    """Compare `second` with `first`; raises NotSharedError if no example is in both.
 
-    The interval is the percentile bootstrap over families (Field and Welsh 2007), never narrower than the one of
+    The interval is the percentile bootstrap over families (Field and Welsh 2007), but never narrower than that of
     Agresti and Min (2005, the Wald interval after adding two pairs): where no pair differs, resampling would claim to
-    know the gap for sure.
+    know the gap for certain.
     """
-    others = {one.example: one for one in second}
-    pairs = [(one, others[one.example]) for one in first if one.example in others]
+    second_answers = {answer.example: answer for answer in second}
+    pairs = [(answer, second_answers[answer.example]) for answer in first if answer.example in second_answers]
     if not pairs:
         raise NotSharedError("The two runs share no example: run both over the same split, filter or file.")
 
-    def gap(of: Sequence[tuple[ScoredAnswer, ScoredAnswer]], drawn: int) -> Gap:
-        return _gap(of, level, drawn, seed)
+    def gap(part: Sequence[tuple[ScoredAnswer, ScoredAnswer]], draws: int) -> Gap:
+        return _gap(part, level, draws, seed)
 
-    whole = gap(pairs, resamples)
-    # A slice is looked at, not decided on: fewer draws do, and there may be many slices.
-    slices = min(resamples, 2000)
+    overall = gap(pairs, resamples)
+    # Nothing is decided on a slice: fewer draws are enough, and there may be many slices.
+    slice_draws = min(resamples, 2000)
     return Comparison(
-        gap=whole.gap,
-        low=whole.low,
-        high=whole.high,
-        b=whole.b,
-        c=whole.c,
-        p=whole.p,
-        n=whole.n,
-        both_right=sum(one.correct and two.correct for one, two in pairs),
-        both_wrong=sum(not one.correct and not two.correct for one, two in pairs),
-        families=len({one.family for one, _ in pairs}),
+        gap=overall.gap,
+        low=overall.low,
+        high=overall.high,
+        b=overall.b,
+        c=overall.c,
+        p=overall.p,
+        n=overall.n,
+        both_right=sum(first_answer.correct and second_answer.correct for first_answer, second_answer in pairs),
+        both_wrong=sum(not first_answer.correct and not second_answer.correct for first_answer, second_answer in pairs),
+        families=len({first_answer.family for first_answer, _ in pairs}),
         only_first_asked=len(first) - len(pairs),
         only_second_asked=len(second) - len(pairs),
-        by_level=_slices(pairs, lambda one: one.level, lambda part: gap(part, slices)),
-        by_domain=_slices(pairs, lambda one: one.domain, lambda part: gap(part, slices)),
+        by_level=_slices(pairs, lambda answer: answer.level, lambda part: gap(part, slice_draws)),
+        by_domain=_slices(pairs, lambda answer: answer.domain, lambda part: gap(part, slice_draws)),
     )
 
 
@@ -120,9 +121,9 @@ def bootstrap(difference: np.ndarray, family: np.ndarray, resamples: int, seed: 
 def _gap(pairs: Sequence[tuple[ScoredAnswer, ScoredAnswer]], level: float, resamples: int, seed: int) -> Gap:
     import numpy as np
 
-    difference = np.array([two.correct - one.correct for one, two in pairs], dtype=float)
+    difference = np.array([second.correct - first.correct for first, second in pairs], dtype=float)
     numbers: dict[str, int] = {}
-    family = np.array([numbers.setdefault(one.family, len(numbers)) for one, _ in pairs])
+    family = np.array([numbers.setdefault(first.family, len(numbers)) for first, _ in pairs])
     n, b, c = len(pairs), int((difference < 0).sum()), int((difference > 0).sum())
     tail = (1 - level) / 2
     if len(numbers) > 1:
@@ -145,14 +146,14 @@ def _wald_plus_two(b: int, c: int, n: int, tail: float) -> tuple[float, float]:
 def _slices(
     pairs: Sequence[tuple[ScoredAnswer, ScoredAnswer]],
     key: Callable[[ScoredAnswer], K],
-    gap: Callable[[Sequence[tuple[ScoredAnswer, ScoredAnswer]]], Gap],
+    gap_of: Callable[[Sequence[tuple[ScoredAnswer, ScoredAnswer]]], Gap],
 ) -> dict[K, Gap]:
     parts: dict[K, list[tuple[ScoredAnswer, ScoredAnswer]]] = {}
     for pair in pairs:
         parts.setdefault(key(pair[0]), []).append(pair)
-    gaps = {name: gap(parts[name]) for name in sorted(parts)}
-    corrected = holm([one.p for one in gaps.values()])
+    gaps = {name: gap_of(parts[name]) for name in sorted(parts)}
+    corrected = holm([gap.p for gap in gaps.values()])
     return {
-        name: replace(one, corrected=p, differs=p < ALPHA)
-        for (name, one), p in zip(gaps.items(), corrected, strict=True)
+        name: replace(gap, corrected=p, differs=p < ALPHA)
+        for (name, gap), p in zip(gaps.items(), corrected, strict=True)
     }

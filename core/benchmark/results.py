@@ -1,4 +1,4 @@
-"""From the predictions of a run to one answer for each of its examples."""
+"""Turns the predictions of a run into one answer for each of its examples."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from storage.predictions import PredictionFigures, Target
 from storage.schema import PredictionOutcome
 
 N = TypeVar("N", int, float)
-# From this field on a prediction has what an answer has.
+# From this field on, a prediction has the fields of an answer.
 _FIGURES = PredictionFigures._fields.index("outcome")
 
-# Of several samples without an answer, the one that says most about why.
+# Of several samples without an answer, the first of these outcomes says most about why.
 _GRAVITY = [
     PredictionOutcome.REFUSED,
     PredictionOutcome.TRUNCATED,
@@ -27,17 +27,17 @@ _GRAVITY = [
 
 
 def scored_answers(connection: sqlite3.Connection, run: str) -> list[ScoredAnswer]:
-    """One answer for each example that the run has asked, in the order of its questions."""
+    """One answer for each example that the run has asked about, in the order of its questions."""
     return score_all(predictions.targets(connection, run), predictions.prediction_figures(connection, run))
 
 
 def score_all(targets: Iterable[Target], figures: Iterable[PredictionFigures]) -> list[ScoredAnswer]:
-    """The answers in the order of `targets`; what was not asked yet is left out."""
+    """The answers to `targets`, in their order; targets without a prediction are left out."""
     newest: dict[str, dict[int, PredictionFigures]] = defaultdict(dict)
-    for one in figures:
-        before = newest[one.example].get(one.sample)
-        if before is None or before.number <= one.number:
-            newest[one.example][one.sample] = one
+    for prediction in figures:
+        earlier = newest[prediction.example].get(prediction.sample)
+        if earlier is None or earlier.number <= prediction.number:
+            newest[prediction.example][prediction.sample] = prediction
     return [
         score_samples(target, [samples[number] for number in sorted(samples)])
         for target in targets
@@ -46,37 +46,43 @@ def score_all(targets: Iterable[Target], figures: Iterable[PredictionFigures]) -
 
 
 def score_samples(target: Target, samples: Sequence[PredictionFigures]) -> ScoredAnswer:
-    """The answer that `samples` (one at the least) give together: the decision of most of them.
+    """The answer that `samples` (at least one) give together: the decision of most of them.
 
-    Of decisions with as many, it is that with the higher stated confidence in sum, then the earlier one. Confidence is
-    the mean of those that stand for it, probabilities the mean of all; what they took is summed.
+    Between decisions with equal votes, the higher sum of stated confidence decides, then the order. The confidence is
+    the mean over the samples with that decision, the probabilities the mean over all; time, tokens and cost are summed.
     """
     if len(samples) == 1:
         # What voting and summing would give, at a tenth of the time.
         return ScoredAnswer._make(target + samples[0][_FIGURES:])
-    decided = [one for one in samples if one.decision is not None]
-    decision, outcome, stated = None, PredictionOutcome.ANSWERED, None
+    decided = [sample for sample in samples if sample.decision is not None]
+    decision, outcome, confidence = None, PredictionOutcome.ANSWERED, None
     if decided:
-        votes = Counter(one.decision for one in decided)
+        votes = Counter(sample.decision for sample in decided)
         weights: dict[str | None, float] = defaultdict(float)
-        for one in decided:
-            weights[one.decision] += one.confidence or 0.0
+        for sample in decided:
+            weights[sample.decision] += sample.confidence or 0.0
         decision = max(votes, key=lambda name: (votes[name], weights[name]))
-        stated = _mean([one.confidence for one in decided if one.decision == decision])
+        confidence = _mean([sample.confidence for sample in decided if sample.decision == decision])
     else:
-        outcome = min((one.outcome for one in samples), key=_GRAVITY.index)
-    given = [one.probabilities for one in samples if one.probabilities]
+        outcome = min((sample.outcome for sample in samples), key=_GRAVITY.index)
+    distributions = [sample.probabilities for sample in samples if sample.probabilities]
     return ScoredAnswer(
         *target,
         outcome=outcome,
         decision=decision,
-        confidence=stated,
-        probabilities={name: sum(one[name] for one in given) / len(given) for name in given[0]} if given else None,
-        seconds=sum(one.seconds for one in samples),
-        input_tokens=_total([one.input_tokens for one in samples]),
-        output_tokens=_total([one.output_tokens for one in samples]),
-        cost=_total([one.cost for one in samples]),
+        confidence=confidence,
+        probabilities=_mean_distribution(distributions),
+        seconds=sum(sample.seconds for sample in samples),
+        input_tokens=_total([sample.input_tokens for sample in samples]),
+        output_tokens=_total([sample.output_tokens for sample in samples]),
+        cost=_total([sample.cost for sample in samples]),
     )
+
+
+def _mean_distribution(distributions: Sequence[dict[str, float]]) -> dict[str, float] | None:
+    if not distributions:
+        return None
+    return {name: sum(each[name] for each in distributions) / len(distributions) for name in distributions[0]}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -85,6 +91,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _total(values: Sequence[N | None]) -> N | None:
-    """The sum; unknown if one of them is."""
+    """The sum; None, unknown, if one of them is."""
     known = [value for value in values if value is not None]
     return sum(known[1:], known[0]) if len(known) == len(values) else None

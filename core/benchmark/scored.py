@@ -1,4 +1,4 @@
-"""One example of a benchmark with what the model said: what all figures are computed from."""
+"""An example of a benchmark with the answer of the model: all figures are computed from these."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from storage.schema import PredictionOutcome
 
 
 class ScoredAnswer(NamedTuple):
-    """An example, its label, and the model's answer; a tuple, since there may be 100,000 of them on the screen.
+    """An example, its label, and the model's answer; a tuple, since a screen may hold 100,000 of them.
 
     `decision` is None unless the outcome is ANSWERED. `confidence` is what the model states (0 to 1), `probabilities`
-    what it gives each decision, where it does.
+    are those of each decision, where the model gives them.
     """
 
     example: str

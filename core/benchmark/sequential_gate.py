@@ -1,4 +1,4 @@
-"""Whether a benchmark that is still running has its answer: what `--stop-when-settled` asks after each batch."""
+"""Whether a benchmark that is still running has its verdict; `--stop-when-settled` asks that after each batch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from core.benchmark.sequential import ConfidenceSequence, Families
 
 
 class GateVerdict(StrEnum):
-    """What the gate says. BELOW_TARGET is what can be said without a reference; OPEN is the one that is not settled."""
+    """The verdict of the gate. BELOW_TARGET is for a student without a reference; OPEN is not settled yet."""
 
     GOOD_ENOUGH = "good enough"
     WORTH_TRAINING = "worth training"
@@ -20,7 +20,7 @@ class GateVerdict(StrEnum):
 
 
 def gate_verdict(reached: bool | None, ahead: bool | None, *, paired: bool) -> GateVerdict:
-    """The verdict from whether the student reaches the target and whether the reference is ahead; None is open."""
+    """The verdict, given whether the student reaches the target and whether the reference is ahead; None is open."""
     if reached:
         return GateVerdict.GOOD_ENOUGH
     if reached is None:
@@ -33,27 +33,28 @@ def gate_verdict(reached: bool | None, ahead: bool | None, *, paired: bool) -> G
 
 
 class SequentialGate:
-    """The gate over answers as they arrive, of the student, the reference, or both; error rates hold at all looks.
+    """The gate over answers of the student, the reference, or both, as they arrive; valid at all looks together.
 
-    Two confidence sequences: the student's accuracy against the target, and the lead of the reference, in pairs,
-    against 0 and `margin`. Each may err with 1 - `level`, half to each side. A wrong verdict needs a wrong "missed"
-    (half) if the student truly reaches the target, and otherwise a wrong "reached" or a wrong word on the lead (half
-    each): so it has a probability of at most 1 - `level`. What was certain first stands, whatever comes after.
+    It holds two confidence sequences: the student's accuracy against the target, and the lead of the reference, in
+    pairs, against 0 and `margin`. Each may err with 1 - `level`, half to each side. If the student truly reaches the
+    target, a wrong verdict needs a wrong "missed" (half); otherwise it needs a wrong "reached" or a wrong result on
+    the lead (half each). So a wrong verdict has a probability of at most 1 - `level`. What was certain first stands,
+    whatever comes later.
     """
 
     def __init__(
         self,
-        asked: Sequence[tuple[str, str]],
+        asking_order: Sequence[tuple[str, str]],
         *,
         target: float,
         level: float,
         margin: float,
-        paired: Collection[str] | None = None,
+        reference_examples: Collection[str] | None = None,
     ) -> None:
-        """`asked` has (example, family) in the order of asking; `paired` the examples that the reference is asked."""
-        self._student = Families(asked)
-        both = None if paired is None else set(paired)
-        self._pairs = None if both is None else Families(pair for pair in asked if pair[0] in both)
+        """`asking_order` has (example, family); `reference_examples` are those that the reference is asked, if any."""
+        self._student = Families(asking_order)
+        both = None if reference_examples is None else set(reference_examples)
+        self._pairs = None if both is None else Families(pair for pair in asking_order if pair[0] in both)
         self.accuracy = ConfidenceSequence(above=target, below=target, largest=self._student.largest, level=level)
         # A lead from -1 to 1 is a value from 0 to 1.
         largest = self._pairs.largest if self._pairs else 1
@@ -62,32 +63,32 @@ class SequentialGate:
         self._reference_right: dict[str, bool] = {}
 
     def update(self, student: Iterable[ScoredAnswer] = (), reference: Iterable[ScoredAnswer] = ()) -> None:
-        """Take new answers into account, in whatever order they came; each example once for each model."""
-        for one in student:
-            self._student_right[one.example] = one.correct
-            self._student.put(one.example, float(one.correct))
-            self._pair(one.example)
-        for one in reference:
-            self._reference_right[one.example] = one.correct
-            self._pair(one.example)
+        """Add new answers in whatever order they came; each example comes once for each model."""
+        for answer in student:
+            self._student_right[answer.example] = answer.correct
+            self._student.put(answer.example, float(answer.correct))
+            self._add_pair(answer.example)
+        for answer in reference:
+            self._reference_right[answer.example] = answer.correct
+            self._add_pair(answer.example)
         self.accuracy.add(self._student.take())
         if self._pairs:
             self.lead.add(self._pairs.take())
 
-    def _pair(self, example: str) -> None:
-        first, second = self._student_right.get(example), self._reference_right.get(example)
-        if self._pairs and first is not None and second is not None:
-            self._pairs.put(example, (1 + second - first) / 2)
+    def _add_pair(self, example: str) -> None:
+        student, reference = self._student_right.get(example), self._reference_right.get(example)
+        if self._pairs and student is not None and reference is not None:
+            self._pairs.put(example, (1 + reference - student) / 2)
 
     @property
     def reached(self) -> bool | None:
-        """Whether the student reaches the target, as was certain first; None while it is open."""
-        return _first(self.accuracy)
+        """Whether the student reaches the target, by what was certain first; None while that is open."""
+        return _first_certain(self.accuracy)
 
     @property
     def ahead(self) -> bool | None:
-        """Whether the reference is ahead (True), or by less than the margin (False); None while it is open."""
-        return _first(self.lead)
+        """Whether the reference is ahead (True), or by less than the margin (False); None while that is open."""
+        return _first_certain(self.lead)
 
     def verdict(self) -> GateVerdict:
         """The verdict as of now; once it is not OPEN, later answers do not change it."""
@@ -99,13 +100,13 @@ class SequentialGate:
         return self._pairs is not None
 
     def pairs(self) -> list[tuple[bool, bool]]:
-        """Whether the student and the reference are right, of each example that the word on the lead rests on."""
-        taken = self._pairs.examples if self._pairs else []
-        return [(self._student_right[one], self._reference_right[one]) for one in taken]
+        """Whether the student and the reference are right, for each example that counts for the lead."""
+        examples = self._pairs.examples if self._pairs else []
+        return [(self._student_right[example], self._reference_right[example]) for example in examples]
 
 
-def _first(known: ConfidenceSequence) -> bool | None:
-    """Whether the mean is above (True) or below (False), as was certain first; None while neither is."""
-    if known.above_at is None:
-        return None if known.below_at is None else False
-    return known.below_at is None or known.above_at <= known.below_at
+def _first_certain(sequence: ConfidenceSequence) -> bool | None:
+    """Whether it was certain first that the mean is above (True) or below (False); None while neither is."""
+    if sequence.above_at is None:
+        return None if sequence.below_at is None else False
+    return sequence.below_at is None or sequence.above_at <= sequence.below_at

@@ -1,4 +1,4 @@
-"""Starting a benchmark: what it asks is chosen and kept here, so that nothing later changes what it measures."""
+"""Starts benchmarks: chooses and stores what is asked, so that no later change alters what is measured."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ KIND = "benchmark"
 
 
 def start_benchmark(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> Run:
-    """Start a benchmark in a process of its own. Raises RunError with what to do instead, FileError."""
+    """Start a benchmark in a process of its own. Raises RunError, which says what to do instead, and FileError."""
     if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
     params = params.model_copy(update={"model": resolve.resolve_name(project, connection, params.model)})
@@ -40,42 +40,41 @@ def start_benchmark(project: Project, connection: sqlite3.Connection, params: Be
             raise RunError(f"a budget needs a price: add [prices.{priced!r}] to the file")
     if params.reference and params.student:
         raise RunError("this run is the student's or the reference's: name the other one alone")
-    others = {role: getattr(params, role) for role in ("reference", "student")}
+    paired_runs = {role: getattr(params, role) for role in ("reference", "student")}
     params = params.model_copy(
-        update={role: require_benchmark(connection, prefix).id for role, prefix in others.items() if prefix}
+        update={role: require_benchmark(connection, prefix).id for role, prefix in paired_runs.items() if prefix}
     )
     if params.like:
-        params = _like(require_benchmark(connection, params.like), params)
-    chosen = [] if params.like else chosen_examples(project, connection, params)
+        params = _with_questions_of(require_benchmark(connection, params.like), params)
+    examples = [] if params.like else chosen_examples(project, connection, params)
     run = Run(kind=KIND, params=params.model_dump(mode="json"))
     with transaction(connection):
         runs.write(connection, run)
         if params.like:
             predictions.copy_questions(connection, run.id, params.like)
         else:
-            predictions.add_questions(
-                connection, [(_question(run, place, one), one) for place, one in enumerate(chosen)]
-            )
+            questions = [_question(run, position, example) for position, example in enumerate(examples)]
+            predictions.add_questions(connection, zip(questions, examples, strict=True))
         if params.split:
             splits.freeze(connection, params.split, run.id)
     spawn(project, connection, run.id)
     return run
 
 
-def _like(first: Run, params: BenchmarkParams) -> BenchmarkParams:
-    """The params with what `first` asks."""
-    told = params_of(first, BenchmarkParams)
-    same = ("split", "where", "file", "mapping", "limit", "sniff", "samples", "seed")
-    return params.model_copy(update={"like": first.id, **{name: getattr(told, name) for name in same}})
+def _with_questions_of(first: Run, params: BenchmarkParams) -> BenchmarkParams:
+    """`params` with the questions that the run `first` asks."""
+    first_params = params_of(first, BenchmarkParams)
+    fields = ("split", "where", "file", "mapping", "limit", "sniff", "samples", "seed")
+    return params.model_copy(update={"like": first.id, **{name: getattr(first_params, name) for name in fields}})
 
 
 def chosen_examples(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> list[Example]:
-    """What is to be asked, in the order of asking; raises RunError if there is nothing, FileError."""
-    found = _of_file(project, params) if params.file else _of_project(project, connection, params)
-    chosen = smoke_test_sample(found, params.seed) if params.sniff else sampling_order(found, params.seed)
+    """The examples to ask about, in the order of asking. Raises RunError if there are none, FileError."""
+    candidates = _file_examples(project, params) if params.file else _project_examples(project, connection, params)
+    chosen = smoke_test_sample(candidates, params.seed) if params.sniff else sampling_order(candidates, params.seed)
     chosen = chosen[: params.limit]
     if not chosen:
-        raise RunError(_nothing(params))
+        raise RunError(_nothing_to_ask(params))
     return chosen
 
 
@@ -88,7 +87,7 @@ def require_benchmark(connection: sqlite3.Connection, prefix: str) -> Run:
 
 
 def retry_failures(project: Project, connection: sqlite3.Connection, run: Run) -> int:
-    """Ask again what a benchmark has no answer to; returns how many. Raises RunError if it is at work, or has all."""
+    """Ask all questions without an answer again; returns how many. Raises RunError if it still runs, or has none."""
     state = run_status(run).state
     if not state.ended:
         raise RunError(f"run {run.id[-6:]} is {state}: wait for its end, or stop it first")
@@ -96,16 +95,16 @@ def retry_failures(project: Project, connection: sqlite3.Connection, run: Run) -
     if not failures:
         raise RunError(f"run {run.id[-6:]} has an answer to all that it asked: there is nothing to ask again")
     params = params_of(run, BenchmarkParams)
-    again = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
+    next_params = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
     cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
-    said = f"asks {failures} failures again"
-    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, message=said, params=again, **cleared):
+    message = f"asks {failures} failures again"
+    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, said=message, params=next_params, **cleared):
         raise RunError(f"run {run.id[-6:]} was started again by someone else meanwhile")
     spawn(project, connection, run.id)
     return failures
 
 
-def _of_project(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> list[Example]:
+def _project_examples(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> list[Example]:
     if params.split:
         if params.split not in splits.SPLITS:
             raise RunError(f"no split {params.split}: there are {', '.join(splits.SPLITS)}")
@@ -117,27 +116,27 @@ def _of_project(project: Project, connection: sqlite3.Connection, params: Benchm
             raise RunError(str(error)) from None
         if not where.status:
             where = replace(where, status=(Status.ACCEPTED.value,))
-    found = listing.read_examples(connection, listing.read_numbers(connection, where))
-    foreign = sorted({one.decision for one in found} - set(project.task.labels))
+    examples = listing.read_examples(connection, listing.read_numbers(connection, where))
+    foreign = sorted({example.decision for example in examples} - set(project.task.labels))
     if foreign:
         raise RunError(f"the task has no decision {', '.join(foreign)} any more: leave those out, or edit them first")
-    return found
+    return examples
 
 
-def _of_file(project: Project, params: BenchmarkParams) -> list[Example]:
+def _file_examples(project: Project, params: BenchmarkParams) -> list[Example]:
     """The examples of a file; the same content has the same id in every run."""
     mapping = load_mapping(project, params.mapping) if params.mapping else None
-    found: dict[str, Example] = {}
-    for place, _, made in read_examples(project.task, Path(params.file), mapping):
-        if isinstance(made, RejectedError):
-            raise FileError(f"{params.file}, {place}: {made}; `sidequest import` lists all such records")
-        pieces = [(piece.source, piece.content) for piece in made.evidence]
-        key = str(ULID.from_bytes(fingerprint(made.hypothesis, pieces, made.decision)))
-        found[key] = made.model_copy(update={"id": key})
-    return list(found.values())
+    examples: dict[str, Example] = {}
+    for place, _, example in read_examples(project.task, Path(params.file), mapping):
+        if isinstance(example, RejectedError):
+            raise FileError(f"{params.file}, {place}: {example}; `sidequest import` lists all such records")
+        evidence = [(piece.source, piece.content) for piece in example.evidence]
+        key = str(ULID.from_bytes(fingerprint(example.hypothesis, evidence, example.decision)))
+        examples[key] = example.model_copy(update={"id": key})
+    return list(examples.values())
 
 
-def _nothing(params: BenchmarkParams) -> str:
+def _nothing_to_ask(params: BenchmarkParams) -> str:
     if params.split:
         return (
             f"no accepted example is in the split {params.split}: accept some, then share them out in "
@@ -148,23 +147,23 @@ def _nothing(params: BenchmarkParams) -> str:
     return f"no accepted example matches {params.where!r}: name another status to ask about others (status:pending)"
 
 
-def _question(run: Run, place: int, one: Example) -> Question:
+def _question(run: Run, position: int, example: Example) -> Question:
     return Question(
         run=run.id,
-        position=place,
-        example=one.id,
-        version=one.version,
-        label=one.decision,
-        domain=one.domain,
-        level=one.level,
-        family=one.family,
+        position=position,
+        example=example.id,
+        version=example.version,
+        label=example.decision,
+        domain=example.domain,
+        level=example.level,
+        family=example.family,
     )
 
 
 def benchmark_title(params: BenchmarkParams) -> str:
-    """What a benchmark measures, for a person: 'o1 · schema · split test'."""
-    over = f"split {params.split}" if params.split else Path(params.file).name if params.file else params.where
-    parts = [params.model, params.mode.value, over or "all examples"]
+    """The title of a benchmark: what it measures, such as 'o1 · schema · split test'."""
+    examples = f"split {params.split}" if params.split else Path(params.file).name if params.file else params.where
+    parts = [params.model, params.mode.value, examples or "all examples"]
     if params.sniff:
         parts.append(f"smoke test of {SMOKE_TEST_SIZE}")
     if params.samples > 1:

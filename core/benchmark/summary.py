@@ -1,4 +1,4 @@
-"""What a benchmark says: its figures, how far its confidence can be trusted, and what two runs say together."""
+"""The results of a benchmark: its figures, its calibration, and what two runs say together."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class BenchmarkSummary:
 
 
 def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> BenchmarkSummary:
-    """All that a run says, its answers read anew first if they were read by a former reader."""
+    """All results of a run. Answers that an older parser read are parsed again first."""
     parse_answers_again(project, connection, run)
     answers = scored_answers(connection, run.id)
     return BenchmarkSummary(
@@ -53,28 +53,28 @@ def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> Ben
 
 
 def parse_answers_again(project: Project, connection: sqlite3.Connection, run: Run) -> int:
-    """Read the stored answers of a run anew where another reader had read them; returns how many."""
+    """Parse the stored answers of a run again where an older parser read them; returns how many."""
     labels = project.task.labels
 
-    def anew(one: Prediction) -> Prediction:
-        said = parse_answer(one.raw, one.thought, one.ended, labels)
-        return one.model_copy(
+    def parse_again(prediction: Prediction) -> Prediction:
+        parsed = parse_answer(prediction.raw, prediction.thought, prediction.ended, labels)
+        return prediction.model_copy(
             update={
                 "reader": PARSER_VERSION,
-                "outcome": said.outcome,
-                "decision": said.decision,
-                "confidence": said.confidence,
-                "rationale": said.rationale,
+                "outcome": parsed.outcome,
+                "decision": parsed.decision,
+                "confidence": parsed.confidence,
+                "rationale": parsed.rationale,
             }
         )
 
-    return max(predictions.reparse(connection, run.id, PARSER_VERSION, anew), default=0)
+    return max(predictions.reparse(connection, run.id, PARSER_VERSION, parse_again), default=0)
 
 
 def summary_document(summary: BenchmarkSummary) -> dict[str, Any]:
-    """An outcome as `--json` prints it; `brier` and `ece` are of the stated confidence, else of the probability."""
-    numbers, sure = summary.figures, summary.calibration
-    basis = sure.stated if sure.stated.n else sure.probability
+    """A summary as `--json` prints it; `brier` and `ece` are of the stated confidence, else of the probability."""
+    figures, calibration = summary.figures, summary.calibration
+    basis = calibration.stated if calibration.stated.n else calibration.probability
     return {
         "run": summary.run.id,
         "state": summary.state.value,
@@ -83,16 +83,20 @@ def summary_document(summary: BenchmarkSummary) -> dict[str, Any]:
         "mode": summary.params.mode.value,
         "asked": summary.asked,
         "smoke_test": summary.params.sniff,
-        **{name: getattr(numbers, name) for name in type(numbers).__dataclass_fields__},
+        **{name: getattr(figures, name) for name in type(figures).__dataclass_fields__},
         "brier": basis.brier,
         "ece": basis.ece,
-        "confidence_basis": "stated" if sure.stated.n else "probability" if sure.probability.n else "none",
-        "calibration": sure,
+        "confidence_basis": "stated"
+        if calibration.stated.n
+        else "probability"
+        if calibration.probability.n
+        else "none",
+        "calibration": calibration,
     }
 
 
 def compare_runs(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison:
-    """The second run against the first, in pairs; raises NotSharedError."""
+    """Compare the second run with the first, in pairs; raises NotSharedError."""
     for run in (first, second):
         parse_answers_again(project, connection, run)
     return compare(scored_answers(connection, first.id), scored_answers(connection, second.id))
@@ -108,15 +112,17 @@ def decide_gate(
     level: float,
     margin: float,
 ) -> Gate:
-    """The gate over two runs; where one of them was watched or is not complete, by what holds at any time.
+    """The gate over two runs, by bounds that hold at any time if one of them may stop early or is not complete.
 
     Raises NotSharedError.
     """
     for run in (student, *([reference] if reference else [])):
         parse_answers_again(project, connection, run)
-    mine = scored_answers(connection, student.id)
-    theirs = None if reference is None else scored_answers(connection, reference.id)
-    return gate_of_answers(connection, student, reference, mine, theirs, target=target, level=level, margin=margin)
+    student_answers = scored_answers(connection, student.id)
+    reference_answers = None if reference is None else scored_answers(connection, reference.id)
+    return gate_of_answers(
+        connection, student, reference, student_answers, reference_answers, target=target, level=level, margin=margin
+    )
 
 
 def gate_of_answers(
@@ -130,29 +136,31 @@ def gate_of_answers(
     level: float,
     margin: float,
 ) -> Gate:
-    """Like `decided`, over answers that were read before."""
-    pairs = None if reference is None else {example for example, _ in predictions.families(connection, reference.id)}
+    """Like `decide_gate`, over answers that were read before."""
+    reference_examples = None
+    if reference is not None:
+        reference_examples = {example for example, _ in predictions.families(connection, reference.id)}
     return gate(
         student_answers,
         reference_answers,
         target=target,
         level=level,
         margin=margin,
-        anytime=any(_looked_at(connection, run) for run in (student, *([reference] if reference else []))),
+        anytime=any(_needs_anytime(connection, run) for run in (student, *([reference] if reference else []))),
         asking_order=predictions.families(connection, student.id),
-        reference_examples=pairs,
+        reference_examples=reference_examples,
         ceiling=label_noise(connection),
     )
 
 
 def label_noise(connection: sqlite3.Connection) -> Ceiling:
     """How often people who decided blind agree with the label."""
-    found = blind_reviews.read_current(connection)
-    return ceiling(sum(one.value == one.label for one in found), len(found))
+    blind = blind_reviews.read_current(connection)
+    return ceiling(sum(review.value == review.label for review in blind), len(blind))
 
 
 def newest_benchmark(connection: sqlite3.Connection, model: str) -> Run:
-    """The newest benchmark of a model that is no smoke test; raises RunError."""
+    """The newest benchmark of a model, smoke tests excluded; raises RunError if there is none."""
     for run in readable_of_kind(connection, KIND):
         params = params_of(run, BenchmarkParams)
         if params.model == model and not params.sniff:
@@ -160,8 +168,8 @@ def newest_benchmark(connection: sqlite3.Connection, model: str) -> Run:
     raise RunError(f"no benchmark of {model} yet: `sidequest bench run --model {model}` makes one")
 
 
-def _looked_at(connection: sqlite3.Connection, run: Run) -> bool:
-    """Whether a run could have ended at a place that its answers had chosen, or has not ended where it was to."""
+def _needs_anytime(connection: sqlite3.Connection, run: Run) -> bool:
+    """Whether a run may have ended at a point that its answers chose, or has not asked everything yet."""
     params = params_of(run, BenchmarkParams)
-    open_ = predictions.unanswered(connection, run.id, params.samples, 0)
-    return params.stop_when_settled or bool(open_)
+    unanswered = predictions.unanswered(connection, run.id, params.samples, 0)
+    return params.stop_when_settled or bool(unanswered)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from core.config.task import FieldPath, InconsistentError, Task
+from storage.errors import UserError
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -28,7 +29,7 @@ class Mistake:
     message: str
 
 
-class ProjectError(Exception):
+class ProjectError(UserError):
     """The project cannot be used; `str()` of it says what is wrong, where, and what to do."""
 
     def __init__(self, message: str, mistakes: list[Mistake] | None = None) -> None:

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from core.config.task import Task
 from core.curriculum.plan import plan
 from storage import examples, shelves
+from storage.errors import UserError
 from storage.examples import CellCount
 from storage.shelves import Shelf
 
 
-class ShelvingError(Exception):
+class ShelvingError(UserError):
     """The cell cannot be shelved or taken back; `str()` of it says why."""
 
 

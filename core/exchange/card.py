@@ -1,4 +1,4 @@
-"""The card of an exported data set: what it holds, how it was made, what QA and people said, and what it cannot do."""
+"""The card of an exported data set: its content, how it was made, what QA and people said, and its limits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from core.config.task import Task
 from core.exchange.formats import UNASSIGNED, Format
-from core.exchange.markdown import escape, format_rate, licence_lines, table, visible
+from core.exchange.markdown import escape, format_rate, licence_lines, table, yaml_string
 from core.exchange.record_reader import NO_REASONING
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from storage import attempts, splits
@@ -46,7 +46,7 @@ COLUMNS = {
 
 @dataclass(slots=True)
 class ExportCounts:
-    """What was exported, counted as it is written; keys of pairs begin with what stands in the rows of a table."""
+    """Counts of the exported examples, updated as they are written; pairs are keyed by (row of a table, column)."""
 
     examples: int = 0
     edited: int = 0
@@ -62,43 +62,43 @@ class ExportCounts:
     by_domain: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, batch: Iterable[Example]) -> None:
-        """Count these too."""
-        for one in batch:
-            split = one.split or UNASSIGNED
+        """Count the examples of `batch`."""
+        for example in batch:
+            split = example.split or UNASSIGNED
             self.examples += 1
-            self.edited += one.version > 1
-            self.flagged += one.flagged
-            self.refused += one.refused
-            self.unreasoned += one.reasoning == NO_REASONING
-            self.unjudged += one.certainty is None
+            self.edited += example.version > 1
+            self.flagged += example.flagged
+            self.refused += example.refused
+            self.unreasoned += example.reasoning == NO_REASONING
+            self.unjudged += example.certainty is None
             self.splits[split] += 1
-            self.statuses[one.status.value] += 1
-            self.sources[one.source, one.model, one.prompt_version] += 1
-            self.by_split[split, one.decision] += 1
-            self.by_level[str(one.level), one.decision] += 1
-            self.by_domain[one.domain, one.decision] += 1
+            self.statuses[example.status.value] += 1
+            self.sources[example.source, example.model, example.prompt_version] += 1
+            self.by_split[split, example.decision] += 1
+            self.by_level[str(example.level), example.decision] += 1
+            self.by_domain[example.domain, example.decision] += 1
 
 
 def dataset_card(task: Task, connection: sqlite3.Connection, where: Filter, counts: ExportCounts, licence: str) -> str:
-    """The card of the examples that match, which are `counted`: YAML for the hub, and Markdown for people."""
-    there = [name for name in (*splits.SPLITS, UNASSIGNED) if counts.splits[name]]
+    """The card of the examples that match `where`, with their `counts`: YAML for the hub, Markdown for people."""
+    names = [name for name in (*splits.SPLITS, UNASSIGNED) if counts.splits[name]]
     families = splits.family_counts(connection, where)
-    kin = {name: families.get("" if name == UNASSIGNED else name, 0) for name in there}
-    tally = attempts.tally(connection)
-    record = scorecard(attempts.flaw_records(connection)), people_record(attempts.reviewed_counts(connection))
-    domains = _named([one.name for one in task.domains], (domain for domain, _ in counts.by_domain))
+    family_counts = {name: families.get("" if name == UNASSIGNED else name, 0) for name in names}
+    attempts_tally = attempts.tally(connection)
+    qa_record = scorecard(attempts.flaw_records(connection)), people_record(attempts.reviewed_counts(connection))
+    domains = _in_task_order([domain.name for domain in task.domains], (domain for domain, _ in counts.by_domain))
     parts = [
-        _header(task, there, counts.examples, licence),
+        _header(task, names, counts.examples, licence),
         f"# {escape(task.name)}",
         f"{counts.examples:,} examples of one narrow judgement. Each has a hypothesis, pieces of evidence, the "
         "decision that the evidence supports, why, and how sure of it one can be. Written by Sidequest.",
         f"Licence: {escape(licence) or 'none was named'}.",
         "## The task",
         escape(task.question),
-        table(["decision", "meaning"], [(one.name, one.meaning) for one in task.decisions]),
+        table(["decision", "meaning"], [(decision.name, decision.meaning) for decision in task.decisions]),
         "## What there is",
         "By split; all examples of a family are in one split, so that nothing in `test` has a sibling in `train`:",
-        cross_table("split", there, counts.by_split, task, {"families": kin}),
+        cross_table("split", names, counts.by_split, task, {"families": family_counts}),
         "By level of difficulty:",
         cross_table("level", sorted({row for row, _ in counts.by_level}, key=int), counts.by_level, task),
         "By domain:",
@@ -106,61 +106,63 @@ def dataset_card(task: Task, connection: sqlite3.Connection, where: Filter, coun
         "## Columns",
         table(["column", "what it holds"], [(name, COLUMNS[name]) for name in (*Example.model_fields, "licence")]),
         "## How it was made",
-        how_it_was_made(counts, {Result(name): number for name, number in tally.results.items()}, *record),
+        how_it_was_made(counts, {Result(name): number for name, number in attempts_tally.results.items()}, *qa_record),
         table(
             ["source", "model", "prompt", "examples"],
-            [(*names, f"{number:,}") for names, number in counts.sources.most_common()],
+            [(*source, f"{number:,}") for source, number in counts.sources.most_common()],
         ),
         "## Known limits",
-        "\n".join(f"- {one}" for one in known_limits(counts, kin)),
+        "\n".join(f"- {sentence}" for sentence in known_limits(counts, family_counts)),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def known_limits(counts: ExportCounts, families: dict[str, int]) -> list[str]:
-    """What somebody who uses the data has to know, as sentences."""
-    total, found = counts.examples, []
-    if open_ := total - counts.statuses[Status.ACCEPTED.value]:
-        found.append(f"{open_:,} of {total:,} are not accepted: look at `status` before you use them.")
+    """What users of the data have to know, as sentences."""
+    total, sentences = counts.examples, []
+    if not_accepted := total - counts.statuses[Status.ACCEPTED.value]:
+        sentences.append(f"{not_accepted:,} of {total:,} are not accepted: look at `status` before you use them.")
     if counts.unjudged:
-        found.append(f"Of {counts.unjudged:,} of {total:,} no judge of QA has read the version that is here.")
+        sentences.append(f"Of {counts.unjudged:,} of {total:,} no judge of QA has read the version that is here.")
     if counts.refused:
-        found.append(f"{counts.refused:,} were rejected by QA, and brought in by a person all the same (`refused`).")
+        sentences.append(
+            f"{counts.refused:,} were rejected by QA, and brought in by a person all the same (`refused`)."
+        )
     if counts.flagged:
-        found.append(f"{counts.flagged:,} are flagged for a second look.")
+        sentences.append(f"{counts.flagged:,} are flagged for a second look.")
     if counts.unreasoned:
-        found.append(f"{counts.unreasoned:,} came without reasoning: theirs says so, and is nothing to learn from.")
+        sentences.append(f"{counts.unreasoned:,} came without reasoning: theirs says so, and is nothing to learn from.")
     if counts.splits[UNASSIGNED]:
-        found.append(f"{counts.splits[UNASSIGNED]:,} are in no split.")
-    if 0 < (tested := families.get("test", 0)) < 100:
-        found.append(f"`test` has {tested:,} families: what is measured on so few has a wide interval.")
+        sentences.append(f"{counts.splits[UNASSIGNED]:,} are in no split.")
+    if 0 < (test_families := families.get("test", 0)) < 100:
+        sentences.append(f"`test` has {test_families:,} families: what is measured on so few has a wide interval.")
     if any(source == "procedural" for source, _, _ in counts.sources):
-        found.append(
+        sentences.append(
             "What `procedural` wrote is synthetic English about worlds that do not exist: its labels follow from its "
             "text by rules, and its wording is narrower than that of people."
         )
-    found.append("A decision is about the evidence of its example alone: it says nothing of the world.")
-    found.append("The balance of decisions and levels follows quotas, not how often they occur in practice.")
-    return found
+    sentences.append("A decision is about the evidence of its example alone: it says nothing of the world.")
+    sentences.append("The balance of decisions and levels follows quotas, not how often they occur in practice.")
+    return sentences
 
 
-def _header(task: Task, there: Sequence[str], examples: int, licence: str) -> str:
-    """What the hub, and `datasets`, read of the card. JSON strings are strings of YAML."""
-    lines = ["---", f"pretty_name: {visible(task.name)}"]
+def _header(task: Task, split_names: Sequence[str], examples: int, licence: str) -> str:
+    """The YAML that the hub and `datasets` read. JSON strings are strings of YAML."""
+    lines = ["---", f"pretty_name: {yaml_string(task.name)}"]
     lines += licence_lines(licence)
     sizes = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
     size = next((name for bound, name in sizes if examples < bound), "n>1M")
     lines += ["task_categories:", "- text-classification", "size_categories:", f"- {size}", "configs:"]
     lines += ["- config_name: default", "  data_files:"]
-    for name in there:
-        lines += [f"  - split: {name}", f"    path: {name}{Format.DATASETS.suffix}"]
+    for split in split_names:
+        lines += [f"  - split: {split}", f"    path: {split}{Format.DATASETS.suffix}"]
     return "\n".join([*lines, "---"])
 
 
 def how_it_was_made(
     counts: ExportCounts, results: dict[Result, int], scorecard: Scorecard, people: PeopleRecord
 ) -> str:
-    """How the project made its examples, with what QA and people said of them."""
+    """How the project made its examples, and what QA and people said about them."""
     lines = [
         "A curriculum asks for examples by domain, level and decision. What a source writes goes through QA: rules, "
         "near-duplicates, and a judge that decides without seeing the label. Then people review it. The figures are of "
@@ -171,13 +173,11 @@ def how_it_was_made(
     if passed + rejected:
         lines.append(f"- QA rejected {format_rate(rejected, passed + rejected)} of the attempts that it decided on.")
     if scorecard.planted:
-        lines.append(
-            f"- QA caught {format_rate(scorecard.caught, scorecard.planted)} of the flaws that were planted to measure it."
-        )
+        caught = format_rate(scorecard.caught, scorecard.planted)
+        lines.append(f"- QA caught {caught} of the flaws that were planted to measure it.")
     if scorecard.planted and scorecard.good:
-        lines.append(
-            f"- QA refused {format_rate(scorecard.refused, scorecard.good)} of the attempts without a planted flaw."
-        )
+        refused = format_rate(scorecard.refused, scorecard.good)
+        lines.append(f"- QA refused {refused} of the attempts without a planted flaw.")
     if people.passed.decided:
         agreed = format_rate(people.passed.agreed, people.passed.decided)
         lines.append(f"- Of what QA passed and people decided on, they accepted {agreed}.")
@@ -193,8 +193,8 @@ def cross_table(
     task: Task,
     extra_columns: dict[str, dict[str, int]] | None = None,
 ) -> str:
-    """A table of examples by what stands in the rows, and by decision."""
-    decisions = _named(task.labels, (decision for _, decision in counts))
+    """A table of examples by `rows` and by decision, with columns of further numbers by row."""
+    decisions = _in_task_order(task.labels, (decision for _, decision in counts))
     extra = extra_columns or {}
     lines = []
     for row in rows:
@@ -204,7 +204,7 @@ def cross_table(
     return table([name, *decisions, "all", *extra], lines)
 
 
-def _named(known: Sequence[str], there: Iterable[str]) -> list[str]:
-    """The names that are there, in the order of the task; what it has no more comes last."""
-    found = set(there)
-    return [*(name for name in known if name in found), *sorted(found.difference(known))]
+def _in_task_order(task_names: Sequence[str], names: Iterable[str]) -> list[str]:
+    """The names that occur, in the order of the task; those that the task no longer has come last."""
+    occurring = set(names)
+    return [*(name for name in task_names if name in occurring), *sorted(occurring.difference(task_names))]

@@ -1,4 +1,4 @@
-"""Examples out of a project, as files that are there whole or not at all."""
+"""Exports the examples of a project to files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -28,9 +28,11 @@ from core.exchange.formats import (
     open_record_file,
     record_maker,
 )
+from core.exchange.markdown import licence_problem
 from core.models.prompting import Prompting
 from storage import examples, listing
 from storage.database import snapshot
+from storage.errors import UserError
 from storage.examples import Filter
 from storage.listing import SortOrder
 from storage.schema import Example, Status
@@ -38,13 +40,13 @@ from storage.schema import Example, Status
 BATCH_SIZE = 1000
 
 
-class ExportError(ValueError):
-    """What is asked for cannot be exported; `str()` of it says why, and what to do."""
+class ExportError(UserError, ValueError):
+    """The request cannot be exported; `str()` of it says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """What a person wants exported: how, and where to. `mode` is how a model is asked, where the format does so."""
+    """What to export, how and where. `mode` is how a model is asked, for the formats that hold prompts."""
 
     format: Format
     output: Path
@@ -56,7 +58,7 @@ class ExportRequest:
 
 @dataclass(slots=True)
 class ExportResult:
-    """What was written: how many examples into which file, how many of each split, and what to know about them."""
+    """What was written: examples by file and by split, and notes about them."""
 
     output: Path
     examples: int = 0
@@ -72,73 +74,77 @@ def export(
     *,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ExportResult:
-    """Write what `wanted` asks for, as it is at one moment; `watch` is told how many examples are written.
+    """Write what `request` asks for, as of one moment; calls `on_progress` with how many examples are written.
 
-    Raises ExportError, QueryError, PromptError and PlaceError before anything is written, UnwrittenError if it fails.
+    Raises ExportError, QueryError, PromptError and TargetError before anything is written, UnwrittenError if writing
+    fails.
     """
     check_request(request)
     mode = request.mode or Mode.REASON
-    asking = Prompting(project.task, mode, project.folder) if request.format.has_prompt else None
-    make = record_maker(request.format, asking, mode, request.licence)
-    counted = ExportCounts()
+    prompting = Prompting(project.task, mode, project.folder) if request.format.has_prompt else None
+    make_record = record_maker(request.format, prompting, mode, request.licence)
+    counts = ExportCounts()
     with snapshot(connection):
         where = export_filter(project.task, connection, request)
-        with atomic_write(request.output, overwrite=request.overwrite, folder=request.format.folder_files) as part:
-            with open_files(part, request) as files:
+        with atomic_write(
+            request.output, overwrite=request.overwrite, folder_files=request.format.folder_files
+        ) as path:
+            with open_files(path, request) as files:
                 for batch in example_batches(connection, where):
-                    files.take(batch, [make(one) for one in batch])
-                    counted.add(batch)
-                    on_progress(counted.examples)
+                    files.write(batch, [make_record(example) for example in batch])
+                    counts.add(batch)
+                    on_progress(counts.examples)
             if request.format is Format.DATASETS:
-                text = card.dataset_card(project.task, connection, where, counted, request.licence)
-                (part / CARD).write_text(text, encoding="utf-8")
-    found = ExportResult(request.output, counted.examples, dict(files.counts), counted.splits)
+                text = card.dataset_card(project.task, connection, where, counts, request.licence)
+                (path / CARD).write_text(text, encoding="utf-8")
+    result = ExportResult(request.output, counts.examples, dict(files.counts), counts.splits)
     if request.format.has_prompt:
-        found.notes = training_notes(request.format, mode, counted)
-    return found
+        result.notes = training_notes(request.format, mode, counts)
+    return result
 
 
 def check_request(request: ExportRequest) -> None:
-    """Raise ExportError if what is asked for does not fit together."""
+    """Raise ExportError if the parts of the request do not fit together."""
     format_ = request.format
     if not format_.folder_files and request.output.suffix.lower() != format_.suffix:
         raise ExportError(f"{request.output}: the name of a file in the format {format_} ends in {format_.suffix}")
     if request.mode is not None and not format_.has_prompt:
-        there = ", ".join(one for one in Format if one.has_prompt)
-        raise ExportError(f"--mode is how a model is asked: it goes with the formats {there}, not with {format_}")
-    if not request.licence.isprintable() or len(request.licence) > 200:
-        raise ExportError("--licence: a name such as CC-BY-4.0, in one line of at most 200 characters")
+        formats = ", ".join(other for other in Format if other.has_prompt)
+        raise ExportError(f"--mode is how a model is asked: it goes with the formats {formats}, not with {format_}")
+    if problem := licence_problem(request.licence):
+        raise ExportError(problem)
 
 
 def export_filter(task: Task, connection: sqlite3.Connection, request: ExportRequest) -> Filter:
-    """Which examples: accepted ones, unless the query names a status. Raises ExportError if there is none, QueryError.
+    """The filter of the examples to export: accepted ones, unless the query names a status.
 
-    A model cannot be asked for a decision that the task does not have any more.
+    Raises QueryError, and ExportError if there is no example, or if a format with prompts would hold a decision that
+    the task no longer has.
     """
     where = read_query(task, connection, request.query)
     if not where.status:
         where = replace(where, status=(Status.ACCEPTED.value,))
     cells = examples.cell_counts(connection, where)
     if not cells:
-        said = f" matches {request.query!r}" if request.query else ""
+        matching = f" matches {request.query!r}" if request.query else ""
         state = "no accepted example" if where.status == (Status.ACCEPTED.value,) else "no example"
-        raise ExportError(f"{state}{said}: name another status to export others (status:pending)")
-    foreign = sorted({one.decision for one in cells} - set(task.labels))
+        raise ExportError(f"{state}{matching}: name another status to export others (status:pending)")
+    foreign = sorted({cell.decision for cell in cells} - set(task.labels))
     if foreign and request.format.has_prompt:
-        leave = " ".join(f"-decision:{name}" for name in foreign)
-        raise ExportError(f"the task has no decision {', '.join(foreign)} any more: leave it out ({leave}), or edit")
+        query = " ".join(f"-decision:{name}" for name in foreign)
+        raise ExportError(f"the task has no decision {', '.join(foreign)} any more: leave it out ({query}), or edit")
     return where
 
 
 def example_batches(connection: sqlite3.Connection, where: Filter) -> Iterator[list[Example]]:
-    """The examples that match, oldest first, as many at once as memory never feels."""
+    """The examples that match, oldest first, in batches that take little memory."""
     for numbers in listing.numbers(connection, where, SortOrder.OLDEST):
         for start in range(0, len(numbers), BATCH_SIZE):
             yield listing.read_examples(connection, numbers[start : start + BATCH_SIZE])
 
 
 def training_notes(format_: Format, mode: Mode, counts: ExportCounts) -> list[str]:
-    """What somebody who trains on the file has to know, as sentences."""
+    """What those who train on the file have to know, as sentences."""
     notes = []
     answers = format_ is not Format.PROMPTS
     if answers and mode is not Mode.DIRECT and counts.unreasoned:
@@ -146,57 +152,58 @@ def training_notes(format_: Format, mode: Mode, counts: ExportCounts) -> list[st
             f"{counts.unreasoned:,} of {counts.examples:,} have no reasoning of their own, and a model would learn "
             "to say so: --mode direct asks for the decision alone"
         )
-    held = {name: counts.splits[name] for name in ("dev", "test") if counts.splits.get(name)}
-    if held and not format_.folder_files:
-        there = " and ".join(f"{number:,} of {name}" for name, number in held.items())
-        notes.append(f"{there} are in it: what is trained on is no measure any more; split:train leaves them out")
+    held_out = {name: counts.splits[name] for name in ("dev", "test") if counts.splits.get(name)}
+    if held_out and not format_.folder_files:
+        listed = " and ".join(f"{number:,} of {name}" for name, number in held_out.items())
+        notes.append(f"{listed} are in it: what is trained on is no measure any more; split:train leaves them out")
     return notes
 
 
 # ------------------------------------------------------------------ one file, or one for each split
 
 
-class _Files:
-    """The files of one export."""
+class _ExportFiles:
+    """The open files of one export."""
 
-    def __init__(self, part: Path, wanted: ExportRequest, stack: ExitStack) -> None:
+    def __init__(self, path: Path, request: ExportRequest, stack: ExitStack) -> None:
         self.counts: Counter[str] = Counter()
-        self._part = part
-        self._wanted = wanted
+        self._path = path
+        self._request = request
         self._stack = stack
-        self._sinks: dict[str, RecordFile] = {}
-        self._lineage = self._open(JsonLinesFile(part / LINEAGE)) if wanted.format is Format.OPENAI else None
+        self._files: dict[str, RecordFile] = {}
+        self._lineage = self._open(JsonLinesFile(path / LINEAGE)) if request.format is Format.OPENAI else None
 
-    def take(self, batch: Sequence[Example], records: Sequence[Record]) -> None:
+    def write(self, batch: Sequence[Example], records: Sequence[Record]) -> None:
         """Write each record to the file of its example."""
-        shares: dict[str, list[Record]] = {}
-        traced: list[Record] = []
-        for one, record in zip(batch, records, strict=True):
-            name = self._name(one)
-            shares.setdefault(name, []).append(record)
+        by_file: dict[str, list[Record]] = {}
+        lineage_records: list[Record] = []
+        for example, record in zip(batch, records, strict=True):
+            name = self._name(example)
+            by_file.setdefault(name, []).append(record)
             self.counts[name] += 1
             if self._lineage is not None:
-                traced.append({"file": name, "line": self.counts[name]} | lineage_record(one, self._wanted.licence))
-        for name, share in shares.items():
-            if name not in self._sinks:
-                path = self._part / name if self._wanted.format.folder_files else self._part
-                self._sinks[name] = self._open(open_record_file(path, self._wanted.format))
-            self._sinks[name].write(share)
+                position = {"file": name, "line": self.counts[name]}
+                lineage_records.append(position | lineage_record(example, self._request.licence))
+        for name, file_records in by_file.items():
+            if name not in self._files:
+                path = self._path / name if self._request.format.folder_files else self._path
+                self._files[name] = self._open(open_record_file(path, self._request.format))
+            self._files[name].write(file_records)
         if self._lineage is not None:
-            self._lineage.write(traced)
+            self._lineage.write(lineage_records)
 
-    def _name(self, one: Example) -> str:
-        if self._wanted.format.folder_files:
-            return f"{one.split or UNASSIGNED}{self._wanted.format.suffix}"
-        return self._wanted.output.name
+    def _name(self, example: Example) -> str:
+        if self._request.format.folder_files:
+            return f"{example.split or UNASSIGNED}{self._request.format.suffix}"
+        return self._request.output.name
 
-    def _open(self, made: RecordFile) -> RecordFile:
-        self._stack.callback(made.close)
-        return made
+    def _open(self, file: RecordFile) -> RecordFile:
+        self._stack.callback(file.close)
+        return file
 
 
 @contextmanager
-def open_files(path: Path, request: ExportRequest) -> Iterator[_Files]:
-    """The files of one export at `part`, closed on leaving; raises OSError."""
+def open_files(path: Path, request: ExportRequest) -> Iterator[_ExportFiles]:
+    """The files of one export at `path`, closed on leaving; raises OSError."""
     with ExitStack() as stack:
-        yield _Files(path, request, stack)
+        yield _ExportFiles(path, request, stack)

@@ -1,4 +1,4 @@
-"""What is written of an example in each format, and the files that hold it."""
+"""The record of an example in each format, and the files that hold the records."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from storage.splits import SPLITS
 
 UNASSIGNED = "unassigned"
 LINEAGE, CARD = "lineage.jsonl", "README.md"
-# What of an example goes with every record that is not the whole of it.
-_LINEAGE = ("id", "version", "family", "split", "domain", "level", "source", "model", "run", "attempt")
+# The fields of an example that go with every record that does not hold all of them.
+_LINEAGE_FIELDS = ("id", "version", "family", "split", "domain", "level", "source", "model", "run", "attempt")
 
 Record = dict[str, Any]
 
@@ -37,23 +37,23 @@ class Format(StrEnum):
 
     @property
     def has_prompt(self) -> bool:
-        """Whether examples are put as a model is asked."""
+        """Whether records hold the prompt of a model."""
         return self in {Format.SFT, Format.PROMPTS, Format.OPENAI}
 
     @property
     def suffix(self) -> str:
-        """What its file ends in: '.parquet', or '.jsonl'."""
+        """The suffix of its files: '.parquet' or '.jsonl'."""
         return ".parquet" if self in {Format.PARQUET, Format.DATASETS} else ".jsonl"
 
     @property
     def folder_files(self) -> tuple[str, ...]:
-        """The files that its folder may hold; none where it is one file."""
+        """The files that its folder may hold; empty if the format is a single file."""
         if self not in {Format.DATASETS, Format.OPENAI}:
             return ()
-        return (*(f"{split}{self.suffix}" for split in (*SPLITS, UNASSIGNED)), _BESIDE[self])
+        return (*(f"{split}{self.suffix}" for split in (*SPLITS, UNASSIGNED)), _EXTRA_FILE[self])
 
 
-_BESIDE = {Format.DATASETS: CARD, Format.OPENAI: LINEAGE}
+_EXTRA_FILE = {Format.DATASETS: CARD, Format.OPENAI: LINEAGE}
 
 
 def full_record(example: Example, licence: str) -> Record:
@@ -62,12 +62,12 @@ def full_record(example: Example, licence: str) -> Record:
 
 
 def lineage_record(example: Example, licence: str) -> Record:
-    """Which example it is, where it comes from and belongs, and the licence."""
-    return example.model_dump(mode="json", include=set(_LINEAGE)) | {"licence": licence}
+    """The identity of an example, its origin, where it belongs, and the licence."""
+    return example.model_dump(mode="json", include=set(_LINEAGE_FIELDS)) | {"licence": licence}
 
 
 def conversation(prompting: Prompting, mode: Mode, example: Example) -> list[Record]:
-    """The question about an example as a model is asked it, and the answer that is wished for."""
+    """The question about an example as a model is asked it, and the answer that the model should give."""
     answer = target_answer(mode, example.reasoning, example.decision, example.confidence)
     return [*question(prompting, example), {"role": "assistant", "content": answer}]
 
@@ -78,36 +78,36 @@ def question(prompting: Prompting, example: Example) -> list[Record]:
 
 
 def record_maker(format_: Format, prompting: Prompting | None, mode: Mode, licence: str) -> Callable[[Example], Record]:
-    """What makes the record of an example; `asking` is there where the format asks."""
+    """The function that makes the record of an example; `prompting` is needed for formats that hold prompts."""
     if prompting is None:
-        return lambda one: full_record(one, licence)
+        return lambda example: full_record(example, licence)
     if format_ is Format.PROMPTS:
-        return lambda one: (
+        return lambda example: (
             {
-                "prompt": question(prompting, one),
-                "label": one.decision,
-                "confidence": one.confidence,
+                "prompt": question(prompting, example),
+                "label": example.decision,
+                "confidence": example.confidence,
             }
-            | lineage_record(one, licence)
+            | lineage_record(example, licence)
         )
     if format_ is Format.SFT:
-        return lambda one: {"messages": conversation(prompting, mode, one)} | lineage_record(one, licence)
-    # OpenAI refuses keys that it does not know: what names the example stands in a file of its own.
-    return lambda one: {"messages": conversation(prompting, mode, one)}
+        return lambda example: {"messages": conversation(prompting, mode, example)} | lineage_record(example, licence)
+    # OpenAI refuses keys that it does not know: the identity of the example goes to a file of its own.
+    return lambda example: {"messages": conversation(prompting, mode, example)}
 
 
 # ------------------------------------------------------------------ files
 
 
 class RecordFile(Protocol):
-    """A file that takes records."""
+    """A file to write records to."""
 
     def write(self, records: Sequence[Record]) -> None:
-        """Add records; raises OSError."""
+        """Append records; raises OSError."""
         ...
 
     def close(self) -> None:
-        """End the file; raises OSError."""
+        """Complete and close the file; raises OSError."""
         ...
 
 
@@ -117,40 +117,40 @@ def open_record_file(path: Path, format_: Format) -> RecordFile:
 
 
 class JsonLinesFile:
-    """A line of JSON for each record, in ASCII: a terminal that shows the file does not act on what it holds."""
+    """A line of JSON for each record, in ASCII: a terminal that shows the file does not act on its content."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("w", encoding="ascii", newline="\n")
 
     def write(self, records: Iterable[Record]) -> None:
-        """A line each."""
+        """Append a line for each record."""
         self._file.writelines(json.dumps(record) + "\n" for record in records)
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         self._file.close()
 
 
 class ParquetFile:
-    """A Parquet file with the columns of whole examples."""
+    """A Parquet file with the columns of full records."""
 
     def __init__(self, path: Path) -> None:
         import pyarrow.parquet as pq
 
         self._schema = parquet_schema()
-        # Through a file of Python's: its errors say what the system said.
+        # A file of Python's, as its errors hold the message of the system.
         self._file = path.open("wb")
         self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
     def write(self, records: Sequence[Record]) -> None:
-        """A group of rows."""
+        """Append a group of rows."""
         import pyarrow as pa
 
         rows = [record | {"created": datetime.fromisoformat(record["created"])} for record in records]
         self._writer.write_batch(pa.RecordBatch.from_pylist(rows, schema=self._schema))
 
     def close(self) -> None:
-        """Write what tells where all of it stands, and end the file."""
+        """Write the footer, and close the file."""
         try:
             self._writer.close()
         finally:
@@ -158,25 +158,25 @@ class ParquetFile:
 
 
 def parquet_schema() -> Any:
-    """The Arrow schema of whole examples, from the schema of what is kept."""
+    """The Arrow schema of full records, derived from the schema of examples."""
     import pyarrow as pa
 
-    fields = [(name, _arrow(field.annotation)) for name, field in Example.model_fields.items()]
+    fields = [(name, _arrow_type(field.annotation)) for name, field in Example.model_fields.items()]
     return pa.schema([*fields, ("licence", pa.string())])
 
 
-def _arrow(annotation: Any) -> Any:
+def _arrow_type(annotation: Any) -> Any:
     """The Arrow type of a field of a pydantic model."""
     import pyarrow as pa
 
-    origin, inner = get_origin(annotation), get_args(annotation)
+    origin, arguments = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return _arrow(inner[0])
+        return _arrow_type(arguments[0])
     if origin in {Union, types.UnionType}:
-        return _arrow(next(one for one in inner if one is not type(None)))
+        return _arrow_type(next(argument for argument in arguments if argument is not type(None)))
     if origin is list:
-        return pa.list_(_arrow(inner[0]))
+        return pa.list_(_arrow_type(arguments[0]))
     if issubclass(annotation, BaseModel):
-        return pa.struct([(name, _arrow(field.annotation)) for name, field in annotation.model_fields.items()])
-    known = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), datetime: pa.timestamp("us", tz="UTC")}
-    return pa.string() if issubclass(annotation, str | Enum) else known[annotation]
+        return pa.struct([(name, _arrow_type(field.annotation)) for name, field in annotation.model_fields.items()])
+    arrow_types = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), datetime: pa.timestamp("us", tz="UTC")}
+    return pa.string() if issubclass(annotation, str | Enum) else arrow_types[annotation]

@@ -1,4 +1,4 @@
-"""Bringing a file in: what is an example is stored, what is none is listed with the reason, nothing is there twice."""
+"""Imports a file: stores the examples, lists other records with the reason, and adds nothing twice."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from storage import imported, splits
 from storage.schema import Example, Status
 
 _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
-# What belongs to the project that an example came from.
-_OUTSIDE = frozenset({"version", "status", "flagged", "refused", "run", "attempt"})
+# Fields that only mean something in the project that an example came from.
+_PROJECT_FIELDS = frozenset({"version", "status", "flagged", "refused", "run", "attempt"})
 
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """A record that is no example: where it stands in the file, why, and the record as it was."""
+    """A record that is no example: its place in the file, the reason, and the record as it was."""
 
     place: str
     reason: str
@@ -35,7 +35,7 @@ class RejectedRecord:
 
 @dataclass(slots=True)
 class ImportResult:
-    """What became of the records of a file."""
+    """The result of importing the records of a file."""
 
     imported: int = 0
     duplicates: int = 0
@@ -57,8 +57,8 @@ def load_mapping(project: Project, name: str) -> Mapping:
         return project.task.imports[name]
     path = Path(name)
     if path.suffix != ".toml":
-        there = ", ".join(project.task.imports) or "none"
-        raise FileError(f"no [import.{name}] in the project file (there are: {there}), and {name} is no TOML file")
+        names = ", ".join(project.task.imports) or "none"
+        raise FileError(f"no [import.{name}] in the project file (there are: {names}), and {name} is no TOML file")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -77,108 +77,113 @@ def import_file(
     rejects: Path | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> ImportResult:
-    """Bring the records of `path` in, all in one transaction; without a `mapping` they are examples as they are.
+    """Import the records of `path`, all in one transaction; without a `mapping` they have the fields of an example.
 
-    What is no example is written to `rejects`, a line each (beside the project file, if none is given). `watch` is
-    told how many records were read. Raises FileError, BusyError.
+    Records that are no examples are written to `rejects`, one per line (by default, beside the project file). Calls
+    `on_progress` with how many records were read. Raises FileError, BusyError.
     """
-    found = ImportResult()
-    arriving = _Arriving(connection, found)
-    for number, (place, record, made) in enumerate(read_examples(project.task, path, mapping), start=1):
+    result = ImportResult()
+    new_examples = _NewExamples(connection, result)
+    for number, (place, record, example) in enumerate(read_examples(project.task, path, mapping), start=1):
         on_progress(number)
-        if isinstance(made, Example):
-            arriving.take(place, record, made)
+        if isinstance(example, Example):
+            new_examples.add(place, record, example)
         else:
-            found.rejections.append(RejectedRecord(place, str(made), record))
-    if found.rejections:
-        found.rejects = rejects or project.folder / f"{path.name}.rejects.jsonl"
-        _write_rejects(found.rejects, found.rejections)
-    if arriving.new:
-        imported.add(connection, arriving.new, accept=accept, reviewer=reviewer, note=f"imported from {path.name}")
-    found.imported = len(arriving.new)
-    return found
+            result.rejections.append(RejectedRecord(place, str(example), record))
+    if result.rejections:
+        result.rejects = rejects or project.folder / f"{path.name}.rejects.jsonl"
+        _write_rejects(result.rejects, result.rejections)
+    if new_examples.new:
+        imported.add(connection, new_examples.new, accept=accept, reviewer=reviewer, note=f"imported from {path.name}")
+    result.imported = len(new_examples.new)
+    return result
 
 
 def read_examples(
     task: Task, path: Path, mapping: Mapping | None
 ) -> Iterator[tuple[str, Any, Example | RejectedError]]:
-    """Each record of a file: its place, the record, and the example that it stands for or why it is none."""
+    """Yield each record of a file: its place, the record, and its example, or the error that says why it is none."""
     names = TaskNames(
-        tuple(task.labels), tuple(one.name for one in task.domains), tuple(one.level for one in task.levels)
+        tuple(task.labels), tuple(domain.name for domain in task.domains), tuple(level.level for level in task.levels)
     )
-    make = _native(names) if mapping is None else RecordReader(mapping, names, file_stem(path)).read
+    read_example = _native_reader(names) if mapping is None else RecordReader(mapping, names, file_stem(path)).read
     for place, record in read_records(path, mapping.records if mapping else ""):
         if isinstance(record, RejectedError):
             yield place, None, record
             continue
         try:
-            yield place, record, make(record)
+            yield place, record, read_example(record)
         except RejectedError as error:
             yield place, record, error
 
 
-def _native(names: TaskNames) -> Callable[[Any], Example]:
-    def make(record: Any) -> Example:
+def _native_reader(names: TaskNames) -> Callable[[Any], Example]:
+    def read_example(record: Any) -> Example:
         if not isinstance(record, dict) or "hypothesis" not in record:
             raise RejectedError("it has not the fields of an example: name a mapping with --map")
-        known = {name: value for name, value in record.items() if name in Example.model_fields and name not in _OUTSIDE}
-        made = validate_example(known)
+        fields = {
+            name: value
+            for name, value in record.items()
+            if name in Example.model_fields and name not in _PROJECT_FIELDS
+        }
+        example = validate_example(fields)
         problems = [
             f"{name}: the task has no {value!r}"
-            for name, value, there in (
-                ("decision", made.decision, names.decisions),
-                ("domain", made.domain, names.domains),
-                ("level", made.level, names.levels),
+            for name, value, allowed in (
+                ("decision", example.decision, names.decisions),
+                ("domain", example.domain, names.domains),
+                ("level", example.level, names.levels),
             )
-            if value not in there
+            if value not in allowed
         ]
-        if made.split not in {"", *splits.SPLITS}:
-            problems.append(f"split: {made.split!r} is none of {', '.join(splits.SPLITS)}")
-        if not _ULID.fullmatch(made.id):
-            problems.append(f"id: {made.id[:40]!r} is no ULID: leave it out, and one is given")
+        if example.split not in {"", *splits.SPLITS}:
+            problems.append(f"split: {example.split!r} is none of {', '.join(splits.SPLITS)}")
+        if not _ULID.fullmatch(example.id):
+            problems.append(f"id: {example.id[:40]!r} is no ULID: leave it out, and one is given")
         if problems:
             raise RejectedError("; ".join(problems))
-        return made.model_copy(update={"status": Status.PENDING})
+        return example.model_copy(update={"status": Status.PENDING})
 
-    return make
+    return read_example
 
 
-class _Arriving:
-    """What is new among the records of a file."""
+class _NewExamples:
+    """Collects the new examples among the records of a file."""
 
-    def __init__(self, connection: sqlite3.Connection, found: ImportResult) -> None:
+    def __init__(self, connection: sqlite3.Connection, result: ImportResult) -> None:
         self.new: list[Example] = []
-        self._found = found
+        self._result = result
         self._ids = imported.ids(connection)
         self._known = {fingerprint(*content) for content in imported.contents(connection)}
         self._splits = imported.splits(connection)
         self._frozen = splits.frozen(connection)
 
-    def take(self, place: str, record: Any, made: Example) -> None:
-        """Keep an example that is not there yet; of a family that is in a split, only for that split."""
-        key = fingerprint(made.hypothesis, [(piece.source, piece.content) for piece in made.evidence], made.decision)
-        if key in self._known or made.id in self._ids:
-            self._found.duplicates += 1
+    def add(self, place: str, record: Any, example: Example) -> None:
+        """Add an example that the project does not have yet; rejects it if its family is in another split."""
+        evidence = [(piece.source, piece.content) for piece in example.evidence]
+        key = fingerprint(example.hypothesis, evidence, example.decision)
+        if key in self._known or example.id in self._ids:
+            self._result.duplicates += 1
             return
-        there = self._splits.get(made.family)
-        if made.split and there is not None and there != made.split:
-            reason = f"split: its family is in {there or 'no split'} already, not in {made.split}"
-        elif (made.split or there) in self._frozen:
-            reason = f"split {made.split or there} is frozen: a benchmark has used it"
+        family_split = self._splits.get(example.family)
+        if example.split and family_split is not None and family_split != example.split:
+            reason = f"split: its family is in {family_split or 'no split'} already, not in {example.split}"
+        elif (example.split or family_split) in self._frozen:
+            reason = f"split {example.split or family_split} is frozen: a benchmark has used it"
         else:
-            self._splits.setdefault(made.family, made.split)
+            self._splits.setdefault(example.family, example.split)
             self._known.add(key)
-            self._ids.add(made.id)
-            self.new.append(made)
+            self._ids.add(example.id)
+            self.new.append(example)
             return
-        self._found.rejections.append(RejectedRecord(place, reason, record))
+        self._result.rejections.append(RejectedRecord(place, reason, record))
 
 
 def _write_rejects(path: Path, rejections: list[RejectedRecord]) -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
-            for one in rejections:
-                kept = {"place": one.place, "reason": one.reason, "record": one.record}
-                file.write(json.dumps(kept, default=str) + "\n")
+            for rejection in rejections:
+                line = {"place": rejection.place, "reason": rejection.reason, "record": rejection.record}
+                file.write(json.dumps(line, default=str) + "\n")
     except OSError as error:
         raise FileError(f"{path}: the rejects cannot be written there: {error.strerror}") from None

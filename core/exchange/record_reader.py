@@ -1,4 +1,4 @@
-"""Makes examples out of foreign records, by the expressions of a mapping."""
+"""Turns foreign records into examples by the expressions of a mapping."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from storage.splits import SPLITS
 if TYPE_CHECKING:
     from jmespath.parser import ParsedResult
 
-# Where a record says no more than its label.
+# The reasoning of a record that has none.
 NO_REASONING = "No reasoning was given."
-# What counts from 1 again in the next file.
+# A number that starts from 1 again in the next file.
 _BARE_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 SPLIT_NAMES = {"validation": "dev", "valid": "dev", "val": "dev", "development": "dev"}
 
@@ -31,7 +31,7 @@ class RejectedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class TaskNames:
-    """The names that a project knows."""
+    """The decisions, domains and levels of a project."""
 
     decisions: tuple[str, ...]
     domains: tuple[str, ...]
@@ -39,27 +39,27 @@ class TaskNames:
 
 
 class RecordReader:
-    """Makes examples out of the records of one file; `stem` is its name, for families that are only numbers in it."""
+    """Turns the records of one file into examples; `stem` is its name, for families that are mere numbers in it."""
 
     def __init__(self, mapping: Mapping, names: TaskNames, stem: str) -> None:
         self._mapping = mapping
         self._names = names
         self._stem = stem
-        self._found = {name: compile_expression(getattr(mapping, name), name) for name in EXPRESSIONS}
+        self._expressions = {name: compile_expression(getattr(mapping, name), name) for name in EXPRESSIONS}
 
     def read(self, record: Any) -> Example:
-        """The example that `record` (decoded JSON, or a row by the names of its columns) stands for.
+        """Turn `record` (decoded JSON, or a row by the names of its columns) into an example.
 
         Raises RejectedError with every reason why it is none.
         """
         problems: list[str] = []
-        fields: dict[str, Any] = {"hypothesis": self._text(record, "hypothesis", problems)}
+        fields: dict[str, Any] = {"hypothesis": self._hypothesis(record, problems)}
         fields["evidence"] = self._evidence(record, problems)
         fields["decision"] = self._decision(record, problems)
-        fields["domain"] = self._known(record, "domain", self._names.domains, problems)
+        fields["domain"] = self._domain(record, problems)
         fields["level"] = self._level(record, problems)
         fields["confidence"] = self._number(self._value(record, "confidence"), "confidence", problems)
-        fields["reasoning"] = _words(self._value(record, "reasoning")) or NO_REASONING
+        fields["reasoning"] = _as_text(self._value(record, "reasoning")) or NO_REASONING
         fields["split"] = self._split(record, problems)
         if problems:
             raise RejectedError("; ".join(problems))
@@ -67,44 +67,44 @@ class RecordReader:
         return validate_example(fields | {"source": "import"})
 
     def _family(self, record: Any) -> str:
-        """What the record says; of two files that both count from 1, the families 1 are not the same one."""
-        said = _words(self._value(record, "family"))
-        return f"{self._stem}-{said}" if _BARE_NUMBER.fullmatch(said) else said
+        """The family that the record names. A mere number gets the name of the file: another file may use it too."""
+        family = _as_text(self._value(record, "family"))
+        return f"{self._stem}-{family}" if _BARE_NUMBER.fullmatch(family) else family
 
     def _value(self, record: Any, name: DefaultField | Literal["hypothesis", "evidence", "content"]) -> Any:
-        expression = self._found[name]
+        expression = self._expressions[name]
         value = search_record(expression, record) if expression is not None else None
         if value is None or (isinstance(value, str) and not value.strip()):
             return self._mapping.defaults.get(cast("DefaultField", name))
         return value
 
-    def _text(self, record: Any, name: Literal["hypothesis"], problems: list[str]) -> str:
-        text = _words(self._value(record, name))
+    def _hypothesis(self, record: Any, problems: list[str]) -> str:
+        text = _as_text(self._value(record, "hypothesis"))
         if not text:
-            problems.append(f"{name} is empty")
+            problems.append("hypothesis is empty")
         return text
 
     def _evidence(self, record: Any, problems: list[str]) -> list[dict[str, Any]]:
         value = self._value(record, "evidence")
         pieces = value if isinstance(value, list) else [value]
-        found: list[dict[str, Any]] = []
+        evidence: list[dict[str, Any]] = []
         for piece in pieces:
-            if isinstance(piece, dict) and self._found["content"] is None:
+            if isinstance(piece, dict) and self._expressions["content"] is None:
                 problems.append("evidence: its pieces are objects: `content` has to say where their text is")
                 return []
-            content = _words(self._value(piece, "content") if isinstance(piece, dict) else piece)
+            content = _as_text(self._value(piece, "content") if isinstance(piece, dict) else piece)
             if not content:
                 continue
-            source = _words(self._value(piece, "source")) or f"piece {len(found) + 1}"
+            source = _as_text(self._value(piece, "source")) or f"piece {len(evidence) + 1}"
             relevance = self._value(piece, "relevance")
             number = 1.0 if relevance is None else self._number(relevance, "relevance", problems)
-            found.append({"source": source, "content": content, "relevance": number})
-        if not found:
+            evidence.append({"source": source, "content": content, "relevance": number})
+        if not evidence:
             problems.append("evidence is empty")
-        return found
+        return evidence
 
     def _decision(self, record: Any, problems: list[str]) -> str:
-        label = _words(self._value(record, "decision"))
+        label = _as_text(self._value(record, "decision"))
         table = self._mapping.decisions
         if not label:
             problems.append("decision is empty")
@@ -116,17 +116,17 @@ class RecordReader:
                 problems.append(f"decision: the task has no {label[:60]!r}, only {', '.join(self._names.decisions)}")
         return label
 
-    def _known(self, record: Any, name: Literal["domain"], known: tuple[str, ...], problems: list[str]) -> str:
-        value = _words(self._value(record, name))
-        if not value:
-            problems.append(f"{name} is empty: give an expression, or one for all in defaults")
-        elif value not in known:
-            problems.append(f"{name}: the task has no {value[:60]!r}, only {', '.join(known)}")
-        return value
+    def _domain(self, record: Any, problems: list[str]) -> str:
+        domain = _as_text(self._value(record, "domain"))
+        if not domain:
+            problems.append("domain is empty: give an expression, or one for all in defaults")
+        elif domain not in self._names.domains:
+            problems.append(f"domain: the task has no {domain[:60]!r}, only {', '.join(self._names.domains)}")
+        return domain
 
     def _level(self, record: Any, problems: list[str]) -> int:
         value = self._value(record, "level")
-        level = next((one for one in self._names.levels if _words(value) in {str(one), f"{one}.0"}), 0)
+        level = next((known for known in self._names.levels if _as_text(value) in {str(known), f"{known}.0"}), 0)
         if value is None:
             problems.append("level is empty: give an expression, or one for all in defaults")
         elif not level:
@@ -139,15 +139,15 @@ class RecordReader:
         try:
             number = float(value)
         except (TypeError, ValueError, OverflowError):
-            said = "is empty: give an expression, or one for all in defaults" if value is None else "is no number"
-            problems.append(f"{name} {said}")
+            problem = "is empty: give an expression, or one for all in defaults" if value is None else "is no number"
+            problems.append(f"{name} {problem}")
             return 0.0
         if not 0 <= number <= 1:
             problems.append(f"{name}: {number:g} is not between 0 and 1")
         return number
 
     def _split(self, record: Any, problems: list[str]) -> str:
-        name = _words(self._value(record, "split")).lower()
+        name = _as_text(self._value(record, "split")).lower()
         split = SPLIT_NAMES.get(name, name)
         if split not in {"", *SPLITS}:
             problems.append(f"split: {name[:20]!r} is none of {', '.join(SPLITS)}")
@@ -155,7 +155,7 @@ class RecordReader:
 
 
 def search_record(expression: ParsedResult, value: Any) -> Any:
-    """What `expression` finds in `value`; nothing where its types do not fit. Raises RejectedError with the mistake."""
+    """The result of `expression` in `value`; raises RejectedError with the mistake if types do not fit."""
     from jmespath.exceptions import JMESPathError
 
     try:
@@ -165,22 +165,23 @@ def search_record(expression: ParsedResult, value: Any) -> Any:
 
 
 def validate_example(fields: Dict[str, Any]) -> Example:
-    """The example that `fields` are; raises RejectedError with what the schema says."""
+    """The example with these `fields`; raises RejectedError with the messages of the schema."""
     try:
         return Example.model_validate(fields)
     except ValidationError as error:
-        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors(include_url=False)]
-        raise RejectedError("; ".join(found[:3])) from None
+        mistakes = error.errors(include_url=False)[:3]
+        messages = [f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" for mistake in mistakes]
+        raise RejectedError("; ".join(messages)) from None
 
 
 def family_of(hypothesis: str) -> str:
-    """The family of what has none of its own: the same for the same hypothesis, whatever its case and spacing."""
+    """The family of an example without one: the same for the same hypothesis, whatever its case and spacing."""
     plain = " ".join(hypothesis.casefold().split())
     return f"import-{sha256(plain.encode(errors='replace')).hexdigest()[:16]}"
 
 
-def _words(value: Any) -> str:
-    """A text without blanks around it; numbers and truth values as text; what is neither, as JSON."""
+def _as_text(value: Any) -> str:
+    """A value as text: a string without spaces around it, None as '', anything else as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):

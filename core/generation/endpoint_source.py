@@ -48,8 +48,8 @@ class OpenAISource:
         budget: Budget | None = None,
         pace: LimitPolicy | None = None,
     ) -> None:
-        model = task.models[model_name]
-        self.max_in_flight = model.max_in_flight
+        self._client = Client.of_task(task, model_name, capabilities=capabilities, budget=budget, pace=pace)
+        self.max_in_flight = self._client.model.max_in_flight
         self._task = task
         self._domains = {domain.name: domain for domain in task.domains}
         self._decisions = {decision.name: decision for decision in task.decisions}
@@ -57,14 +57,6 @@ class OpenAISource:
         self._rewrite = load(_PROMPTS / "rewrite-1.j2", task.prompts.rewrite, project_dir, _VARIABLES | {"draft"})
         self._shape = answer_schema(Candidate, task.labels)
         self._truncations: Counter[tuple[Cell, int]] = Counter()
-        self._client = Client(
-            model,
-            capabilities=capabilities,
-            price_table=task.prices,
-            max_retries=task.limits.max_retries,
-            budget=budget,
-            pace=pace,
-        )
 
     async def write(self, request: Request) -> SourceResult:
         """Write one candidate for `request`. Raises BudgetExhaustedError if it could cost more than is left."""

@@ -34,14 +34,11 @@ from core.qa.judge import Judge
 from core.qa.verdicts import assess, example_of_attempt, groups, near_duplicate
 from core.runs.params import GenerateParams, params_of
 from core.runs.session import Ending, Session
+from core.runs.supervisor import Supervisor
 from storage import attempts, examples, shelves
 from storage.attempts import CONTENT_FAULTS, JudgedAttempt
 from storage.schema import Attempt, Event, Example, Outcome, Result, RunState, Verdict
 
-# After a stop was requested, requests in flight may take this long; then they are dropped.
-GRACE_S = 20.0
-# After this many faults of endpoints in a row, over all slots, the run ends; it can be resumed.
-FAULTS_IN_A_ROW = 8
 # How often one worker asks a judge that fails on a candidate.
 JUDGE_TRIES = 2
 # Concurrent tasks for each request that may be in flight: while some are judged and committed, others are sent.
@@ -101,9 +98,8 @@ class _Filling:
         pace = params.attempts_per_minute
         self._pace = AsyncLimiter(1, 60 / pace) if pace else None
         self._at_source = 0
-        self._faults = 0
         self._shelves = shelves.read_all(self._db)
-        self._ending: Ending | None = None
+        self._supervisor = Supervisor(session, FATAL)
 
     async def run(self) -> Ending:
         self._session.log(
@@ -112,18 +108,12 @@ class _Filling:
         )
         queue = iter(self._slots)
         lines = min(len(self._slots), TASKS_PER_REQUEST * max(self._source.max_in_flight, self._judge.max_in_flight))
-        tasks = {asyncio.create_task(self._fill_slots(queue)) for _ in range(lines)}
         try:
-            await self._supervise(tasks)
+            await self._supervisor.run((self._fill_slots(queue) for _ in range(lines)), self._on_tick)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self._publish()
-        if self._ending is not None:
-            return self._ending
-        if self._session.stopping:
-            return Ending(RunState.STOPPED, "stopped on request; resume continues it")
+        if ending := self._supervisor.early_ending():
+            return ending
         if self._figures.unjudged:
             waiting = f"{self._figures.unjudged} candidates wait for a judge that answers: resume asks it again"
             return Ending(RunState.STOPPED, waiting)
@@ -136,24 +126,11 @@ class _Filling:
         await self._source.close()
         await self._judge.close()
 
-    async def _supervise(self, tasks: set[asyncio.Task[None]]) -> None:
-        """Wait for all tasks; once the run is to end, only until the grace period is over."""
-        deadline: float | None = None
-        pending = tasks
-        while pending:
-            done, pending = await asyncio.wait(pending, timeout=0.2)
-            for task in done:
-                task.result()
-            if self._session.paused:
-                self._figures.rest()
-            self._publish()
-            self._shelves = shelves.read_all(self._db)
-            if self._ending is not None or self._session.stopping:
-                now = asyncio.get_running_loop().time()
-                deadline = deadline or now + GRACE_S
-                if now >= deadline:
-                    self._session.log(f"dropped {len(pending)} requests in flight", severity="warning")
-                    return
+    def _on_tick(self) -> None:
+        if self._session.paused:
+            self._figures.rest()
+        self._publish()
+        self._shelves = shelves.read_all(self._db)
 
     def _publish(self) -> None:
         self._session.progress = self._figures.snapshot()
@@ -174,7 +151,7 @@ class _Filling:
         """Work on a slot until it is filled or given up; returns whether to continue with others."""
         history = self._history[slot]
         judge_failures = 0
-        while await self._session.proceed() and self._ending is None:
+        while await self._session.proceed() and self._supervisor.ending is None:
             step = next_step(history, self._task.limits, self._revised)
             try:
                 self._figures.in_flight += 1
@@ -199,7 +176,7 @@ class _Filling:
                         attempt = await self._write(slot, step)
                         self._check_fault(attempt.outcome, attempt.detail, "source")
             except BudgetExhaustedError as error:
-                self._end(Ending(RunState.STOPPED, str(error)))
+                self._supervisor.end(Ending(RunState.STOPPED, str(error)))
             finally:
                 self._figures.in_flight -= 1
         return False
@@ -282,20 +259,11 @@ class _Filling:
         )
 
     def _check_fault(self, outcome: Outcome, detail: str, role: str) -> None:
-        """End the run if continuing would only repeat a fault."""
+        """Count a fault of an endpoint; the run ends if continuing would only repeat it."""
         if outcome is Outcome.WRITTEN or outcome in CONTENT_FAULTS:
-            self._faults = 0
-            return
-        self._faults += 1
-        self._session.log(f"{role}: {outcome.value}: {detail}", severity="warning", outcome=outcome.value)
-        if outcome in FATAL:
-            self._end(Ending(RunState.FAILED, f"{role}: {outcome.value}: {detail}"))
-        elif self._faults >= FAULTS_IN_A_ROW:
-            reason = f"{role}: {self._faults} faults in a row, the last {outcome.value}: {detail}"
-            self._end(Ending(RunState.FAILED, reason))
-
-    def _end(self, ending: Ending) -> None:
-        self._ending = self._ending or ending
+            self._supervisor.record_success()
+        else:
+            self._supervisor.record_fault(outcome, detail, role=role)
 
 
 def rejection_event(attempt: Attempt, verdict: Verdict | None = None) -> Event | None:

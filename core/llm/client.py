@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
-from core.config.task import EndpointSettings, Price
+from core.config.task import EndpointSettings, Price, Task
 from core.llm import prices
 from core.llm.answer import Answer, Exchange
 from core.llm.capabilities import Capabilities, CapabilityStore, assumed_capabilities, learn, stored_capabilities
@@ -88,6 +88,29 @@ class Client:
         self._max_retries = max_retries
         self._pace = pace or LimitPolicy()
         self._openai: AsyncOpenAI | None = None
+
+    @classmethod
+    def of_task(
+        cls,
+        task: Task,
+        name: str,
+        *,
+        capabilities: CapabilityStore,
+        budget: Budget | None = None,
+        pace: LimitPolicy | None = None,
+    ) -> Client:
+        """A client of the model `name` of the task's `models`, at the task's prices and with its retries.
+
+        Raises KeyError if there is no such model, UnpricedError if there is a budget and the model has no price.
+        """
+        return cls(
+            task.models[name],
+            capabilities=capabilities,
+            price_table=task.prices,
+            max_retries=task.limits.max_retries,
+            budget=budget,
+            pace=pace,
+        )
 
     def __repr__(self) -> str:
         return f"Client({self.model.model!r} at {self.url})"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from core.config.task import Price
+from storage.errors import UserError
 
 _MILLION = Decimal(1_000_000)
 # A token of ordinary text has about four characters; text with other scripts or many figures has fewer.
@@ -13,7 +14,7 @@ _CHARACTERS_A_TOKEN = 4
 _CAUTIOUS_CHARACTERS_A_TOKEN = 2
 
 
-class UnpricedError(ValueError):
+class UnpricedError(UserError, ValueError):
     """A budget is set, but a model has no price, so that nobody could tell when the budget is spent."""
 
     def __init__(self, model: str) -> None:

@@ -12,13 +12,14 @@ from jinja2.environment import Template
 from jinja2.sandbox import SandboxedEnvironment
 
 from core.llm.wire import Messages
+from storage.errors import UserError
 
 # Prompts are plain text for a model: nothing is escaped but what `tojson` writes, which cannot hold a tag.
 _ENVIRONMENT = SandboxedEnvironment(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
 _ENVIRONMENT.policies["json.dumps_kwargs"] = {"ensure_ascii": False}
 
 
-class PromptError(ValueError):
+class PromptError(UserError, ValueError):
     """A prompt template cannot be used; the message says which, where and why."""
 
 

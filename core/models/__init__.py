@@ -1,1 +1,1 @@
-"""What answers a case: an endpoint, a model on this machine, with or without an adapter, or a baseline."""
+"""Models that answer cases: an endpoint, one on this machine with or without an adapter, or a baseline."""

@@ -1,4 +1,4 @@
-"""Attention of tokens that follow others which a model remembers, without a mask."""
+"""Attention without a mask for tokens that follow others in the cache."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 _NAME = "sdpa_following"
-# The fast way computes what came before as well: half of all squared, where a mask costs twice as much for each pair.
-_WORTH = 3
+# The way without a mask computes attention for the cached tokens too: half of the square of all tokens. With a mask,
+# each pair of tokens costs twice as much. So it pays up to this many keys for each query.
+_MAX_KEYS_PER_QUERY = 3
 
 
 def use_following_attention(model: PreTrainedModel) -> None:
@@ -22,12 +23,12 @@ def use_following_attention(model: PreTrainedModel) -> None:
         model.set_attn_implementation(_NAME)
 
 
-def _mask(*, q_length: int, kv_length: int, **given: Any) -> torch.Tensor | None:
-    """The mask of sdpa; None where `_attend` needs none."""
-    plain = given.get("attention_mask") is None and given.get("local_size") is None
-    if plain and given.get("allow_is_causal_skip", True) and kv_length <= _WORTH * q_length:
+def _mask(*, q_length: int, kv_length: int, **options: Any) -> torch.Tensor | None:
+    """The mask of sdpa; None if `_attend` needs none."""
+    plain = options.get("attention_mask") is None and options.get("local_size") is None
+    if plain and options.get("allow_is_causal_skip", True) and kv_length <= _MAX_KEYS_PER_QUERY * q_length:
         return None
-    return sdpa_mask(q_length=q_length, kv_length=kv_length, **given)
+    return sdpa_mask(q_length=q_length, kv_length=kv_length, **options)
 
 
 def _attend(
@@ -36,12 +37,12 @@ def _attend(
     key: torch.Tensor,
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
-    **given: Any,
+    **options: Any,
 ) -> tuple[torch.Tensor, None]:
-    """sdpa, whose causal kernel wants as many queries as keys: what came before gets some, and they are dropped."""
-    before = key.shape[2] - query.shape[2]
-    if attention_mask is not None or query.shape[2] == 1 or before == 0:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **given)
-    padded = torch.nn.functional.pad(query, (0, 0, before, 0))
-    output, _ = sdpa_attention_forward(module, padded, key, value, None, **given)
-    return output[:, before:], None
+    """sdpa without a mask. Its causal kernel wants as many queries as keys: cached tokens get dummy queries."""
+    cached = key.shape[2] - query.shape[2]
+    if attention_mask is not None or query.shape[2] == 1 or cached == 0:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
+    padded = torch.nn.functional.pad(query, (0, 0, cached, 0))
+    output, _ = sdpa_attention_forward(module, padded, key, value, None, **options)
+    return output[:, cached:], None

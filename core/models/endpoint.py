@@ -1,4 +1,4 @@
-"""A model at an OpenAI-compatible endpoint, asked case by case."""
+"""A model at an OpenAI-compatible endpoint, which is asked case by case."""
 
 from __future__ import annotations
 
@@ -34,34 +34,26 @@ class EndpointModel:
         budget: Budget | None = None,
         pace: LimitPolicy | None = None,
     ) -> None:
-        model = task.models[name]
         self.name = name
-        self.max_in_flight = model.max_in_flight
-        self._asking = Prompting(task, mode, project_dir)
-        self.prompt_version = self._asking.version
+        self._client = Client.of_task(task, name, capabilities=capabilities, budget=budget, pace=pace)
+        self.max_in_flight = self._client.model.max_in_flight
+        self._prompting = Prompting(task, mode, project_dir)
+        self.prompt_version = self._prompting.version
         self._shape = answer_schema(Judgement, task.labels) if mode is Mode.SCHEMA else None
-        self._client = Client(
-            model,
-            capabilities=capabilities,
-            price_table=task.prices,
-            max_retries=task.limits.max_retries,
-            budget=budget,
-            pace=pace,
-        )
 
     def batches(self, cases: Sequence[Case]) -> list[list[Case]]:
-        """Each case by itself, in their order."""
+        """A batch for each case, in their order."""
         return [[case] for case in cases]
 
     async def answer(self, batch: Sequence[Case]) -> list[Reply]:
         """A reply for each case; raises BudgetExhaustedError if it could cost more than is left."""
-        return [await self._one(case) for case in batch]
+        return [await self._answer_case(case) for case in batch]
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def _one(self, case: Case) -> Reply:
-        messages = self._asking.messages(case.hypothesis, case.evidence)
-        said: Answer[Judgement] = await self._client.ask(messages, self._shape)
-        return Reply(said.outcome, said.raw, said.thought, said.detail, usage=said.usage, model=said.model)
+    async def _answer_case(self, case: Case) -> Reply:
+        messages = self._prompting.messages(case.hypothesis, case.evidence)
+        answer: Answer[Judgement] = await self._client.ask(messages, self._shape)
+        return Reply(answer.outcome, answer.raw, answer.thought, answer.detail, usage=answer.usage, model=answer.model)

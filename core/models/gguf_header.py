@@ -1,6 +1,6 @@
-"""The header of a GGUF file: what it says of its model, and the sizes of its tensors.
+"""Reads the header of a GGUF file: the fields about its model, and the sizes of its tensors.
 
-The library's reader makes an array of each of a hundred thousand words; this takes a twentieth of the time.
+The library's reader makes an array of each of a hundred thousand words; this one takes a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -14,44 +14,46 @@ _TEXT, _LIST = 8, 9
 
 
 def read_header(file: Path) -> tuple[dict[str, Any], dict[str, list[int]]]:
-    """The fields by name (lists are left out), and the sizes of the tensors by name, as the file has them: the number
-    that enters first. Raises ValueError if it is no GGUF file of version 2 or 3."""
-    with file.open("rb") as opened:
-        if opened.read(4) != b"GGUF" or _number(opened, "I") not in {2, 3}:
+    """The fields by name, without lists, and the sizes of the tensors by name, in the order of the file: inputs first.
+
+    Raises ValueError if it is no GGUF file of version 2 or 3.
+    """
+    with file.open("rb") as stream:
+        if stream.read(4) != b"GGUF" or _number(stream, "I") not in {2, 3}:
             raise ValueError("it is no GGUF file of version 2 or 3")
-        tensors, fields = _number(opened, "Q"), _number(opened, "Q")
-        told = {}
-        for _ in range(fields):
-            name = _text(opened)
-            value = _value(opened, _number(opened, "I"))
+        tensor_count, field_count = _number(stream, "Q"), _number(stream, "Q")
+        fields = {}
+        for _ in range(field_count):
+            name = _text(stream)
+            value = _value(stream, _number(stream, "I"))
             if value is not None:
-                told[name] = value
+                fields[name] = value
         sizes = {}
-        for _ in range(tensors):
-            name = _text(opened)
-            sizes[name] = [_number(opened, "Q") for _ in range(_number(opened, "I"))]
-            opened.seek(4 + 8, 1)  # its type, and where it is
-    return told, sizes
+        for _ in range(tensor_count):
+            name = _text(stream)
+            sizes[name] = [_number(stream, "Q") for _ in range(_number(stream, "I"))]
+            stream.seek(4 + 8, 1)  # its type and its offset
+    return fields, sizes
 
 
-def _value(opened: BinaryIO, kind: int) -> Any:
+def _value(stream: BinaryIO, kind: int) -> Any:
     if kind == _TEXT:
-        return _text(opened)
+        return _text(stream)
     if kind != _LIST:
-        return _number(opened, _FORMATS[kind])
-    inner, length = _number(opened, "I"), _number(opened, "Q")
+        return _number(stream, _FORMATS[kind])
+    inner, length = _number(stream, "I"), _number(stream, "Q")
     if inner in _FORMATS:
-        opened.seek(struct.calcsize(f"<{_FORMATS[inner]}") * length, 1)
+        stream.seek(struct.calcsize(f"<{_FORMATS[inner]}") * length, 1)
     else:
         for _ in range(length):
-            _value(opened, inner)
+            _value(stream, inner)
     return None
 
 
-def _text(opened: BinaryIO) -> str:
-    return opened.read(_number(opened, "Q")).decode("utf-8", "replace")
+def _text(stream: BinaryIO) -> str:
+    return stream.read(_number(stream, "Q")).decode("utf-8", "replace")
 
 
-def _number(opened: BinaryIO, code: str) -> Any:
-    (found,) = struct.unpack(f"<{code}", opened.read(struct.calcsize(f"<{code}")))
-    return found
+def _number(stream: BinaryIO, code: str) -> Any:
+    (number,) = struct.unpack(f"<{code}", stream.read(struct.calcsize(f"<{code}")))
+    return number

@@ -1,4 +1,4 @@
-"""The one interface of whatever answers a case."""
+"""The interface of everything that answers cases."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from storage.schema import Outcome, Usage
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back for a case. `outcome` is WRITTEN if an answer came, readable or not, or how the request ended.
+    """What came back for a case. `outcome` is WRITTEN if an answer came, readable or not; else how the request ended.
 
-    `probabilities` sum to 1 over the task's decisions, where the model gives them. The seconds of `usage` are what
-    this case took: of a batch, its share.
+    `probabilities` sum to 1 over the task's decisions, if the model gives them. The seconds of `usage` are those of
+    this case: in a batch, its share.
     """
 
     outcome: Outcome
@@ -35,7 +35,7 @@ class Model(Protocol):
     max_in_flight: int  # batches that may be asked at once
 
     def batches(self, cases: Sequence[Case]) -> list[list[Case]]:
-        """`cases` in the groups, and the order, in which they are best asked."""
+        """`cases` in the groups and the order in which they are best asked."""
         ...
 
     async def answer(self, batch: Sequence[Case]) -> list[Reply]:
@@ -43,5 +43,5 @@ class Model(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections and memory."""
+        """Release connections and memory."""
         ...

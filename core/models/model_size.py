@@ -1,17 +1,18 @@
-"""How large a model is, by its files: nothing is opened but their headers, and nothing heavy is loaded."""
+"""The size of a model by its files: reads their headers only, and loads no library for models."""
 
 from __future__ import annotations
 
 import json
 import struct
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from core.models import gguf_header
 from core.models.weights import WeightsError, find_weights
 
-# The layers of a GGUF file by the names that they have elsewhere.
+# The names of the layers in a GGUF file, and those that transformers gives them.
 _NAMES = {
     "attn_q": "q_proj",
     "attn_k": "k_proj",
@@ -25,7 +26,7 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A linear layer: its name, how many numbers go in, and how many come out."""
+    """A linear layer: its name, and how many features go in and out."""
 
     name: str
     in_features: int
@@ -34,9 +35,10 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """A causal language model in numbers.
+    """The sizes of a causal language model.
 
-    `weights` are all, in `stored` bytes on disk; `linear` are the layers an adapter can be put on, without the output.
+    `weights` counts all weights, in `stored` bytes on disk; `linear` are the layers that an adapter can be put on,
+    without the output.
     """
 
     weights: int
@@ -53,36 +55,36 @@ class ModelSize:
 
     @property
     def linear_weights(self) -> int:
-        """The weights in `linear`."""
-        return sum(one.in_features * one.out_features for one in self.linear)
+        """How many weights the layers in `linear` have."""
+        return sum(layer.in_features * layer.out_features for layer in self.linear)
 
 
 def model_size(path: Path) -> ModelSize:
-    """The shape of the model at `path`, a folder or a GGUF file; raises WeightsError."""
+    """The size of the model at `path`, a folder or a GGUF file; raises WeightsError."""
     find_weights(path)
     try:
-        return _of_gguf(path) if path.is_file() else _of_folder(path)
+        return _read_gguf(path) if path.is_file() else _read_folder(path)
     except (KeyError, ValueError, TypeError, OSError, struct.error) as error:
         raise WeightsError(f"the size of the model {path} cannot be read: {error}") from error
 
 
-def _of_folder(folder: Path) -> ModelSize:
-    told = json.loads((folder / "config.json").read_text())
-    config: dict[str, Any] = told.get("text_config", told)
+def _read_folder(folder: Path) -> ModelSize:
+    document = json.loads((folder / "config.json").read_text())
+    config: dict[str, Any] = document.get("text_config", document)
     shapes: dict[str, list[int]] = {}
     stored = 0
     for file in folder.glob("*.safetensors"):
         stored += file.stat().st_size
-        shapes |= {name: one["shape"] for name, one in safetensors_header(file).items() if name != "__metadata__"}
+        shapes |= {name: tensor["shape"] for name, tensor in safetensors_header(file).items() if name != "__metadata__"}
     linear = tuple(
         Linear(name.removesuffix(".weight"), size[1], size[0])
         for name, size in sorted(shapes.items())
-        if len(size) == 2 and name.endswith(".weight") and not _outer(name)
+        if len(size) == 2 and name.endswith(".weight") and not _is_input_or_output(name)
     )
     heads = int(config["num_attention_heads"])
     hidden = int(config["hidden_size"])
     return ModelSize(
-        weights=sum(_product(size) for size in shapes.values()),
+        weights=sum(prod(size) for size in shapes.values()),
         stored=stored,
         linear=linear,
         hidden=hidden,
@@ -97,49 +99,42 @@ def _of_folder(folder: Path) -> ModelSize:
 
 
 def safetensors_header(file: Path) -> dict[str, Any]:
-    """What a safetensors file says of its tensors: eight bytes of length, then JSON."""
-    with file.open("rb") as opened:
-        length = int.from_bytes(opened.read(8), "little")
-        found: dict[str, Any] = json.loads(opened.read(length))
-    return found
+    """The header of a safetensors file: eight bytes of length, then JSON about its tensors."""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        tensors: dict[str, Any] = json.loads(stream.read(length))
+    return tensors
 
 
-def _of_gguf(file: Path) -> ModelSize:
-    told, sizes = gguf_header.read_header(file)
-    kind = told["general.architecture"]
-    hidden, heads = int(told[f"{kind}.embedding_length"]), int(told[f"{kind}.attention.head_count"])
+def _read_gguf(file: Path) -> ModelSize:
+    fields, sizes = gguf_header.read_header(file)
+    kind = fields["general.architecture"]
+    hidden, heads = int(fields[f"{kind}.embedding_length"]), int(fields[f"{kind}.attention.head_count"])
     linear = tuple(
-        Linear(_named(name), size[0], size[1])
+        Linear(_layer_name(name), size[0], size[1])
         for name, size in sorted(sizes.items())
-        if len(size) == 2 and name.endswith(".weight") and not _outer(name)
+        if len(size) == 2 and name.endswith(".weight") and not _is_input_or_output(name)
     )
     return ModelSize(
-        weights=sum(_product(size) for size in sizes.values()),
+        weights=sum(prod(size) for size in sizes.values()),
         stored=file.stat().st_size,
         linear=linear,
         hidden=hidden,
-        layers=int(told[f"{kind}.block_count"]),
+        layers=int(fields[f"{kind}.block_count"]),
         heads=heads,
-        kv_heads=int(told.get(f"{kind}.attention.head_count_kv", heads)),
-        head_width=int(told.get(f"{kind}.attention.key_length", hidden // heads)),
-        inner=int(told[f"{kind}.feed_forward_length"]),
+        kv_heads=int(fields.get(f"{kind}.attention.head_count_kv", heads)),
+        head_width=int(fields.get(f"{kind}.attention.key_length", hidden // heads)),
+        inner=int(fields[f"{kind}.feed_forward_length"]),
         vocabulary=sizes["token_embd.weight"][1],
         packed=True,
     )
 
 
-def _named(name: str) -> str:
+def _layer_name(name: str) -> str:
     block, _, layer = name.removesuffix(".weight").rpartition(".")
     return f"{block}.{_NAMES.get(layer, layer)}"
 
 
-def _outer(name: str) -> bool:
-    """Whether a layer takes tokens in or gives them out."""
+def _is_input_or_output(name: str) -> bool:
+    """Whether a layer is an embedding or the output layer."""
     return any(word in name for word in ("embed", "embd", "lm_head", "output.weight")) and "attn_output" not in name
-
-
-def _product(size: list[int]) -> int:
-    found = 1
-    for one in size:
-        found *= one
-    return found

@@ -1,4 +1,4 @@
-"""How a case is put to a model, and what an answer in words looks like: for asking, and for training on the same."""
+"""Builds the messages that ask about a case, and the answer that training aims at."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from core.llm.wire import Messages
 from storage.schema import Evidence, Fraction, Text
 
 _PROMPTS = Path(__file__).parent / "prompts"
-_KNOWN = frozenset({"question", "decisions", "case", "mode"})
+_VARIABLES = frozenset({"question", "decisions", "case", "mode"})
 
 
 class Judgement(BaseModel):
-    """The answer that is asked for as JSON; the reasoning stands before the decision."""
+    """The answer that is asked for as JSON; the reasoning comes before the decision."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -31,20 +31,20 @@ class Judgement(BaseModel):
 
 
 class Prompting:
-    """Puts the cases of one task to models in one mode. Raises PromptError if the project's template cannot be used."""
+    """Builds the prompts of one task in one mode. Raises PromptError if the project's template cannot be used."""
 
     def __init__(self, task: Task, mode: Mode, project_dir: Path) -> None:
         self._task = task
         self._mode = mode
-        self._prompt: Prompt = load(_PROMPTS / "judgement-1.j2", task.prompts.judgement, project_dir, _KNOWN)
+        self._prompt: Prompt = load(_PROMPTS / "judgement-1.j2", task.prompts.judgement, project_dir, _VARIABLES)
 
     @property
     def version(self) -> str:
-        """Which prompt this is: name, hash and mode."""
+        """The version of the prompt: name, hash and mode."""
         return f"{self._prompt.version}-{self._mode.value}"
 
     def messages(self, hypothesis: str, evidence: Sequence[Evidence]) -> Messages:
-        """The messages that put one case; raises PromptError if the template fails on it."""
+        """The messages that ask about one case; raises PromptError if the template fails on it."""
         case: dict[str, Any] = {
             "hypothesis": hypothesis,
             "evidence": [{"source": piece.source, "content": piece.content} for piece in evidence],
@@ -55,7 +55,7 @@ class Prompting:
 
 
 def target_answer(mode: Mode, reasoning: str, decision: str, confidence: float) -> str:
-    """The answer that is wished for, in the words of `mode`."""
+    """The answer that a model should give in `mode`."""
     if mode is Mode.DIRECT:
         return decision
     if mode is Mode.SCHEMA:

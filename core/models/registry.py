@@ -1,4 +1,4 @@
-"""The models that a project knows: what they are, where, for which roles, and what is missing to use them."""
+"""Lists the models of a project: what and where they are, their roles, and what is missing to use them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from core.models.trained import missing_files as missing_of
 from core.models.weights import WeightsError, check_adapter, find_weights
 from storage.runs import StoredCapabilities
 
-# What the extra `train` installs, by the names that are imported.
+# The packages of the extra `train`, by the names that are imported.
 TRAIN_PACKAGES = ("torch", "transformers", "peft", "trl", "datasets", "bitsandbytes", "accelerate", "gguf")
 INSTALL = "pip install 'sidequest[train]'"
 
 
 class ModelKind(StrEnum):
-    """What a model is."""
+    """The kinds of models."""
 
     ENDPOINT = "endpoint"
     LOCAL = "local"
@@ -33,10 +33,10 @@ class ModelKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegisteredModel:
-    """A model of the project. `problem` says what is missing to use it, and what to do; '' if nothing is known to be.
+    """A model of the project. `problem` says what is missing to use it, and what to do; '' if nothing seems missing.
 
-    `model` is its name at an endpoint, `capabilities` what is remembered of that one. `downloaded` is known of models
-    of the hub alone. `run` is the training run that made it, `also` the recipe's name where that stands for it, too.
+    `model` is its name at an endpoint, `capabilities` are those that are stored for the endpoint. `downloaded` is known
+    for models of the hub only. `run` is the training run that made it, `also` the recipe's name if that means it too.
     """
 
     name: str
@@ -54,68 +54,69 @@ class RegisteredModel:
 
 
 def registered_models(project: Project, connection: sqlite3.Connection) -> list[RegisteredModel]:
-    """Endpoints, models of this machine, trained ones too, and baselines; nothing is asked, loaded or downloaded."""
+    """Endpoints, models on this machine (trained ones too) and baselines. Asks, loads and downloads nothing."""
     task, capabilities = project.task, StoredCapabilities(connection)
     endpoints = [
         RegisteredModel(
             name,
             ModelKind.ENDPOINT,
-            one.base_url,
+            settings.base_url,
             roles_of(task, name),
-            model=one.model,
-            key_env=one.key_env,
-            capabilities=capabilities.load(one.base_url, one.model),
+            model=settings.model,
+            key_env=settings.key_env,
+            capabilities=capabilities.load(settings.base_url, settings.model),
         )
-        for name, one in task.models.items()
+        for name, settings in task.models.items()
     ]
-    here = [_local(project.folder, task, name, one) for name, one in local_models(task).items()]
-    here += [_trained(project, one) for one in trained_models(project, connection).values()]
+    local = [_local(project.folder, task, name, settings) for name, settings in local_models(task).items()]
+    local += [_trained(project, settings) for settings in trained_models(project, connection).values()]
     return [
         *endpoints,
-        *here,
+        *local,
         *(RegisteredModel(name, ModelKind.BASELINE, "built in", roles_of(task, name)) for name in BASELINES),
     ]
 
 
 def roles_of(task: Task, name: str) -> list[str]:
-    """What the model `name` does in the project; it may be several things."""
-    return [role for role, named in task.roles if named == name]
+    """The roles of the model `name` in the project; it may have several."""
+    return [role for role, model in task.roles if model == name]
 
 
 def missing_packages(packages: Iterable[str] = TRAIN_PACKAGES) -> list[str]:
-    """Which of these packages are not installed; none is imported."""
+    """The packages that are not installed; none is imported."""
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
 def _local(folder: Path, task: Task, name: str, local: LocalSettings) -> RegisteredModel:
-    needed = ["torch", "transformers"]
-    needed += ["peft"] if local.adapter is not None else []
-    needed += ["bitsandbytes"] if local.quantization != "none" else []
-    without = missing_packages(needed)
-    problems = [_files(folder, local)]
-    if without:
-        problems.append(f"it needs {', '.join(without)}: {INSTALL}")
+    packages = ["torch", "transformers"]
+    packages += ["peft"] if local.adapter is not None else []
+    packages += ["bitsandbytes"] if local.quantization != "none" else []
+    not_installed = missing_packages(packages)
+    problems = [_file_problem(folder, local)]
+    if not_installed:
+        problems.append(f"it needs {', '.join(not_installed)}: {INSTALL}")
     return RegisteredModel(
         name,
         ModelKind.LOCAL,
-        _where(local),
+        _location(local),
         roles_of(task, name),
         downloaded=None if local.hub is None else is_downloaded(local.hub),
         problem="; ".join(filter(None, problems)),
-        missing=without,
+        missing=not_installed,
     )
 
 
-def _trained(project: Project, one: TrainedModel) -> RegisteredModel:
-    problem, also = missing_of(project, one), one.phase if one.newest else ""
-    if one.local is None:
-        return RegisteredModel(one.name, ModelKind.LOCAL, str(one.adapter), [], problem=problem, run=one.run, also=also)
-    found = _local(project.folder, project.task, one.name, one.local)
-    return replace(found, problem=problem or found.problem, run=one.run, also=also)
+def _trained(project: Project, trained: TrainedModel) -> RegisteredModel:
+    problem, also = missing_of(project, trained), trained.phase if trained.newest else ""
+    if trained.local is None:
+        where = str(trained.adapter)
+        return RegisteredModel(trained.name, ModelKind.LOCAL, where, [], problem=problem, run=trained.run, also=also)
+    registered = _local(project.folder, project.task, trained.name, trained.local)
+    return replace(registered, problem=problem or registered.problem, run=trained.run, also=also)
 
 
-def _files(folder: Path, local: LocalSettings) -> str:
-    """What is wrong with the files of a model; those of the hub are fetched when it is asked."""
+def _file_problem(folder: Path, local: LocalSettings) -> str:
+    """What is wrong with the files of a model; those of the hub are downloaded when it is asked."""
     try:
         if local.hub is None:
             find_weights(locate_model(folder, local))
@@ -126,11 +127,11 @@ def _files(folder: Path, local: LocalSettings) -> str:
     return ""
 
 
-def _where(local: LocalSettings) -> str:
+def _location(local: LocalSettings) -> str:
     if local.path is not None:
-        place = str(local.path)
+        location = str(local.path)
     elif local.package is not None:
-        place = f"package {local.package}"
+        location = f"package {local.package}"
     else:
-        place = f"hub {local.hub}{f' at {local.revision}' if local.revision else ''}"
-    return place if local.adapter is None else f"{place}, adapter {local.adapter}"
+        location = f"hub {local.hub}{f' at {local.revision}' if local.revision else ''}"
+    return location if local.adapter is None else f"{location}, adapter {local.adapter}"

@@ -1,4 +1,4 @@
-"""From a name to the model that it stands for: an endpoint, one on this machine, trained or not, or a baseline."""
+"""Resolves a name to a model: an endpoint, one on this machine, trained or not, or a baseline."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core.config.task import BASELINES, LocalSettings, Task
 from core.models.model import Model
 from core.models.trained import TrainedModel, local_models, missing_files, trained_models
 from storage import listing
+from storage.errors import UserError
 from storage.examples import Filter
 from storage.runs import StoredCapabilities
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from core.models.baselines import LabelledCase
 
 
-class ModelError(Exception):
+class ModelError(UserError):
     """A model cannot be used; `str()` of it says which, why, and what to do."""
 
 
@@ -30,38 +31,38 @@ def known_models(project: Project, connection: sqlite3.Connection) -> list[str]:
 
 
 def resolve_name(project: Project, connection: sqlite3.Connection, name: str) -> str:
-    """The model's own name, which stays the same: the name of a recipe stands for what it has made last."""
-    newest = {one.phase: one.name for one in trained_models(project, connection).values() if one.newest}
+    """The model's own, lasting name: the name of a recipe stands for the model that it made last."""
+    newest = {model.phase: model.name for model in trained_models(project, connection).values() if model.newest}
     return newest.get(name, name)
 
 
 def newest_trained(project: Project, connection: sqlite3.Connection) -> TrainedModel | None:
-    """What was trained last."""
+    """The model that was trained last; None if there is none."""
     return next(reversed(trained_models(project, connection).values()), None)
 
 
 def check_mode(project: Project, connection: sqlite3.Connection, name: str, mode: Mode) -> str:
     """What is wrong with asking the model `name` in `mode`, as a sentence; empty if nothing is."""
-    task, made, name = project.task, trained_models(project, connection), resolve_name(project, connection, name)
-    there = known_models(project, connection)
-    if name not in there:
-        listed = ", ".join(there)
+    task, trained, name = project.task, trained_models(project, connection), resolve_name(project, connection, name)
+    names = known_models(project, connection)
+    if name not in names:
+        listed = ", ".join(names)
         return f"no model {name!r}: use one of {listed}, or add [models.{name}] or [local.{name}] to the project file"
-    if name in {*local_models(task), *made} and mode is Mode.SCHEMA:
+    if name in {*local_models(task), *trained} and mode is Mode.SCHEMA:
         return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
-    if name in made and (problem := missing_files(project, made[name])):
+    if name in trained and (problem := missing_files(project, trained[name])):
         return f"{name}: {problem}"
     return ""
 
 
 def default_mode(project: Project, connection: sqlite3.Connection, name: str) -> Mode:
-    """How a model is asked unless someone says otherwise: one that was trained as it was trained."""
+    """The mode in which a model is asked by default: for a trained model, that of its training."""
     if name in project.task.models:
         return Mode.SCHEMA
     if name in local_models(project.task):
         return Mode.REASON
-    made = trained_models(project, connection).get(resolve_name(project, connection, name))
-    return made.recipe.mode if made else Mode.DIRECT
+    trained = trained_models(project, connection).get(resolve_name(project, connection, name))
+    return trained.recipe.mode if trained else Mode.DIRECT
 
 
 def model_for(
@@ -76,7 +77,7 @@ def model_for(
 ) -> Model:
     """The model `name`, ready to be asked in `mode`.
 
-    A baseline learns from the accepted examples of the train split, without the families in `asked`. Raises
+    A baseline learns from the accepted examples of the train split, without those of `excluded_families`. Raises
     ModelError, PromptError, UnpricedError.
     """
     task, name = project.task, resolve_name(project, connection, name)
@@ -90,28 +91,28 @@ def model_for(
         return EndpointModel(
             task, name, mode, project_dir=project.folder, capabilities=StoredCapabilities(connection), budget=budget
         )
-    made = trained_models(project, connection).get(name)
-    local = made.local if made else local_models(task)[name]
-    if local is None:  # `check` has said so
+    trained = trained_models(project, connection).get(name)
+    local = trained.local if trained else local_models(task)[name]
+    if local is None:  # `check_mode` has said so
         raise ModelError(f"{name}: its student is gone from the project file")
     return _local(project, name, local, mode, seed)
 
 
 def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: int) -> Model:
-    from core.models import local as here
+    from core.models import local as local_model
     from core.models.model_files import MissingError, locate_model
     from core.models.parse_answer import is_complete
     from core.models.prompting import Prompting
     from core.models.weights import Precision, WeightsError, open_weights
 
-    asking = Prompting(project.task, mode, project.folder)
+    prompting = Prompting(project.task, mode, project.folder)
     labels = project.task.labels
-    manner = here.LocalPrompting(
-        messages=lambda case: asking.messages(case.hypothesis, case.evidence),
+    local_prompting = local_model.LocalPrompting(
+        messages=lambda case: prompting.messages(case.hypothesis, case.evidence),
         mode=mode,
         labels=labels,
         is_complete=lambda text: is_complete(text, labels),
-        prompt_version=asking.version,
+        prompt_version=prompting.version,
         limit=local.max_output_tokens,
         temperature=local.temperature,
         seed=seed,
@@ -119,35 +120,37 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
     try:
         path = locate_model(project.folder, local)
         adapter = None if local.adapter is None else project.folder / local.adapter
-        return here.LocalModel(
-            name, open_weights(path, adapter, Precision(local.precision), local.quantization), manner
+        return local_model.LocalModel(
+            name, open_weights(path, adapter, Precision(local.precision), local.quantization), local_prompting
         )
     except (MissingError, WeightsError) as error:
         raise ModelError(f"{name}: {error}") from None
 
 
-def _baseline(task: Task, connection: sqlite3.Connection, name: str, seed: int, asked: Collection[str]) -> Model:
+def _baseline(
+    task: Task, connection: sqlite3.Connection, name: str, seed: int, excluded_families: Collection[str]
+) -> Model:
     from core.models.baselines import BagOfWords, Chance, Majority, label_counts
 
     if name == "random":
         return Chance(task.labels, seed)
-    lessons = _lessons(connection, asked)
+    training_cases = _training_cases(connection, excluded_families)
     if name == "majority":
-        wanted = {decision.name: decision.want for decision in task.decisions}
-        return Majority(task.labels, label_counts(lessons) or wanted)
+        quotas = {decision.name: decision.want for decision in task.decisions}
+        return Majority(task.labels, label_counts(training_cases) or quotas)
     try:
-        return BagOfWords(task.labels, lessons)
+        return BagOfWords(task.labels, training_cases)
     except ValueError as error:
         raise ModelError(f"{error}: `sidequest splits assign --yes` shares the examples out") from None
 
 
-def _lessons(connection: sqlite3.Connection, asked: Collection[str]) -> list[LabelledCase]:
+def _training_cases(connection: sqlite3.Connection, excluded_families: Collection[str]) -> list[LabelledCase]:
     from core.config.case import Case
     from core.models.baselines import LabelledCase
 
-    trained = listing.read_numbers(connection, Filter(status=("accepted",), split=("train",)))
+    numbers = listing.read_numbers(connection, Filter(status=("accepted",), split=("train",)))
     return [
-        LabelledCase(Case(one.id, one.hypothesis, tuple(one.evidence)), one.decision)
-        for one in listing.read_examples(connection, trained)
-        if one.family not in asked
+        LabelledCase(Case(example.id, example.hypothesis, tuple(example.evidence)), example.decision)
+        for example in listing.read_examples(connection, numbers)
+        if example.family not in excluded_families
     ]

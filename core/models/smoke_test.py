@@ -1,4 +1,4 @@
-"""Asks a model one case, for `sidequest models check`: whether it can be used, what it says, and how fast it is."""
+"""Asks a model about one case, for `sidequest models check`: whether it works, what it says, and how fast it is."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage import listing
 from storage.examples import Filter
 from storage.schema import Evidence, Outcome, Status
 
-# Where a project has no example yet. What is answered to it does not matter.
+# For a project without examples. The answer does not matter.
 _CASE = Case(
     "check",
     "The model can be asked.",
@@ -25,10 +25,10 @@ _CASE = Case(
 
 @dataclass(frozen=True, slots=True)
 class SmokeTestResult:
-    """What came of one question. Not `ok`: it could not be asked, and `detail` says why.
+    """The result of one question. If not `ok`, the model could not be asked, and `detail` says why.
 
-    `decision` is None where none could be read in the answer. `tokens_per_s` is None for what writes no tokens; what
-    it computes in, and on, is '' where that is not known.
+    `decision` is None if none was found in the answer. `tokens_per_s` is None for a model that writes no tokens.
+    `runs_on` is its number type and device, '' if they are unknown.
     """
 
     ok: bool
@@ -43,7 +43,7 @@ class SmokeTestResult:
 
 
 async def smoke_test(project: Project, connection: sqlite3.Connection, name: str) -> SmokeTestResult:
-    """Open the model `name`, ask it one case, and let go of it. A model of the hub is downloaded if it is not there."""
+    """Open the model `name`, ask it about one case, and close it. A model of the hub is downloaded if it is missing."""
     mode = default_mode(project, connection, name)
     began = time.perf_counter()
     try:
@@ -58,7 +58,7 @@ async def smoke_test(project: Project, connection: sqlite3.Connection, name: str
         await model.close()
     tokens, seconds = reply.usage.output_tokens, reply.usage.seconds
     return SmokeTestResult(
-        # Cut off for want of a decision is an answer too: a small model that has learnt nothing gives no other.
+        # An answer that was cut off counts too: a small model that has learnt nothing gives no other.
         ok=reply.outcome in {Outcome.WRITTEN, Outcome.TRUNCATED},
         mode=mode,
         outcome=reply.outcome,
@@ -72,7 +72,7 @@ async def smoke_test(project: Project, connection: sqlite3.Connection, name: str
 
 
 def _case(connection: sqlite3.Connection) -> Case:
-    """The newest accepted example, as a case."""
+    """The newest accepted example as a case; a built-in case if there is none."""
     newest = next(listing.numbers(connection, Filter(status=(Status.ACCEPTED.value,))), None)
     found = listing.read_examples(connection, newest[:1]) if newest else []
     return Case(found[0].id, found[0].hypothesis, tuple(found[0].evidence)) if found else _CASE

@@ -1,4 +1,4 @@
-"""Opens a causal language model from a folder or a file of this machine, never anything that is code."""
+"""Opens a causal language model from a folder or a file on this machine; never runs code that comes with it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from core.models.environment import prepare_environment
+from storage.errors import UserError
 
 _INSTALL = "pip install 'sidequest[train]'"
-# Nothing that is opened may run a program of its own, or come from elsewhere.
+# Opening a model may neither run code of its own nor download anything.
 SAFE_OPTIONS: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -21,12 +22,12 @@ _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _BLOCK = 64
 
 
-class WeightsError(ValueError):
+class WeightsError(UserError, ValueError):
     """A model cannot be opened; the message says which, why, and what to do."""
 
 
 class Precision(StrEnum):
-    """What numbers a model holds. AUTO: bf16 where the processor has instructions for it, else fp32.
+    """The number type of a model. AUTO: bf16 if the processor has instructions for it, else fp32.
 
     BF16 without those instructions rounds the weights as bf16 does, and computes in fp32.
     """
@@ -40,8 +41,8 @@ class Precision(StrEnum):
 class Weights:
     """An open model and its tokenizer, as transformers gives them.
 
-    `ends` are the tokens that end an answer, `holds` is how many tokens the model can hold, `affords` how many the
-    memory has room for in all that is read at once.
+    `stop_tokens` end an answer, `context_length` is how many tokens the model can read, `affordable_tokens` how many
+    fit into memory in one batch.
     """
 
     model: Any
@@ -54,9 +55,10 @@ class Weights:
 def open_weights(
     path: Path, adapter: Path | None = None, precision: Precision = Precision.AUTO, quantization: str = "none"
 ) -> Weights:
-    """The model at `path`: a folder with safetensors, or a GGUF file; with the adapter in a folder merged into it.
+    """Open the model at `path`: a folder with safetensors, or a GGUF file. The adapter in a folder is merged into it.
 
-    `quantization` is 'none', 'int8' or 'nf4' (bitsandbytes, double quantization); an adapter then stays beside it.
+    `quantization` is 'none', 'int8' or 'nf4' (bitsandbytes, double quantization); an adapter of a quantized model is
+    attached, and not merged.
 
     Takes seconds, and sets how many threads torch uses. Raises WeightsError.
     """
@@ -73,75 +75,75 @@ def open_weights(
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
     set_threads()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    native = has_bf16(device)
-    bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native)
+    native_bf16 = has_bf16(device)
+    bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native_bf16)
     common = {**location, **SAFE_OPTIONS}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
-        kind = torch.bfloat16 if bf16 else torch.float32
+        dtype = torch.bfloat16 if bf16 else torch.float32
         if quantization == "none":
-            model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=kind)
+            model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=dtype)
         else:
-            model = load_model(location, kind, quantization)
+            model = load_model(location, dtype, quantization)
         if adapter is not None:
-            model = _merged(model, adapter) if quantization == "none" else _beside(model, adapter)
+            model = _merge_adapter(model, adapter) if quantization == "none" else _attach_adapter(model, adapter)
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"cannot open the model {adapter or path}: {error}") from error
     model = model.eval().requires_grad_(False)
     if quantization == "none":
         model = model.to(device)
-    if bf16 and not native and quantization == "none":
-        # Where each product would be widened by itself, the numbers of bf16 are computed with in fp32.
-        # Not by the model's own method, which refuses what came from a GGUF file, though it is unpacked.
+    if bf16 and not native_bf16 and quantization == "none":
+        # Compute in fp32 with the numbers of bf16, as each product would be widened by itself otherwise.
+        # The model's own method refuses a model from a GGUF file, although it is dequantized.
         torch.nn.Module.float(model)
     use_following_attention(model)
     config = model.config.get_text_config()
     affords = affordable_tokens(_free_memory(device), cache_bytes_per_token(config, model.dtype.itemsize))
-    return Weights(model, tokenizer, _ends(model, tokenizer), config.max_position_embeddings, affords)
+    return Weights(model, tokenizer, _stop_tokens(model, tokenizer), config.max_position_embeddings, affords)
 
 
 def load_model(location: dict[str, Any], dtype: Any, quantization: str = "none") -> Any:
-    """The model at `location` (of `check`) in `kind`, a type of torch, quantized or not.
+    """The model at `location` (from `find_weights`) in `dtype`, a type of torch, quantized or not.
 
-    A GGUF file is unpacked first: as it is opened it counts as quantized, takes no gradients and cannot be saved.
+    A GGUF file is dequantized first: otherwise it counts as quantized, takes no gradients and cannot be saved.
     """
     import transformers
 
-    of_folder = {**SAFE_OPTIONS, "use_safetensors": True, "dtype": dtype, **quantization_options(quantization, dtype)}
+    options = {**SAFE_OPTIONS, "use_safetensors": True, "dtype": dtype, **quantization_options(quantization, dtype)}
     if "gguf_file" not in location:
-        return _in_whole_blocks(transformers.AutoModelForCausalLM.from_pretrained(**location, **of_folder))
-    made = _unpacked(location, dtype)
+        return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(**location, **options))
+    unpacked = _load_dequantized(location, dtype)
     if quantization == "none":
-        return made
+        return unpacked
     with tempfile.TemporaryDirectory() as folder:
-        made.save_pretrained(folder)
-        return _in_whole_blocks(transformers.AutoModelForCausalLM.from_pretrained(folder, **of_folder))
+        unpacked.save_pretrained(folder)
+        return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(folder, **options))
 
 
-def _in_whole_blocks(model: Any) -> Any:
-    """Keep bitsandbytes from packing anew, as it does on processors with AVX512-BF16, rows that are no whole blocks."""
+def _keep_layout(model: Any) -> Any:
+    """Keep bitsandbytes from repacking rows that are no whole blocks, as it does on processors with AVX512-BF16."""
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu") and module.in_features % _BLOCK:
             module.support_avx512bf16_for_cpu = False
     return model
 
 
-def _unpacked(location: dict[str, Any], kind: Any) -> Any:
+def _load_dequantized(location: dict[str, Any], dtype: Any) -> Any:
     import transformers
 
-    packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE_OPTIONS, dtype=kind)
+    packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE_OPTIONS, dtype=dtype)
     config = packed.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    made: Any = transformers.AutoModelForCausalLM.from_config(config, dtype=kind)
-    made.load_state_dict(packed.state_dict())
-    made.tie_weights()
-    made.generation_config = packed.generation_config
-    return made
+    model: Any = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model.load_state_dict(packed.state_dict())
+    model.tie_weights()
+    model.generation_config = packed.generation_config
+    return model
 
 
 def find_weights(path: Path) -> dict[str, Any]:
-    """Where transformers is to find the model at `path`. Raises WeightsError if no safe weights are there."""
+    """The arguments with which transformers opens `path`. Raises WeightsError if no safe weights are there."""
     if path.is_file():
         if path.suffix.lower() != ".gguf":
             raise WeightsError(f"{path} is no model: give a .gguf file, or a folder with .safetensors files")
@@ -155,7 +157,7 @@ def find_weights(path: Path) -> dict[str, Any]:
 
 
 def check_adapter(path: Path) -> None:
-    """Raises WeightsError unless there is an adapter with safe weights in the folder `path`."""
+    """Raise WeightsError unless there is an adapter with safe weights in the folder `path`."""
     _check_files(path, path / "adapter_config.json", "adapter_model.safetensors")
 
 
@@ -173,22 +175,22 @@ def _check_files(folder: Path, config: Path, weights: str) -> None:
         raise WeightsError(f"{folder} is incomplete: {config.name} is missing")
 
 
-def _merged(model: Any, adapter: Path) -> Any:
-    """The model with an adapter added into its weights: nothing more to compute for each token."""
+def _merge_adapter(model: Any, adapter: Path) -> Any:
+    """The model with an adapter added to its weights, so that a token costs no more to compute."""
     import peft
 
     return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
 
 
-def _beside(model: Any, adapter: Path) -> Any:
-    """The model with the adapter beside its layers: merged into quantized ones, it would be rounded as they are."""
+def _attach_adapter(model: Any, adapter: Path) -> Any:
+    """The model with an adapter beside its layers: merged into quantized ones, it would be rounded like them."""
     import peft
 
     return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).get_base_model()
 
 
 def quantization_options(quantization: str, dtype: Any) -> dict[str, Any]:
-    """What `from_pretrained` is told of a quantization, which computes in `compute`, a type of torch."""
+    """The arguments of `from_pretrained` for a quantization that computes in `dtype`, a type of torch."""
     if quantization == "none":
         return {}
     from transformers import BitsAndBytesConfig
@@ -204,24 +206,24 @@ def quantization_options(quantization: str, dtype: Any) -> dict[str, Any]:
     return {"quantization_config": nf4}
 
 
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
-    """The tokens that end an answer: the model names one or several, the tokenizer one."""
-    named = model.generation_config.eos_token_id
-    ends = named if isinstance(named, list) else [named]
-    return frozenset(end for end in (*ends, tokenizer.eos_token_id) if end is not None)
+def _stop_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer: one or several from the model, and one from the tokenizer."""
+    eos = model.generation_config.eos_token_id
+    stop_tokens = eos if isinstance(eos, list) else [eos]
+    return frozenset(end for end in (*stop_tokens, tokenizer.eos_token_id) if end is not None)
 
 
 def cache_bytes_per_token(config: Any, itemsize: int) -> int:
-    """What a model remembers of one token: a key and a value in each layer."""
+    """The bytes of one token in the cache of a model: a key and a value in each layer."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return int(2 * config.num_hidden_layers * heads * width * itemsize)
 
 
 def affordable_tokens(free: int, token_bytes: int) -> int:
-    """How many tokens of so many bytes half of the `free` memory holds; the other half is for computing.
+    """How many tokens of `token_bytes` fit into half of the `free` memory; the other half is for computing.
 
-    Asked beforehand, as Linux grants any memory, and ends the process that comes to use it.
+    This is asked in advance, because Linux grants any request for memory, and kills the process that then uses it.
     """
     return max(1, free // 2 // token_bytes)
 
@@ -237,17 +239,17 @@ def _free_memory(device: str) -> int:
 
 
 def has_bf16(device: str) -> bool:
-    """Whether `device` ('cpu' or 'cuda') multiplies in bf16 by itself."""
+    """Whether `device` ('cpu' or 'cuda') multiplies in bf16 natively."""
     import torch
 
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    able = torch.cpu.get_capabilities()
-    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def set_threads() -> None:
-    """Let torch use the cores that are best, unless the person says how many threads in OMP_NUM_THREADS."""
+    """Set the best number of threads for torch, unless the person has set OMP_NUM_THREADS."""
     import torch
 
     if "OMP_NUM_THREADS" not in os.environ:
@@ -255,18 +257,19 @@ def set_threads() -> None:
 
 
 def best_thread_count() -> int:
-    """How many threads are best: one for each physical core that this process may use.
+    """The best number of threads: one for each physical core that this process may use.
 
-    torch goes by the machine; in a container with a quota, or pinned to some cores, its threads wait for each other.
+    torch counts the cores of the machine; in a container with a quota, or pinned to some cores, its threads would wait
+    for each other.
     """
     import psutil
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed, quota(Path("/sys/fs/cgroup/cpu.max"))))
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed, cpu_quota(Path("/sys/fs/cgroup/cpu.max"))))
 
 
-def quota(file: Path) -> int:
-    """The processors that the control group of this process may use, by its `cpu.max`; very many if it has no limit."""
+def cpu_quota(file: Path) -> int:
+    """How many processors the `cpu.max` of this process's control group allows; very many if there is no limit."""
     try:
         limit, period = file.read_text(encoding="ascii").split()
         return max(1, int(limit) // int(period))

@@ -70,23 +70,15 @@ class EndpointJudge:
         budget: Budget | None = None,
         pace: LimitPolicy | None = None,
     ) -> None:
-        model = task.models[model_name]
         self.name = model_name
-        self.max_in_flight = model.max_in_flight
+        self._client = Client.of_task(task, model_name, capabilities=capabilities, budget=budget, pace=pace)
+        self.max_in_flight = self._client.model.max_in_flight
         self._task = task
         self._domains = {domain.name: domain for domain in task.domains}
         self._blind = load(_PROMPTS / "judge_blind-1.j2", task.prompts.judge_blind, project_dir, _BLIND)
         self._rubric = load(_PROMPTS / "judge_rubric-1.j2", task.prompts.judge_rubric, project_dir, _RUBRIC)
         self._blind_shape = answer_schema(BlindAnswer, task.labels)
         self._rubric_shape = answer_schema(_rubric_answer())
-        self._client = Client(
-            model,
-            capabilities=capabilities,
-            price_table=task.prices,
-            max_retries=task.limits.max_retries,
-            budget=budget,
-            pace=pace,
-        )
 
     async def judge(self, candidate: Candidate, cell: Cell) -> JudgeResult:
         """Judge one candidate. Raises BudgetExhaustedError if a question could cost more than is left."""

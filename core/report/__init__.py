@@ -1,1 +1,1 @@
-"""The state of a project as one HTML file that needs nothing else: no script, no network."""
+"""The state of a project as one HTML file that needs neither scripts nor a network."""

@@ -1,4 +1,4 @@
-"""What a report tells of a project, from the functions that the screens ask."""
+"""Gathers the contents of a report about a project, from the functions that the screens use."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from storage import attempts, blind_reviews, examples, training
 from storage.examples import CellCount
 from storage.schema import Run, RunState, Status, now
 
-# So many of the newest benchmarks and training runs are told in full; of older ones only how many there are.
+# The report shows so many of the newest benchmarks and training runs in full, and only counts the older ones.
 NEWEST = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceGap:
-    """How far the model of one benchmark is ahead of the student on the same examples; None where they share none."""
+    """How far the model of a benchmark is ahead of the student; `comparison` is None if they share no example."""
 
     benchmark: BenchmarkSummary
     comparison: Comparison | None
@@ -40,7 +40,7 @@ class ReferenceGap:
 
 @dataclass(frozen=True, slots=True)
 class ReportedTraining:
-    """A training run with its steps, its looks at the dev split, and the notes that people pinned to it."""
+    """A training run with its steps, its evaluations on the dev split, and the notes that people pinned to it."""
 
     run: Run
     state: RunState
@@ -51,10 +51,10 @@ class ReportedTraining:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that a report tells. `student` is the newest benchmark of the task's student, smoke tests apart.
+    """The contents of a report. `student` is the newest benchmark of the task's student, smoke tests excluded.
 
-    `splits` counts the accepted examples by split, '' where none is assigned. `gate` is None without a student.
-    `older_benchmarks` and `older_trainings` say how many are not told of.
+    `splits` counts the accepted examples by split, '' for those in none. `gate` is None without a benchmark of the
+    student. `older_benchmarks` and `older_trainings` say how many are left out.
     """
 
     created: datetime
@@ -76,26 +76,26 @@ class Contents:
 
 
 def gather_contents(project: Project, connection: sqlite3.Connection) -> Contents:
-    """The contents of the report of `project` as it is now."""
-    counted = attempts.reason_counts(connection)
-    rejections = rejection_matrix(counted)
+    """Gather the contents of a report on `project` as it is now."""
+    reason_counts = attempts.reason_counts(connection)
+    rejections = rejection_matrix(reason_counts)
     reasons = Counter[str]()
     for cell in rejections.cells:
         reasons.update(cell.reasons)
-    asked, trained = readable_of_kind(connection, BENCHMARK), readable_of_kind(connection, TRAINING)
-    measured = [summarize(project, connection, run) for run in asked[:NEWEST]]
+    benchmark_runs, training_runs = readable_of_kind(connection, BENCHMARK), readable_of_kind(connection, TRAINING)
+    summaries = [summarize(project, connection, run) for run in benchmark_runs[:NEWEST]]
     roles = project.task.roles
-    student, reference = _newest(project, connection, asked, roles.student, measured), None
-    against = list[ReferenceGap]()
+    student, reference = _newest_benchmark(project, connection, benchmark_runs, roles.student, summaries), None
+    gaps = list[ReferenceGap]()
     gate = None
     if student is not None:
-        reference = _newest(project, connection, asked, roles.reference, measured)
-        against = [
-            ReferenceGap(one, _compared(project, connection, student.run, one.run))
-            for one in _one_a_model([*([reference] if reference else []), *measured])
-            if one.params.model != roles.student
+        reference = _newest_benchmark(project, connection, benchmark_runs, roles.reference, summaries)
+        gaps = [
+            ReferenceGap(summary, _compare(project, connection, student.run, summary.run))
+            for summary in _one_per_model([*([reference] if reference else []), *summaries])
+            if summary.params.model != roles.student
         ]
-        gate = _decided(project, connection, student.run, reference.run if reference else None)
+        gate = _decide(project, connection, student.run, reference.run if reference else None)
     return Contents(
         created=now(),
         project=project,
@@ -106,23 +106,23 @@ def gather_contents(project: Project, connection: sqlite3.Connection) -> Content
         scorecard=scorecard(attempts.flaw_records(connection)),
         people=people_record(attempts.reviewed_counts(connection)),
         agreement=agreement.agreement_report(blind_reviews.read_current(connection)),
-        benchmarks=measured,
-        older_benchmarks=max(0, len(asked) - NEWEST),
+        benchmarks=summaries,
+        older_benchmarks=max(0, len(benchmark_runs) - NEWEST),
         student=student,
-        gaps=against,
+        gaps=gaps,
         gate=gate,
-        trainings=[_training(connection, run) for run in trained[:NEWEST]],
-        older_trainings=max(0, len(trained) - NEWEST),
+        trainings=[_report_training(connection, run) for run in training_runs[:NEWEST]],
+        older_trainings=max(0, len(training_runs) - NEWEST),
     )
 
 
 def accepted_by_split(counts: list[CellCount]) -> dict[str, int]:
-    """The accepted examples by split; '' are those that are in none."""
-    found = Counter[str]()
+    """The counts of accepted examples by split; '' stands for those in none."""
+    counts_by_split = Counter[str]()
     for row in counts:
         if row.status == Status.ACCEPTED.value:
-            found[row.split] += row.examples
-    return dict(sorted(found.items(), key=lambda one: (not one[0], one[0])))
+            counts_by_split[row.split] += row.examples
+    return dict(sorted(counts_by_split.items(), key=lambda item: (not item[0], item[0])))
 
 
 def contents_document(contents: Contents) -> dict[str, Any]:
@@ -140,65 +140,65 @@ def contents_document(contents: Contents) -> dict[str, Any]:
             "people": contents.people,
         },
         "agreement": contents.agreement,
-        "benchmarks": [summary_document(one) for one in contents.benchmarks],
+        "benchmarks": [summary_document(summary) for summary in contents.benchmarks],
         "older_benchmarks": contents.older_benchmarks,
         "student_run": contents.student and contents.student.run.id,
-        "against_the_student": [{"run": one.benchmark.run.id, "comparison": one.comparison} for one in contents.gaps],
+        "against_the_student": [{"run": gap.benchmark.run.id, "comparison": gap.comparison} for gap in contents.gaps],
         "gate": contents.gate,
         "trainings": [
             {
-                "run": one.run.id,
-                "recipe": params_of(one.run, TrainParams).name,
-                "state": one.state,
-                "reason": one.run.reason,
-                "alarms": progress_of(one.run, TrainProgress).alarms,
-                "metrics": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.steps],
-                "looks": [{"phase": step.phase, "step": step.step, **step.figures} for step in one.evaluations],
-                "notes": one.notes,
+                "run": reported.run.id,
+                "recipe": params_of(reported.run, TrainParams).name,
+                "state": reported.state,
+                "reason": reported.run.reason,
+                "alarms": progress_of(reported.run, TrainProgress).alarms,
+                "metrics": [{"phase": step.phase, "step": step.step, **step.figures} for step in reported.steps],
+                "looks": [{"phase": step.phase, "step": step.step, **step.figures} for step in reported.evaluations],
+                "notes": reported.notes,
             }
-            for one in contents.trainings
+            for reported in contents.trainings
         ],
         "older_trainings": contents.older_trainings,
     }
 
 
-def _newest(
-    project: Project, connection: sqlite3.Connection, asked: list[Run], model: str, measured: list[BenchmarkSummary]
+def _newest_benchmark(
+    project: Project, connection: sqlite3.Connection, runs: list[Run], model: str, summaries: list[BenchmarkSummary]
 ) -> BenchmarkSummary | None:
-    """The newest benchmark of a model that is no smoke test and has an answer, measured if it was not yet."""
-    for run in asked:
+    """The newest benchmark of a model that is no smoke test and has an answer; takes it from `summaries` if it can."""
+    for run in runs:
         params = params_of(run, BenchmarkParams)
         if params.model == model and not params.sniff:
-            known = next((one for one in measured if one.run.id == run.id), None)
-            found = known or summarize(project, connection, run)
-            if found.answers:
-                return found
+            summarized = next((known for known in summaries if known.run.id == run.id), None)
+            summary = summarized or summarize(project, connection, run)
+            if summary.answers:
+                return summary
     return None
 
 
-def _one_a_model(found: list[BenchmarkSummary]) -> list[BenchmarkSummary]:
-    """The first benchmark of each model, smoke tests and empty ones apart."""
+def _one_per_model(summaries: list[BenchmarkSummary]) -> list[BenchmarkSummary]:
+    """The first benchmark of each model, without smoke tests and empty ones."""
     first: dict[str, BenchmarkSummary] = {}
-    for one in found:
-        if one.answers and not one.params.sniff:
-            first.setdefault(one.params.model, one)
+    for summary in summaries:
+        if summary.answers and not summary.params.sniff:
+            first.setdefault(summary.params.model, summary)
     return list(first.values())
 
 
-def _compared(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison | None:
+def _compare(project: Project, connection: sqlite3.Connection, first: Run, second: Run) -> Comparison | None:
     try:
         return compare_runs(project, connection, first, second)
     except NotSharedError:
         return None
 
 
-def _decided(project: Project, connection: sqlite3.Connection, student: Run, reference: Run | None) -> Gate:
+def _decide(project: Project, connection: sqlite3.Connection, student: Run, reference: Run | None) -> Gate:
     try:
         return decide_gate(project, connection, student, reference, target=TARGET, level=LEVEL, margin=MARGIN)
     except NotSharedError:
         return decide_gate(project, connection, student, None, target=TARGET, level=LEVEL, margin=MARGIN)
 
 
-def _training(connection: sqlite3.Connection, run: Run) -> ReportedTraining:
-    steps, looks = training.steps(connection, run.id), training.evaluations(connection, run.id)
-    return ReportedTraining(run, run_status(run).state, steps, looks, training.notes(connection, run.id))
+def _report_training(connection: sqlite3.Connection, run: Run) -> ReportedTraining:
+    steps, evaluations = training.steps(connection, run.id), training.evaluations(connection, run.id)
+    return ReportedTraining(run, run_status(run).state, steps, evaluations, training.notes(connection, run.id))

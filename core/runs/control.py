@@ -11,6 +11,7 @@ from datetime import datetime
 
 from storage import runs
 from storage.database import BusyError, busy_timeout
+from storage.errors import UserError
 from storage.schema import Run, RunState, now
 
 # A worker writes its heartbeat twice a second; a machine that swaps may miss many.
@@ -25,7 +26,7 @@ SAME_START_S = 0.05
 ACTIVE = {RunState.RUNNING, RunState.PAUSING, RunState.PAUSED, RunState.STOPPING}
 
 
-class RunError(Exception):
+class RunError(UserError):
     """The request cannot be carried out; `str()` of it says why."""
 
 

@@ -98,7 +98,9 @@ def watched(seed: int, rates: tuple[float, float]) -> tuple[GateVerdict, int]:
     """A benchmark that stops when it is settled, looked at after every answer."""
     student, reference = answers(random.Random(seed), MOST, rates)
     asked = [(one.example, one.family) for one in student]
-    watch = SequentialGate(asked, target=TARGET, level=LEVEL, margin=MARGIN, paired=[one for one, _ in asked])
+    watch = SequentialGate(
+        asked, target=TARGET, level=LEVEL, margin=MARGIN, reference_examples=[one for one, _ in asked]
+    )
     for number, (mine, theirs) in enumerate(zip(student, reference, strict=True), start=1):
         watch.update([mine], [theirs])
         verdict = watch.verdict()

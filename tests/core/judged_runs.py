@@ -21,19 +21,19 @@ LABELS = ("VALIDATED", "REJECTED", "REFINED")
 def fill(db: sqlite3.Connection, number: int, *, split: str = "test", family: str = "f") -> None:
     """Accepted examples of all labels, domains market and risk and levels 1 to 3, each a family of its own."""
     with transaction(db):
-        for at in range(number):
-            evidence = [Evidence(source=f"Source {at}", content=f"Figure {at} {'x' * (at % 7 * 20)}", relevance=0.9)]
+        for i in range(number):
+            evidence = [Evidence(source=f"Source {i}", content=f"Figure {i} {'x' * (i % 7 * 20)}", relevance=0.9)]
             examples.add(
                 db,
                 example(
-                    hypothesis=f"Hypothesis {split} {family} {at}.",
+                    hypothesis=f"Hypothesis {split} {family} {i}.",
                     evidence=evidence,
-                    decision=LABELS[at % 3],
-                    family=f"{family}{split}{at}",
+                    decision=LABELS[i % 3],
+                    family=f"{family}{split}{i}",
                     split=split,
                     status=Status.ACCEPTED,
-                    domain=("market", "risk")[at % 2],
-                    level=1 + at % 3,
+                    domain=("market", "risk")[i % 2],
+                    level=1 + i % 3,
                 ),
             )
 
@@ -41,16 +41,16 @@ def fill(db: sqlite3.Connection, number: int, *, split: str = "test", family: st
 def with_model(project: Project, url: str, **settings: object) -> Project:
     """The project with the model 'big' at `url`."""
     lines = {"model": "big", "base_url": url, "key_env": "", **settings}
-    told = "\n".join(f"{name} = {json.dumps(value)}" for name, value in lines.items())
+    settings_lines = "\n".join(f"{name} = {json.dumps(value)}" for name, value in lines.items())
     path = project.folder / FILE
-    path.write_text(f"{path.read_text()}\n[models.big]\n{told}\n")
+    path.write_text(f"{path.read_text()}\n[models.big]\n{settings_lines}\n")
     return open_project(project.folder)
 
 
 def opinionated(body: Body) -> Reaction:
     """Decides by the words of the prompt: the same for the same case, and not always the same."""
-    said = body["messages"][-1]["content"]
-    decision = LABELS[zlib.crc32(said.encode()) % 3]
+    prompt = body["messages"][-1]["content"]
+    decision = LABELS[zlib.crc32(prompt.encode()) % 3]
     return Reaction(content=json.dumps({"reasoning": "So.", "decision": decision, "confidence": 0.8}))
 
 

@@ -10,14 +10,12 @@ import pytest
 
 from core.exchange.atomic_write import TargetError, UnwrittenError, atomic_write
 
-pytestmark = pytest.mark.pure
-
 OURS = ("a.jsonl", "README.md")
 
 
 def names(folder: Path) -> list[str]:
     """What is in a folder, hidden or not."""
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(file.name for file in folder.iterdir())
 
 
 def test_a_file_is_there_at_the_end_alone(tmp_path: Path) -> None:
@@ -36,7 +34,7 @@ def test_after_a_failure_what_was_there_is_still_there(tmp_path: Path, folder: t
         target.mkdir()
     inside = target / "a.jsonl" if folder else target
     inside.write_text("old", encoding="utf-8")
-    with pytest.raises(KeyboardInterrupt), atomic_write(target, overwrite=True, folder=folder) as part:
+    with pytest.raises(KeyboardInterrupt), atomic_write(target, overwrite=True, folder_files=folder) as part:
         (part / "a.jsonl" if folder else part).write_text("new", encoding="utf-8")
         raise KeyboardInterrupt
     assert inside.read_text(encoding="utf-8") == "old"
@@ -69,11 +67,11 @@ def test_what_is_there_is_replaced_only_if_that_is_wanted(tmp_path: Path) -> Non
     folder = tmp_path / "set"
     folder.mkdir()
     for text in ("old", "new"):
-        with atomic_write(folder, overwrite=text == "new", folder=OURS) as part:
+        with atomic_write(folder, overwrite=text == "new", folder_files=OURS) as part:
             (part / ("README.md" if text == "old" else "a.jsonl")).write_text(text, encoding="utf-8")
     assert names(folder) == ["a.jsonl"]
     with pytest.raises(TargetError, match="is there already"):
-        atomic_write(folder, overwrite=False, folder=OURS).__enter__()
+        atomic_write(folder, overwrite=False, folder_files=OURS).__enter__()
     assert names(tmp_path) == ["a.jsonl", "link.jsonl", "set"]
 
 
@@ -94,5 +92,5 @@ def test_nothing_of_somebody_elses_is_replaced(tmp_path: Path, name: str, folder
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "thesis.tex").write_text("mine", encoding="utf-8")
     with pytest.raises(TargetError, match=reason):
-        atomic_write(tmp_path / name, overwrite=True, folder=folder).__enter__()
+        atomic_write(tmp_path / name, overwrite=True, folder_files=folder).__enter__()
     assert names(tmp_path) == ["a.txt", "set"]

@@ -19,9 +19,9 @@ PROMPTS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=8), min_size
 @given(LENGTHS, st.integers(1, 3000), st.integers(1, 40))
 def test_each_prompt_is_in_one_group_that_keeps_within_the_budget(lengths: list[int], budget: int, most: int) -> None:
     groups = pack(lengths, budget, most)
-    assert sorted(at for group in groups for at in group) == list(range(len(lengths)))
+    assert sorted(position for group in groups for position in group) == list(range(len(lengths)))
     for group in groups:
-        padded = len(group) * max(lengths[at] for at in group)
+        padded = len(group) * max(lengths[position] for position in group)
         assert len(group) == 1 or (len(group) <= most and padded <= budget)
 
 
@@ -29,7 +29,9 @@ def test_each_prompt_is_in_one_group_that_keeps_within_the_budget(lengths: list[
 def test_groups_hold_like_lengths_and_come_by_their_first_members(lengths: list[int], budget: int, most: int) -> None:
     groups = pack(lengths, budget, most)
     assert [group[0] for group in groups] == sorted(min(group) for group in groups)
-    spans = sorted((min(lengths[at] for at in group), max(lengths[at] for at in group)) for group in groups)
+    spans = sorted(
+        (min(lengths[position] for position in group), max(lengths[position] for position in group)) for group in groups
+    )
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
@@ -56,6 +58,6 @@ def test_neighbours_are_cut_into_runs_that_keep_within_the_budget(lengths: list[
     for run in runs:
         padded = len(lengths[run]) * max(lengths[run])
         assert len(lengths[run]) == 1 or padded <= budget
-    for one, two in pairwise(runs):
-        joined = lengths[one.start : two.start + 1]
+    for first, second in pairwise(runs):
+        joined = lengths[first.start : second.start + 1]
         assert len(joined) * max(joined) > budget

@@ -62,8 +62,8 @@ async def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int, 
     assert state(run) is RunState.FINISHED
     assert counted(db, run) == {"answered": number}
     disturbed, undisturbed = outcomes.summarize(project, db, run), outcomes.summarize(project, db, calm)
-    told = [(one.example, one.decision) for one in disturbed.answers]
-    assert told == [(one.example, one.decision) for one in undisturbed.answers]
+    decisions = [(answer.example, answer.decision) for answer in disturbed.answers]
+    assert decisions == [(answer.example, answer.decision) for answer in undisturbed.answers]
     timed = {"latency", "seconds"}
     for name in set(type(disturbed.figures).__dataclass_fields__) - timed:
         assert getattr(disturbed.figures, name) == getattr(undisturbed.figures, name)
@@ -92,9 +92,9 @@ async def test_paused_and_let_go_on(project: Project, db: sqlite3.Connection) ->
         run = start.start_benchmark(project, db, params())
 
         def state() -> RunState:
-            found = runs.get(db, run.id)
-            assert found is not None
-            return found.state
+            stored = runs.get(db, run.id)
+            assert stored is not None
+            return stored.state
 
         await until(lambda: sum(counted(db, run).values()) > 2)
         control.pause(db, run.id)

@@ -20,7 +20,7 @@ def question(example: str = "e1", label: str = "VALIDATED") -> Target:
     return Target(example, label, "market", 1, "f")
 
 
-def told(decision: str | None = None, confidence: float | None = None, **change: Any) -> PredictionFigures:
+def figures(decision: str | None = None, confidence: float | None = None, **change: Any) -> PredictionFigures:
     """An answer to `e1`; without a decision it could not be read."""
     plain: dict[str, Any] = {
         "id": 1,
@@ -41,42 +41,42 @@ def told(decision: str | None = None, confidence: float | None = None, **change:
 
 def test_most_samples_decide() -> None:
     """Two of three; confidence is theirs, what all took is summed, a cost that is unknown stays unknown."""
-    found = score_samples(question(), [told("REJECTED", 0.9), told("VALIDATED", 0.6), told("VALIDATED", 0.8)])
-    assert (found.decision, found.confidence, found.correct) == ("VALIDATED", 0.7, True)
-    assert (found.seconds, found.input_tokens, found.cost) == (3.0, 30, None)
+    answer = score_samples(question(), [figures("REJECTED", 0.9), figures("VALIDATED", 0.6), figures("VALIDATED", 0.8)])
+    assert (answer.decision, answer.confidence, answer.correct) == ("VALIDATED", 0.7, True)
+    assert (answer.seconds, answer.input_tokens, answer.cost) == (3.0, 30, None)
 
 
 def test_of_as_many_the_surer_ones_decide() -> None:
     """One to one: the higher stated confidence; where none is stated, the earlier."""
-    assert score_samples(question(), [told("REJECTED", 0.5), told("VALIDATED", 0.6)]).decision == "VALIDATED"
-    assert score_samples(question(), [told("REJECTED"), told("VALIDATED")]).decision == "REJECTED"
+    assert score_samples(question(), [figures("REJECTED", 0.5), figures("VALIDATED", 0.6)]).decision == "VALIDATED"
+    assert score_samples(question(), [figures("REJECTED"), figures("VALIDATED")]).decision == "REJECTED"
 
 
 def test_one_answer_is_enough() -> None:
     """What could not be read has no vote."""
-    found = score_samples(question(), [told(), told(), told("REFINED")])
-    assert (found.outcome, found.decision, found.confidence) == (PredictionOutcome.ANSWERED, "REFINED", None)
+    answer = score_samples(question(), [figures(), figures(), figures("REFINED")])
+    assert (answer.outcome, answer.decision, answer.confidence) == (PredictionOutcome.ANSWERED, "REFINED", None)
 
 
 def test_no_answer_is_wrong_and_says_why() -> None:
     """A refusal says more than an answer that cannot be read."""
-    found = score_samples(question(), [told(), told(outcome=PredictionOutcome.REFUSED)])
-    assert (found.outcome, found.decision, found.correct) == (PredictionOutcome.REFUSED, None, False)
+    answer = score_samples(question(), [figures(), figures(outcome=PredictionOutcome.REFUSED)])
+    assert (answer.outcome, answer.decision, answer.correct) == (PredictionOutcome.REFUSED, None, False)
 
 
 def test_the_newest_round_counts() -> None:
     """A failure that was asked again is replaced by its answer; what was not asked is left out."""
-    failed, again = told(id=1), told("REJECTED", id=2, number=1)
+    failed, again = figures(id=1), figures("REJECTED", id=2, number=1)
     for order in ([failed, again], [again, failed]):
-        found = score_all([question(), question("e2")], order)
-        assert [(one.example, one.decision) for one in found] == [("e1", "REJECTED")]
+        answers = score_all([question(), question("e2")], order)
+        assert [(answer.example, answer.decision) for answer in answers] == [("e1", "REJECTED")]
 
 
 @given(st.lists(st.sampled_from(["VALIDATED", "REJECTED", "REFINED", None]), min_size=1, max_size=9))
 def test_the_decision_is_one_that_was_given(decisions: list[str | None]) -> None:
     """No decision comes out of nothing, and none has more votes than the chosen one."""
-    found = score_samples(question(), [told(decision, sample=at) for at, decision in enumerate(decisions)])
+    answer = score_samples(question(), [figures(decision, sample=sample) for sample, decision in enumerate(decisions)])
     given_ones = [decision for decision in decisions if decision]
-    assert (found.decision is None) == (not given_ones)
-    if found.decision:
-        assert all(given_ones.count(found.decision) >= given_ones.count(other) for other in given_ones)
+    assert (answer.decision is None) == (not given_ones)
+    if answer.decision:
+        assert all(given_ones.count(answer.decision) >= given_ones.count(other) for other in given_ones)

@@ -16,13 +16,13 @@ from storage.schema import Attempt, Example, Flaw, Outcome, Result, Run, Status,
 from tests.conftest import HOSTILE, candidate, example
 
 
-def made(db: sqlite3.Connection, *several: Example) -> ExportCounts:
+def store_and_count(db: sqlite3.Connection, *examples_: Example) -> ExportCounts:
     """These examples, stored and counted."""
     with transaction(db):
-        for one in several:
-            examples.add(db, one)
+        for stored_example in examples_:
+            examples.add(db, stored_example)
     counted = ExportCounts()
-    counted.add(several)
+    counted.add(examples_)
     return counted
 
 
@@ -34,13 +34,13 @@ def accepted(number: int, **change: object) -> Example:
 
 def row(text: str, first: str) -> list[str]:
     """The cells of the first table row that begins with `first`."""
-    found = next(line for line in text.splitlines() if line.startswith(f"| {first} |"))
-    return [cell.strip() for cell in found.strip("|").split("|")]
+    line = next(candidate for candidate in text.splitlines() if candidate.startswith(f"| {first} |"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
 
 
 def test_it_counts_what_is_there(project: Project, db: sqlite3.Connection) -> None:
     """By split with its families, by level and by domain; each with its decisions."""
-    counted = made(
+    counted = store_and_count(
         db,
         accepted(1),
         accepted(2, family="f1", decision="REJECTED"),
@@ -70,7 +70,7 @@ def test_it_tells_every_column() -> None:
 
 def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connection) -> None:
     """With counts and intervals; what is not known is not said."""
-    assert "QA caught" not in dataset_card(project.task, db, Filter(), made(db, accepted(1)), "")
+    assert "QA caught" not in dataset_card(project.task, db, Filter(), store_and_count(db, accepted(1)), "")
     runs.add(db, Run(id="r", kind="generate"))
     for number in range(4):
         attempt = Attempt(
@@ -80,8 +80,8 @@ def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connecti
         attempts.add_attempt(db, attempt, Flaw.AMBIGUOUS if number == 0 else None)
         rejected = number < 2
         verdict = Verdict(attempt=attempt.id, stage="judge", result=Result.REJECTED if rejected else Result.PASSED)
-        kept = accepted(10 + number, attempt=attempt.id, run="r", family="a")
-        attempts.add_verdict(db, verdict, None if rejected else kept)
+        accepted_example = accepted(10 + number, attempt=attempt.id, run="r", family="a")
+        attempts.add_verdict(db, verdict, None if rejected else accepted_example)
     text = dataset_card(project.task, db, Filter(), ExportCounts(), "")
     assert "- QA rejected 2 of 4 (15.0–85.0 %) of the attempts that it decided on." in text
     assert "- QA caught 1 of 1 (20.7–100.0 %) of the flaws that were planted to measure it." in text
@@ -90,7 +90,7 @@ def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connecti
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "sentence"),
     [
         ({"status": Status.PENDING}, "1 of 1 are not accepted"),
         ({"refused": True}, "1 were rejected by QA"),
@@ -102,23 +102,23 @@ def test_it_tells_what_qa_and_people_said(project: Project, db: sqlite3.Connecti
         ({"certainty": None}, "Of 1 of 1 no judge of QA has read"),
     ],
 )
-def test_limits_that_hold_are_told(change: dict[str, object], said: str) -> None:
+def test_limits_that_hold_are_told(change: dict[str, object], sentence: str) -> None:
     """And only those."""
     plain, other = ExportCounts(), ExportCounts()
     plain.add([accepted(1, certainty=0.9)])
     other.add([accepted(1, **{"certainty": 0.9} | change)])
-    assert any(said in one for one in known_limits(other, {"test": 1} if change == {"split": "test"} else {}))
-    assert not any(said in one for one in known_limits(plain, {}))
+    assert any(sentence in limit for limit in known_limits(other, {"test": 1} if change == {"split": "test"} else {}))
+    assert not any(sentence in limit for limit in known_limits(plain, {}))
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "a | b <script>", "![x](http://y)", "--- \n---\nlicense: mit"])
 def test_no_name_breaks_it(project: Project, db: sqlite3.Connection, text: str) -> None:
     """Whatever a file or an endpoint called a source, a model or a domain: it is one cell, and shown as it is."""
-    counted = made(db, accepted(1, source=text, model=text, domain=text))
-    found = dataset_card(project.task, db, Filter(), counted, "")
-    assert found.count("\n---\n") == 1
-    assert all(one.isprintable() for line in found.splitlines() for one in line)
-    assert "<script>" not in found
-    assert "[x](" not in found
-    assert len([line for line in found.splitlines() if line.endswith(" | 1 |")]) == 4
-    assert "license: unknown" in found.split("---\n")[1]
+    counted = store_and_count(db, accepted(1, source=text, model=text, domain=text))
+    markdown = dataset_card(project.task, db, Filter(), counted, "")
+    assert markdown.count("\n---\n") == 1
+    assert all(character.isprintable() for line in markdown.splitlines() for character in line)
+    assert "<script>" not in markdown
+    assert "[x](" not in markdown
+    assert len([line for line in markdown.splitlines() if line.endswith(" | 1 |")]) == 4
+    assert "license: unknown" in markdown.split("---\n")[1]

@@ -58,21 +58,21 @@ EXAMPLES = st.builds(
 )
 
 
-def several() -> list[Example]:
+def example_set() -> list[Example]:
     """Accepted examples of each split, one that waits, and one that a person rejected."""
-    made = [
+    examples_ = [
         example(hypothesis=f"It is {number}.", family=family, split=split, status=Status.ACCEPTED)
         for number, (family, split) in enumerate(FAMILIES.items())
     ]
-    return [*made, example(hypothesis="It waits."), example(hypothesis="It is wrong.", status=Status.REJECTED)]
+    return [*examples_, example(hypothesis="It waits."), example(hypothesis="It is wrong.", status=Status.REJECTED)]
 
 
-def stored(db: sqlite3.Connection, made: list[Example]) -> list[Example]:
+def stored(db: sqlite3.Connection, to_store: list[Example]) -> list[Example]:
     """`made`, added as they are."""
     with transaction(db):
-        for one in made:
-            examples.add(db, one)
-    return made
+        for example_ in to_store:
+            examples.add(db, example_)
+    return to_store
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -83,28 +83,31 @@ def lines(path: Path) -> list[dict[str, Any]]:
 @pytest.fixture
 def project_db(project: Project, db: sqlite3.Connection) -> sqlite3.Connection:
     """The database of a project with `several` examples."""
-    stored(db, several())
+    stored(db, example_set())
     return db
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(made=st.lists(EXAMPLES, min_size=1, max_size=6), format_=st.sampled_from([Format.JSONL, Format.PARQUET]))
 def test_what_is_exported_comes_in_again_the_same(
-    project: Project, tmp_path: Path, made: list[Example], format_: Format
+    project: Project, tmp_path: Path, drawn: list[Example], format_: Format
 ) -> None:
     """Into an empty project: ids, families, splits and content, whatever stands in them."""
-    made = [one.model_copy(update={"hypothesis": f"{place} {one.hypothesis}"}) for place, one in enumerate(made)]
+    drawn = [
+        drawn_example.model_copy(update={"hypothesis": f"{number} {drawn_example.hypothesis}"})
+        for number, drawn_example in enumerate(drawn)
+    ]
     path = tmp_path / f"all{format_.suffix}"
     first, second = connect(Path(":memory:")), connect(Path(":memory:"))
-    stored(first, made)
+    stored(first, drawn)
     everything = " ".join(f"status:{status}" for status in Status)
     export(project, first, ExportRequest(format_, path, everything, licence="CC0-1.0", overwrite=True))
-    found = import_file(project, second, path, None)
-    assert (found.imported, found.rejected, found.duplicates) == (len(made), 0, 0)
-    for one in made:
+    result = import_file(project, second, path, None)
+    assert (result.imported, result.rejected, result.duplicates) == (len(drawn), 0, 0)
+    for drawn_example in drawn:
         # What was decided about it is of the project that it comes from.
         pending = {"status": Status.PENDING, "flagged": False}
-        assert examples.get(second, one.id) == one.model_copy(update=pending)
+        assert examples.get(second, drawn_example.id) == drawn_example.model_copy(update=pending)
     first.close()
     second.close()
 
@@ -115,11 +118,11 @@ def test_every_field_is_there(
 ) -> None:
     """And the licence; only accepted ones, unless the query names a status."""
     path = tmp_path / f"all{format_.suffix}"
-    found = export(project, project_db, ExportRequest(format_, path, licence="MIT"))
+    result = export(project, project_db, ExportRequest(format_, path, licence="MIT"))
     rows = lines(path) if format_ is Format.JSONL else pq.read_table(path).to_pylist()
     assert [set(row) for row in rows] == [{*Example.model_fields, "licence"}] * 5
     assert ({row["status"] for row in rows}, {row["licence"] for row in rows}) == ({"accepted"}, {"MIT"})
-    assert (found.examples, found.splits) == (5, {"train": 2, "dev": 1, "test": 1, "unassigned": 1})
+    assert (result.examples, result.splits) == (5, {"train": 2, "dev": 1, "test": 1, "unassigned": 1})
     export(project, project_db, ExportRequest(format_, path, "status:pending waits", overwrite=True))
     rows = lines(path) if format_ is Format.JSONL else pq.read_table(path).to_pylist()
     assert [row["hypothesis"] for row in rows] == ["It waits."]
@@ -172,26 +175,26 @@ def test_prompts_hold_no_answer(project: Project, project_db: sqlite3.Connection
 
 def test_openai_gets_a_file_for_each_split(project: Project, project_db: sqlite3.Connection, tmp_path: Path) -> None:
     """Nothing but messages in them, which it would refuse; a file beside them names the example of each line."""
-    found = export(project, project_db, ExportRequest(Format.OPENAI, tmp_path / "openai"))
-    assert found.files == {"train.jsonl": 2, "dev.jsonl": 1, "test.jsonl": 1, "unassigned.jsonl": 1}
-    traced = lines(tmp_path / "openai" / "lineage.jsonl")
-    assert len(traced) == 5
-    for one in traced:
-        row = lines(tmp_path / "openai" / one["file"])[one["line"] - 1]
-        there = examples.get(project_db, one["id"])
-        assert there is not None
+    result = export(project, project_db, ExportRequest(Format.OPENAI, tmp_path / "openai"))
+    assert result.files == {"train.jsonl": 2, "dev.jsonl": 1, "test.jsonl": 1, "unassigned.jsonl": 1}
+    lineage = lines(tmp_path / "openai" / "lineage.jsonl")
+    assert len(lineage) == 5
+    for line in lineage:
+        row = lines(tmp_path / "openai" / line["file"])[line["line"] - 1]
+        stored_example = examples.get(project_db, line["id"])
+        assert stored_example is not None
         assert list(row) == ["messages"]
-        assert there.hypothesis in row["messages"][1]["content"]
-        assert (one["split"] or "unassigned") == one["file"].removesuffix(".jsonl")
+        assert stored_example.hypothesis in row["messages"][1]["content"]
+        assert (line["split"] or "unassigned") == line["file"].removesuffix(".jsonl")
 
 
 def test_a_data_set_is_a_table_for_each_split_and_a_card(
     project: Project, project_db: sqlite3.Connection, tmp_path: Path
 ) -> None:
     """A split that has no example has no table."""
-    found = export(project, project_db, ExportRequest(Format.DATASETS, tmp_path / "set", "-split:dev"))
-    assert found.files == {"train.parquet": 2, "test.parquet": 1, "unassigned.parquet": 1}
-    assert {one.name for one in (tmp_path / "set").iterdir()} == {*found.files, "README.md"}
+    result = export(project, project_db, ExportRequest(Format.DATASETS, tmp_path / "set", "-split:dev"))
+    assert result.files == {"train.parquet": 2, "test.parquet": 1, "unassigned.parquet": 1}
+    assert {file.name for file in (tmp_path / "set").iterdir()} == {*result.files, "README.md"}
     rows = pq.read_table(tmp_path / "set" / "train.parquet").to_pylist()
     assert [row["family"] for row in rows] == ["one", "two"]
 
@@ -203,9 +206,9 @@ def test_the_hubs_library_loads_a_data_set(
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     datasets = pytest.importorskip("datasets")
     export(project, project_db, ExportRequest(Format.DATASETS, tmp_path / "set"))
-    found = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
-    assert {name: len(rows) for name, rows in found.items()} == {"train": 2, "dev": 1, "test": 1, "unassigned": 1}
-    assert found["dev"][0]["evidence"][0]["source"] == "Cohort analysis"
+    loaded = datasets.load_dataset(str(tmp_path / "set"), cache_dir=str(tmp_path / "cache"))
+    assert {name: len(rows) for name, rows in loaded.items()} == {"train": 2, "dev": 1, "test": 1, "unassigned": 1}
+    assert loaded["dev"][0]["evidence"][0]["source"] == "Cohort analysis"
 
 
 def test_nothing_in_a_file_acts_on_a_terminal(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
@@ -220,7 +223,7 @@ def test_nothing_in_a_file_acts_on_a_terminal(project: Project, db: sqlite3.Conn
 
 
 @pytest.mark.parametrize(
-    ("wanted", "reason"),
+    ("export_request", "reason"),
     [
         (ExportRequest(Format.JSONL, Path("a.json")), "in the format jsonl ends in .jsonl"),
         (ExportRequest(Format.PARQUET, Path("a.jsonl.gz")), "in the format parquet ends in .parquet"),
@@ -235,25 +238,25 @@ def test_nothing_in_a_file_acts_on_a_terminal(project: Project, db: sqlite3.Conn
     ],
 )
 def test_a_wrong_request_is_refused_before_anything_is_written(
-    project: Project, project_db: sqlite3.Connection, tmp_path: Path, wanted: ExportRequest, reason: str
+    project: Project, project_db: sqlite3.Connection, tmp_path: Path, export_request: ExportRequest, reason: str
 ) -> None:
     """It says what would be right."""
     stored(project_db, [example(decision="MOOT")])
     with pytest.raises(ExportError, match=reason):
-        export(project, project_db, replace(wanted, output=tmp_path / wanted.output))
+        export(project, project_db, replace(export_request, output=tmp_path / export_request.output))
     assert list(tmp_path.glob("*")) == [project.folder]
 
 
 def test_who_trains_is_told_what_to_know(project: Project, project_db: sqlite3.Connection, tmp_path: Path) -> None:
     """Of what is held back for measuring, and of answers that say nothing; where it does not matter, nothing."""
     stored(project_db, [example(reasoning=NO_REASONING, split="train", family="one", status=Status.ACCEPTED)])
-    wanted = ExportRequest(Format.SFT, tmp_path / "a.jsonl", overwrite=True)
-    assert export(project, project_db, wanted).notes == [
+    request = ExportRequest(Format.SFT, tmp_path / "a.jsonl", overwrite=True)
+    assert export(project, project_db, request).notes == [
         "1 of 6 have no reasoning of their own, and a model would learn to say so: --mode direct asks for the decision "
         "alone",
         "1 of dev and 1 of test are in it: what is trained on is no measure any more; split:train leaves them out",
     ]
-    direct = replace(wanted, query="split:train", mode=Mode.DIRECT)
+    direct = replace(request, query="split:train", mode=Mode.DIRECT)
     assert export(project, project_db, direct).notes == []
 
 
@@ -277,18 +280,18 @@ def test_where_the_disk_is_full_nothing_is_left(
     (tmp_path / "out").mkdir()
     target = tmp_path / "out" / ("set" if format_.folder_files else f"a{format_.suffix}")
     export(project, db, ExportRequest(format_, target, "-level:2"))
-    there = target.stat().st_mtime_ns
+    modified = target.stat().st_mtime_ns
     with little_room(20_000), pytest.raises(UnwrittenError, match=rf"{target}: file too large: nothing was written"):
         export(project, db, ExportRequest(format_, target, overwrite=True))
-    assert [one.name for one in (tmp_path / "out").iterdir()] == [target.name]
-    assert target.stat().st_mtime_ns == there
+    assert [file.name for file in (tmp_path / "out").iterdir()] == [target.name]
+    assert target.stat().st_mtime_ns == modified
 
 
 def test_it_is_of_one_moment(
     project: Project, project_db: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What another process decides meanwhile is in the next one; it need not wait."""
-    monkeypatch.setattr(exporting, "AT_ONCE", 1)
+    monkeypatch.setattr(exporting, "BATCH_SIZE", 1)
     other = connect(project.database)
     last = listing.read_examples(other, listing.read_numbers(other, Filter(status=("accepted",))))[0].id
 
@@ -300,7 +303,7 @@ def test_it_is_of_one_moment(
     found = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), on_progress=meanwhile)
     assert found.examples == 5
     assert [row["status"] for row in lines(tmp_path / "a.jsonl")] == ["accepted"] * 5
-    there = examples.get(project_db, last)
-    assert there is not None
-    assert there.status is Status.REJECTED
+    stored_example = examples.get(project_db, last)
+    assert stored_example is not None
+    assert stored_example.status is Status.REJECTED
     other.close()

@@ -31,79 +31,89 @@ MAPPING = Mapping.model_validate(
 )
 
 
-def written(folder: Path, *records: dict[str, Any]) -> Path:
+def write_records(folder: Path, *records: dict[str, Any]) -> Path:
     """Records as a JSONL file; a record says only what is not as usual."""
     path = folder / "facts.jsonl"
-    plain = [{"claim": f"It is {n}.", "facts": [f"Fact {n}."], "label": "yes"} | one for n, one in enumerate(records)]
-    path.write_text("".join(json.dumps(one) + "\n" for one in plain), encoding="utf-8")
+    full_records = [
+        {"claim": f"It is {n}.", "facts": [f"Fact {n}."], "label": "yes"} | record for n, record in enumerate(records)
+    ]
+    path.write_text("".join(json.dumps(record) + "\n" for record in full_records), encoding="utf-8")
     return path
 
 
 def stored(db: sqlite3.Connection) -> list[Example]:
     """All examples, oldest first."""
     return [
-        one
+        stored_example
         for row in db.execute("SELECT id FROM examples ORDER BY number")
-        if (one := examples.get(db, row["id"])) is not None
+        if (stored_example := examples.get(db, row["id"])) is not None
     ]
 
 
 def test_what_is_an_example_comes_in(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     """The rest is listed with its line and the reason, in a file too."""
-    path = written(tmp_path, {}, {"label": "perhaps"}, {"label": "no"}, {"claim": ""})
-    found = import_file(project, db, path, MAPPING)
-    assert (found.imported, found.rejected, found.duplicates) == (2, 2, 0)
-    assert [(one.decision, one.status, one.source) for one in stored(db)] == [
+    path = write_records(tmp_path, {}, {"label": "perhaps"}, {"label": "no"}, {"claim": ""})
+    result = import_file(project, db, path, MAPPING)
+    assert (result.imported, result.rejected, result.duplicates) == (2, 2, 0)
+    assert [
+        (imported_example.decision, imported_example.status, imported_example.source) for imported_example in stored(db)
+    ] == [
         ("VALIDATED", Status.PENDING, "import"),
         ("REJECTED", Status.PENDING, "import"),
     ]
-    assert found.rejects == project.folder / "facts.jsonl.rejects.jsonl"
-    kept = [json.loads(line) for line in found.rejects.read_text(encoding="utf-8").splitlines()]
-    assert [one["place"] for one in kept] == ["line 2", "line 4"]
-    assert "'perhaps'" in kept[0]["reason"]
-    assert kept[0]["record"]["claim"] == "It is 1."
+    assert result.rejects == project.folder / "facts.jsonl.rejects.jsonl"
+    rejects = [json.loads(line) for line in result.rejects.read_text(encoding="utf-8").splitlines()]
+    assert [reject["place"] for reject in rejects] == ["line 2", "line 4"]
+    assert "'perhaps'" in rejects[0]["reason"]
+    assert rejects[0]["record"]["claim"] == "It is 1."
 
 
 def test_the_same_again_adds_nothing(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     """Neither the same file nor the same record twice in one, also when the example was edited since."""
-    path = written(tmp_path, {}, {}, {"claim": "It is 0.", "facts": ["Fact 0."]})
+    path = write_records(tmp_path, {}, {}, {"claim": "It is 0.", "facts": ["Fact 0."]})
     first = import_file(project, db, path, MAPPING)
     assert (first.imported, first.duplicates) == (2, 1)
-    one = stored(db)[0]
-    reviews.edit(db, one.model_copy(update={"hypothesis": "It was 0."}))
+    imported_example = stored(db)[0]
+    reviews.edit(db, imported_example.model_copy(update={"hypothesis": "It was 0."}))
     again = import_file(project, db, path, MAPPING)
     assert (again.imported, again.duplicates) == (0, 3)
 
 
 def test_all_are_accepted_as_one_act(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     """One undo takes all of it back; the examples stay, and wait."""
-    path = written(tmp_path, {}, {})
+    path = write_records(tmp_path, {}, {})
     import_file(project, db, path, MAPPING, accept=True, reviewer="ann")
-    assert {one.status for one in stored(db)} == {Status.ACCEPTED}
+    assert {imported_example.status for imported_example in stored(db)} == {Status.ACCEPTED}
     reviews.undo(db)
-    assert {one.status for one in stored(db)} == {Status.PENDING}
+    assert {imported_example.status for imported_example in stored(db)} == {Status.PENDING}
 
 
 def test_a_split_is_the_familys(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     """It stands in the log; of a family in another split nothing comes in, and nothing into a frozen split."""
-    path = written(tmp_path, {"id": "a", "split": "test"}, {"id": "a", "split": "test"}, {"id": "a", "split": "train"})
-    found = import_file(project, db, path, MAPPING)
-    assert [one.split for one in stored(db)] == ["test", "test"]
-    assert [one.reason for one in found.rejections] == ["split: its family is in test already, not in train"]
+    path = write_records(
+        tmp_path, {"id": "a", "split": "test"}, {"id": "a", "split": "test"}, {"id": "a", "split": "train"}
+    )
+    result = import_file(project, db, path, MAPPING)
+    assert [imported_example.split for imported_example in stored(db)] == ["test", "test"]
+    assert [rejection.reason for rejection in result.rejections] == [
+        "split: its family is in test already, not in train"
+    ]
     assert [row["value"] for row in db.execute("SELECT value FROM reviews WHERE action = 'split'")] == ["test"]
     splits.freeze(db, "test")
-    late = import_file(project, db, written(tmp_path, {"claim": "Late.", "id": "b", "split": "test"}), MAPPING)
-    assert [one.reason for one in late.rejections] == ["split test is frozen: a benchmark has used it"]
+    late = import_file(project, db, write_records(tmp_path, {"claim": "Late.", "id": "b", "split": "test"}), MAPPING)
+    assert [rejection.reason for rejection in late.rejections] == ["split test is frozen: a benchmark has used it"]
 
 
 def test_a_family_that_is_a_number_is_one_of_its_file(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
     """Two files that both count from 1 share no family; a name says the same in all files, and a file again nothing."""
     records: list[dict[str, Any]] = [{"id": 1}, {"id": 1}, {"id": "2"}, {"id": 3.0}, {"id": "a-4"}]
-    first = written(tmp_path, *records).rename(tmp_path / "set-1.2.jsonl")
-    second = written(tmp_path, *(one | {"label": "no"} for one in records)).rename(tmp_path / "set-1.3.jsonl")
+    first = write_records(tmp_path, *records).rename(tmp_path / "set-1.2.jsonl")
+    second = write_records(tmp_path, *(record | {"label": "no"} for record in records)).rename(
+        tmp_path / "set-1.3.jsonl"
+    )
     import_file(project, db, first, MAPPING)
     import_file(project, db, second, MAPPING)
-    assert [one.family for one in stored(db)] == [
+    assert [imported_example.family for imported_example in stored(db)] == [
         *("set-1.2-1", "set-1.2-1", "set-1.2-2", "set-1.2-3.0", "a-4"),
         *("set-1.3-1", "set-1.3-1", "set-1.3-2", "set-1.3-3.0", "a-4"),
     ]
@@ -116,22 +126,22 @@ def test_nothing_comes_in_where_the_transaction_fails(
     """Half a file is never there."""
     done = examples.add
 
-    def failing(connection: sqlite3.Connection, one: Example) -> None:
-        if one.hypothesis == "It is 2.":
+    def failing(connection: sqlite3.Connection, _example: Example) -> None:
+        if _example.hypothesis == "It is 2.":
             raise sqlite3.OperationalError("disk full")
-        done(connection, one)
+        done(connection, _example)
 
     monkeypatch.setattr(examples, "add", failing)
     with pytest.raises(sqlite3.OperationalError):
-        import_file(project, db, written(tmp_path, {}, {}, {}), MAPPING, accept=True)
+        import_file(project, db, write_records(tmp_path, {}, {}, {}), MAPPING, accept=True)
     assert stored(db) == []
     assert sum(row.examples for row in examples.cell_counts(db, Filter())) == 0
 
 
 def test_without_a_mapping_the_fields_are_those_of_an_example(project: Project, tmp_path: Path) -> None:
     """A record without the fields of an example says what to do."""
-    path = written(tmp_path, {})
-    assert [str(made) for _, _, made in read_examples(project.task, path, None)] == [
+    path = write_records(tmp_path, {})
+    assert [str(read_example) for _, _, read_example in read_examples(project.task, path, None)] == [
         "it has not the fields of an example: name a mapping with --map"
     ]
 
@@ -165,8 +175,8 @@ def test_an_example_as_it_is_has_to_fit_the_task(
 ) -> None:
     """Nothing gets in that the app could not have made itself."""
     path = tmp_path / "whole.jsonl"
-    whole = example().model_dump(mode="json")
-    path.write_text(f"{json.dumps(whole)}\n{json.dumps(whole | change)}\n", encoding="utf-8")
-    (_, _, good), (_, _, bad) = read_examples(project.task, path, None)
-    assert isinstance(good, Example)
-    assert reason in str(bad)
+    fields = example().model_dump(mode="json")
+    path.write_text(f"{json.dumps(fields)}\n{json.dumps(fields | change)}\n", encoding="utf-8")
+    (_, _, fitting), (_, _, rejected) = read_examples(project.task, path, None)
+    assert isinstance(fitting, Example)
+    assert reason in str(rejected)

@@ -36,7 +36,9 @@ def messages(case: Case) -> list[dict[str, str]]:
     ]
 
 
-def asking(mode: Mode = Mode.REASON, ended: Callable[[str], bool] = lambda _: False, **change: Any) -> LocalPrompting:
+def prompting(
+    mode: Mode = Mode.REASON, ended: Callable[[str], bool] = lambda _: False, **change: Any
+) -> LocalPrompting:
     return LocalPrompting(messages, mode, LABELS, ended, limit=change.pop("limit", 12), **change)
 
 
@@ -53,17 +55,17 @@ def weights(folder: Path) -> Weights:
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small models read in several pieces as well."""
-    monkeypatch.setattr(decoding, "PIECE", 64)
+    monkeypatch.setattr(decoding, "PIECE_TOKENS", 64)
 
 
 def plain(weights: Weights, case: Case, limit: int = 12) -> list[int]:
     """One prompt through `generate`, without the tokens that end it."""
     ids = torch.tensor([Chat(weights.tokenizer, thinks=True).prompt(messages(case))])
     with torch.inference_mode():
-        made = weights.model.generate(
+        generated = weights.model.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=limit, do_sample=False, pad_token_id=0
         )
-    return [int(token) for token in made[0, ids.shape[1] :] if int(token) not in weights.stop_tokens]
+    return [int(token) for token in generated[0, ids.shape[1] :] if int(token) not in weights.stop_tokens]
 
 
 async def answers(model: LocalModel, cases: list[Case]) -> dict[str, Any]:
@@ -76,56 +78,56 @@ async def answers(model: LocalModel, cases: list[Case]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("batch", [1, 3, 32])
 async def test_answers_are_those_of_a_plain_loop(weights: Weights, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    monkeypatch.setattr("core.models.local.ROWS", batch)
-    model = LocalModel("tiny", weights, asking())
-    found = await answers(model, CASES)
+    monkeypatch.setattr("core.models.local.MAX_BATCH_ROWS", batch)
+    model = LocalModel("tiny", weights, prompting())
+    replies = await answers(model, CASES)
     assert model.shared > 10
     for case in CASES:
-        reply, wanted = found[case.example], plain(weights, case)
-        assert reply.raw == weights.tokenizer.decode(wanted, skip_special_tokens=True)
-        assert reply.usage.output_tokens == len(wanted)
+        reply, expected = replies[case.example], plain(weights, case)
+        assert reply.raw == weights.tokenizer.decode(expected, skip_special_tokens=True)
+        assert reply.usage.output_tokens == len(expected)
         assert reply.usage.input_tokens == len(Chat(weights.tokenizer, thinks=True).prompt(messages(case)))
         assert reply.usage.seconds > 0
 
 
 async def test_a_model_that_sees_a_window_answers_as_a_plain_loop(tmp_path: Path) -> None:
-    made = tokenizer()
+    made_tokenizer = tokenizer()
     torch.manual_seed(3)
     config = transformers.MistralConfig(
         hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        vocab_size=len(made), max_position_embeddings=512, initializer_range=0.3, sliding_window=16,
-        eos_token_id=made.eos_token_id, pad_token_id=made.pad_token_id,
+        vocab_size=len(made_tokenizer), max_position_embeddings=512, initializer_range=0.3, sliding_window=16,
+        eos_token_id=made_tokenizer.eos_token_id, pad_token_id=made_tokenizer.pad_token_id,
     )  # fmt: skip
     transformers.MistralForCausalLM(config).save_pretrained(tmp_path)
-    made.save_pretrained(tmp_path)
+    made_tokenizer.save_pretrained(tmp_path)
     weights = open_weights(tmp_path, precision=Precision.FP32)
-    found = await answers(LocalModel("window", weights, asking()), CASES)
+    replies = await answers(LocalModel("window", weights, prompting()), CASES)
     for case in CASES:
-        assert found[case.example].raw == weights.tokenizer.decode(plain(weights, case), skip_special_tokens=True)
+        assert replies[case.example].raw == weights.tokenizer.decode(plain(weights, case), skip_special_tokens=True)
 
 
 async def test_an_answer_ends_with_the_decision_and_one_without_is_cut(weights: Weights) -> None:
-    whole = await answers(LocalModel("tiny", weights, asking()), CASES)
-    texts = {key: reply.raw for key, reply in whole.items()}
+    complete = await answers(LocalModel("tiny", weights, prompting()), CASES)
+    texts = {key: reply.raw for key, reply in complete.items()}
     mark = sorted(texts["e0"])[len(texts["e0"]) // 2]
-    ended = await answers(LocalModel("tiny", weights, asking(ended=lambda text: mark in text)), CASES)
+    ended = await answers(LocalModel("tiny", weights, prompting(ended=lambda text: mark in text)), CASES)
     assert ended["e0"].outcome is Outcome.WRITTEN
     for key, text in texts.items():
         assert text.startswith(ended[key].raw)
         if mark in text:
             assert ended[key].outcome is Outcome.WRITTEN
             assert mark in ended[key].raw
-            assert ended[key].usage.output_tokens <= whole[key].usage.output_tokens
-        elif whole[key].usage.output_tokens == 12:
+            assert ended[key].usage.output_tokens <= complete[key].usage.output_tokens
+        elif complete[key].usage.output_tokens == 12:
             assert ended[key].outcome is Outcome.TRUNCATED
             assert "cut after 12 tokens" in ended[key].detail
     assert sum(reply.usage.output_tokens for reply in ended.values()) < sum(
-        reply.usage.output_tokens for reply in whole.values()
+        reply.usage.output_tokens for reply in complete.values()
     )
 
 
 async def test_probabilities_are_those_of_each_label_after_the_prompt(weights: Weights) -> None:
-    found = await answers(LocalModel("tiny", weights, asking(Mode.DIRECT)), CASES)
+    replies = await answers(LocalModel("tiny", weights, prompting(Mode.DIRECT)), CASES)
     chat = Chat(weights.tokenizer, thinks=False)
     labels = chat.label_tokens(LABELS)
     assert len({len(label) for label in labels} | {1}) > 1, "labels of one token would prove little"
@@ -135,11 +137,11 @@ async def test_probabilities_are_those_of_each_label_after_the_prompt(weights: W
         for label in labels:
             with torch.inference_mode():
                 logits = weights.model(torch.tensor([prompt + label])).logits[0].log_softmax(-1)
-            scores.append(sum(float(logits[len(prompt) - 1 + at, token]) for at, token in enumerate(label)))
-        wanted = torch.tensor(scores).softmax(-1).tolist()
-        reply = found[case.example]
-        assert list(reply.probabilities.values()) == pytest.approx(wanted, abs=1e-4)
-        assert reply.raw == LABELS[wanted.index(max(wanted))]
+            scores.append(sum(float(logits[len(prompt) - 1 + i, token]) for i, token in enumerate(label)))
+        expected = torch.tensor(scores).softmax(-1).tolist()
+        reply = replies[case.example]
+        assert list(reply.probabilities.values()) == pytest.approx(expected, abs=1e-4)
+        assert reply.raw == LABELS[expected.index(max(expected))]
         assert reply.outcome is Outcome.WRITTEN
 
 
@@ -151,10 +153,10 @@ def test_labels_of_which_one_begins_another_are_weighed_with_their_end(weights: 
 
 
 async def test_a_drawn_answer_depends_on_seed_and_sample_and_not_on_its_batch(weights: Weights) -> None:
-    drawn = asking(temperature=1.0, seed=7)
+    drawn = prompting(temperature=1.0, seed=7)
     together = await answers(LocalModel("tiny", weights, drawn), CASES)
     alone = await answers(LocalModel("tiny", weights, drawn), CASES[4:5])
-    other = await answers(LocalModel("tiny", weights, asking(temperature=1.0, seed=8)), CASES)
+    other = await answers(LocalModel("tiny", weights, prompting(temperature=1.0, seed=8)), CASES)
     again = Case(CASES[4].example, CASES[4].hypothesis, (), sample=1)
     sampled = await answers(LocalModel("tiny", weights, drawn), [again])
     assert together["e4"].raw == alone["e4"].raw
@@ -188,7 +190,7 @@ def test_a_template_that_knows_no_system_message_gets_its_words_from_the_user() 
 async def test_without_memory_for_a_batch_it_goes_on_with_smaller_ones(
     weights: Weights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wanted = await answers(LocalModel("tiny", weights, asking()), CASES)
+    expected = await answers(LocalModel("tiny", weights, prompting()), CASES)
     rows: list[int] = []
     read = decoding.Decoder._read
 
@@ -199,20 +201,20 @@ async def test_without_memory_for_a_batch_it_goes_on_with_smaller_ones(
         return read(self, prompts, prefix, room)
 
     monkeypatch.setattr(decoding.Decoder, "_read", limited)
-    model = LocalModel("tiny", weights, asking())
-    found = await answers(model, CASES)
-    assert {key: reply.raw for key, reply in found.items()} == {key: reply.raw for key, reply in wanted.items()}
+    model = LocalModel("tiny", weights, prompting())
+    replies = await answers(model, CASES)
+    assert {key: reply.raw for key, reply in replies.items()} == {key: reply.raw for key, reply in expected.items()}
     rows.clear()
     await answers(model, CASES)
     assert max(rows) <= 4
 
 
 async def test_batches_are_as_small_as_the_memory(weights: Weights) -> None:
-    model = LocalModel("tiny", replace(weights, affords=100), asking())
+    model = LocalModel("tiny", replace(weights, affordable_tokens=100), prompting())
     batches = model.batches(CASES)
     sizes = [len(Chat(weights.tokenizer, thinks=True).prompt(messages(case))) for case in CASES]
     assert len(batches) > len(CASES) * (min(sizes) - model.shared + 12) / 100
-    assert len(LocalModel("tiny", weights, asking()).batches(CASES)) == 1
+    assert len(LocalModel("tiny", weights, prompting()).batches(CASES)) == 1
 
 
 async def test_without_memory_for_one_prompt_it_says_what_to_do(
@@ -222,25 +224,25 @@ async def test_without_memory_for_one_prompt_it_says_what_to_do(
         raise MemoryError
 
     monkeypatch.setattr(decoding.Decoder, "_read", nothing)
-    replies = await answers(LocalModel("tiny", weights, asking()), CASES[:3])
+    replies = await answers(LocalModel("tiny", weights, prompting()), CASES[:3])
     assert {reply.outcome for reply in replies.values()} == {Outcome.SERVER_ERROR}
     assert "out of memory: close other programs" in replies["e0"].detail
 
 
 async def test_a_prompt_that_the_model_cannot_hold_is_named_and_the_others_answered(weights: Weights) -> None:
     long = Case("long", "rise " * 600, ())
-    replies = await answers(LocalModel("tiny", weights, asking()), [CASES[0], long, CASES[1]])
+    replies = await answers(LocalModel("tiny", weights, prompting()), [CASES[0], long, CASES[1]])
     assert replies["long"].outcome is Outcome.BAD_REQUEST
     assert "holds 512 in all" in replies["long"].detail
     assert replies["e1"].raw == weights.tokenizer.decode(plain(weights, CASES[1]), skip_special_tokens=True)
 
 
 async def test_cases_that_were_in_no_batch_are_answered_too(weights: Weights) -> None:
-    model = LocalModel("tiny", weights, asking())
+    model = LocalModel("tiny", weights, prompting())
     model.batches(CASES[:2])
     (reply,) = await model.answer([Case("other", "fall", (Evidence(source="s", content="c", relevance=1.0),))])
-    wanted = plain(weights, Case("other", "fall", ()))
-    assert reply.raw == weights.tokenizer.decode(wanted, skip_special_tokens=True)
+    expected = plain(weights, Case("other", "fall", ()))
+    assert reply.raw == weights.tokenizer.decode(expected, skip_special_tokens=True)
 
 
 async def test_the_loop_lives_while_it_works_and_a_cancelled_batch_ends_at_once(
@@ -255,7 +257,7 @@ async def test_the_loop_lives_while_it_works_and_a_cancelled_batch_ends_at_once(
         return advance(self, *arguments, **named)
 
     monkeypatch.setattr(decoding.Decoder, "_advance", slow)
-    model = LocalModel("tiny", weights, asking(limit=40))
+    model = LocalModel("tiny", weights, prompting(limit=40))
     (batch,) = model.batches(CASES[:4])
     work = asyncio.ensure_future(model.answer(batch))
     while len(steps) < 3:
@@ -271,7 +273,7 @@ async def test_the_loop_lives_while_it_works_and_a_cancelled_batch_ends_at_once(
 
 
 async def test_a_model_is_opened_and_closed(folder: Path) -> None:
-    model = LocalModel("tiny", open_weights(folder, precision=Precision.BF16), asking(prompt_version="judge-1"))
+    model = LocalModel("tiny", open_weights(folder, precision=Precision.BF16), prompting(prompt_version="judge-1"))
     (batch,) = model.batches(CASES[:3])
     replies = await model.answer(batch)
     assert {reply.outcome for reply in replies} <= {Outcome.WRITTEN, Outcome.TRUNCATED}
@@ -283,10 +285,10 @@ async def test_a_model_is_opened_and_closed(folder: Path) -> None:
 async def test_quantized_weights_answer_nearly_as_whole_ones(weights: Weights, folder: Path) -> None:
     small = open_weights(folder, precision=Precision.FP32, quantization="nf4")
     assert any("4bit" in type(module).__name__ for module in small.model.modules())
-    exact = LocalModel("tiny", weights, asking(Mode.DIRECT))
-    rough = LocalModel("tiny", small, asking(Mode.DIRECT))
-    for one, other in zip(await exact.answer(CASES[:4]), await rough.answer(CASES[:4]), strict=True):
-        assert one.probabilities is not None
-        assert other.probabilities is not None
-        assert max(abs(one.probabilities[label] - other.probabilities[label]) for label in LABELS) < 0.5
-        assert sum(other.probabilities.values()) == pytest.approx(1)
+    exact = LocalModel("tiny", weights, prompting(Mode.DIRECT))
+    rough = LocalModel("tiny", small, prompting(Mode.DIRECT))
+    for exact_reply, rough_reply in zip(await exact.answer(CASES[:4]), await rough.answer(CASES[:4]), strict=True):
+        assert exact_reply.probabilities is not None
+        assert rough_reply.probabilities is not None
+        assert max(abs(exact_reply.probabilities[label] - rough_reply.probabilities[label]) for label in LABELS) < 0.5
+        assert sum(rough_reply.probabilities.values()) == pytest.approx(1)

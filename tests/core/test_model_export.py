@@ -58,13 +58,15 @@ def trained(
     return project
 
 
-async def exported(project: Project, db: sqlite3.Connection, output: Path, format_: ModelFormat, **more: Any) -> Ending:
+async def export_as(
+    project: Project, db: sqlite3.Connection, output: Path, format_: ModelFormat, **more: Any
+) -> Ending:
     """Do what a worker does."""
     run = export.start_export(project, db, ExportParams(model="sft", format=format_, output=output, **more))
-    return await carried_out(project, db, run)
+    return await work(project, db, run)
 
 
-async def carried_out(project: Project, db: sqlite3.Connection, run: Run) -> Ending:
+async def work(project: Project, db: sqlite3.Connection, run: Run) -> Ending:
     with Session(project, db, run) as session:
         ending = await export.export(session)
     runs.update(db, run.id, state=ending.state, progress=session.progress)
@@ -87,30 +89,33 @@ async def test_each_format_gives_the_same_logits(
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     output = tmp_path / "out"
-    assert await exported(trained, db, output, format_) == Ending(RunState.FINISHED)
-    assert {one.name for one in output.iterdir()} <= export.FILES
-    assert len({one.stat().st_mode for one in output.iterdir()}) == 1
+    assert await export_as(trained, db, output, format_) == Ending(RunState.FINISHED)
+    assert {file.name for file in output.iterdir()} <= export.FILES
+    assert len({file.stat().st_mode for file in output.iterdir()}) == 1
     for file in output.glob("*.json"):
         assert str(tiny.parent) not in file.read_text()
-    asked = open_weights(tiny, adapter, Precision.FP32)
-    ids = asked.tokenizer(TEXT)["input_ids"]
+    reopened = open_weights(tiny, adapter, Precision.FP32)
+    ids = reopened.tokenizer(TEXT)["input_ids"]
     if format_ is ModelFormat.ADAPTER:
         base = AutoModelForCausalLM.from_pretrained(tiny, dtype=torch.float32)
         back, tokenizer = PeftModel.from_pretrained(base, str(output)), None
         assert json.loads((output / "adapter_config.json").read_text())["base_model_name_or_path"] == "tiny"
         assert not (output / "ref").exists()
     else:
-        place: dict[str, Any] = {"gguf_file": GGUF} if format_ is ModelFormat.GGUF else {}
-        back = AutoModelForCausalLM.from_pretrained(output, **place, dtype=torch.float32)
-        tokenizer = AutoTokenizer.from_pretrained(output, **place)
-    assert torch.allclose(logits(back, ids), logits(asked.model, ids), atol=1e-4)
+        location: dict[str, Any] = {"gguf_file": GGUF} if format_ is ModelFormat.GGUF else {}
+        back = AutoModelForCausalLM.from_pretrained(output, **location, dtype=torch.float32)
+        tokenizer = AutoTokenizer.from_pretrained(output, **location)
+    assert torch.allclose(logits(back, ids), logits(reopened.model, ids), atol=1e-4)
     assert not torch.allclose(logits(back, ids), logits(open_weights(tiny).model, ids), atol=0.1)
     if format_ is ModelFormat.GGUF:
         rounded = open_weights(output / GGUF, precision=Precision.BF16)
-        assert (logits(rounded.model, ids).float() - logits(asked.model, ids)).abs().mean() < 0.05
+        assert (logits(rounded.model, ids).float() - logits(reopened.model, ids)).abs().mean() < 0.05
     if tokenizer is not None:
         assert tokenizer(TEXT)["input_ids"] == ids
-        assert (tokenizer.eos_token_id, tokenizer.chat_template) == (asked.tokenizer.eos_token_id, tiny_model.TEMPLATE)
+        assert (tokenizer.eos_token_id, tokenizer.chat_template) == (
+            reopened.tokenizer.eos_token_id,
+            tiny_model.TEMPLATE,
+        )
 
 
 @pytest.mark.parametrize("kind", ["Qwen2", "Qwen3"])
@@ -163,11 +168,11 @@ async def test_the_card_says_what_it_is(trained: Project, db: sqlite3.Connection
     write_benchmark(db, cases, "tiny", [RIGHT] * 10 + [WRONG] * 20, mode="reason")
     write_benchmark(db, cases, NAME, [RIGHT] * 25 + [WRONG] * 3 + ["refused"] * 2, mode="reason")
     output = tmp_path / "out"
-    assert await exported(trained, db, output, ModelFormat.MERGED, licence="CC-BY-4.0") == Ending(RunState.FINISHED)
+    assert await export_as(trained, db, output, ModelFormat.MERGED, licence="CC-BY-4.0") == Ending(RunState.FINISHED)
     card = (output / CARD).read_text(encoding="utf-8")
     assert card.startswith("---\nlicense: cc-by-4.0\nlibrary_name: transformers\n")
     (run,) = runs.of_kind(db, "export")
-    for words in (
+    for phrase in (
         trained.task.question,
         "HYPOTHESIS",
         "Confidence: 0.90",
@@ -181,7 +186,7 @@ async def test_the_card_says_what_it_is(trained: Project, db: sqlite3.Connection
         "model.safetensors (the base)",
         "## Known limits",
     ):
-        assert words in card, words
+        assert phrase in card, phrase
     assert "\x1b" not in card
     assert "|`<b>" not in card
     assert str(tmp_path) not in card
@@ -192,20 +197,20 @@ async def test_a_folder_is_whole_or_not_there_and_nothing_is_overwritten(
     trained: Project, db: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     output = tmp_path / "out"
-    monkeypatch.setattr(export, "hashes", broken)
-    ending = await exported(trained, db, output, ModelFormat.MERGED)
+    monkeypatch.setattr(export, "weight_hashes", broken)
+    ending = await export_as(trained, db, output, ModelFormat.MERGED)
     assert (ending.state, "nothing was written" in ending.reason) == (RunState.FAILED, True)
     assert list(tmp_path.glob("*out*")) == list(tmp_path.glob(".sidequest*")) == []
     monkeypatch.undo()
     monkeypatch.setattr("core.runs.launch.spawn", lambda *_: None)
-    assert (await exported(trained, db, output, ModelFormat.ADAPTER)).state is RunState.FINISHED
+    assert (await export_as(trained, db, output, ModelFormat.ADAPTER)).state is RunState.FINISHED
     with pytest.raises(RunError, match="is there already"):
-        await exported(trained, db, output, ModelFormat.GGUF)
-    assert (await exported(trained, db, output, ModelFormat.GGUF, overwrite=True)).state is RunState.FINISHED
-    assert {one.name for one in output.iterdir()} == {CARD, GGUF}
+        await export_as(trained, db, output, ModelFormat.GGUF)
+    assert (await export_as(trained, db, output, ModelFormat.GGUF, overwrite=True)).state is RunState.FINISHED
+    assert {file.name for file in output.iterdir()} == {CARD, GGUF}
     (output / "mine.txt").touch()
     with pytest.raises(RunError, match=r"holds what no export wrote, such as mine\.txt"):
-        await exported(trained, db, output, ModelFormat.GGUF, overwrite=True)
+        await export_as(trained, db, output, ModelFormat.GGUF, overwrite=True)
 
 
 def broken(_: Path) -> dict[str, str]:
@@ -219,7 +224,7 @@ async def test_what_cannot_be_exported_is_said(trained: Project, db: sqlite3.Con
         )
     run = export.start_export(trained, db, ExportParams(model="sft", format=ModelFormat.GGUF, output=tmp_path / "out"))
     (trained.folder / "runs" / KEY / "sft" / "adapter" / "adapter_model.safetensors").unlink()
-    ending = await carried_out(trained, db, run)
+    ending = await work(trained, db, run)
     assert ending.state is RunState.FAILED
     assert "its adapter is gone from runs/" in ending.reason
 
@@ -245,8 +250,8 @@ def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_pa
         name: one[0] for name, one in gguf.tokenizer_fields(file).items()
     }
     ids = tokenizer(TEXT)["input_ids"]
-    asked = open_weights(tiny, adapter, Precision.FP32)
-    assert torch.allclose(logits(model, ids), logits(asked.model, ids), atol=1e-4)
+    reopened = open_weights(tiny, adapter, Precision.FP32)
+    assert torch.allclose(logits(model, ids), logits(reopened.model, ids), atol=1e-4)
     small = open_weights(file, adapter, Precision.FP32, "nf4")
     assert any("4bit" in type(module).__name__ for module in small.model.modules())
     same = open_weights(tiny, adapter, Precision.FP32, "nf4")

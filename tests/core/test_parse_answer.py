@@ -96,12 +96,12 @@ SAID: list[tuple[str, str | None, float | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "decision", "confidence"), SAID)
-def test_what_models_say(said: str, decision: str | None, confidence: float | None) -> None:
-    found = parse_answer(said, "", Outcome.WRITTEN, LABELS)
-    assert found.decision == decision
-    assert found.confidence == (pytest.approx(confidence) if confidence is not None else None)
-    assert (found.outcome is PredictionOutcome.ANSWERED) == (decision is not None)
+@pytest.mark.parametrize(("text", "decision", "confidence"), SAID)
+def test_what_models_say(text: str, decision: str | None, confidence: float | None) -> None:
+    parsed = parse_answer(text, "", Outcome.WRITTEN, LABELS)
+    assert parsed.decision == decision
+    assert parsed.confidence == (pytest.approx(confidence) if confidence is not None else None)
+    assert (parsed.outcome is PredictionOutcome.ANSWERED) == (decision is not None)
 
 
 def test_the_table_is_long_enough() -> None:
@@ -109,7 +109,7 @@ def test_the_table_is_long_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "outcome"),
+    ("text", "outcome"),
     [
         ("I'm sorry, but I can't help with that.", PredictionOutcome.REFUSED),
         ("I cannot assist with this request.", PredictionOutcome.REFUSED),
@@ -120,15 +120,15 @@ def test_the_table_is_long_enough() -> None:
         ("I'm sorry to say that it is REJECTED.", PredictionOutcome.ANSWERED),
     ],
 )
-def test_why_nothing_can_be_read(said: str, outcome: PredictionOutcome) -> None:
-    assert parse_answer(said, "", Outcome.WRITTEN, LABELS).outcome is outcome
+def test_why_nothing_can_be_read(text: str, outcome: PredictionOutcome) -> None:
+    assert parse_answer(text, "", Outcome.WRITTEN, LABELS).outcome is outcome
 
 
 @pytest.mark.parametrize("ended", list(Outcome))
 def test_how_a_request_ended_comes_first(ended: Outcome) -> None:
-    found = parse_answer("Decision: VALIDATED", "", ended, LABELS)
+    parsed = parse_answer("Decision: VALIDATED", "", ended, LABELS)
     readable = {Outcome.WRITTEN, Outcome.INVALID_JSON, Outcome.SCHEMA_VIOLATION}
-    assert (found.outcome is PredictionOutcome.ANSWERED) == (ended in readable)
+    assert (parsed.outcome is PredictionOutcome.ANSWERED) == (ended in readable)
 
 
 def test_the_rationale_is_what_stands_before_the_decision() -> None:
@@ -152,15 +152,15 @@ def test_labels_with_blanks_and_common_beginnings() -> None:
 
 @given(st.text(max_size=300))
 def test_no_text_breaks_the_reader(text: str) -> None:
-    found = parse_answer(text, "", Outcome.WRITTEN, LABELS)
-    assert (found.decision in LABELS) == (found.outcome is PredictionOutcome.ANSWERED)
-    assert found.confidence is None or 0 <= found.confidence <= 1
+    parsed = parse_answer(text, "", Outcome.WRITTEN, LABELS)
+    assert (parsed.decision in LABELS) == (parsed.outcome is PredictionOutcome.ANSWERED)
+    assert parsed.confidence is None or 0 <= parsed.confidence <= 1
 
 
 @given(st.text(alphabet='decision: VALIDATEDconfidence 0.5%\n{}"<>think/', max_size=200))
 def test_no_bent_form_breaks_the_reader(text: str) -> None:
-    found = parse_answer(text, "", Outcome.WRITTEN, LABELS)
-    assert found.confidence is None or 0 <= found.confidence <= 1
+    parsed = parse_answer(text, "", Outcome.WRITTEN, LABELS)
+    assert parsed.confidence is None or 0 <= parsed.confidence <= 1
 
 
 def test_an_answer_is_complete_once_the_confidence_has_ended() -> None:

@@ -25,15 +25,15 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def read(record: Any, **change: Any) -> Example:
+def read_record(record: Any, **change: Any) -> Example:
     """`record` by the plain mapping, but for `change`."""
     return RecordReader(Mapping.model_validate(PLAIN | change), NAMES, "facts").read(record)
 
 
-def why(record: Any, **change: Any) -> str:
+def reasons_of(record: Any, **change: Any) -> str:
     """Why it is no example."""
     with pytest.raises(RejectedError) as caught:
-        read(record, **change)
+        read_record(record, **change)
     return str(caught.value)
 
 
@@ -42,24 +42,33 @@ GOOD = {"claim": "It rains.", "facts": ["The street is wet.", " "], "label": "ye
 
 def test_texts_become_pieces() -> None:
     """A list of texts: blank ones are left out, what a piece does not say is said for it."""
-    found = read(GOOD)
-    assert (found.hypothesis, found.decision, found.domain, found.level) == ("It rains.", "VALIDATED", "risk", 2)
-    assert [(one.source, one.content, one.relevance) for one in found.evidence] == [
+    read_example = read_record(GOOD)
+    assert (read_example.hypothesis, read_example.decision, read_example.domain, read_example.level) == (
+        "It rains.",
+        "VALIDATED",
+        "risk",
+        2,
+    )
+    assert [(piece.source, piece.content, piece.relevance) for piece in read_example.evidence] == [
         ("piece 1", "The street is wet.", 1.0)
     ]
-    assert (found.reasoning, found.source, found.family) == (NO_REASONING, "import", family_of("it  RAINS."))
+    assert (read_example.reasoning, read_example.source, read_example.family) == (
+        NO_REASONING,
+        "import",
+        family_of("it  RAINS."),
+    )
 
 
 def test_one_text_is_one_piece() -> None:
     """Evidence may be a single text."""
-    assert len(read(GOOD | {"facts": "The street is wet."}).evidence) == 1
+    assert len(read_record(GOOD | {"facts": "The street is wet."}).evidence) == 1
 
 
 def test_objects_are_looked_into() -> None:
     """Content, source and relevance are held against each object, through as many lists as there are."""
     record = GOOD | {"q": [{"a": [{"t": "wet", "u": "street.org", "w": "0.5"}]}, {"a": [{"t": "dry", "u": ""}]}]}
-    found = read(record, evidence="q[].a[]", content="t", source="u", relevance="w")
-    assert [(one.source, one.content, one.relevance) for one in found.evidence] == [
+    read_example = read_record(record, evidence="q[].a[]", content="t", source="u", relevance="w")
+    assert [(piece.source, piece.content, piece.relevance) for piece in read_example.evidence] == [
         ("street.org", "wet", 0.5),
         ("piece 2", "dry", 1.0),
     ]
@@ -68,11 +77,16 @@ def test_objects_are_looked_into() -> None:
 def test_everything_else_has_an_expression() -> None:
     """Family, domain, level, confidence, reasoning and split; numbers may be texts."""
     record = GOOD | {"m": {"id": 7, "d": "market", "l": "3", "c": "0.25", "r": "So it is.", "s": "validation"}}
-    found = read(
+    read_example = read_record(
         record, family="m.id", domain="m.d", level="m.l", confidence="m.c", reasoning="m.r", split="m.s", defaults={}
     )
-    assert (found.family, found.domain, found.level, found.confidence) == ("facts-7", "market", 3, 0.25)
-    assert (found.reasoning, found.split) == ("So it is.", "dev")
+    assert (read_example.family, read_example.domain, read_example.level, read_example.confidence) == (
+        "facts-7",
+        "market",
+        3,
+        0.25,
+    )
+    assert (read_example.reasoning, read_example.split) == ("So it is.", "dev")
 
 
 @pytest.mark.parametrize(
@@ -87,7 +101,7 @@ def test_everything_else_has_an_expression() -> None:
 )
 def test_what_is_missing_rejects_the_record(change: dict[str, Any], reason: str) -> None:
     """An empty field, or a label that the table lacks."""
-    assert reason in why(GOOD | change)
+    assert reason in reasons_of(GOOD | change)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +121,13 @@ def test_what_is_missing_rejects_the_record(change: dict[str, Any], reason: str)
 )
 def test_what_the_task_does_not_know_rejects_the_record(change: dict[str, Any], reason: str) -> None:
     """Names that are not the task's, figures out of bounds, an expression that fails on the record."""
-    assert reason in why(GOOD, **change)
+    assert reason in reasons_of(GOOD, **change)
 
 
 def test_every_reason_is_said() -> None:
     """Not only the first."""
-    said = why({"label": "perhaps"})
-    assert all(part in said for part in ("hypothesis is empty", "evidence is empty", "'perhaps'"))
+    reasons = reasons_of({"label": "perhaps"})
+    assert all(part in reasons for part in ("hypothesis is empty", "evidence is empty", "'perhaps'"))
 
 
 def test_an_expression_is_checked_when_the_mapping_is_read() -> None:
@@ -134,9 +148,9 @@ json_values = st.recursive(
 def test_any_record_is_an_example_or_says_why_not(record: Any) -> None:
     """Nothing but RejectedError comes out of a strange record."""
     try:
-        found = read(record, level="l", confidence="c", split="s", relevance="c", content="claim")
+        read_example = read_record(record, level="l", confidence="c", split="s", relevance="c", content="claim")
     except RejectedError as error:
         assert str(error)
     else:
-        assert found.hypothesis
-        assert found.evidence
+        assert read_example.hypothesis
+        assert read_example.evidence

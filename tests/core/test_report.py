@@ -13,9 +13,10 @@ import pytest
 from core.config.project import Project
 from core.curriculum.plan import Quota
 from core.exchange.atomic_write import TargetError
+from core.exchange.markdown import visible
 from core.report import pictures
 from core.report.contents import contents_document, gather_contents
-from core.report.page import GENERATOR_TAG, render_html, visible, write_report
+from core.report.page import ALLOWED, GENERATOR_TAG, render_html, write_report
 from core.report.pictures import Point, Range, thin_out
 from storage import attempts, runs, training
 from storage.database import transaction
@@ -54,7 +55,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def checked(text: str) -> Page:
+def checked_page(text: str) -> Page:
     """The page, which loads nothing, runs nothing, and names all that a reader cannot see."""
     page = Page(text)
     assert page.open == []
@@ -65,15 +66,19 @@ def checked(text: str) -> Page:
         assert tag != "a" or str(attributes["href"]).startswith("#")
         assert tag != "svg" or attributes["aria-label"]
     assert tags.count("caption") == tags.count("table")
-    policy = next(one["content"] for _, one in page.found if one.get("http-equiv") == "Content-Security-Policy")
+    policy = next(
+        attributes["content"]
+        for _, attributes in page.found
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
     assert str(policy).startswith("default-src 'none'; style-src 'sha256-")
     return page
 
 
 def test_an_empty_project_has_a_report(project: Project, db: sqlite3.Connection) -> None:
     text = render_html(gather_contents(project, db))
-    checked(text)
-    for said in (
+    checked_page(text)
+    for sentence in (
         "QA has decided on nothing yet",
         "nobody has decided blind yet",
         "No model was asked yet",
@@ -81,20 +86,20 @@ def test_an_empty_project_has_a_report(project: Project, db: sqlite3.Connection)
         "Nothing was trained yet",
         "0 pending or accepted, of 150 to 200 wanted",
     ):
-        assert said in " ".join(text.split())
+        assert sentence in " ".join(text.split())
 
 
-def full(db: sqlite3.Connection, text: str) -> None:
+def fill_project(db: sqlite3.Connection, text: str) -> None:
     """Attempts, decisions, benchmarks and a training, with `text` wherever a text is stored."""
-    made = Run(kind="generate", state=RunState.FAILED, reason=text)
-    runs.add(db, made)
+    failed_run = Run(kind="generate", state=RunState.FAILED, reason=text)
+    runs.add(db, failed_run)
     for number in range(6):
         candidate = Candidate(
             hypothesis=text, evidence=[Evidence(source=text, content=text, relevance=0.9)], reasoning=text,
             decision="VALIDATED", confidence=0.5,
         )  # fmt: skip
         attempt = Attempt(
-            run=made.id, domain=text, level=1, decision="VALIDATED", slot=number, number=0, idea=0, family="f",
+            run=failed_run.id, domain=text, level=1, decision="VALIDATED", slot=number, number=0, idea=0, family="f",
             candidate=candidate, outcome=Outcome.WRITTEN, source="procedural", seed=0,
         )  # fmt: skip
         attempts.add_attempt(db, attempt, None)
@@ -102,11 +107,11 @@ def full(db: sqlite3.Connection, text: str) -> None:
         attempts.add_verdict(db, verdict, None)
     cases = several(24)
     put(db, *cases)
-    for number, one in enumerate(cases[:9]):
+    for number, case in enumerate(cases[:9]):
         if number % 3:
-            decide(db, one.id, ReviewAction.ACCEPT, value=one.decision, version=1, reviewer=text, note=text)
+            decide(db, case.id, ReviewAction.ACCEPT, value=case.decision, version=1, reviewer=text, note=text)
         else:
-            decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer=text, note=text)
+            decide(db, case.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer=text, note=text)
     write_benchmark(db, cases, "smollm2-135m", [RIGHT, WRONG, WRONG] * 7 + ["refused"], rationale=text)
     write_benchmark(db, cases, "bag-of-words", [RIGHT, RIGHT, WRONG] * 8, run={"reason": text})
     params = {"name": text, "student": text, "phases": PHASES}
@@ -121,45 +126,45 @@ def full(db: sqlite3.Connection, text: str) -> None:
 
 
 def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Connection) -> None:
-    full(db, "plain")
-    found = gather_contents(project, db)
-    text = " ".join(render_html(found).split())
+    fill_project(db, "plain")
+    contents = gather_contents(project, db)
+    text = " ".join(render_html(contents).split())
     assert "7 of 22, 31.8 % (16.4–52.7)" in text  # the student
     assert "16 of 24, 66.7 % (46.7–82.0)" in text  # the reference
     assert "6 of 6 (61–100 %)" in text  # the matrix
     assert "1 refused" in text
     assert "9 of 20, 45.0 % (25.8–65.8)" in text  # a look at dev
-    assert found.gate is not None
-    assert found.gate.reasons[0] in text
+    assert contents.gate is not None
+    assert contents.gate.reasons[0] in text
     assert "No look" not in text
-    document = contents_document(found)
-    assert [one["right"] for one in document["benchmarks"]] == [16, 7]
+    document = contents_document(contents)
+    assert [benchmark_["right"] for benchmark_ in document["benchmarks"]] == [16, 7]
     assert document["student_run"] == document["benchmarks"][1]["run"]
 
 
 @pytest.mark.parametrize("text", ATTACKS)
 def test_no_stored_text_acts(project: Project, db: sqlite3.Connection, text: str) -> None:
-    full(db, text)
+    fill_project(db, text)
     page = render_html(gather_contents(project, db))
-    checked(page)
+    checked_page(page)
     assert "49" not in re.findall(r"<h4>(.*?),", page)
-    for one in page:
-        assert one.isprintable() or one in "\n\t\u200d"
+    for character in page:
+        assert character.isprintable() or character in "\n\t\u200d"
 
 
 def test_only_a_report_takes_the_place_of_a_report(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
-    found = gather_contents(project, db)
-    place = write_report(found, tmp_path / "r.html")
-    assert GENERATOR_TAG in place.read_text()
+    contents = gather_contents(project, db)
+    path = write_report(contents, tmp_path / "r.html")
+    assert GENERATOR_TAG in path.read_text()
     fill(db, 3)
-    write_report(gather_contents(project, db), place)
-    assert "accepted 3" in place.read_text()
+    write_report(gather_contents(project, db), path)
+    assert "accepted 3" in path.read_text()
     other = tmp_path / "mine.html"
     other.write_text("<p>mine</p>")
     with pytest.raises(TargetError, match="--overwrite"):
-        write_report(found, other)
+        write_report(contents, other)
     assert other.read_text() == "<p>mine</p>"
-    write_report(found, other, overwrite=True)
+    write_report(contents, other, overwrite=True)
     assert GENERATOR_TAG in other.read_text()
 
 
@@ -171,9 +176,9 @@ def test_more_runs_than_are_told_are_counted(project: Project, db: sqlite3.Conne
     with transaction(db):
         for _ in range(11):
             runs.write(db, Run(kind="train", params={"name": "sft", "student": "smollm2-135m", "phases": PHASES}))
-    found = gather_contents(project, db)
-    assert (len(found.benchmarks), found.older_benchmarks) == (10, 3)
-    text = render_html(found)
+    contents = gather_contents(project, db)
+    assert (len(contents.benchmarks), contents.older_benchmarks) == (10, 3)
+    text = render_html(contents)
     assert "newest 10 of 13" in text
     assert "newest 10 of 11" in text
 
@@ -189,7 +194,7 @@ def test_pictures_are_trees_and_say_what_they_show() -> None:
         pictures.curve_chart([Point(3, 1.0)], "one"),
         pictures.curve_chart([Point(1, float("nan")), Point(2, 2.0), Point(3, 2.0)], "flat"),
         pictures.curve_chart([Point(0, 0.5, 0.4, 0.6), Point(9, 0.7, 0.6, 0.8)], "dev", percent=True),
-        pictures.stock(Quota(min=0, max=0, want=0, have=7), "V"),
+        pictures.quota_chart(Quota(min=0, max=0, want=0, have=7), "V"),
     ]
     for picture in drawn:
         root = ElementTree.fromstring(picture)  # noqa: S314  ours
@@ -204,11 +209,11 @@ def test_pictures_are_trees_and_say_what_they_show() -> None:
 @pytest.mark.parametrize("count", [0, 1, 180, 181, 1000])
 def test_a_long_curve_is_thinned_to_means(count: int) -> None:
     points = [Point(step, float(step)) for step in range(count)]
-    found = thin_out(points)
-    assert len(found) <= pictures.MAX_POINTS
-    assert all(one.step == one.value for one in found)
-    assert found == points or len(found) < count
+    thinned = thin_out(points)
+    assert len(thinned) <= pictures.MAX_POINTS
+    assert all(point.step == point.value for point in thinned)
+    assert thinned == points or len(thinned) < count
 
 
 def test_what_acts_unseen_is_made_visible() -> None:
-    assert visible("a\x1b[2J\u202eb\x9bc\ud800 👩‍👩‍👧\n") == "a\ufffd[2J\ufffdb\ufffdc\ufffd 👩‍👩‍👧\n"
+    assert visible("a\x1b[2J\u202eb\x9bc\ud800 👩‍👩‍👧\n", ALLOWED) == "a\ufffd[2J\ufffdb\ufffdc\ufffd 👩‍👩‍👧\n"

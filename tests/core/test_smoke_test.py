@@ -17,31 +17,33 @@ from tests.conftest import example
 
 async def test_a_baseline_answers(project: Project, db: sqlite3.Connection) -> None:
     """Also where there is no example yet."""
-    found = await smoke_test(project, db, "majority")
-    assert (found.ok, found.decision, found.mode, found.tokens_per_s) == (True, "VALIDATED", Mode.DIRECT, None)
+    result = await smoke_test(project, db, "majority")
+    assert (result.ok, result.decision, result.mode, result.tokens_per_s) == (True, "VALIDATED", Mode.DIRECT, None)
 
 
 async def test_what_has_nothing_to_learn_from_says_so(project: Project, db: sqlite3.Connection) -> None:
     """And it answers once it has."""
-    found = await smoke_test(project, db, "bag-of-words")
-    assert not found.ok
-    assert found.detail.startswith("bag-of-words needs accepted examples of two decisions")
+    result = await smoke_test(project, db, "bag-of-words")
+    assert not result.ok
+    assert result.detail.startswith("bag-of-words needs accepted examples of two decisions")
     with transaction(db):
         for number, decision in enumerate(["VALIDATED", "REJECTED"]):
-            one = example(hypothesis=f"{decision} {number}.", decision=decision, family=decision, split="train")
-            examples.add(db, one.model_copy(update={"status": Status.ACCEPTED}))
-    found = await smoke_test(project, db, "bag-of-words")
+            training_example = example(
+                hypothesis=f"{decision} {number}.", decision=decision, family=decision, split="train"
+            )
+            examples.add(db, training_example.model_copy(update={"status": Status.ACCEPTED}))
+    result = await smoke_test(project, db, "bag-of-words")
     # It is asked the newest example, which it has learnt from.
-    assert (found.ok, found.decision) == (True, "REJECTED")
+    assert (result.ok, result.decision) == (True, "REJECTED")
 
 
 async def test_a_model_that_is_not_there_says_what_to_do(project: Project, db: sqlite3.Connection) -> None:
     """Its name is not said twice."""
     path = project.folder / FILE
     path.write_text(path.read_text(encoding="utf-8") + '\n[local.tiny]\npath = "tiny"\n', encoding="utf-8")
-    found = await smoke_test(open_project(project.folder), db, "tiny")
-    assert not found.ok
-    assert found.detail.startswith("there is no model at")
+    result = await smoke_test(open_project(project.folder), db, "tiny")
+    assert not result.ok
+    assert result.detail.startswith("there is no model at")
 
 
 async def test_a_model_of_this_machine_answers(project: Project, db: sqlite3.Connection) -> None:
@@ -54,9 +56,9 @@ async def test_a_model_of_this_machine_answers(project: Project, db: sqlite3.Con
     table = '\n[local.tiny]\npath = "tiny"\nprecision = "fp32"\nmax_output_tokens = 8\n'
     path = project.folder / FILE
     path.write_text(path.read_text(encoding="utf-8") + table, encoding="utf-8")
-    found = await smoke_test(open_project(project.folder), db, "tiny")
-    assert found.ok, found.detail
-    assert (found.mode, found.outcome, found.decision) == (Mode.REASON, Outcome.TRUNCATED, None)
-    assert found.runs_on.startswith("float32 on ")
-    assert found.tokens_per_s is not None
-    assert found.opened_s > 0
+    result = await smoke_test(open_project(project.folder), db, "tiny")
+    assert result.ok, result.detail
+    assert (result.mode, result.outcome, result.decision) == (Mode.REASON, Outcome.TRUNCATED, None)
+    assert result.runs_on.startswith("float32 on ")
+    assert result.tokens_per_s is not None
+    assert result.opened_s > 0

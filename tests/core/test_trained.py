@@ -37,11 +37,11 @@ def tiny(project: Project, tmp_path: Path) -> Project:
 def test_each_phase_is_a_model_and_the_newest_has_the_name_of_its_recipe(tiny: Project, db: sqlite3.Connection) -> None:
     training(tiny, db, "sft", "rl", key=OLDER, mode="direct", quantization="nf4", precision="fp32")
     training(tiny, db, "sft", key=NEWER)
-    found = trained_models(tiny, db)
-    assert list(found) == ["sft-aaaaaa", "rl-aaaaaa", "sft-bbbbbb"]
-    assert [one.newest for one in found.values()] == [False, True, True]
-    assert found["rl-aaaaaa"].parent == "sft-aaaaaa"
-    local = found["rl-aaaaaa"].local
+    models = trained_models(tiny, db)
+    assert list(models) == ["sft-aaaaaa", "rl-aaaaaa", "sft-bbbbbb"]
+    assert [model.newest for model in models.values()] == [False, True, True]
+    assert models["rl-aaaaaa"].parent == "sft-aaaaaa"
+    local = models["rl-aaaaaa"].local
     assert local is not None
     assert (local.quantization, local.precision, local.max_output_tokens) == ("nf4", "fp32", 300)
     assert local.adapter == Path("runs") / OLDER / "rl" / "adapter"
@@ -60,18 +60,18 @@ def test_each_phase_is_a_model_and_the_newest_has_the_name_of_its_recipe(tiny: P
 def test_what_started_from_a_run_knows_its_parent(tiny: Project, db: sqlite3.Connection) -> None:
     training(tiny, db, "sft", key=OLDER)
     training(tiny, db, "ppo", key=NEWER, start_from=f"runs/{OLDER}/adapter")
-    found = trained_models(tiny, db)
-    assert [one.name for one in lineage(found, found["ppo-bbbbbb"])] == ["sft-aaaaaa", "ppo-bbbbbb"]
+    models = trained_models(tiny, db)
+    assert [model.name for model in lineage(models, models["ppo-bbbbbb"])] == ["sft-aaaaaa", "ppo-bbbbbb"]
 
 
 def test_names_stay_unique_and_the_project_file_keeps_its_own(tiny: Project, db: sqlite3.Connection) -> None:
     training(tiny, db, "sft", key="01K000000000000000XAAAAAAA")
     training(tiny, db, "sft", key="01K000000000000000YAAAAAAA")
     training(tiny, db, "tiny", key="01K000000000000000ZBBBBBBB")
-    found = trained_models(tiny, db)
-    assert list(found) == ["sft-aaaaaa", "sft-aaaaaaa", "tiny-bbbbbb"]
+    models = trained_models(tiny, db)
+    assert list(models) == ["sft-aaaaaa", "sft-aaaaaaa", "tiny-bbbbbb"]
     assert resolve.resolve_name(tiny, db, "tiny") == "tiny"
-    assert not found["tiny-bbbbbb"].newest
+    assert not models["tiny-bbbbbb"].newest
 
 
 def test_a_run_that_is_not_finished_gives_the_phases_that_are(tiny: Project, db: sqlite3.Connection) -> None:
@@ -82,17 +82,17 @@ def test_a_run_that_is_not_finished_gives_the_phases_that_are(tiny: Project, db:
 
 def test_what_is_gone_is_said_with_what_to_do(tiny: Project, db: sqlite3.Connection) -> None:
     training(tiny, db, "sft", key=OLDER)
-    (listed,) = [one for one in registered_models(tiny, db) if one.name == "sft-aaaaaa"]
+    (listed,) = [model for model in registered_models(tiny, db) if model.name == "sft-aaaaaa"]
     assert (listed.run, listed.also, listed.kind) == (OLDER, "sft", "local")
     assert "adapter" not in listed.problem
     shutil.rmtree(tiny.run_folder(OLDER))
-    (listed,) = [one for one in registered_models(tiny, db) if one.name == "sft-aaaaaa"]
+    (listed,) = [model for model in registered_models(tiny, db) if model.name == "sft-aaaaaa"]
     assert "its adapter is gone from runs/" in listed.problem
     assert "`sidequest train run sft`" in resolve.check_mode(tiny, db, "sft", Mode.REASON)
     path = tiny.folder / FILE
     path.write_text(path.read_text().partition("[local.tiny]")[0])
     bare = open_project(tiny.folder)
-    (listed,) = [one for one in registered_models(bare, db) if one.name == "sft-aaaaaa"]
+    (listed,) = [model for model in registered_models(bare, db) if model.name == "sft-aaaaaa"]
     assert "put [local.tiny] back" in listed.problem
     with pytest.raises(resolve.ModelError, match="its student tiny is not in the project file"):
         resolve.model_for(bare, db, "sft", Mode.REASON)

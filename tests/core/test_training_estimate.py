@@ -67,21 +67,21 @@ async def test_what_cannot_fit_is_not_tried(
     project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"] | {"batch": 4096, "micro_batch": 4096})
-    monkeypatch.setattr(recipe_estimate, "machine", lambda: small(1_500_000_000))
+    monkeypatch.setattr(recipe_estimate, "detect_machine", lambda: small(1_500_000_000))
     found = await recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None)
     assert (found.fits, found.seconds, found.measured_mb) == (False, None, None)
     assert found.advice[0].startswith("micro_batch = ")
     with pytest.raises(RunError, match=r"sft needs about .* MB at once, and 1,500 MB are there .* micro_batch = "):
         start.start_training(project, db, "sft")
     assert runs.newest(db) == []
-    monkeypatch.setattr(recipe_estimate, "machine", lambda: small(100_000_000))
+    monkeypatch.setattr(recipe_estimate, "detect_machine", lambda: small(100_000_000))
     found = await recipe_estimate.estimate_recipe(project, "sft", heard=lambda _: None)
     assert found.advice == ["a smaller student, or a machine with more memory: no setting is low enough"]
 
 
 def test_the_verb(project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"] | {"batch": 4096, "micro_batch": 4096})
-    monkeypatch.setattr(recipe_estimate, "machine", lambda: small(1_500_000_000))
+    monkeypatch.setattr(recipe_estimate, "detect_machine", lambda: small(1_500_000_000))
     done = CliRunner().invoke(main, ["-C", str(project.folder), "train", "estimate", "sft"])
     assert done.exit_code == 1
     assert "It does not fit." in done.stdout

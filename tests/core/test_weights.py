@@ -15,9 +15,9 @@ from core.models.weights import (
     WeightsError,
     affordable_tokens,
     cache_bytes_per_token,
+    cpu_quota,
     has_bf16,
     open_weights,
-    quota,
 )
 from tests.tiny_model import save
 
@@ -96,23 +96,23 @@ def test_an_adapter_is_merged_into_the_model(tmp_path: Path) -> None:
     merged = open_weights(model, tmp_path / "adapter", Precision.FP32).model
     ids = torch.tensor([[5, 6, 7]])
     with torch.inference_mode():
-        wanted, found, without = adapted(ids).logits, merged(ids).logits, bare(ids).logits
-    assert torch.allclose(found, wanted, atol=1e-4)
-    assert not torch.allclose(found, without, atol=1e-2)
+        expected, merged_logits, bare_logits = adapted(ids).logits, merged(ids).logits, bare(ids).logits
+    assert torch.allclose(merged_logits, expected, atol=1e-4)
+    assert not torch.allclose(merged_logits, bare_logits, atol=1e-2)
 
 
 def test_a_precision_that_is_not_asked_for_is_that_of_the_processor(tmp_path: Path) -> None:
     model = open_weights(save(tmp_path)).model
-    wanted = torch.bfloat16 if has_bf16(str(model.device.type)) else torch.float32
-    assert model.dtype is wanted
+    expected = torch.bfloat16 if has_bf16(str(model.device.type)) else torch.float32
+    assert model.dtype is expected
 
 
 def test_without_instructions_for_it_the_numbers_of_bf16_are_computed_with_in_fp32(tmp_path: Path) -> None:
     folder = save(tmp_path)
-    found, exact = (open_weights(folder, precision=one).model for one in (Precision.BF16, Precision.FP32))
-    native = has_bf16(str(found.device.type))
-    assert found.dtype is (torch.bfloat16 if native else torch.float32)
-    for rounded, weight in zip(found.parameters(), exact.parameters(), strict=True):
+    bf16, fp32 = (open_weights(folder, precision=precision).model for precision in (Precision.BF16, Precision.FP32))
+    native = has_bf16(str(bf16.device.type))
+    assert bf16.dtype is (torch.bfloat16 if native else torch.float32)
+    for rounded, weight in zip(bf16.parameters(), fp32.parameters(), strict=True):
         assert torch.equal(rounded.bfloat16(), weight.bfloat16())
         assert torch.equal(rounded.float(), weight.bfloat16().float())
 
@@ -122,10 +122,10 @@ def test_no_more_is_read_at_once_than_half_of_the_memory_holds(tmp_path: Path) -
     ids = torch.tensor([[1, 2, 3]])
     with torch.inference_mode():
         cache = weights.model(ids, use_cache=True).past_key_values
-    each = sum(keys.nbytes + values.nbytes for keys, values, _ in cache) // 3
-    assert cache_bytes_per_token(weights.model.config, 4) == each
-    assert affordable_tokens(1000 * each, each) == 500
-    assert affordable_tokens(0, each) == 1
+    token_bytes = sum(keys.nbytes + values.nbytes for keys, values, _ in cache) // 3
+    assert cache_bytes_per_token(weights.model.config, 4) == token_bytes
+    assert affordable_tokens(1000 * token_bytes, token_bytes) == 500
+    assert affordable_tokens(0, token_bytes) == 1
 
 
 @pytest.mark.parametrize(
@@ -135,4 +135,4 @@ def test_the_quota_of_a_container_limits_the_threads(tmp_path: Path, text: Any, 
     file = tmp_path / "cpu.max"
     if text is not None:
         file.write_text(text)
-    assert quota(file) == processors
+    assert cpu_quota(file) == processors

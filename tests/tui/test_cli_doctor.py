@@ -107,7 +107,7 @@ def test_what_bitsandbytes_can_do(
 ) -> None:
     path = project.folder / FILE
     path.write_text(path.read_text() + '\n[train.sft]\nalgorithm = "sft"\nquantization = "nf4"\n')
-    monkeypatch.setattr(checks, "missing", lambda *_: [])
+    monkeypatch.setattr(checks, "missing_packages", lambda *_: [])
     monkeypatch.setattr(checks, "_probe", lambda: (PROBED | {"bitsandbytes": broken}, ""))
     bf16, nf4 = checks.check_torch(open_project(project.folder).task)
     assert (bf16.state, nf4.state) == (CheckState.NOTE, state)

@@ -11,11 +11,10 @@ from typing import Any, ParamSpec, TypeVar
 
 import click
 
-from core.config.project import Project, ProjectError, open_project
-from core.curriculum.shelving import ShelvingError
-from core.runs.control import RunError
-from storage.database import BusyError, DatabaseError, connect_durably
-from storage.reviews import ReviewError
+from core.config.project import Project, open_project
+from core.exchange.atomic_write import UnwrittenError
+from storage.database import BusyError, connect_durably
+from storage.errors import UserError
 from tui.commands.output import say
 
 P = ParamSpec("P")
@@ -39,21 +38,21 @@ class Context:
         return project, connect_durably(project.database, on_migrated=say)
 
 
-class RefusedError(Exception):
+class RefusedError(UserError):
     """The request is wrong; the message says what to do."""
 
 
 def verb(function: Callable[P, R]) -> Callable[P, R]:
-    """Turn what can go wrong into a message on stderr and the exit status: 2 for a wrong request."""
+    """Turn an error into a message on stderr and the exit status: 2 for a wrong request, 1 if the work failed."""
 
     @wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (ProjectError, RunError, ReviewError, ShelvingError, DatabaseError, RefusedError) as error:
+        except UserError as error:
             say(f"sidequest: {error}")
             raise SystemExit(2) from None
-        except BusyError as error:
+        except (BusyError, UnwrittenError) as error:
             say(f"sidequest: {error}")
             raise SystemExit(1) from None
 

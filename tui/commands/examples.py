@@ -21,7 +21,7 @@ from storage import examples as stored
 from storage.examples import Filter
 from storage.listing import SortOrder
 from storage.schema import Example, ReviewAction, Status
-from storage.search import LANGUAGE, QueryError, match_spans
+from storage.search import LANGUAGE, match_spans
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
 from tui.text import clean
@@ -62,10 +62,7 @@ def refuse_options(words: Sequence[str]) -> None:
 def parse_words(project: Project, connection: sqlite3.Connection, words: Sequence[str]) -> Filter:
     """The filter that the words of a query mean; raises RefusedError if they mean nothing, or hold an option."""
     refuse_options(words)
-    try:
-        return read_query(project.task, connection, " ".join(words))
-    except QueryError as error:
-        raise RefusedError(str(error)) from None
+    return read_query(project.task, connection, " ".join(words))
 
 
 _FILTER_OPTIONS = (

@@ -13,8 +13,6 @@ import click
 
 from core.config.case import Mode
 from core.llm.limits import BudgetExhaustedError
-from core.llm.prices import UnpricedError
-from core.llm.prompts import PromptError
 from core.models import resolve
 from core.models.judge_cases import CaseError, CaseInput, CaseJudge, CaseJudgement, parse_case, parse_evidence
 from storage.schema import PredictionOutcome
@@ -69,12 +67,7 @@ def judge(
         alone, lines = _first_case(lines)
     if not model:
         say(f"{name} is asked; --model names another")
-    try:
-        judging = CaseJudge(project, connection, name, how)
-    except (resolve.ModelError, PromptError) as error:
-        raise RefusedError(str(error)) from None
-    except UnpricedError as error:
-        raise RefusedError(f"the project's budget needs a price for every model, and {error} has none") from None
+    judging = CaseJudge(project, connection, name, how)
     try:
         answered = asyncio.run(_judge_one(judging, alone, as_json) if alone else _judge_lines(judging, lines, as_json))
     except BudgetExhaustedError as error:
@@ -93,8 +86,8 @@ def _first_case(lines: Iterator[str]) -> tuple[CaseInput | None, Iterator[str]]:
     except ValueError:
         try:
             return parse_case(json.loads(first + "".join(lines))), iter(())
-        except CaseError as error:
-            raise RefusedError(str(error)) from None
+        except CaseError:
+            raise
         except ValueError as error:
             raise RefusedError(f"stdin holds no JSON ({error}): give one object, or one a line") from None
     return None, _prepend(first, lines)

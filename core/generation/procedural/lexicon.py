@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from storage.errors import UserError
 
-class UnknownDomainError(ValueError):
+
+class UnknownDomainError(UserError, ValueError):
     """The procedural source has no vocabulary for a domain; `str()` says which it has."""
 
 

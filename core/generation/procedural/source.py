@@ -15,13 +15,14 @@ from core.generation.procedural.wording_evidence import write_evidence
 from core.generation.procedural.wording_hypothesis import write_hypothesis
 from core.generation.procedural.worlds import BODIES, DECISIONS, World, build_world, family_of, random_stream
 from core.generation.source import Request, SourceResult
+from storage.errors import UserError
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
 NAME = "procedural"
 VERSION = "2"
 
 
-class UnsuitableTaskError(ValueError):
+class UnsuitableTaskError(UserError, ValueError):
     """The procedural source cannot write for this task; `str()` names the unsuitable decision."""
 
 

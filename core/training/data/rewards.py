@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.models.parse_answer import ParsedAnswer, parse_answer
 from core.training.data.project_code import ProjectCodeError, load_module
+from storage.errors import UserError
 from storage.schema import Evidence, Outcome
 
 # A quotation in reasoning, in any of the usual marks.
@@ -41,7 +42,7 @@ class GradedAnswer:
 Reward = Callable[[GradedAnswer], float]
 
 
-class RewardError(ValueError):
+class RewardError(UserError, ValueError):
     """A reward of the recipe cannot be used; the message says which and why."""
 
 
