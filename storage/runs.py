@@ -81,10 +81,10 @@ def number_of(connection: sqlite3.Connection, run: str) -> int | None:
     return None if row is None else int(row[0])
 
 
-def by_number(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
+def by_number(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Run]:
     """The runs with these numbers, by number."""
-    marks = ", ".join("?" * len(wanted))
-    rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(wanted))
+    marks = ", ".join("?" * len(numbers))
+    rows = connection.execute(f"SELECT *, rowid AS number FROM runs WHERE rowid IN ({marks})", list(numbers))
     return {row["number"]: _run(row) for row in rows}
 
 

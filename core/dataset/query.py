@@ -44,8 +44,8 @@ def _known_names(field: str, names: Iterable[str], choices: list[str]) -> tuple[
     unique_choices = list(dict.fromkeys(choices))
     resolved = []
     for name in names:
-        matches = [one for one in unique_choices if one == name] or [
-            one for one in unique_choices if one.casefold() == name.casefold()
+        matches = [choice for choice in unique_choices if choice == name] or [
+            choice for choice in unique_choices if choice.casefold() == name.casefold()
         ]
         if not matches:
             raise QueryError(f"no {field} {name}: there are {', '.join(unique_choices)}")

@@ -1,7 +1,7 @@
 """Three steps of a recipe, to measure them.
 
-`python -m core.entry.dry_run RECIPE FOLDER [--allow-project-code]`, in the folder of the project, writes what it
-finds to standard output, a JSON object a line, and nothing to the project.
+`python -m core.entry.dry_run RECIPE FOLDER [--allow-project-code]`, in the folder of the project, writes its
+measurements to standard output, one JSON object per line, and nothing to the project.
 """
 
 from __future__ import annotations
@@ -26,56 +26,56 @@ from core.models.prompting import Prompting
 from core.models.trained import local_models
 from core.models.weights import SAFE_OPTIONS, find_weights
 from core.training import distributed
-from core.training.data.cases import cases
+from core.training.data.cases import training_cases
 from core.training.plan import plan_phases
-from core.training.run.job import examples, explained
+from core.training.run.job import accepted_examples, failure_ending
 from core.training.run.phase import PhaseSetup, run_phase
 from storage import database
 from storage.schema import Example, RunState
 
-# The first step warms caches, and is not counted.
+# The first step fills caches, and is not counted.
 STEPS = 3
-# So many cases of the dev split are looked at, twice.
-LOOKED_AT = 8
+# Cases of the dev split that are evaluated, twice.
+EVALUATED = 8
 
 
 class DryRunReporter:
-    """Writes down what a phase tells."""
+    """Writes what a phase reports as lines of JSON."""
 
     def __init__(self, out: TextIO, name: str) -> None:
         self._out, self._name = out, name
 
-    def say(self, **told: Any) -> None:
+    def write(self, **record: Any) -> None:
         """Write a line."""
-        self._out.write(json.dumps({"phase": self._name} | told) + "\n")
+        self._out.write(json.dumps({"phase": self._name} | record) + "\n")
         self._out.flush()
 
     def log(self, message: str, *, severity: str = "info") -> None:
-        """What is of note is kept."""
+        """Write warnings and errors only."""
         if severity != "info":
-            self.say(note=message)
+            self.write(note=message)
 
     def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
-        """How long a step took."""
-        self.say(step=number, seconds=figures["seconds"])
+        """Write how long a step took."""
+        self.write(step=number, seconds=figures["seconds"])
 
-    def look(self, number: int, figures: dict[str, Any]) -> None:  # noqa: ARG002
-        """How long a look took."""
-        self.say(look=figures["seconds"] / figures["n"])
+    def evaluation(self, number: int, figures: dict[str, Any]) -> None:  # noqa: ARG002
+        """Write how long the evaluation of one dev case took."""
+        self.write(look=figures["seconds"] / figures["n"])
 
     def alarm(self, name: str, sentence: str) -> None:
-        """Nothing: three steps say little."""
+        """Ignored: three steps say little."""
 
     def requested_action(self) -> str | None:
-        """Nothing is asked of a trial."""
+        """Nobody requests anything of a dry run."""
         return None
 
     def stopping(self) -> bool:
-        """A trial is ended with its process."""
+        """Never: a dry run ends with its process."""
         return False
 
-    def accuracies(self) -> dict[int, float]:
-        """Nothing came before."""
+    def dev_accuracies(self) -> dict[int, float]:
+        """None: nothing was trained before."""
         return {}
 
 
@@ -86,28 +86,30 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_c
     project = open_project(folder)
     params = plan_phases(project, name, allow_project_code=allow_project_code)
     with closing(database.connect(project.database)) as connection:
-        train, dev = examples(connection, "train"), examples(connection, "dev")
-    before: Path | None = None
+        train, dev = accepted_examples(connection, "train"), accepted_examples(connection, "dev")
+    previous_adapter: Path | None = None
     for phase_name, recipe in params.phases.items():
-        telling = DryRunReporter(out, phase_name)
+        reporter = DryRunReporter(out, phase_name)
         try:
             path = locate_model(project.folder, local_models(project.task)[params.student])
-            telling.say(**lengths(project, path, recipe, train), watched=min(len(dev), recipe.evaluate_on))
+            reporter.write(**lengths(project, path, recipe, train), watched=min(len(dev), recipe.evaluate_on))
             short = recipe.model_copy(
-                update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": LOOKED_AT}
+                update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": EVALUATED}
             )
-            phase = PhaseSetup(phase_name, short, path, before, scratch / phase_name, train, dev, allow_project_code)
-            began = time.perf_counter()
-            ending = run_phase(project, phase, telling)
+            phase = PhaseSetup(
+                phase_name, short, path, previous_adapter, scratch / phase_name, train, dev, allow_project_code
+            )
+            started = time.perf_counter()
+            ending = run_phase(project, phase, reporter)
         except Exception as error:
-            ending = explained(error, scratch)
-            began = time.perf_counter()
-        telling.say(
-            ended=ending.state.value, reason=ending.reason, took=time.perf_counter() - began, peak=peak_memory()
+            ending = failure_ending(error, scratch)
+            started = time.perf_counter()
+        reporter.write(
+            ended=ending.state.value, reason=ending.reason, took=time.perf_counter() - started, peak=peak_memory()
         )
         if ending.state is not RunState.FINISHED:
             return 1
-        before = phase.adapter
+        previous_adapter = phase.adapter
     return 0
 
 
@@ -117,21 +119,23 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
 
     tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE_OPTIONS)
     chat = Chat(tokenizer, thinks=False)
-    asking = Prompting(project.task, recipe.mode, project.folder)
-    made, longer = cases(train, asking, chat, recipe.mode, end=0, most=recipe.max_prompt_tokens)
-    answers = max((len(one.answer) for one in made), default=0)
+    prompting = Prompting(project.task, recipe.mode, project.folder)
+    made_cases, too_long = training_cases(
+        train, prompting, chat, recipe.mode, end=0, max_tokens=recipe.max_prompt_tokens
+    )
+    answers = max((len(case.answer) for case in made_cases), default=0)
     learned = recipe.algorithm is not Algorithm.SFT
     return {
-        "cases": len(made),
-        "longer": longer,
-        "shared": shared_prefix([one.prompt for one in made]) if len(made) > 1 else 0,
-        "prompt": max((len(one.prompt) for one in made), default=0),
+        "cases": len(made_cases),
+        "longer": too_long,
+        "shared": shared_prefix([case.prompt for case in made_cases]) if len(made_cases) > 1 else 0,
+        "prompt": max((len(case.prompt) for case in made_cases), default=0),
         "answer": recipe.max_answer_tokens if learned else answers,
     }
 
 
 def peak_memory() -> int:
-    """The most memory that this process has had so far, in bytes: on the GPU, if it uses one."""
+    """The peak memory of this process so far, in bytes: on the GPU, if it uses one."""
     import torch
 
     if torch.cuda.is_available():
@@ -143,8 +147,8 @@ def peak_memory() -> int:
 
 
 if __name__ == "__main__":
-    # What the libraries print must not get between.
-    with os.fdopen(os.dup(1), "w") as own:
+    # Keep what the libraries print out of the measurements.
+    with os.fdopen(os.dup(1), "w") as stdout:
         os.dup2(2, 1)
         allowed = sys.argv[3:] == ["--allow-project-code"]
-        sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path.cwd(), own, allow_project_code=allowed))
+        sys.exit(main(sys.argv[1], Path(sys.argv[2]), Path.cwd(), stdout, allow_project_code=allowed))

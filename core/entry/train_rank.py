@@ -14,14 +14,14 @@ from core.runs.params import TrainParams, params_of
 from core.runs.session import Ending, Session
 from core.training import distributed
 from core.training.run import checkpoints
-from core.training.run.job import DatabaseReporter, explained, phase_of
+from core.training.run.job import DatabaseReporter, failure_ending, phase_setup
 from core.training.run.launcher import write_ending
 from core.training.run.phase import PhaseSetup, run_phase
 from storage import database, runs, training
 
 
 class SilentReporter:
-    """What the other processes tell: nothing, as the first one tells it."""
+    """Reports nothing: the first process reports for all."""
 
     def log(self, message: str, *, severity: str = "info") -> None:
         """Nothing."""
@@ -29,27 +29,27 @@ class SilentReporter:
     def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
         """Nothing."""
 
-    def look(self, number: int, figures: dict[str, Any]) -> None:
+    def evaluation(self, number: int, figures: dict[str, Any]) -> None:
         """Nothing."""
 
     def alarm(self, name: str, sentence: str) -> None:
         """Nothing."""
 
     def requested_action(self) -> str | None:
-        """Nothing: the first one hears."""
+        """None: the first process reads the requests."""
         return None
 
     def stopping(self) -> bool:
-        """No: all stop together, after a step."""
+        """Never: all processes stop together, after a step."""
         return False
 
-    def accuracies(self) -> dict[int, float]:
-        """Nothing: the first one knows."""
+    def dev_accuracies(self) -> dict[int, float]:
+        """None: the first process has them."""
         return {}
 
 
 def main(run_id: str, name: str, folder: Path) -> int:
-    """Train the phase together with the others; returns the exit status."""
+    """Train the phase together with the other processes; returns the exit status."""
     from accelerate import PartialState
     from torch.cuda import is_available
 
@@ -60,9 +60,9 @@ def main(run_id: str, name: str, folder: Path) -> int:
         PartialState(cpu=not is_available())
         ending = _first(project, run_id, name) if rank == 0 else _other(project)
     except Exception as error:
-        ending = explained(error, project.run_folder(run_id))
+        ending = failure_ending(error, project.run_folder(run_id))
         write_ending(project.run_folder(run_id) / name, rank, ending)
-        # The others may wait for this one, for ever: it must not wait for them at its end.
+        # The other processes may wait for this one for ever: it must not wait for them at its end.
         sys.stderr.flush()
         os._exit(1)
     write_ending(project.run_folder(run_id) / name, rank, ending)
@@ -70,14 +70,14 @@ def main(run_id: str, name: str, folder: Path) -> int:
 
 
 def _first(project: Project, run_id: str, name: str) -> Ending:
-    """The first process reads what there is to learn, hands it to the others, and tells of all."""
+    """The first process reads the training data, shares it with the others, and reports for all."""
     with closing(database.connect(project.database)) as connection:
         run = runs.get(connection, run_id)
         if run is None:
             raise RuntimeError(f"no run {run_id}")
-        phase = phase_of(project, connection, run_id, params_of(run, TrainParams), name)
-        begun = checkpoints.newest_checkpoint(phase.folder)
-        training.forget_after(connection, run_id, name, checkpoints.step_of(begun) if begun else 0)
+        phase = phase_setup(project, connection, run_id, params_of(run, TrainParams), name)
+        checkpoint = checkpoints.newest_checkpoint(phase.folder)
+        training.forget_after(connection, run_id, name, checkpoints.step_of(checkpoint) if checkpoint else 0)
         with Session(project, connection, run) as session:
             return run_phase(
                 project, distributed.broadcast(phase), DatabaseReporter(session, connection, name, phase.recipe)

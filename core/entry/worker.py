@@ -24,7 +24,7 @@ Work = Callable[[Session], Awaitable[Ending]]
 
 
 def work_of(kind: str) -> Work:
-    """The work that a kind of run does; imported only here, so that each worker loads what it needs."""
+    """The work of a kind of run; imported only here, so that each worker loads no more than it needs."""
     if kind == "generate":
         from core.generation.loop import generate
 
@@ -72,8 +72,8 @@ def main(run_id: str, folder: Path) -> int:
 
 
 def _claim(connection: sqlite3.Connection, run_id: str) -> Run | None:
-    """Make this process the worker of a queued run; None if it is not queued (any more)."""
-    mine = runs.move(
+    """Make this process the worker of a queued run; None if it is not queued any more."""
+    claimed = runs.move(
         connection,
         run_id,
         {RunState.QUEUED},
@@ -84,12 +84,12 @@ def _claim(connection: sqlite3.Connection, run_id: str) -> Run | None:
         started=now(),
         message=f"worker {os.getpid()} at work",
     )
-    return runs.get(connection, run_id) if mine else None
+    return runs.get(connection, run_id) if claimed else None
 
 
 def _work(project: Project, connection: sqlite3.Connection, run: Run) -> Ending:
     async def run_to_end() -> Ending:
-        # A full collection walks every module loaded and holds up all that is in flight: make it rare.
+        # A full collection walks every loaded module and delays everything in flight: make it rare.
         gc.set_threshold(50_000, 20, 100)
         with Session(project, connection, run) as session:
             loop = asyncio.get_running_loop()

@@ -75,10 +75,10 @@ def _schema_instructions(shape: AnswerSchema[M]) -> str:
 def without_system(messages: Messages) -> Messages:
     """The same messages with the system message moved to the head of the first user message."""
     system_texts = [message["content"] for message in messages if message["role"] == "system"]
-    others = [message for message in messages if message["role"] != "system"]
-    if system_texts and others:
-        others[0] = {**others[0], "content": "\n\n".join([*system_texts, others[0]["content"]])}
-    return others
+    remaining = [message for message in messages if message["role"] != "system"]
+    if system_texts and remaining:
+        remaining[0] = {**remaining[0], "content": "\n\n".join([*system_texts, remaining[0]["content"]])}
+    return remaining
 
 
 @dataclass(frozen=True, slots=True)

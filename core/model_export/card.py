@@ -16,7 +16,7 @@ from core.exchange.export import example_batches
 from core.exchange.markdown import code_block, escape, licence_lines, table, yaml_string
 from core.models.prompting import Prompting, target_answer
 from core.models.trained import TrainedModel, lineage, trained_models
-from core.training.comparison import FIGURES, describe_row, in_short
+from core.training.comparison import FIGURES, describe_lineage, describe_row
 from core.training.comparison import comparison_table as compared
 from storage import runs, splits
 from storage.database import snapshot
@@ -56,7 +56,7 @@ def model_card(
         _header(params.licence, base, format_),
         f"# {escape(trained.name)}",
         "A judge of one narrow question: it reads a hypothesis and pieces of evidence, and decides. "
-        f"{in_short(phases)} on {escape(base)}, with Sidequest. {_DESCRIPTION[format_]}",
+        f"{describe_lineage(phases)} on {escape(base)}, with Sidequest. {_DESCRIPTION[format_]}",
         f"Licence: {escape(params.licence) or 'none was named'}. "
         "The base has a licence of its own, which holds as well.",
         "## The task",

@@ -83,11 +83,11 @@ def read_hypothesis(text: str) -> Hypothesis | None:
         else:
             next_start = end
         head, tail = plain[start : verb.start()].strip(" ,"), plain[verb.end() : end].strip(" ,")
-        places, subject = _front(head)
+        contexts, subject = _front(head)
         unchanged_measure = verb["kept"] or ""
         place_match = _PLACE.search(tail)
         if place_match:
-            places += _JOINT.split(place_match[1])
+            contexts += _JOINT.split(place_match[1])
         named = _bare(unchanged_measure or (tail[: place_match.start()] if place_match else tail))
         if "the same" in verb[0] and not named:
             named = _bare(subject)
@@ -99,7 +99,7 @@ def read_hypothesis(text: str) -> Hypothesis | None:
         claims += [
             Claim("" if balance else measure_name, place, state)
             for measure_name in measures
-            for place in (places or [""])
+            for place in (contexts or [""])
         ]
         start = next_start
     return Hypothesis(agent, tuple(claims), size, causes, balance)
@@ -109,8 +109,8 @@ def _front(head: str) -> tuple[list[str], str]:
     """The places that a clause opens with, and the rest of it."""
     if not re.match(r"(?:both )?(?:among|where|at|in|on|under|after|during|within|for)\s", head):
         return [], head
-    places, _, rest = head.removesuffix(" it").partition(",")
-    return _JOINT.split(places.removeprefix("both ").removesuffix(" alike")), rest.strip()
+    contexts, _, rest = head.removesuffix(" it").partition(",")
+    return _JOINT.split(contexts.removeprefix("both ").removesuffix(" alike")), rest.strip()
 
 
 def _bare(text: str) -> str:
@@ -198,9 +198,9 @@ def read_piece(content: str, claim: Hypothesis) -> PieceReading:
 
 
 def _masked(text: str, claim: Hypothesis) -> str:
-    places = list(dict.fromkeys(c.place for c in claim.claims if c.place))
+    contexts = list(dict.fromkeys(c.place for c in claim.claims if c.place))
     measures = list(dict.fromkeys(c.measure for c in claim.claims if c.measure))
-    for number, place in sorted(enumerate(places), key=lambda pair: -len(pair[1])):
+    for number, place in sorted(enumerate(contexts), key=lambda pair: -len(pair[1])):
         text = re.sub(rf"\b{re.escape(place)}\b", f"⟨p{number}⟩", text)
     for number, measure in sorted(enumerate(measures), key=lambda pair: -len(pair[1])):
         text = re.sub(rf"\b(?:the|an?) {re.escape(measure)}\b", f"⟨m{number}⟩", text)
@@ -213,10 +213,10 @@ def _masked(text: str, claim: Hypothesis) -> str:
 
 def _part(sentence: str, claim: Hypothesis) -> int | None:
     """Which claim a sentence is about; None where it does not say."""
-    places = list(dict.fromkeys(c.place for c in claim.claims if c.place))
+    contexts = list(dict.fromkeys(c.place for c in claim.claims if c.place))
     measures = list(dict.fromkeys(c.measure for c in claim.claims if c.measure))
     for number, part_claim in enumerate(claim.claims):
-        placed = not part_claim.place or f"⟨p{places.index(part_claim.place)}⟩" in sentence
+        placed = not part_claim.place or f"⟨p{contexts.index(part_claim.place)}⟩" in sentence
         measured = not part_claim.measure or f"⟨m{measures.index(part_claim.measure)}⟩" in sentence
         if placed and measured:
             return number

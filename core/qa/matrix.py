@@ -50,7 +50,7 @@ class Matrix:
         failing = [cell for cell in self.cells if cell.rejected]
         return self.flagged[0] if self.flagged else max(failing, key=lambda cell: cell.low, default=None)
 
-    def at(self, domain: str, level: int) -> MatrixCell | None:
+    def cell_at(self, domain: str, level: int) -> MatrixCell | None:
         """The cell of a domain at a level, if it has attempts."""
         return next((cell for cell in self.cells if (cell.domain, cell.level) == (domain, level)), None)
 
@@ -86,12 +86,12 @@ def _flag(cells: list[MatrixCell], alpha: float) -> list[FlaggedCell]:
     attempts, rejected = sum(cell.attempts for cell in cells), sum(cell.rejected for cell in cells)
     p_values = []
     for cell in cells:
-        others, others_rejected = attempts - cell.attempts, rejected - cell.rejected
-        p_values.append(fisher_greater(cell.rejected, cell.attempts, others_rejected, others))
+        rest_attempts, rest_rejected = attempts - cell.attempts, rejected - cell.rejected
+        p_values.append(fisher_greater(cell.rejected, cell.attempts, rest_rejected, rest_attempts))
     flagged = []
     for cell, p in zip(cells, holm(p_values), strict=True):
         if p < alpha:
-            others, others_rejected = attempts - cell.attempts, rejected - cell.rejected
+            rest_attempts, rest_rejected = attempts - cell.attempts, rejected - cell.rejected
             flagged.append(
                 FlaggedCell(
                     cell.domain,
@@ -100,7 +100,7 @@ def _flag(cells: list[MatrixCell], alpha: float) -> list[FlaggedCell]:
                     cell.rejected,
                     p,
                     f"{cell.domain} at level {cell.level} fails QA {cell.rejected}/{cell.attempts} "
-                    f"({cell.low:.0%}-{cell.high:.0%}), the rest {others_rejected}/{others}; "
+                    f"({cell.low:.0%}-{cell.high:.0%}), the rest {rest_rejected}/{rest_attempts}; "
                     f"p = {p:.2g} (Fisher's exact test, Holm)",
                 )
             )

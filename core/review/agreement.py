@@ -87,8 +87,8 @@ def conclusion(pair: Agreement) -> str:
     if pair.kappa.low >= FAIR:
         return "They agree well beyond chance, with some differences."
     if pair.kappa.low > 0:
-        more = "; how well, more examples will tell" if pair.kappa.high >= RELIABLE else ", but not reliably"
-        return f"They agree more than chance would{more}."
+        addition = "; how well, more examples will tell" if pair.kappa.high >= RELIABLE else ", but not reliably"
+        return f"They agree more than chance would{addition}."
     if pair.kappa.high < FAIR:
         return "This is no better than chance could give: look at what they decided differently."
     return "This may be chance: more examples will tell."
@@ -101,12 +101,14 @@ def agreement_report(blind_reviews: Iterable[BlindReview]) -> AgreementReport:
     pairs = list[Agreement]()
     for whom, other_decisions in (
         (LABEL, [review.label for review in decided]),
-        (JUDGE, [one.judge for one in decided]),
+        (JUDGE, [review.judge for review in decided]),
     ):
         for person in people:
             pairs_to_compare = zip(decided, other_decisions, strict=True)
             compared = [
-                (one.value, other, one.family) for one, other in pairs_to_compare if one.reviewer == person and other
+                (review.value, other_decision, review.family)
+                for review, other_decision in pairs_to_compare
+                if review.reviewer == person and other_decision
             ]
             if compared:
                 pairs.append(_agreement(person or UNNAMED, whom, compared))

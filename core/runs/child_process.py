@@ -29,8 +29,8 @@ def safe_environment() -> dict[str, str]:
     wherever the child starts.
     """
     inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    kept = [entry for entry in inherited if Path(entry).is_absolute() and Path(entry) != _PACKAGES]
-    return os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([str(_PACKAGES), *kept])}
+    safe_entries = [entry for entry in inherited if Path(entry).is_absolute() and Path(entry) != _PACKAGES]
+    return os.environ | {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([str(_PACKAGES), *safe_entries])}
 
 
 def start_python(

@@ -1,1 +1,1 @@
-"""From accepted examples to an adapter: supervised, then by reinforcement, watched and resumable."""
+"""Training the student: cases, trainers, runs, and what came of them."""

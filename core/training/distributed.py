@@ -1,4 +1,4 @@
-"""The processes that train together, each a copy of the others; alone, there is nothing to agree on."""
+"""The processes that train together, each a copy of the others; a single process has nothing to exchange."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ T = TypeVar("T")
 
 
 def process_count() -> int:
-    """How many there are, on all machines."""
+    """The number of processes, on all machines."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main_process() -> bool:
-    """Whether this one is the first: it alone reads and writes the database."""
+    """Whether this is the first process, which alone reads and writes the database."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def broadcast(value: T) -> T:
-    """What the first process has as `value`, in all of them: each waits here for the others."""
+    """The `value` of the first process, in all processes; each waits here for the others."""
     if process_count() == 1:
         return value
     from accelerate.utils import broadcast_object_list
 
-    held: list[Any] = [value]
-    broadcast_object_list(held, from_process=0)
-    found: T = held[0]
-    return found
+    values: list[Any] = [value]
+    broadcast_object_list(values, from_process=0)
+    received: T = values[0]
+    return received
 
 
 def gather(values: list[T]) -> list[T]:
-    """What all processes have as `values`, in their order: each waits here for the others."""
+    """The `values` of all processes, in their order; each waits here for the others."""
     if process_count() == 1:
         return values
     from accelerate.utils import gather_object
 
-    found: list[T] = gather_object(values)
-    return found
+    gathered: list[T] = gather_object(values)
+    return gathered
 
 
 def barrier() -> None:
@@ -50,13 +50,13 @@ def barrier() -> None:
         torch.distributed.barrier()
 
 
-def end_with_parent(last: Callable[[], None] = lambda: None) -> None:
-    """End this process once the one that holds the other end of its standard input is gone; `last` is done before."""
+def end_with_parent(cleanup: Callable[[], None] = lambda: None) -> None:
+    """End this process, after `cleanup`, once the process at the other end of its standard input is gone."""
 
     def wait() -> None:
         while os.read(0, 1):
             pass
-        last()
+        cleanup()
         os._exit(1)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -1,4 +1,4 @@
-"""A training run as it is watched: its phases with their figures so far, what people noted, and its alarms."""
+"""A training run for display: its phases with their figures so far, people's notes, and its alarms."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from storage import runs, training
 from storage.schema import Run
 from storage.training import Note, TrainingStep
 
-# A phase is kept in at most so many places, more than a terminal has columns; in a longer one steps share a place.
-PLACES = 512
+# The figures of a phase are kept in at most this many bins, more than a terminal has columns.
+MAX_BINS = 512
 
 Points = list[tuple[int, float]]
 
 
 @dataclass(slots=True)
-class _Place:
-    """The sums of the figures of some steps in a row, the last of which is `step`."""
+class _Bin:
+    """The sums of the figures of several steps in a row, the last of which is `step`."""
 
     step: int
     sums: dict[str, float] = field(default_factory=dict)
@@ -37,32 +37,36 @@ class _Place:
 
 
 class PhaseMonitor:
-    """One recipe of a launch: its figures, each the mean of `size` steps in a row; its newest step, and its looks."""
+    """One recipe of a launch: figures as means of `size` steps in a row, the newest step, and dev evaluations."""
 
     def __init__(self, name: str, recipe: Recipe) -> None:
         self.name, self.recipe = name, recipe
         self.size = 1
         self.newest: TrainingStep | None = None
-        self.looks: list[TrainingStep] = []
-        self._places: list[_Place] = []
+        self.evaluations: list[TrainingStep] = []
+        self._bins: list[_Bin] = []
 
     @property
-    def at(self) -> int:
-        """How many steps are done."""
+    def step(self) -> int:
+        """The number of steps done."""
         return self.newest.step if self.newest else 0
 
     def latest(self, name: str) -> float | None:
-        """The newest of a figure; None where it is not known."""
+        """The newest value of a figure, or None."""
         value = self.newest.figures.get(name) if self.newest else None
         return None if value is None else float(value)
 
     def points(self, name: str) -> Points:
         """A figure over the steps."""
-        return [(one.step, one.sums[name] / one.counts[name]) for one in self._places if name in one.sums]
+        return [(bin_.step, bin_.sums[name] / bin_.counts[name]) for bin_ in self._bins if name in bin_.sums]
 
     def evaluation_points(self, name: str) -> Points:
-        """A figure over the looks, where it is known."""
-        return [(one.step, one.figures[name]) for one in self.looks if one.figures.get(name) is not None]
+        """A figure over the dev evaluations, where it is known."""
+        return [
+            (evaluation.step, evaluation.figures[name])
+            for evaluation in self.evaluations
+            if evaluation.figures.get(name) is not None
+        ]
 
     def parts(self, prefix: str) -> dict[str, float]:
         """The newest figures whose names begin with `prefix`, by the rest of their names."""
@@ -70,32 +74,32 @@ class PhaseMonitor:
         return {name.removeprefix(prefix): value for name, value in newest.items() if name.startswith(prefix)}
 
     def update(self, steps: Sequence[TrainingStep]) -> None:
-        """Take new steps into account, oldest first."""
-        for one in steps:
-            at = (one.step - 1) // self.size
-            if not self._places or (self._places[-1].step - 1) // self.size != at:
-                self._places.append(_Place(one.step))
-            known = ((name, value) for name, value in one.figures.items() if value is not None and isfinite(value))
-            self._places[-1].add(one.step, known)
-            self.newest = one
-            if len(self._places) > PLACES:
+        """Add new steps, oldest first."""
+        for step in steps:
+            bin_number = (step.step - 1) // self.size
+            if not self._bins or (self._bins[-1].step - 1) // self.size != bin_number:
+                self._bins.append(_Bin(step.step))
+            finite = ((name, value) for name, value in step.figures.items() if value is not None and isfinite(value))
+            self._bins[-1].add(step.step, finite)
+            self.newest = step
+            if len(self._bins) > MAX_BINS:
                 self._halve()
 
     def _halve(self) -> None:
         self.size *= 2
-        halved: list[_Place] = []
-        for one in self._places:
-            if halved and (halved[-1].step - 1) // self.size == (one.step - 1) // self.size:
-                halved[-1].add(one.step, one.sums.items(), one.counts)
+        halved: list[_Bin] = []
+        for bin_ in self._bins:
+            if halved and (halved[-1].step - 1) // self.size == (bin_.step - 1) // self.size:
+                halved[-1].add(bin_.step, bin_.sums.items(), bin_.counts)
             else:
-                halved.append(one)
-        self._places = halved
+                halved.append(bin_)
+        self._bins = halved
 
 
 class TrainingMonitor:
-    """A training run: all its phases, those that have not begun with no steps, and what was noted.
+    """A training run: all its phases, also those that have no steps yet, and the notes.
 
-    It is read by cursor, so that each look costs only what is new. Raises UnreadableRunError for a run that this
+    It is read by cursor, so that each update reads only what is new. Raises UnreadableRunError for a run that this
     version cannot read.
     """
 
@@ -110,49 +114,49 @@ class TrainingMonitor:
 
     @property
     def current(self) -> PhaseMonitor:
-        """The phase that the run is at."""
+        """The phase that the run is working on."""
         progress = progress_of(self.run, TrainProgress)
-        begun = [one for one in self.phases if one.newest or one.looks]
-        named = [one for one in self.phases if one.name == progress.phase]
+        begun = [phase for phase in self.phases if phase.newest or phase.evaluations]
+        named = [phase for phase in self.phases if phase.name == progress.phase]
         return (named or begun[-1:] or self.phases)[0]
 
     def phase(self, name: str) -> PhaseMonitor:
-        """The phase called so; the current one if there is none."""
-        return next((one for one in self.phases if one.name == name), self.current)
+        """The phase with this name; the current one if there is none."""
+        return next((candidate for candidate in self.phases if candidate.name == name), self.current)
 
     @property
     def alarms(self) -> list[str]:
-        """What has gone wrong so far, in words."""
+        """The alarms so far, in words."""
         return list(progress_of(self.run, TrainProgress).alarms.values())
 
     def notes_of(self, phase: PhaseMonitor) -> list[Note]:
         """The notes of a phase."""
-        return [one for one in self.notes if one.phase == phase.name]
+        return [note for note in self.notes if note.phase == phase.name]
 
     def update(self, connection: sqlite3.Connection, run: Run, limit: int) -> bool:
-        """Read what is new, up to `limit` steps of each phase; returns whether that was all.
+        """Read what is new, up to `limit` steps of each phase; returns whether that was everything.
 
-        Where steps that were read are made again, after a resume, all is read anew.
+        If steps that were read are trained again after a resume, everything is read again.
         """
         self.run = run
         if not all(
-            training.unchanged(connection, run.id, one.newest, one.looks[-1] if one.looks else None)
-            for one in self.phases
+            training.unchanged(connection, run.id, phase.newest, phase.evaluations[-1] if phase.evaluations else None)
+            for phase in self.phases
         ):
             self._begin()
         self.notes = training.notes(connection, run.id)
-        whole = True
-        for one in self.phases:
-            steps = training.steps(connection, run.id, phase=one.name, after=one.at, limit=limit)
-            one.update(steps)
-            since = one.looks[-1].step if one.looks else -1
-            looks = training.evaluations(connection, run.id, phase=one.name, after=since, limit=limit)
-            one.looks += looks
-            whole = whole and max(len(steps), len(looks)) < limit
-        return whole
+        complete = True
+        for phase in self.phases:
+            steps = training.steps(connection, run.id, phase=phase.name, after=phase.step, limit=limit)
+            phase.update(steps)
+            since = phase.evaluations[-1].step if phase.evaluations else -1
+            evaluations = training.evaluations(connection, run.id, phase=phase.name, after=since, limit=limit)
+            phase.evaluations += evaluations
+            complete = complete and max(len(steps), len(evaluations)) < limit
+        return complete
 
 
-def select_run(connection: sqlite3.Connection, going: Callable[[Run], bool]) -> Run | None:
-    """The training run to show first: the newest that is going on, else the newest; None if there is none."""
-    every = runs.of_kind(connection, KIND)
-    return next((run for run in every if going(run)), every[0] if every else None)
+def select_run(connection: sqlite3.Connection, is_active: Callable[[Run], bool]) -> Run | None:
+    """The training run to show first: the newest active one, else the newest; None if there is none."""
+    all_runs = runs.of_kind(connection, KIND)
+    return next((run for run in all_runs if is_active(run)), all_runs[0] if all_runs else None)

@@ -1,4 +1,4 @@
-"""The phases of a recipe, and what has to be there for them, checked before a model is opened."""
+"""The phases of a recipe, and what they require, checked before a model is opened."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from storage import runs
 from storage.schema import Run
 
 KIND = "train"
-NEEDED = ("torch", "transformers", "peft", "trl", "datasets")
+REQUIRED_PACKAGES = ("torch", "transformers", "peft", "trl", "datasets")
 
 
 def require_extra() -> None:
-    """Raise RunError unless what training needs is installed."""
-    if missing := [package for package in NEEDED if find_spec(package) is None]:
+    """Raise RunError unless the packages for training are installed."""
+    if missing := [package for package in REQUIRED_PACKAGES if find_spec(package) is None]:
         raise RunError(
             f"training needs the extra `train` ({', '.join(missing)} missing): pip install 'sidequest[train]'"
         )
 
 
 def require_server(params: TrainParams) -> None:
-    """Raise RunError where answers are to come from a vLLM server, and trl's client for it cannot be used here."""
-    if any(one.vllm_server for one in params.phases.values()) and find_spec("vllm") is None:
+    """Raise RunError if a vLLM server should write the answers, but trl's client for it is not installed."""
+    if any(recipe.vllm_server for recipe in params.phases.values()) and find_spec("vllm") is None:
         raise RunError(
             "vllm_server: the trainer talks to the server through the package vllm, which is not installed here: "
             "pip install 'trl[vllm]', or take vllm_server out of the recipe"
@@ -37,23 +37,23 @@ def require_server(params: TrainParams) -> None:
 
 
 def plan_phases(project: Project, name: str, *, allow_project_code: bool = False) -> TrainParams:
-    """The phases of a recipe, checked; raises RunError with what to do instead.
+    """The phases of a recipe, validated; raises RunError that says what to do instead.
 
-    To check a reward of the project's own is to run its module, which `allow_project_code` has to allow.
+    Validating a reward of the project's own runs its module, which `allow_project_code` has to allow.
     """
     task = project.task
     if name not in task.train:
-        there = ", ".join(task.train) or "none"
-        raise RunError(f"no recipe {name!r}: there are {there}; [train.{name}] in the project file adds one")
+        choices = ", ".join(task.train) or "none"
+        raise RunError(f"no recipe {name!r}: there are {choices}; [train.{name}] in the project file adds one")
     recipe = task.train[name]
     phases = {recipe.first: task.train[recipe.first], name: recipe} if recipe.first else {name: recipe}
     student = recipe.student or task.roles.student
     if student not in local_models(task):
-        there = ", ".join(local_models(task))
-        raise RunError(f"{student} is no model of this machine, and only those can be trained: use one of {there}")
-    for one in phases.values():
+        choices = ", ".join(local_models(task))
+        raise RunError(f"{student} is no model of this machine, and only those can be trained: use one of {choices}")
+    for phase in phases.values():
         try:
-            for reward in one.rewards if one.algorithm is not Algorithm.SFT else ():
+            for reward in phase.rewards if phase.algorithm is not Algorithm.SFT else ():
                 find_reward(reward, project.folder, allow_project_code=allow_project_code)
         except ForbiddenRewardError as error:
             raise RunError(f"{error}: `sidequest train run {name} --allow-project-code`") from None
@@ -62,10 +62,10 @@ def plan_phases(project: Project, name: str, *, allow_project_code: bool = False
     return TrainParams(name=name, phases=phases, student=student, allow_project_code=allow_project_code)
 
 
-def adapter_of(project: Project, connection: sqlite3.Connection, prefix: str) -> str:
-    """The folder, from the project's, of the adapter that a training run has made; raises RunError."""
-    found = runs.resolve(connection, prefix)
-    run = runs.get(connection, found[0]) if len(found) == 1 else None
+def find_adapter(project: Project, connection: sqlite3.Connection, prefix: str) -> str:
+    """The folder, relative to the project's, of the adapter that a training run made; raises RunError."""
+    ids = runs.resolve(connection, prefix)
+    run = runs.get(connection, ids[0]) if len(ids) == 1 else None
     if run is None or run.kind != KIND:
         raise RunError(f"no training run {prefix}: `sidequest train list` shows those there are")
     folder = adapter_folder(project, run)
@@ -75,5 +75,5 @@ def adapter_of(project: Project, connection: sqlite3.Connection, prefix: str) ->
 
 
 def adapter_folder(project: Project, run: Run) -> Path:
-    """Where a training run puts the adapter that it has made."""
+    """The folder for the adapter of a training run."""
     return project.run_folder(run.id) / "adapter"

@@ -70,7 +70,7 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
     from core.training.trainers.arguments import grpo_arguments
     from core.training.trainers.grpo import CurriculumSteps, GrpoTrainer
     from core.training.trainers.policy import open_policy
-    from core.training.trainers.rollout import Grading, seeds
+    from core.training.trainers.rollout import Grading, row_seeds
 
     recipe = Recipe(
         algorithm=Algorithm.GRPO, batch=1, micro_batch=1, generations=generations, steps=steps, warm_up=0.0,
@@ -94,7 +94,7 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
             return [cases[int(row)].prompt for row in rows], None, {}
 
         def _generate_single_turn(self, prompt_ids: list[list[int]], *rest: Any, **more: Any) -> Any:
-            given = seeds(recipe.seed, self.state.global_step, 1, len(prompt_ids))
+            given = row_seeds(recipe.seed, self.state.global_step, 1, len(prompt_ids))
             draws = [torch.Generator().manual_seed(seed) for seed in given]
             with mock.patch.object(torch, "multinomial", drawn(draws)):
                 return super()._generate_single_turn(prompt_ids, *rest, **more)
@@ -119,7 +119,7 @@ def one_side(side: str, model: Path, length: int, generations: int, steps: int, 
         if side == "ours":
             judging = Grading(LABELS, {"vowels": lambda answer: vowels(answer.text)}, recipe.rewards, {})
             trainer: Any = GrpoTrainer(
-                policy, recipe, args, cases, draw, judging, heard=lambda *_: None, callbacks=[clock]
+                policy, recipe, args, cases, draw, judging, on_rollouts=lambda *_: None, callbacks=[clock]
             )
         else:
             trainer = Stock(

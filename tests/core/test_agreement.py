@@ -18,8 +18,10 @@ from tests.conftest import example
 from tests.stored import decide
 
 
-def opinion(number: int, value: str, label: str = "A", judge: str | None = None, who: str = "ann") -> BlindReview:
-    return BlindReview(f"e{number}", f"f{number}", who, 1, value, label, judge)
+def blind_review(
+    number: int, value: str, label: str = "A", judge: str | None = None, reviewer: str = "ann"
+) -> BlindReview:
+    return BlindReview(f"e{number}", f"f{number}", reviewer, 1, value, label, judge)
 
 
 @pytest.fixture(autouse=True)
@@ -27,16 +29,16 @@ def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(agreement, "RESAMPLES", 60)
 
 
-def only(found: list[Agreement], who: str, whom: str) -> Agreement:
-    return next(pair for pair in found if (pair.who, pair.whom) == (who, whom))
+def only_pair(agreements: list[Agreement], first: str, second: str) -> Agreement:
+    return next(pair for pair in agreements if (pair.who, pair.whom) == (first, second))
 
 
 def test_the_coefficients_are_those_of_a_worked_example() -> None:
     """Cohen's two by two table 20, 5, 10, 15: observed 0.7, by chance 0.5, kappa 0.4."""
     cells = [("A", "A", 20), ("A", "B", 5), ("B", "A", 10), ("B", "B", 15)]
-    pairs = [(one, two) for one, two, count in cells for _ in range(count)]
-    found = agreement_report(opinion(number, one, two) for number, (one, two) in enumerate(pairs))
-    pair = only(found.pairs, "ann", LABEL)
+    pairs = [(first, two) for first, two, count in cells for _ in range(count)]
+    report = agreement_report(blind_review(number, first, two) for number, (first, two) in enumerate(pairs))
+    pair = only_pair(report.pairs, "ann", LABEL)
     assert (pair.examples, pair.families, pair.agreed) == (50, 50, 35)
     assert pair.kappa.value == pytest.approx(0.4)
     # Both raters pooled use A 55 times in 100: 1 - 0.3 / (2 * 55 * 45 / (100 * 99)).
@@ -50,30 +52,30 @@ def test_the_coefficients_are_those_of_a_worked_example() -> None:
 
 
 def test_what_is_not_defined_says_why() -> None:
-    one = agreement_report([opinion(0, "A")]).pairs[0]
-    assert (one.kappa.value, one.alpha.undefined) == (None, "not defined: fewer than two examples")
-    same = agreement_report([opinion(0, "A"), opinion(1, "A")]).pairs[0]
-    assert "all decided the same way" in same.kappa.undefined
-    assert (same.agreed, same.kappa.value, same.alpha.value) == (2, None, None)
+    single = agreement_report([blind_review(0, "A")]).pairs[0]
+    assert (single.kappa.value, single.alpha.undefined) == (None, "not defined: fewer than two examples")
+    unanimous = agreement_report([blind_review(0, "A"), blind_review(1, "A")]).pairs[0]
+    assert "all decided the same way" in unanimous.kappa.undefined
+    assert (unanimous.agreed, unanimous.kappa.value, unanimous.alpha.value) == (2, None, None)
     kin = [BlindReview(f"e{n}", "f", "ann", 1, value, "A", None) for n, value in enumerate("AB")]
     assert agreement_report(kin).pairs[0].kappa.undefined == "no interval: all examples are of one family"
     assert agreement_report([]).pairs == []
 
 
 def test_judge_people_and_all_together() -> None:
-    found = agreement_report(
+    report = agreement_report(
         [
-            *(opinion(number, "AB"[number % 2], judge="A" if number < 4 else None) for number in range(6)),
-            *(opinion(number, "AB"[number % 2], who="ben") for number in range(4)),
-            *(opinion(number, "A", who="") for number in range(3)),
+            *(blind_review(number, "AB"[number % 2], judge="A" if number < 4 else None) for number in range(6)),
+            *(blind_review(number, "AB"[number % 2], reviewer="ben") for number in range(4)),
+            *(blind_review(number, "A", reviewer="") for number in range(3)),
         ]
     )
-    assert only(found.pairs, "ann", JUDGE).examples == 4
-    assert only(found.pairs, "ann", "ben").kappa.value == pytest.approx(1.0)
-    assert only(found.pairs, UNNAMED, "ann").examples == 3
-    assert found.together is not None
-    assert (found.together.people, found.together.examples) == (3, 4)
-    assert found.decisions == 13
+    assert only_pair(report.pairs, "ann", JUDGE).examples == 4
+    assert only_pair(report.pairs, "ann", "ben").kappa.value == pytest.approx(1.0)
+    assert only_pair(report.pairs, UNNAMED, "ann").examples == 3
+    assert report.together is not None
+    assert (report.together.people, report.together.examples) == (3, 4)
+    assert report.decisions == 13
 
 
 @pytest.mark.parametrize(
@@ -88,8 +90,8 @@ def test_judge_people_and_all_together() -> None:
     ],
 )
 def test_the_conclusion_claims_no_more_than_the_intervals(cells: list[tuple[str, str, int]], words: str) -> None:
-    pairs = [(one, two) for one, two, count in cells for _ in range(count)]
-    [pair] = agreement_report(opinion(number, one, two) for number, (one, two) in enumerate(pairs)).pairs
+    pairs = [(first, two) for first, two, count in cells for _ in range(count)]
+    [pair] = agreement_report(blind_review(number, first, two) for number, (first, two) in enumerate(pairs)).pairs
     assert words in conclusion(pair)
 
 
@@ -99,27 +101,32 @@ _VALUES = st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("ABC"), st.
 @settings(max_examples=25, deadline=None)
 @given(_VALUES)
 def test_any_decisions_give_figures_or_a_reason(values: list[tuple[str, str, int]]) -> None:
-    given_ones = [BlindReview(f"e{n}", f"f{kin}", "ann", 1, one, two, None) for n, (one, two, kin) in enumerate(values)]
+    given_ones = [
+        BlindReview(f"e{n}", f"f{kin}", "ann", 1, first, two, None) for n, (first, two, kin) in enumerate(values)
+    ]
     pair = agreement_report(given_ones).pairs[0]
     assert sum(sum(row.values()) for row in pair.confusion.values()) == pair.examples == len(values)
-    for found in (pair.kappa, pair.alpha):
-        assert (found.value is None or found.low is None) == bool(found.undefined)
-        assert all(figure is None or -1.0001 <= figure <= 1.0001 for figure in (found.value, found.low, found.high))
+    for coefficient in (pair.kappa, pair.alpha):
+        assert (coefficient.value is None or coefficient.low is None) == bool(coefficient.undefined)
+        assert all(
+            figure is None or -1.0001 <= figure <= 1.0001
+            for figure in (coefficient.value, coefficient.low, coefficient.high)
+        )
 
 
 def test_only_what_stands_and_was_decided_blind_counts_against_the_version_that_was_seen(
     db: sqlite3.Connection,
 ) -> None:
-    one, two = example(id=f"01J{0:023d}"), example(id=f"01J{1:023d}")
+    first, two = example(id=f"01J{0:023d}"), example(id=f"01J{1:023d}")
     with transaction(db):
-        examples.add(db, one)
+        examples.add(db, first)
         examples.add(db, two)
-    decide(db, one.id, ReviewAction.ACCEPT, reviewer="ann")
+    decide(db, first.id, ReviewAction.ACCEPT, reviewer="ann")
     assert blind_reviews.read_current(db) == []
-    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, first.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     decide(db, two.id, ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ann")
     reviews.undo(db)
-    reviews.edit(db, one.model_copy(update={"decision": "REFINED"}))
-    assert blind_reviews.read_current(db) == [BlindReview(one.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
-    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=2, reviewer="ann")
-    assert [found.label for found in blind_reviews.read_current(db)] == ["REFINED"]
+    reviews.edit(db, first.model_copy(update={"decision": "REFINED"}))
+    assert blind_reviews.read_current(db) == [BlindReview(first.id, "f1", "ann", 1, "REFINED", "VALIDATED", None)]
+    decide(db, first.id, ReviewAction.LABEL, value="REFINED", version=2, reviewer="ann")
+    assert [review.label for review in blind_reviews.read_current(db)] == ["REFINED"]

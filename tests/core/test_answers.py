@@ -52,9 +52,9 @@ def test_thinking_is_set_aside(content: str, reasoning: str, expected: AnswerPar
     ],
 )
 def test_objects_are_found(text: str, expected: list[object]) -> None:
-    found = list(json_objects(text))
-    assert found[: len(expected)] == expected
-    assert bool(found) is bool(expected)
+    objects = list(json_objects(text))
+    assert objects[: len(expected)] == expected
+    assert bool(objects) is bool(expected)
 
 
 @pytest.mark.parametrize("text", ["{" * 1_000_000, '{"a":' * 200_000, "```json\n" * 100_000, "<think>" * 150_000])

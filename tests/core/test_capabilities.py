@@ -49,9 +49,9 @@ def client_of(server: Loopback, store: Store, retries: int = 0, **settings: Any)
     "model", ["o1", "o1-mini", "o3", "o4-mini-2025-04-16", "gpt-5", "gpt-5.1", "gpt-5-mini", "openai/o3"]
 )
 def test_reasoning_models_are_known(model: str) -> None:
-    found = assumed_capabilities(OPENAI, model)
-    assert (found.temperature, found.reasoning_effort) == (False, True)
-    assert found.max_tokens_field == "max_completion_tokens"
+    capabilities = assumed_capabilities(OPENAI, model)
+    assert (capabilities.temperature, capabilities.reasoning_effort) == (False, True)
+    assert capabilities.max_tokens_field == "max_completion_tokens"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_nothing_is_given_up_twice() -> None:
 
 
 def test_capabilities_survive_storage() -> None:
-    kept = Capabilities(mode=StructuredMode.OBJECT, probed=True, thinks=True)
-    assert stored_capabilities(kept.to_json()) == kept
+    stored = Capabilities(mode=StructuredMode.OBJECT, probed=True, thinks=True)
+    assert stored_capabilities(stored.to_json()) == stored
     assert stored_capabilities(Capabilities().to_json()) is None
     assert stored_capabilities({"mode": "telepathy"}) is None
     assert stored_capabilities(None) is None
@@ -139,9 +139,9 @@ async def test_the_probe_finds_the_best_mode_that_works(react: Any, mode: Struct
         await client.close()
         assert len(server.probes) == questions
     assert answer.outcome is Outcome.WRITTEN
-    found = stored_capabilities(store.load(server.url, "m"))
-    assert found is not None
-    assert (found.mode, found.reports_usage) == (mode, True)
+    capabilities = stored_capabilities(store.load(server.url, "m"))
+    assert capabilities is not None
+    assert (capabilities.mode, capabilities.reports_usage) == (mode, True)
 
 
 async def test_the_probe_learns_parameters_and_usage() -> None:
@@ -158,8 +158,8 @@ async def test_the_probe_learns_parameters_and_usage() -> None:
         client = client_of(server, store, temperature=0.7)
         await client.probe()
         await client.close()
-    found = stored_capabilities(store.load(server.url, "m"))
-    assert found == Capabilities(max_tokens_field="max_completion_tokens", temperature=False, probed=True)
+    capabilities = stored_capabilities(store.load(server.url, "m"))
+    assert capabilities == Capabilities(max_tokens_field="max_completion_tokens", temperature=False, probed=True)
 
 
 async def test_a_model_that_thinks_is_given_the_tokens_it_needs() -> None:
@@ -173,9 +173,9 @@ async def test_a_model_that_thinks_is_given_the_tokens_it_needs() -> None:
         client = client_of(server, store)
         await client.probe()
         await client.close()
-    found = stored_capabilities(store.load(server.url, "m"))
-    assert found is not None
-    assert (found.mode, found.thinks) == (StructuredMode.STRICT, True)
+    capabilities = stored_capabilities(store.load(server.url, "m"))
+    assert capabilities is not None
+    assert (capabilities.mode, capabilities.thinks) == (StructuredMode.STRICT, True)
 
 
 @pytest.mark.parametrize(

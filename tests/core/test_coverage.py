@@ -44,54 +44,54 @@ def test_chains_hang_together() -> None:
     assert connected_components([]) == []
 
 
-def put(db: sqlite3.Connection, *several: Example) -> None:
+def store(db: sqlite3.Connection, *several: Example) -> None:
     with transaction(db):
-        for one in several:
-            examples.add(db, one)
+        for new_example in several:
+            examples.add(db, new_example)
 
 
 def test_the_nearest_are_those_of_the_place_most_alike_first(db: sqlite3.Connection) -> None:
-    one = example(hypothesis="Prices rise.")
+    original = example(hypothesis="Prices rise.")
     alike = example(hypothesis="Prices fall.", decision="REJECTED")
-    other = example(hypothesis="Something else altogether is claimed of another matter.")
-    put(db, one, alike, other, example(hypothesis="Prices rise.", level=2))
-    found = nearest(db, one)
-    assert [neighbour.row.id for neighbour in found] == [alike.id, other.id]
-    assert found[0].similarity > found[1].similarity
+    different = example(hypothesis="Something else altogether is claimed of another matter.")
+    store(db, original, alike, different, example(hypothesis="Prices rise.", level=2))
+    result = nearest(db, original)
+    assert [neighbour.row.id for neighbour in result] == [alike.id, different.id]
+    assert result[0].similarity > result[1].similarity
 
 
 def test_all_of_one_example(db: sqlite3.Connection) -> None:
-    one = example()
-    put(db, one, example(), example(family="other"))
-    reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
-    decide(db, one.id, ReviewAction.ACCEPT)
-    found = example_detail(db, one.id)
-    assert found is not None
-    assert [version.hypothesis for version, _ in found.versions] == [one.hypothesis, "Second."]
-    assert (len(found.kin), found.family, len(found.case.log)) == (1, 2, 2)
+    original = example()
+    store(db, original, example(), example(family="other"))
+    reviews.edit(db, original.model_copy(update={"hypothesis": "Second."}))
+    decide(db, original.id, ReviewAction.ACCEPT)
+    result = example_detail(db, original.id)
+    assert result is not None
+    assert [version.hypothesis for version, _ in result.versions] == [original.hypothesis, "Second."]
+    assert (len(result.kin), result.family, len(result.case.log)) == (1, 2, 2)
     assert example_detail(db, "none") is None
 
 
 def test_figures_of_a_few() -> None:
-    made = [
+    examples_made = [
         example(hypothesis=" ".join(["word"] * size), decision=("VALIDATED", "REJECTED")[size % 2], level=1 + size % 2)
         for size in range(1, 40)
     ]
-    found = lengths(made, ["VALIDATED", "REJECTED"])
-    assert [(one.part, one.decision) for one in found][:2] == [("hypothesis", "VALIDATED"), ("hypothesis", "REJECTED")]
-    assert sum(sum(one.bins) for one in found if one.part == "hypothesis") == 39
-    assert all(len(one.bins) == BINS for one in found)
-    assert pieces(made) == {1: {2: 19}, 2: {2: 20}}
-    assert confidence(made, ["VALIDATED"])[1]["VALIDATED"].median == 0.95
+    result = lengths(examples_made, ["VALIDATED", "REJECTED"])
+    assert [(row.part, row.decision) for row in result][:2] == [("hypothesis", "VALIDATED"), ("hypothesis", "REJECTED")]
+    assert sum(sum(row.bins) for row in result if row.part == "hypothesis") == 39
+    assert all(len(row.bins) == BINS for row in result)
+    assert pieces(examples_made) == {1: {2: 19}, 2: {2: 20}}
+    assert confidence(examples_made, ["VALIDATED"])[1]["VALIDATED"].median == 0.95
     assert lengths([], []) == []
     assert spread([3]).ninetieth == 3
 
 
 def test_near_duplicates_are_groups_of_one_cell() -> None:
-    same = [example() for _ in range(3)]
-    other = example(decision="REJECTED")
-    groups = near_duplicates([*same, other], 0.85)
-    assert [sorted(group.ids) for group in groups] == [sorted(one.id for one in same)]
+    duplicates = [example() for _ in range(3)]
+    different = example(decision="REJECTED")
+    groups = near_duplicates([*duplicates, different], 0.85)
+    assert [sorted(group.ids) for group in groups] == [sorted(duplicate.id for duplicate in duplicates)]
     assert groups[0].similarity == 1
 
 
@@ -99,8 +99,8 @@ def test_a_label_in_the_hypothesis_is_seen_and_noise_is_not() -> None:
     rng = random.Random(1)
     labels = [rng.choice(["V", "R"]) for _ in range(200)]
     families = [f"f{number // 2}" for number in range(200)]
-    told = hypothesis_only([f"claim {label} {label}x" for label in labels], labels, families)
-    assert (told.right, told.exists) == (200, True)
+    giveaway = hypothesis_only([f"claim {label} {label}x" for label in labels], labels, families)
+    assert (giveaway.right, giveaway.exists) == (200, True)
     noise = hypothesis_only([f"claim {rng.choice('abcdefgh')} word" for _ in labels], labels, families)
     assert not noise.exists
     assert noise.low < noise.right / noise.examples < noise.high
@@ -113,12 +113,12 @@ def test_too_few_have_no_score(count: int) -> None:
 
 def test_what_cannot_be_learnt_is_said() -> None:
     labels = ["V", "R"] * 40
-    found = hypothesis_only(["?"] * 80, labels, [f"f{number}" for number in range(80)])
-    assert "cannot be learnt" in found.problem
+    result = hypothesis_only(["?"] * 80, labels, [f"f{number}" for number in range(80)])
+    assert "cannot be learnt" in result.problem
 
 
 def test_a_sample_says_so_and_each_step_adds(project: Project, db: sqlite3.Connection) -> None:
-    put(db, *(example(family=f"f{i}", hypothesis=f"Claim {i}.") for i in range(30)))
+    store(db, *(example(family=f"f{i}", hypothesis=f"Claim {i}.") for i in range(30)))
     steps = list(measure_coverage(project.task, db, sample=20))
     assert [step.doing != "" for step in steps] == [True, True, True, False]
     assert (steps[-1].total, steps[-1].sampled) == (30, 20)
@@ -127,9 +127,9 @@ def test_a_sample_says_so_and_each_step_adds(project: Project, db: sqlite3.Conne
 
 
 def test_a_process_of_its_own_measures(project: Project, db: sqlite3.Connection) -> None:
-    put(db, *(example(hypothesis=text) for text in HOSTILE))
-    done = subprocess.run(command(project.folder, "level:1"), capture_output=True, text=True, check=True)
-    last = COVERAGE.validate_json(done.stdout.splitlines()[-1])
+    store(db, *(example(hypothesis=text) for text in HOSTILE))
+    completed = subprocess.run(command(project.folder, "level:1"), capture_output=True, text=True, check=True)
+    last = COVERAGE.validate_json(completed.stdout.splitlines()[-1])
     assert (last.total, last.doing) == (len(HOSTILE), "")
     wrong = subprocess.run(command(project.folder, "level:x"), capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
@@ -137,10 +137,10 @@ def test_a_process_of_its_own_measures(project: Project, db: sqlite3.Connection)
 
 
 def test_names_are_known_in_any_case_and_unknown_ones_are_said(project: Project, db: sqlite3.Connection) -> None:
-    put(db, example(domain="Old"))
-    found = read_query(project.task, db, "domain:RISK,old -decision:refined level:4-9")
-    assert found.domain == ("risk", "Old")
-    assert found.without[0].decision == ("REFINED",)
+    store(db, example(domain="Old"))
+    result = read_query(project.task, db, "domain:RISK,old -decision:refined level:4-9")
+    assert result.domain == ("risk", "Old")
+    assert result.without[0].decision == ("REFINED",)
     for query in ("domain:weather", "decision:maybe", "level:9", "-domain:weather"):
         with pytest.raises(QueryError, match="there are"):
             read_query(project.task, db, query)

@@ -63,8 +63,8 @@ async def test_a_candidate_for_the_cell(cell: Cell, tmp_path: Path) -> None:
 async def prompts_of(tmp_path: Path, *requests: Request, **change: Any) -> list[list[dict[str, str]]]:
     async with Loopback() as server:
         source = source_at(server, tmp_path, **change)
-        for one in requests:
-            await source.write(one)
+        for cell_request in requests:
+            await source.write(cell_request)
         await source.close()
         return [body["messages"] for body in server.requests]
 
@@ -74,8 +74,10 @@ async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
     level = task.level(4)
     [[system, user]] = await prompts_of(tmp_path, request(siblings=("Cats pay rent.",)))
     assert task.question in system["content"]
-    assert all(one.name in system["content"] and one.meaning in system["content"] for one in task.decisions)
-    for said in (
+    assert all(
+        decision.name in system["content"] and decision.meaning in system["content"] for decision in task.decisions
+    )
+    for expected in (
         "Domain: risk",
         next(domain.meaning for domain in task.domains if domain.name == "risk"),
         "Decision: REFINED",
@@ -85,7 +87,7 @@ async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
         '"Cats pay rent."',
         diversity_hint(request()),
     ):
-        assert said in user["content"]
+        assert expected in user["content"]
 
 
 def test_every_knob_is_in_words_and_numbers() -> None:
@@ -113,9 +115,9 @@ async def test_a_rewrite_shows_draft_and_critique_and_keeps_the_family(tmp_path:
 
 def test_families_and_angles_differ_by_idea() -> None:
     requests = [request(slot=slot, idea=idea, seed=seed) for slot in range(5) for idea in range(4) for seed in range(3)]
-    assert len({family_id(one) for one in requests}) == 60
-    assert len({diversity_hint(one) for one in requests}) > 40
-    assert all(len(family_id(one)) == 26 for one in requests)
+    assert len({family_id(idea_request) for idea_request in requests}) == 60
+    assert len({diversity_hint(idea_request) for idea_request in requests}) > 40
+    assert all(len(family_id(idea_request)) == 26 for idea_request in requests)
 
 
 async def test_text_of_a_model_cannot_leave_its_block(tmp_path: Path) -> None:
@@ -156,12 +158,12 @@ async def test_a_project_may_bring_its_own_template(tmp_path: Path) -> None:
     ],
 )
 async def test_a_template_that_cannot_be_used_is_refused_before_the_run(
-    text: str | None, said: str, tmp_path: Path
+    text: str | None, expected: str, tmp_path: Path
 ) -> None:
     if text is not None:
         (tmp_path / "mine.j2").write_text(text)
     async with Loopback() as server:
-        with pytest.raises(PromptError, match=said):
+        with pytest.raises(PromptError, match=expected):
             source_at(server, tmp_path, prompts=Prompts(generate=Path("mine.j2")).model_dump())
 
 

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.pure
 PACE = LimitPolicy()
 
 
-def after(flow: Flow, *events: FlowEvent) -> Flow:
+def flow_after(flow: Flow, *events: FlowEvent) -> Flow:
     for event in events:
         flow = next_limit(flow, event, PACE)
     return flow
@@ -45,41 +45,41 @@ def test_it_starts_at_20_or_at_the_ceiling() -> None:
 
 def test_it_doubles_while_nothing_goes_wrong() -> None:
     flow = first_flow(64, PACE)
-    flow = after(flow, *[Succeeded(busy=True)] * 5)
+    flow = flow_after(flow, *[Succeeded(busy=True)] * 5)
     assert flow.allowed == 40
-    assert after(flow, *[Succeeded(busy=True)] * 10).allowed == 64
+    assert flow_after(flow, *[Succeeded(busy=True)] * 10).allowed == 64
 
 
 def test_an_idle_limit_does_not_grow() -> None:
-    assert after(first_flow(64, PACE), *[Succeeded(busy=False)] * 100).allowed == 20
+    assert flow_after(first_flow(64, PACE), *[Succeeded(busy=False)] * 100).allowed == 20
 
 
 def test_a_429_cuts_to_four_fifths_and_pauses() -> None:
-    flow = after(first_flow(64, PACE), Limited(now=100.0, sent=99.0))
+    flow = flow_after(first_flow(64, PACE), Limited(now=100.0, sent=99.0))
     assert (flow.allowed, flow.paused_until) == (16, 115.0)
 
 
 def test_retry_after_makes_the_pause_longer_never_shorter() -> None:
-    assert after(first_flow(64, PACE), Limited(100.0, 99.0, 60.0)).paused_until == 160.0
-    assert after(first_flow(64, PACE), Limited(100.0, 99.0, 1.0)).paused_until == 115.0
+    assert flow_after(first_flow(64, PACE), Limited(100.0, 99.0, 60.0)).paused_until == 160.0
+    assert flow_after(first_flow(64, PACE), Limited(100.0, 99.0, 1.0)).paused_until == 115.0
 
 
 def test_a_burst_of_429s_cuts_once() -> None:
     burst = [Limited(100.0 + i / 100, 99.0) for i in range(20)]
-    assert after(first_flow(64, PACE), *burst).allowed == 16
-    assert after(first_flow(64, PACE), *burst, Limited(120.0, 119.0)).allowed == 12
+    assert flow_after(first_flow(64, PACE), *burst).allowed == 16
+    assert flow_after(first_flow(64, PACE), *burst, Limited(120.0, 119.0)).allowed == 12
 
 
 def test_after_a_429_it_grows_by_five_percent_a_clean_round() -> None:
-    flow = after(Flow(limit=40.0, ceiling=64), Limited(0.0, 0.0), *[Succeeded(busy=True)] * 31)
+    flow = flow_after(Flow(limit=40.0, ceiling=64), Limited(0.0, 0.0), *[Succeeded(busy=True)] * 31)
     assert flow.limit == 32.0
-    assert after(flow, Succeeded(busy=True)).limit == pytest.approx(33.6)
+    assert flow_after(flow, Succeeded(busy=True)).limit == pytest.approx(33.6)
 
 
 def test_a_server_error_starts_the_round_again() -> None:
-    flow = after(first_flow(64, PACE), *[Succeeded(busy=True)] * 4, Faltered(), *[Succeeded(busy=True)] * 4)
+    flow = flow_after(first_flow(64, PACE), *[Succeeded(busy=True)] * 4, Faltered(), *[Succeeded(busy=True)] * 4)
     assert flow.allowed == 20
-    assert after(flow, Succeeded(busy=True)).allowed == 40
+    assert flow_after(flow, Succeeded(busy=True)).allowed == 40
 
 
 events = st.one_of(
@@ -93,11 +93,11 @@ events = st.one_of(
 def test_the_limit_stays_within_1_and_the_ceiling(ceiling: int, happened: list[FlowEvent]) -> None:
     flow = first_flow(ceiling, PACE)
     for event in happened:
-        before, flow = flow, next_limit(flow, event, PACE)
+        previous, flow = flow, next_limit(flow, event, PACE)
         assert 1 <= flow.allowed <= ceiling
-        assert flow.paused_until >= before.paused_until
+        assert flow.paused_until >= previous.paused_until
         if isinstance(event, Limited):
-            assert flow.limit <= before.limit
+            assert flow.limit <= previous.limit
 
 
 @given(st.integers(0, 50), st.floats(0, 1))
@@ -105,87 +105,90 @@ def test_backoff_is_bounded_and_never_nothing(tried: int, chance: float) -> None
     assert 0 < backoff(tried, PACE, chance) <= PACE.backoff_max_s
 
 
-def gate(pace: LimitPolicy = PACE, **settings: int) -> RequestLimiter:
+def limiter(pace: LimitPolicy = PACE, **settings: int) -> RequestLimiter:
     return RequestLimiter(EndpointSettings(model="m", **settings), pace)
 
 
 async def test_no_more_pass_than_the_limit_allows() -> None:
-    one = gate(LimitPolicy(start=3))
+    request_limiter = limiter(LimitPolicy(start=3))
     most = 0
 
     async def pass_through() -> None:
         nonlocal most
-        async with one.acquire(1):
-            most = max(most, one.in_flight)
+        async with request_limiter.acquire(1):
+            most = max(most, request_limiter.in_flight)
             await asyncio.sleep(0.001)
 
     await asyncio.gather(*(pass_through() for _ in range(30)))
     assert most == 3
-    assert one.in_flight == 0
+    assert request_limiter.in_flight == 0
 
 
 async def test_a_cancelled_waiter_takes_no_place() -> None:
-    one = gate(LimitPolicy(start=1))
-    async with one.acquire(1):
-        waiting = asyncio.create_task(_through(one))
+    request_limiter = limiter(LimitPolicy(start=1))
+    async with request_limiter.acquire(1):
+        waiting = asyncio.create_task(pass_through(request_limiter))
         await asyncio.sleep(0)
         waiting.cancel()
         await asyncio.gather(waiting, return_exceptions=True)
-    async with asyncio.timeout(1), one.acquire(1):
-        assert one.in_flight == 1
-    assert one.in_flight == 0
+    async with asyncio.timeout(1), request_limiter.acquire(1):
+        assert request_limiter.in_flight == 1
+    assert request_limiter.in_flight == 0
 
 
 async def test_a_waiter_cancelled_as_its_turn_comes_gives_the_place_on() -> None:
-    one = gate(LimitPolicy(start=1))
-    async with one.acquire(1):
-        first, second = asyncio.create_task(_through(one)), asyncio.create_task(_through(one))
+    request_limiter = limiter(LimitPolicy(start=1))
+    async with request_limiter.acquire(1):
+        first, second = (
+            asyncio.create_task(pass_through(request_limiter)),
+            asyncio.create_task(pass_through(request_limiter)),
+        )
         await asyncio.sleep(0)
     first.cancel()
     async with asyncio.timeout(1):
         await asyncio.gather(first, second, return_exceptions=True)
     assert first.cancelled()
-    assert one.in_flight == 0
+    assert request_limiter.in_flight == 0
 
 
-async def _through(one: RequestLimiter) -> None:
-    async with one.acquire(1):
+async def pass_through(request_limiter: RequestLimiter) -> None:
+    async with request_limiter.acquire(1):
         await asyncio.sleep(0)
 
 
 async def test_a_pause_holds_everybody_back() -> None:
-    one = gate(LimitPolicy(pause_s=0.2))
+    request_limiter = limiter(LimitPolicy(pause_s=0.2))
     loop = asyncio.get_running_loop()
     started = loop.time()
-    one.report(Limited(started, started))
-    async with one.acquire(1):
+    request_limiter.report(Limited(started, started))
+    async with request_limiter.acquire(1):
         assert loop.time() - started >= 0.19
 
 
 async def test_requests_per_minute() -> None:
-    one = gate(requests_per_minute=600)
+    request_limiter = limiter(requests_per_minute=600)
     started = asyncio.get_running_loop().time()
     for _ in range(13):
-        async with one.acquire(1):
+        async with request_limiter.acquire(1):
             pass
     # 10 at once, then one every 0.1 s.
     assert 0.25 <= asyncio.get_running_loop().time() - started < 2
 
 
 async def test_tokens_per_minute_also_for_a_request_above_a_seconds_worth() -> None:
-    one = gate(tokens_per_minute=60_000)
+    request_limiter = limiter(tokens_per_minute=60_000)
     started = asyncio.get_running_loop().time()
-    async with one.acquire(1300):
+    async with request_limiter.acquire(1300):
         pass
     assert 0.25 <= asyncio.get_running_loop().time() - started < 2
 
 
 async def test_an_estimate_that_was_too_low_is_made_up_for() -> None:
-    one = gate(tokens_per_minute=60_000)
-    async with one.acquire(100):
-        one.report_success(100, 600, 600)
+    request_limiter = limiter(tokens_per_minute=60_000)
+    async with request_limiter.acquire(100):
+        request_limiter.report_success(100, 600, 600)
     started = asyncio.get_running_loop().time()
-    async with one.acquire(100):
+    async with request_limiter.acquire(100):
         pass
     assert asyncio.get_running_loop().time() - started >= 0.25
 
@@ -193,13 +196,13 @@ async def test_an_estimate_that_was_too_low_is_made_up_for() -> None:
 @given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 1)), max_size=40))
 async def test_spent_and_reserved_stay_within_the_budget(requests: list[tuple[float, float]]) -> None:
     budget = Budget(10.0)
-    held: list[tuple[Reservation, float]] = []
+    reservations: list[tuple[Reservation, float]] = []
     for amount, share in requests:
-        while held and budget.spent + budget.reserved + amount > budget.limit:
-            reservation, cost_of = held.pop(0)
+        while reservations and budget.spent + budget.reserved + amount > budget.limit:
+            reservation, cost_of = reservations.pop(0)
             reservation.settle(cost_of)
         try:
-            held.append((await budget.reserve(amount), amount * share))
+            reservations.append((await budget.reserve(amount), amount * share))
         except BudgetExhaustedError:
             assert budget.spent + amount > budget.limit
         assert budget.spent + budget.reserved <= budget.limit + 1e-9

@@ -37,7 +37,7 @@ QUICK = LimitPolicy(pause_s=0.05, backoff_s=0.001)
 
 
 @asynccontextmanager
-async def at(server: Loopback, retries: int = 0, **settings: Any) -> AsyncIterator[Client]:
+async def client_at(server: Loopback, retries: int = 0, **settings: Any) -> AsyncIterator[Client]:
     """A client of `server` that has probed it before."""
     options = {name: settings.pop(name) for name in ("budget", "pace") if name in settings}
     model = EndpointSettings.model_validate({"model": "m", "base_url": server.url, "key_env": "", **settings})
@@ -51,13 +51,13 @@ async def at(server: Loopback, retries: int = 0, **settings: Any) -> AsyncIterat
         await client.close()
 
 
-async def asked(*script: Reaction, retries: int = 0, **settings: Any) -> tuple[Answer[Candidate], Loopback]:
-    async with Loopback(script) as server, at(server, retries, **settings) as client:
+async def ask_once(*script: Reaction, retries: int = 0, **settings: Any) -> tuple[Answer[Candidate], Loopback]:
+    async with Loopback(script) as server, client_at(server, retries, **settings) as client:
         return await client.ask(MESSAGES, SHAPE), server
 
 
 async def test_an_answer_is_read_counted_and_priced() -> None:
-    answer, server = await asked(loopback.OK)
+    answer, server = await ask_once(loopback.OK)
     assert answer.outcome is Outcome.WRITTEN
     assert answer.value is not None
     assert answer.value.decision in SHAPE.labels
@@ -69,7 +69,7 @@ async def test_an_answer_is_read_counted_and_priced() -> None:
 
 
 async def test_usage_that_is_not_reported_is_unknown() -> None:
-    answer, _ = await asked(loopback.NO_USAGE)
+    answer, _ = await ask_once(loopback.NO_USAGE)
     assert answer.outcome is Outcome.WRITTEN
     assert (answer.usage.input_tokens, answer.usage.output_tokens, answer.usage.cost) == (None, None, None)
 
@@ -97,11 +97,11 @@ async def test_usage_that_is_not_reported_is_unknown() -> None:
     ],
 )
 async def test_what_would_end_the_same_way_is_named_and_not_repeated(
-    reaction: Reaction, outcome: Outcome, said: str
+    reaction: Reaction, outcome: Outcome, detail: str
 ) -> None:
-    answer, server = await asked(reaction, retries=3)
+    answer, server = await ask_once(reaction, retries=3)
     assert (answer.outcome, len(server.requests)) == (outcome, 1)
-    assert said in answer.detail
+    assert detail in answer.detail
     assert answer.value is None
 
 
@@ -116,25 +116,25 @@ async def test_what_would_end_the_same_way_is_named_and_not_repeated(
     ],
 )
 async def test_answers_in_odd_dress_are_read(reaction: Reaction) -> None:
-    answer, _ = await asked(reaction)
+    answer, _ = await ask_once(reaction)
     assert answer.outcome is Outcome.WRITTEN
 
 
 async def test_a_cut_off_answer_is_not_read_even_if_it_is_whole_json() -> None:
-    answer, _ = await asked(Reaction(finish="length"))
+    answer, _ = await ask_once(Reaction(finish="length"))
     assert answer.outcome is Outcome.TRUNCATED
     assert answer.raw
 
 
 async def test_a_server_that_hangs_times_out() -> None:
-    answer, server = await asked(loopback.HANG, loopback.HANG, retries=1, timeout_s=0.5)
+    answer, server = await ask_once(loopback.HANG, loopback.HANG, retries=1, timeout_s=0.5)
     assert answer.outcome is Outcome.TIMEOUT
     assert "within 0.5 s" in answer.detail
     assert len(server.requests) == 2
 
 
 async def test_a_connection_that_breaks() -> None:
-    answer, server = await asked(loopback.RESET, loopback.RESET, retries=1)
+    answer, server = await ask_once(loopback.RESET, loopback.RESET, retries=1)
     assert answer.outcome is Outcome.CONNECTION
     assert len(server.requests) == 2
 
@@ -142,7 +142,7 @@ async def test_a_connection_that_breaks() -> None:
 async def test_a_server_that_is_not_there() -> None:
     async with Loopback() as server:
         pass
-    async with at(server) as client:
+    async with client_at(server) as client:
         answer = await client.ask(MESSAGES, SHAPE)
     assert answer.outcome is Outcome.CONNECTION
     assert server.url in answer.detail
@@ -150,38 +150,38 @@ async def test_a_server_that_is_not_there() -> None:
 
 @pytest.mark.parametrize("reaction", [loopback.SERVER_ERROR, loopback.OVERLOADED, loopback.RESET, loopback.limited()])
 async def test_what_may_pass_is_repeated_until_it_does(reaction: Reaction) -> None:
-    answer, server = await asked(reaction, reaction, retries=2)
+    answer, server = await ask_once(reaction, reaction, retries=2)
     assert (answer.outcome, len(server.requests)) == (Outcome.WRITTEN, 3)
 
 
 async def test_what_does_not_pass_is_returned_after_the_retries() -> None:
-    answer, server = await asked(*[loopback.SERVER_ERROR] * 9, retries=3)
+    answer, server = await ask_once(*[loopback.SERVER_ERROR] * 9, retries=3)
     assert (answer.outcome, len(server.requests)) == (Outcome.SERVER_ERROR, 4)
 
 
 async def test_a_rate_limit_waits_as_long_as_the_server_asks() -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
-    answer, _ = await asked(loopback.limited("0.3"), retries=1)
+    answer, _ = await ask_once(loopback.limited("0.3"), retries=1)
     assert answer.outcome is Outcome.WRITTEN
     assert loop.time() - started >= 0.3
 
 
 async def test_a_rate_limit_that_lasts_too_long_is_not_waited_for() -> None:
-    answer, server = await asked(loopback.limited("90000"), retries=5)
+    answer, server = await ask_once(loopback.limited("90000"), retries=5)
     assert (answer.outcome, len(server.requests)) == (Outcome.RATE_LIMITED, 1)
     assert "90000 s" in answer.detail
 
 
 async def test_429s_hold_all_requests_back_and_cut_the_number_in_flight() -> None:
-    async with Loopback([loopback.limited()] * 3, latency_s=0.01) as server, at(server, retries=5) as client:
+    async with Loopback([loopback.limited()] * 3, latency_s=0.01) as server, client_at(server, retries=5) as client:
         answers = await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(40)))
         assert {answer.outcome for answer in answers} == {Outcome.WRITTEN}
         assert server.most <= 20
 
 
 async def test_the_number_in_flight_grows_to_the_ceiling_and_not_beyond() -> None:
-    async with Loopback(latency_s=0.4) as server, at(server, max_in_flight=50) as client:
+    async with Loopback(latency_s=0.4) as server, client_at(server, max_in_flight=50) as client:
         await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(120)))
         assert server.most == 50
 
@@ -189,16 +189,16 @@ async def test_the_number_in_flight_grows_to_the_ceiling_and_not_beyond() -> Non
 async def test_two_clients_of_one_model_share_the_limit() -> None:
     async with (
         Loopback(latency_s=0.02) as server,
-        at(server, max_in_flight=5) as one,
-        at(server, max_in_flight=5) as two,
+        client_at(server, max_in_flight=5) as first,
+        client_at(server, max_in_flight=5) as two,
     ):
-        await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for client in (one, two) for _ in range(15)))
+        await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for client in (first, two) for _ in range(15)))
         assert server.most == 5
 
 
 async def test_a_missing_key_is_named_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SIDEQUEST_TEST_KEY", raising=False)
-    answer, server = await asked(key_env="SIDEQUEST_TEST_KEY")
+    answer, server = await ask_once(key_env="SIDEQUEST_TEST_KEY")
     assert answer.outcome is Outcome.BAD_KEY
     assert "SIDEQUEST_TEST_KEY is not set" in answer.detail
     assert server.served == 0
@@ -211,17 +211,17 @@ async def test_the_key_is_sent_and_shown_nowhere(
     monkeypatch.setenv("SIDEQUEST_TEST_KEY", secret)
     caplog.set_level(logging.DEBUG)
     wrong = loopback.failure(401, f"Incorrect API key provided: {secret}")
-    async with Loopback([wrong]) as server, at(server, key_env="SIDEQUEST_TEST_KEY") as client:
+    async with Loopback([wrong]) as server, client_at(server, key_env="SIDEQUEST_TEST_KEY") as client:
         answer = await client.ask(MESSAGES, SHAPE)
         assert server.keys == [f"Bearer {secret}"]
-        shown = answer.detail + repr(answer) + repr(client) + str(vars(client)) + caplog.text
+        visible = answer.detail + repr(answer) + repr(client) + str(vars(client)) + caplog.text
     assert "[key]" in answer.detail
-    assert secret not in shown
+    assert secret not in visible
 
 
 async def test_another_key_in_the_environment_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-of-another-endpoint")
-    _, server = await asked()
+    _, server = await ask_once()
     assert "another" not in server.keys[0]
 
 
@@ -268,7 +268,7 @@ async def test_a_redirect_to_another_host_takes_no_key_there(monkeypatch: pytest
     monkeypatch.setenv("SIDEQUEST_TEST_KEY", "verysecret0123456789")
     async with Loopback() as other:
         away = Reaction(status=307, error={}, headers={"Location": f"{other.url}/chat/completions"})
-        async with Loopback([away]) as server, at(server, key_env="SIDEQUEST_TEST_KEY") as client:
+        async with Loopback([away]) as server, client_at(server, key_env="SIDEQUEST_TEST_KEY") as client:
             assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
         assert server.keys == ["Bearer verysecret0123456789"]
         assert other.keys == [""]
@@ -277,14 +277,14 @@ async def test_a_redirect_to_another_host_takes_no_key_there(monkeypatch: pytest
 async def test_a_capability_that_is_lost_in_use_is_learned_once() -> None:
     react = loopback.supporting("object", "prompt")
     store = Store()
-    async with Loopback(react=react, latency_s=0.01) as server, at(server) as client:
+    async with Loopback(react=react, latency_s=0.01) as server, client_at(server) as client:
         client._store = store
         store.save(server.url, "m", Capabilities(probed=True).to_json())
         answers = await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(10)))
         assert {answer.outcome for answer in answers} == {Outcome.WRITTEN}
-        found = stored_capabilities(store.load(server.url, "m"))
-        assert found is not None
-        assert found.mode is StructuredMode.OBJECT
+        capabilities = stored_capabilities(store.load(server.url, "m"))
+        assert capabilities is not None
+        assert capabilities.mode is StructuredMode.OBJECT
         assert not server.probes
 
 
@@ -292,21 +292,21 @@ async def test_temperature_that_is_refused_is_left_out_from_then_on() -> None:
     def react(body: dict[str, Any]) -> Reaction:
         return loopback.NO_TEMPERATURE if "temperature" in body else loopback.OK
 
-    async with Loopback(react=react) as server, at(server, temperature=0.7) as client:
+    async with Loopback(react=react) as server, client_at(server, temperature=0.7) as client:
         assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
         assert (await client.ask(MESSAGES, SHAPE)).outcome is Outcome.WRITTEN
         assert ["temperature" in body for body in server.requests] == [True, False, False]
 
 
 async def test_the_first_questions_probe_once_between_them() -> None:
-    async with Loopback(latency_s=0.01) as server, at(server) as client:
+    async with Loopback(latency_s=0.01) as server, client_at(server) as client:
         client._store = Store()
         await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(10)))
         assert (len(server.probes), len(server.requests)) == (1, 10)
 
 
 async def test_a_probe_that_fails_fails_the_questions_that_wait_for_it() -> None:
-    async with Loopback(react=lambda _: loopback.BAD_KEY, latency_s=0.01) as server, at(server) as client:
+    async with Loopback(react=lambda _: loopback.BAD_KEY, latency_s=0.01) as server, client_at(server) as client:
         client._store = Store()
         answers = await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(10)))
         assert {answer.outcome for answer in answers} == {Outcome.BAD_KEY}
@@ -315,7 +315,7 @@ async def test_a_probe_that_fails_fails_the_questions_that_wait_for_it() -> None
 
 async def test_requests_in_flight_do_not_overrun_the_budget() -> None:
     budget = Budget(0.02)
-    async with Loopback(latency_s=0.01) as server, at(server, budget=budget, max_output_tokens=1000) as client:
+    async with Loopback(latency_s=0.01) as server, client_at(server, budget=budget, max_output_tokens=1000) as client:
         results = await asyncio.gather(*(client.ask(MESSAGES, SHAPE) for _ in range(200)), return_exceptions=True)
     stopped = [result for result in results if isinstance(result, BudgetExhaustedError)]
     answers = [result for result in results if isinstance(result, Answer)]
@@ -328,14 +328,14 @@ async def test_requests_in_flight_do_not_overrun_the_budget() -> None:
 
 async def test_what_is_not_reported_is_charged_in_full() -> None:
     budget = Budget(1.0)
-    await asked(loopback.NO_USAGE, budget=budget, max_output_tokens=1000)
+    await ask_once(loopback.NO_USAGE, budget=budget, max_output_tokens=1000)
     assert budget.spent >= 0.002
     assert budget.reserved == 0
 
 
 async def test_what_failed_at_the_server_is_not_charged() -> None:
     budget = Budget(1.0)
-    await asked(loopback.SERVER_ERROR, budget=budget)
+    await ask_once(loopback.SERVER_ERROR, budget=budget)
     assert (budget.spent, budget.reserved) == (0.0, 0.0)
 
 

@@ -29,10 +29,10 @@ FORBIDDEN = {
 
 def objects_in(node: Any) -> list[dict[str, Any]]:
     if isinstance(node, list):
-        return [one for item in node for one in objects_in(item)]
+        return [schema_object for item in node for schema_object in objects_in(item)]
     if not isinstance(node, dict):
         return []
-    inner = [one for child in node.values() for one in objects_in(child)]
+    inner = [schema_object for child in node.values() for schema_object in objects_in(child)]
     return [node, *inner]
 
 
@@ -59,8 +59,8 @@ def test_what_strict_mode_refuses_is_said_in_the_description() -> None:
 
 
 def test_an_answer_that_fits_is_read() -> None:
-    made = candidate()
-    assert answer_schema(Candidate, LABELS).read(made.model_dump()) == made
+    original = candidate()
+    assert answer_schema(Candidate, LABELS).read(original.model_dump()) == original
 
 
 @pytest.mark.parametrize(
@@ -74,6 +74,6 @@ def test_an_answer_that_fits_is_read() -> None:
         ({"hypothesis": None}, "hypothesis"),
     ],
 )
-def test_an_answer_that_does_not_fit_says_where(change: dict[str, Any], said: str) -> None:
-    with pytest.raises(UnfitError, match=said):
+def test_an_answer_that_does_not_fit_says_where(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UnfitError, match=message):
         answer_schema(Candidate, LABELS).read(candidate().model_dump() | change)

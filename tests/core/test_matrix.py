@@ -25,9 +25,9 @@ def counts(domain: str, level: int, attempts: int, rejected: int) -> list[Reason
 
 def test_the_risk_domain_of_the_story_is_flagged() -> None:
     rows = [row for domain in ("market", "technical") for level in (1, 2) for row in counts(domain, level, 15, 1)]
-    found = rejection_matrix([*rows, *counts("risk", 1, 20, 17)])
-    assert [(one.domain, one.level) for one in found.flagged] == [("risk", 1)]
-    assert "17/20 (64%-95%)" in found.flagged[0].sentence
+    matrix = rejection_matrix([*rows, *counts("risk", 1, 20, 17)])
+    assert [(cell.domain, cell.level) for cell in matrix.flagged] == [("risk", 1)]
+    assert "17/20 (64%-95%)" in matrix.flagged[0].sentence
 
 
 def test_even_rejections_flag_nothing() -> None:
@@ -66,11 +66,11 @@ _GROUPS = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(0, 9000)
 
 @given(_GROUPS)
 def test_closed_forms_agree_with_scipy(groups: tuple[int, int, int, int]) -> None:
-    successes, failures, others, other_failures = groups
-    trials, other_trials = successes + failures, others + other_failures
-    table = [[successes, failures], [others, other_failures]]
+    successes, failures, rest, other_failures = groups
+    trials, other_trials = successes + failures, rest + other_failures
+    table = [[successes, failures], [rest, other_failures]]
     expected = stats.fisher_exact(table, alternative="greater").pvalue
-    assert fisher_greater(successes, trials, others, other_trials) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+    assert fisher_greater(successes, trials, rest, other_trials) == pytest.approx(expected, rel=1e-9, abs=1e-12)
     if trials:
         interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
         assert wilson(successes, trials) == pytest.approx((interval.low, interval.high), abs=1e-12)

@@ -24,9 +24,9 @@ _WEIGHTS = st.lists(st.floats(0.01, 100), min_size=1, max_size=60)
 @given(st.integers(0, 5000), _WEIGHTS)
 def test_shares_sum_exactly_and_differ_from_the_proportion_by_less_than_one(total: int, weights: list[float]) -> None:
     shares = apportion(total, weights)
-    whole = sum(map(Fraction, weights))
+    weight_sum = sum(map(Fraction, weights))
     assert sum(shares) == total
-    assert all(abs(share - total * Fraction(w) / whole) < 1 for share, w in zip(shares, weights, strict=True))
+    assert all(abs(share - total * Fraction(w) / weight_sum) < 1 for share, w in zip(shares, weights, strict=True))
 
 
 def test_a_worked_example_of_largest_remainders() -> None:
@@ -60,27 +60,42 @@ _STOCK = st.dictionaries(
 @given(_STOCK)
 def test_filling_what_is_missing_never_exceeds_a_maximum(stock: dict[tuple[str, int, str, str], int]) -> None:
     counts = [CellCount(d, v, label, status, False, "", n) for (d, v, label, status), n in stock.items()]
-    found = plan(TASK, counts)
+    result = plan(TASK, counts)
     missing = Counter[str]()
-    for cell in found.cells:
+    for cell in result.cells:
         missing[cell.decision] += cell.missing
-    for name, quota in found.quotas.items():
+    for name, quota in result.quotas.items():
         assert quota.have + missing[name] <= max(quota.have, quota.max)
-        assert quota.have + missing[name] >= quota.min or any(c.have > c.want for c in found.cells)
-    assert found.missing == sum(missing.values())
+        assert quota.have + missing[name] >= quota.min or any(c.have > c.want for c in result.cells)
+    assert result.missing == sum(missing.values())
 
 
 def test_rejected_by_hand_opens_the_slot_again() -> None:
     want = target_counts(TASK)
     full = [CellCount(d, v, label, "accepted", False, "", n) for (d, v, label), n in want.items()]
     assert plan(TASK, full).missing == 0
-    one = full[0]
-    opened = [CellCount(one.domain, one.level, one.decision, "accepted", False, "", one.examples - 1), *full[1:]]
-    opened.append(CellCount(one.domain, one.level, one.decision, "rejected", False, "", 1))
-    found = plan(TASK, opened)
-    assert found.missing == 1
+    rejected_cell = full[0]
+    opened = [
+        CellCount(
+            rejected_cell.domain,
+            rejected_cell.level,
+            rejected_cell.decision,
+            "accepted",
+            False,
+            "",
+            rejected_cell.examples - 1,
+        ),
+        *full[1:],
+    ]
+    opened.append(
+        CellCount(rejected_cell.domain, rejected_cell.level, rejected_cell.decision, "rejected", False, "", 1)
+    )
+    result = plan(TASK, opened)
+    assert result.missing == 1
     assert [
-        c.missing for c in found.cells if (c.domain, c.level, c.decision) == (one.domain, one.level, one.decision)
+        c.missing
+        for c in result.cells
+        if (c.domain, c.level, c.decision) == (rejected_cell.domain, rejected_cell.level, rejected_cell.decision)
     ] == [1]
 
 
@@ -97,29 +112,29 @@ _SHELVES = st.lists(
 
 @given(_SHELVES)
 def test_what_is_shelved_moves_to_the_other_cells_exactly(shelves: list[Shelf]) -> None:
-    want, before = target_counts(TASK, shelves), target_counts(TASK)
-    held = {key for key in want if any(shelf.holds(*key) for shelf in shelves)}
-    assert all(want[key] == 0 for key in held)
-    assert all(want[key] >= before[key] - 1 for key in want if key not in held)
+    want, targets_before = target_counts(TASK, shelves), target_counts(TASK)
+    shelved = {key for key in want if any(shelf.holds(*key) for shelf in shelves)}
+    assert all(want[key] == 0 for key in shelved)
+    assert all(want[key] >= targets_before[key] - 1 for key in want if key not in shelved)
     for decision in TASK.decisions:
         assert sum(want[key] for key in want if key[2] == decision.name) == decision.want
-    assert {(c.domain, c.level, c.decision) for c in plan(TASK, [], shelves).cells if c.shelved} == held
+    assert {(c.domain, c.level, c.decision) for c in plan(TASK, [], shelves).cells if c.shelved} == shelved
 
 
 @given(_SHELVES)
 def test_the_figures_of_a_shelf_are_what_it_does(shelves: list[Shelf]) -> None:
-    there: list[Shelf] = []
+    existing: list[Shelf] = []
     for shelf in shelves:
-        before = target_counts(TASK, there)
+        targets_before = target_counts(TASK, existing)
         try:
-            found = shelving_change(TASK, [], there, shelf)
+            change = shelving_change(TASK, [], existing, shelf)
         except ShelvingError:
             continue
-        there.append(shelf)
-        after = target_counts(TASK, there)
-        assert found.examples == sum(before[key] for key in before if shelf.holds(*key)) >= 0
-        assert found.cells == sum(after[key] > before[key] for key in after)
-        assert (found.elsewhere, found.kept) == (found.examples, 0)
+        existing.append(shelf)
+        targets_after = target_counts(TASK, existing)
+        assert change.examples == sum(targets_before[key] for key in targets_before if shelf.holds(*key)) >= 0
+        assert change.cells == sum(targets_after[key] > targets_before[key] for key in targets_after)
+        assert (change.elsewhere, change.kept) == (change.examples, 0)
 
 
 def test_a_shelf_over_a_full_cell_moves_nothing() -> None:

@@ -67,15 +67,21 @@ cells = st.builds(
 @given(cells, st.integers(0, 40), st.integers(0, 3), st.integers(0, 2**63))
 def test_any_example_keeps_the_rules_of_its_cell(cell: Cell, slot: int, idea: int, seed: int) -> None:
     written = example(cell, slot, seed, idea)
-    found = candidate_of(written)
-    assert broken_rules(the_task(), cell, found) == []
-    assert found.decision == cell.decision
+    written_candidate = candidate_of(written)
+    assert broken_rules(the_task(), cell, written_candidate) == []
+    assert written_candidate.decision == cell.decision
     assert written.flaw is None
-    text = " ".join([found.hypothesis, found.reasoning, *(f"{p.source}. {p.content}" for p in found.evidence)])
+    text = " ".join(
+        [
+            written_candidate.hypothesis,
+            written_candidate.reasoning,
+            *(f"{p.source}. {p.content}" for p in written_candidate.evidence),
+        ]
+    )
     assert not re.search(r"[{}]|  |\.\.|\s[.,;]|\bNone\b", text)
     assert not re.search(r"\b[Aa] (?:[aeio]|u(?!ni|se)|hour)|\b[Aa]n (?!hour)[^aeiou]", text)
-    assert found.hypothesis[0].isupper()
-    assert cell.decision in found.reasoning
+    assert written_candidate.hypothesis[0].isupper()
+    assert cell.decision in written_candidate.reasoning
 
 
 @st.composite
@@ -104,9 +110,9 @@ def levels(draw_: st.DrawFn) -> Level:
 @given(levels(), cells, st.integers(0, 20), st.integers(0, 2**32))
 def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed: int) -> None:
     task = the_task().model_copy(update={"levels": [level]})
-    here = Cell(cell.domain, 1, cell.decision)
-    found = candidate_of(write_example(task, Request(here, slot, 0, 0, seed)))
-    assert broken_rules(task, here, found) == []
+    first_level = Cell(cell.domain, 1, cell.decision)
+    written_candidate = candidate_of(write_example(task, Request(first_level, slot, 0, 0, seed)))
+    assert broken_rules(task, first_level, written_candidate) == []
     world = build_world(f"{seed}-{slot}", cell.domain)
     body = plan_body(world, slot % 4, level, random_stream(seed))
     roles = Counter(piece.role for piece in body.pieces)
@@ -155,22 +161,22 @@ def test_families_are_contrastive_both_ways_within_the_quota_of_a_cell(level: in
     by_hypothesis: dict[str, set[str]] = {}
     for decision, count in quotas.items():
         for slot in range(count):
-            found = candidate_of(example(Cell("financial", level, decision), slot))
-            body = repr([(piece.source, piece.content, piece.relevance) for piece in found.evidence])
+            written_candidate = candidate_of(example(Cell("financial", level, decision), slot))
+            body = repr([(piece.source, piece.content, piece.relevance) for piece in written_candidate.evidence])
             by_evidence.setdefault(body, set()).add(decision)
-            by_hypothesis.setdefault(found.hypothesis, set()).add(decision)
+            by_hypothesis.setdefault(written_candidate.hypothesis, set()).add(decision)
     assert max(map(len, by_evidence.values())) == 3
     assert max(map(len, by_hypothesis.values())) == 3
 
 
 def test_a_full_family_shows_a_hypothesis_under_all_three_decisions() -> None:
     for seed in range(20):
-        seen: dict[str, set[str]] = {}
+        observed: dict[str, set[str]] = {}
         for decision in DECISIONS:
             for slot in range(family_size(the_task(), decision)):
                 written = example(Cell("customer", 2, decision), slot, seed)
-                seen.setdefault(candidate_of(written).hypothesis, set()).add(decision)
-        assert set(DECISIONS) in seen.values()
+                observed.setdefault(candidate_of(written).hypothesis, set()).add(decision)
+        assert set(DECISIONS) in observed.values()
 
 
 def test_claims_and_truths_are_spread_alike_over_the_decisions() -> None:
@@ -214,7 +220,7 @@ def test_where_one_step_decides_each_piece_says_what_it_found(level: int) -> Non
 @given(cells, st.integers(0, 40), st.integers(0, 2**63))
 def test_the_reasoning_says_of_each_part_whether_it_holds(cell: Cell, slot: int, seed: int) -> None:
     reasoning = candidate_of(example(cell, slot, seed)).reasoning
-    parts = [found == "holds" for found in re.findall(r": this part (holds|does not hold)\.", reasoning)]
+    parts = [verdict == "holds" for verdict in re.findall(r": this part (holds|does not hold)\.", reasoning)]
     allowed = {VALIDATED: [[True, True]], REFINED: [[True, False], [False, True]], REJECTED: [[False], [False, False]]}
     assert parts in allowed[cell.decision]
     assert reasoning.endswith(f": {cell.decision}.")
@@ -222,8 +228,8 @@ def test_the_reasoning_says_of_each_part_whether_it_holds(cell: Cell, slot: int,
 
 def test_there_are_at_least_six_scenarios_in_every_domain() -> None:
     for domain in known_domains():
-        seen = {build_world(family_of(1, domain, 1, n, 0), domain).scenario for n in range(150)}
-        assert seen == set(Scenario)
+        observed = {build_world(family_of(1, domain, 1, n, 0), domain).scenario for n in range(150)}
+        assert observed == set(Scenario)
 
 
 def test_an_unknown_domain_and_other_decisions_are_named() -> None:
@@ -241,15 +247,15 @@ def test_an_unknown_domain_and_other_decisions_are_named() -> None:
 
 
 def planted(flaw: Flaw, level: int) -> list[tuple[Request, SourceResult]]:
-    found = []
+    flawed = []
     for seed in range(60):
         for slot in (1, 2, 3):
             request = Request(Cell("technical", level, DECISIONS[seed % 3]), slot, 0, 0, seed)
             written = write_example(the_task(), request, 0.6)
             if written.flaw == flaw:
-                found.append((request, written))
-    assert len(found) >= 5
-    return found
+                flawed.append((request, written))
+    assert len(flawed) >= 5
+    return flawed
 
 
 def test_flaws_come_at_their_rate_and_only_in_first_attempts() -> None:
@@ -269,9 +275,9 @@ def test_flaws_come_at_their_rate_and_only_in_first_attempts() -> None:
 @pytest.mark.parametrize("flaw", [Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE, Flaw.AMBIGUOUS, Flaw.WRONG_DECISION])
 def test_a_flaw_changes_the_case_but_not_what_counts_can_show(flaw: Flaw) -> None:
     for request, written in planted(flaw, 1):
-        found, sound = candidate_of(written), candidate_of(write_example(the_task(), request, 0.0))
-        assert (found.hypothesis, found.evidence) != (sound.hypothesis, sound.evidence)
-        problems = {problem.reason for problem in broken_rules(the_task(), request.cell, found)}
+        written_candidate, sound = candidate_of(written), candidate_of(write_example(the_task(), request, 0.0))
+        assert (written_candidate.hypothesis, written_candidate.evidence) != (sound.hypothesis, sound.evidence)
+        problems = {problem.reason for problem in broken_rules(the_task(), request.cell, written_candidate)}
         assert problems <= ({"hedged"} if flaw == Flaw.AMBIGUOUS else set())
 
 
@@ -298,10 +304,10 @@ def test_a_planted_near_duplicate_is_one() -> None:
 
 def test_an_example_that_the_cell_does_not_have_is_not_repeated() -> None:
     for request, written in planted(Flaw.NEAR_DUPLICATE, 2):
-        known = replace(request, siblings=(candidate_of(written).hypothesis,))
-        assert write_example(the_task(), known, 0.6).flaw == Flaw.NEAR_DUPLICATE
-        other = replace(request, siblings=("Something that another run wrote.",))
-        assert write_example(the_task(), other, 0.6).flaw not in (None, Flaw.NEAR_DUPLICATE)
+        with_sibling = replace(request, siblings=(candidate_of(written).hypothesis,))
+        assert write_example(the_task(), with_sibling, 0.6).flaw == Flaw.NEAR_DUPLICATE
+        with_stranger = replace(request, siblings=("Something that another run wrote.",))
+        assert write_example(the_task(), with_stranger, 0.6).flaw not in (None, Flaw.NEAR_DUPLICATE)
 
 
 def test_a_rewrite_mends_the_flaw_in_other_words_and_keeps_the_family() -> None:

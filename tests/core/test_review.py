@@ -25,10 +25,10 @@ from tests.conftest import example
 from tests.stored import decide
 
 
-def put(db: sqlite3.Connection, *several: Example) -> None:
+def store(db: sqlite3.Connection, *several: Example) -> None:
     with transaction(db):
-        for one in several:
-            examples.add(db, one)
+        for new_example in several:
+            examples.add(db, new_example)
 
 
 def case(**change: object) -> ReviewItem:
@@ -36,22 +36,22 @@ def case(**change: object) -> ReviewItem:
 
 
 def test_letters_are_those_of_the_labels_where_they_are_free() -> None:
-    taken = set("axesujkybondgq")
-    assert assign_keys(["VALIDATED", "REJECTED", "REFINED"], taken) == {
+    used_keys = set("axesujkybondgq")
+    assert assign_keys(["VALIDATED", "REJECTED", "REFINED"], used_keys) == {
         "VALIDATED": "v",
         "REJECTED": "r",
         "REFINED": "f",
     }
-    assert assign_keys(["YES", "NO"], taken) == {"YES": "Y", "NO": "N"}
-    assert assign_keys(["不", "1"], taken) == {"不": "c", "1": "f"}
+    assert assign_keys(["YES", "NO"], used_keys) == {"YES": "Y", "NO": "N"}
+    assert assign_keys(["不", "1"], used_keys) == {"不": "c", "1": "f"}
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=60), st.sets(st.sampled_from("abcXYZ")))
-def test_letters_are_unique_and_free(labels: list[str], taken: set[str]) -> None:
-    found = assign_keys(labels, taken)
-    assert len(set(found.values())) == len(found)
-    assert not set(found.values()) & taken
-    assert len(found) == min(len(labels), 52 - len(taken))
+def test_letters_are_unique_and_free(labels: list[str], used_keys: set[str]) -> None:
+    keys = assign_keys(labels, used_keys)
+    assert len(set(keys.values())) == len(keys)
+    assert not set(keys.values()) & used_keys
+    assert len(keys) == min(len(labels), 52 - len(used_keys))
 
 
 def test_who_agrees_accepts_and_who_does_not_or_comes_later_labels() -> None:
@@ -76,77 +76,81 @@ def test_accepting_what_qa_rejected_brings_it_in() -> None:
 
 
 def test_a_blind_decision_about_another_version_is_refused(db: sqlite3.Connection) -> None:
-    one = example()
-    put(db, one)
-    reviews.edit(db, one.model_copy(update={"hypothesis": "Another."}))
+    stored = example()
+    store(db, stored)
+    reviews.edit(db, stored.model_copy(update={"hypothesis": "Another."}))
     with pytest.raises(ReviewError, match="edited meanwhile"):
-        reviews.record(db, one, [blind_decision_line(ReviewItem(one, True, [], []), "VALIDATED")])
+        reviews.record(db, stored, [blind_decision_line(ReviewItem(stored, True, [], []), "VALIDATED")])
     with pytest.raises(ReviewError, match="labelled VALIDATED, not REFINED"):
-        decide(db, one.id, ReviewAction.ACCEPT, value="REFINED", version=2)
+        decide(db, stored.id, ReviewAction.ACCEPT, value="REFINED", version=2)
 
 
 def test_a_label_is_no_secret_to_who_saw_it(db: sqlite3.Connection) -> None:
-    one = example()
-    put(db, one)
+    stored = example()
+    store(db, stored)
     blindness = Blindness("ann")
 
     def broken(queue: Queue = Queue.NEWEST, where: Filter = EVERYTHING) -> str:
-        found = read_item(db, one.id)
-        assert found is not None
-        return blindness.why_not_hidden(found, queue, where)
+        item = read_item(db, stored.id)
+        assert item is not None
+        return blindness.why_not_hidden(item, queue, where)
 
     assert broken() == ""
     assert "order" in broken(Queue.CELL)
     assert "filter" in broken(where=Filter(decision=("REFINED",)))
     assert why_not_blind(Queue.DISPUTED, EVERYTHING)
-    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ben")
+    decide(db, stored.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ben")
     assert broken() == ""
-    decide(db, one.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
+    decide(db, stored.id, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     reviews.undo(db, reviewer="ann")  # which unsees nothing
     assert "you have decided" in broken()
-    other = example()
-    put(db, other)
-    blindness.mark_seen(other.id)
-    found = read_item(db, other.id)
-    assert found is not None
-    assert blindness.why_not_hidden(found, Queue.NEWEST, EVERYTHING) == "you have seen it"
+    another = example()
+    store(db, another)
+    blindness.mark_seen(another.id)
+    item = read_item(db, another.id)
+    assert item is not None
+    assert blindness.why_not_hidden(item, Queue.NEWEST, EVERYTHING) == "you have seen it"
     assert read_item(db, "01AAAAAAAAAAAAAAAAAAAAAAAA") is None
 
 
 def test_a_round_remembers_what_it_held(db: sqlite3.Connection) -> None:
-    put(db, *(example(id=f"01J{number:023d}") for number in range(3)))
-    one = Round(db, Queue.OLDEST, EVERYTHING, "")
-    one.load_more()
-    assert (one.remaining().number, one.size(one.remaining())) == (3, 3)
-    accept = Review(example=one.key or "", action=ReviewAction.ACCEPT)
-    reviews.record(db, example(id=one.key), [accept])
-    one.mark_decided(accept)
-    one.move(1)
-    assert (one.position, one.remaining().number, one.size(one.remaining())) == (1, 2, 3)
-    put(db, example(id=f"01J{9:023d}"))
-    one.load_more()
-    assert one.size(one.remaining()) == 4
-    one.move(5)
-    assert one.key is None or one.key.endswith("9")
-    one.refresh()
-    one.load_more()
-    one.move(9)
-    assert one.item() is None
+    store(db, *(example(id=f"01J{number:023d}") for number in range(3)))
+    review_round = Round(db, Queue.OLDEST, EVERYTHING, "")
+    review_round.load_more()
+    assert (review_round.remaining().number, review_round.size(review_round.remaining())) == (3, 3)
+    accept = Review(example=review_round.key or "", action=ReviewAction.ACCEPT)
+    reviews.record(db, example(id=review_round.key), [accept])
+    review_round.mark_decided(accept)
+    review_round.move(1)
+    assert (review_round.position, review_round.remaining().number, review_round.size(review_round.remaining())) == (
+        1,
+        2,
+        3,
+    )
+    store(db, example(id=f"01J{9:023d}"))
+    review_round.load_more()
+    assert review_round.size(review_round.remaining()) == 4
+    review_round.move(5)
+    assert review_round.key is None or review_round.key.endswith("9")
+    review_round.refresh()
+    review_round.load_more()
+    review_round.move(9)
+    assert review_round.item() is None
     undone = reviews.undo(db)
     assert undone is not None
-    one.bring_to_front(undone.example)
-    assert one.position == 0
+    review_round.bring_to_front(undone.example)
+    assert review_round.position == 0
 
 
 def test_a_search_in_a_round_counts_what_is_decided_itself(db: sqlite3.Connection) -> None:
-    put(db, *(example(id=f"01J{number:023d}") for number in range(3)))
-    one = Round(db, Queue.OLDEST, Filter(text="free"), "")
-    one.load_more()
-    assert one.remaining().number == 3
-    one.mark_decided(Review(example="", action=ReviewAction.FLAG))
-    assert one.remaining().number == 3
-    one.mark_decided(Review(example="", action=ReviewAction.REJECT))
-    assert one.remaining().number == 2
+    store(db, *(example(id=f"01J{number:023d}") for number in range(3)))
+    review_round = Round(db, Queue.OLDEST, Filter(text="free"), "")
+    review_round.load_more()
+    assert review_round.remaining().number == 3
+    review_round.mark_decided(Review(example="", action=ReviewAction.FLAG))
+    assert review_round.remaining().number == 3
+    review_round.mark_decided(Review(example="", action=ReviewAction.REJECT))
+    assert review_round.remaining().number == 2
 
 
 def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
@@ -166,19 +170,19 @@ def test_pace_is_that_of_the_last_minutes_and_unknown_before() -> None:
 
 
 def test_accepted_counts_what_people_accepted(db: sqlite3.Connection, project: Project) -> None:
-    put(db, example(status=Status.ACCEPTED), example())
+    store(db, example(status=Status.ACCEPTED), example())
     assert [quota.have for quota in accepted_quotas(project.task, db).values()] == [1, 0, 0]
 
 
 def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> None:
-    one = example()
-    put(db, one)
+    stored = example()
+    store(db, stored)
     for number in (2, 3):
-        reviews.edit(db, one.model_copy(update={"hypothesis": f"Claim {number}.", "version": number - 1}))
-    found = read_item(db, one.id)
-    assert found is not None
-    [(heading, before, after, critique)] = changes(db, found)
-    assert (heading, before.hypothesis, after.hypothesis, critique) == (
+        reviews.edit(db, stored.model_copy(update={"hypothesis": f"Claim {number}.", "version": number - 1}))
+    item = read_item(db, stored.id)
+    assert item is not None
+    [(heading, old, new, critique)] = changes(db, item)
+    assert (heading, old.hypothesis, new.hypothesis, critique) == (
         "version 3 against 2",
         "Claim 2.",
         "Claim 3.",
@@ -187,23 +191,23 @@ def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> N
 
 
 def test_a_draft_is_one_persons_and_the_newest_replaces_it(db: sqlite3.Connection) -> None:
-    one = example()
-    put(db, one)
-    drafts.save(db, one.id, "ann", 1, {"form": {"hypothesis": "\ud800 x"}})
-    drafts.save(db, one.id, "ann", 2, {"form": {"hypothesis": "y"}})
-    found = drafts.get(db, one.id, "ann")
-    assert found is not None
-    assert (found.version, found.content) == (2, {"form": {"hypothesis": "y"}})
-    assert drafts.newest(db, "ann") == found
-    assert drafts.get(db, one.id, "ben") is None
-    drafts.delete(db, one.id, "ann")
+    stored = example()
+    store(db, stored)
+    drafts.save(db, stored.id, "ann", 1, {"form": {"hypothesis": "\ud800 x"}})
+    drafts.save(db, stored.id, "ann", 2, {"form": {"hypothesis": "y"}})
+    draft = drafts.get(db, stored.id, "ann")
+    assert draft is not None
+    assert (draft.version, draft.content) == (2, {"form": {"hypothesis": "y"}})
+    assert drafts.newest(db, "ann") == draft
+    assert drafts.get(db, stored.id, "ben") is None
+    drafts.delete(db, stored.id, "ann")
     assert drafts.newest(db, "ann") is None
 
 
 def test_a_form_that_nobody_touched_is_the_example(project: Project) -> None:
-    one = example(confidence=0.123456789, hypothesis="bidi \u202e and \x1b stay")
-    assert validate_edit(project.task, one, form_values(one)) == (one, [])
-    assert parse_json(format_json(form_values(one)))[1] == ""
+    stored = example(confidence=0.123456789, hypothesis="bidi \u202e and \x1b stay")
+    assert validate_edit(project.task, stored, form_values(stored)) == (stored, [])
+    assert parse_json(format_json(form_values(stored)))[1] == ""
 
 
 @pytest.mark.parametrize(
@@ -246,33 +250,33 @@ def test_long_examples_and_those_of_many_pieces_do_not_fit_a_form() -> None:
 
 def test_an_empty_round_finds_what_comes(db: sqlite3.Connection) -> None:
     """Whatever end of the queue it stands at: what came has a known certainty, and the cursor was past those."""
-    one = Round(db, Queue.UNCERTAIN, EVERYTHING, "")
-    one.load_more()
-    assert not one.has_items
-    put(db, example(id=f"01J{1:023d}", certainty=0.4))
-    one.refresh()
-    one.load_more()
-    assert one.key == f"01J{1:023d}"
-    one.move(1)
-    put(db, example(id=f"01J{0:023d}", certainty=0.1))
-    one.refresh()
-    one.load_more()
-    assert (one.key, one.position) == (f"01J{0:023d}", 1)
+    review_round = Round(db, Queue.UNCERTAIN, EVERYTHING, "")
+    review_round.load_more()
+    assert not review_round.has_items
+    store(db, example(id=f"01J{1:023d}", certainty=0.4))
+    review_round.refresh()
+    review_round.load_more()
+    assert review_round.key == f"01J{1:023d}"
+    review_round.move(1)
+    store(db, example(id=f"01J{0:023d}", certainty=0.1))
+    review_round.refresh()
+    review_round.load_more()
+    assert (review_round.key, review_round.position) == (f"01J{0:023d}", 1)
 
 
 def test_what_is_left_is_counted_anew_where_the_queue_had_ended(db: sqlite3.Connection) -> None:
-    one = Round(db, Queue.SAMPLE, EVERYTHING, "ann")
-    one.load_more()
-    assert one.remaining().number == 0
-    put(db, example(id=f"01J{1:023d}"), example(id=f"01J{2:023d}"))
-    one.refresh()
-    one.load_more()
-    assert (one.remaining().number, one.size(one.remaining())) == (2, 2)
-    seen = read_item(db, one.key or "")
-    assert seen is not None
-    line = blind_decision_line(seen, "VALIDATED", reviewer="ann")
-    reviews.record(db, seen.example, [line])
-    one.mark_decided(line)
-    one.move(5)
-    one.refresh()
-    assert (one.remaining().number, one.size(one.remaining())) == (1, 2)
+    review_round = Round(db, Queue.SAMPLE, EVERYTHING, "ann")
+    review_round.load_more()
+    assert review_round.remaining().number == 0
+    store(db, example(id=f"01J{1:023d}"), example(id=f"01J{2:023d}"))
+    review_round.refresh()
+    review_round.load_more()
+    assert (review_round.remaining().number, review_round.size(review_round.remaining())) == (2, 2)
+    item = read_item(db, review_round.key or "")
+    assert item is not None
+    line = blind_decision_line(item, "VALIDATED", reviewer="ann")
+    reviews.record(db, item.example, [line])
+    review_round.mark_decided(line)
+    review_round.move(5)
+    review_round.refresh()
+    assert (review_round.remaining().number, review_round.size(review_round.remaining())) == (1, 2)

@@ -91,5 +91,5 @@ def judged(**change: Any) -> JudgeResult:
     ],
 )
 def test_what_follows_from_a_judgement(judgement: JudgeResult, result: Result, reason: str) -> None:
-    found = judge_verdict(TASK, "a", candidate(), judgement)
-    assert (found.result, found.reason) == (result, reason)
+    verdict = judge_verdict(TASK, "a", candidate(), judgement)
+    assert (verdict.result, verdict.reason) == (result, reason)

@@ -45,9 +45,9 @@ def go(project: Project, db: sqlite3.Connection, *, pace: float | None = None, n
 
 
 def read(db: sqlite3.Connection, run: Run) -> Run:
-    found = runs.get(db, run.id)
-    assert found is not None
-    return found
+    current = runs.get(db, run.id)
+    assert current is not None
+    return current
 
 
 def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
@@ -70,10 +70,10 @@ def test_a_run_fills_its_cells_and_finishes(project: Project, db: sqlite3.Connec
     assert (ended.state, ended.reason) == (RunState.FINISHED, "")
     assert current_plan(project.task, db).missing == 0
     assert ended.progress["accepted"] == ended.progress["total"] == 375
-    rejected = {one.attempt.id for one in attempts.newest(db, result=Result.REJECTED, limit=1000)}
-    said = runs.events(db, run.id, limit=1000)
+    rejected = {judged.attempt.id for judged in attempts.newest(db, result=Result.REJECTED, limit=1000)}
+    messages = runs.events(db, run.id, limit=1000)
     assert rejected
-    assert {event.data["attempt"] for event in said if event.message.startswith("rejected ")} == rejected
+    assert {event.data["attempt"] for event in messages if event.message.startswith("rejected ")} == rejected
     with pytest.raises(RunError, match="nothing is missing in any cell"):
         go(project, db)
     with pytest.raises(RunError, match="nothing to resume"):
@@ -99,9 +99,9 @@ def test_pause_goes_on_where_it_was_and_stop_can_be_resumed(project: Project, db
     until(lambda: read(db, run).state.ended)
     assert read(db, run).state is RunState.FINISHED
     assert sum(row.examples for row in cell_counts(db)) == 40
-    said = [event.message for event in runs.events(db, run.id)]
-    told = ["asked to pause", "paused", "asked to go on", "goes on", "asked to stop", "asked to go on"]
-    assert [message for message in said if message in told] == told
+    messages = [event.message for event in runs.events(db, run.id)]
+    expected = ["asked to pause", "paused", "asked to go on", "goes on", "asked to stop", "asked to go on"]
+    assert [message for message in messages if message in expected] == expected
 
 
 def freeze(db: sqlite3.Connection, run: Run) -> int:
@@ -126,9 +126,9 @@ def test_a_second_stop_kills(project: Project, db: sqlite3.Connection) -> None:
     freeze(db, run)
     assert "stops after" in control.stop(db, run.id)
     assert "killed" in control.stop(db, run.id)
-    found = read(db, run)
-    assert found.state is RunState.STOPPED
-    until(lambda: not control.is_alive(found))
+    current = read(db, run)
+    assert current.state is RunState.STOPPED
+    until(lambda: not control.is_alive(current))
 
 
 def test_a_run_that_hangs_with_the_database_in_its_hand_can_only_be_killed(
@@ -163,10 +163,13 @@ def test_a_kill_that_cannot_be_noted_says_what_has_become_of_the_run(
         started = psutil.Process(process.pid).create_time()
         run = Run(kind="generate", state=RunState.RUNNING, pid=process.pid, pid_started=started, heartbeat=now())
         runs.add(db, run)
-        other = connect(project.database)
-        with transaction(other), pytest.raises(BusyError, match=r"was ended, .* shows as lost until .*runs stop"):
+        second_connection = connect(project.database)
+        with (
+            transaction(second_connection),
+            pytest.raises(BusyError, match=r"was ended, .* shows as lost until .*runs stop"),
+        ):
             control.kill(db, run.id)
-        other.close()
+        second_connection.close()
         assert process.wait() == -signal.SIGKILL
     assert control.visible_state(read(db, run)) is RunState.LOST
     assert "counts as stopped" in control.stop(db, run.id)
@@ -182,8 +185,8 @@ def test_a_lost_run_is_counted_as_stopped_and_can_be_resumed(
     runs.add(db, lost)
     assert control.visible_state(lost) is RunState.LOST
     assert "counts as stopped" in ask(db, lost.id)
-    found = read(db, lost)
-    assert (found.state, found.reason, found.request) == (RunState.STOPPED, "its process was gone", None)
+    current = read(db, lost)
+    assert (current.state, current.reason, current.request) == (RunState.STOPPED, "its process was gone", None)
     assert "resume continues it" in runs.events(db, lost.id)[-1].message
     with pytest.raises(RunError, match="is stopped"):
         ask(db, lost.id)
@@ -202,7 +205,7 @@ def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> Non
 
     rng = random.Random(kills)
     run = go(project, db, pace=375 * 60 / (0.4 * kills))
-    seen: set[str] = set()
+    attempt_ids: set[str] = set()
     verdicts: set[str] = set()
     for _ in range(kills):
         begun = len(attempts_of(db, run))
@@ -211,16 +214,16 @@ def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int) -> Non
         killed = read(db, run)
         assert killed.state is RunState.RUNNING, "it was over before it could be killed so often"
         os.kill(killed.pid or 0, signal.SIGKILL)
-        seen |= attempts_of(db, run)
+        attempt_ids |= attempts_of(db, run)
         verdicts |= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
         until(lambda: control.visible_state(read(db, run)) is RunState.LOST)
         launch.resume(project, db, run.id)
     until(lambda: read(db, run).state.ended)
     assert read(db, run).state is RunState.FINISHED, read(db, run).reason
-    assert seen <= attempts_of(db, run)
+    assert attempt_ids <= attempts_of(db, run)
     assert verdicts <= {row["id"] for row in db.execute("SELECT id FROM verdicts")}
-    found = current_plan(project.task, db)
-    assert [(cell.have, cell.missing) for cell in found.cells] == [(cell.want, 0) for cell in found.cells]
+    plan_now = current_plan(project.task, db)
+    assert [(cell.have, cell.missing) for cell in plan_now.cells] == [(cell.want, 0) for cell in plan_now.cells]
     twice = (
         "SELECT count(*) FROM (SELECT 1 FROM verdicts WHERE result <> 'failed' GROUP BY attempt HAVING count(*) > 1)"
     )
@@ -256,13 +259,13 @@ def test_killed_and_resumed_twenty_times_while_the_app_reads(
                 errors.append(error)
         reader.close()
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
+    reading_thread = threading.Thread(target=watch)
+    reading_thread.start()
     try:
         kill_and_resume(project, db, 20)
     finally:
         over.set()
-        watcher.join()
+        reading_thread.join()
     assert errors == []
     assert reads[0] > 20
 
@@ -280,11 +283,13 @@ def test_a_worker_that_cannot_be_started_is_a_run_that_failed(project: Project, 
 
 
 def test_a_pid_that_another_process_has_is_not_the_worker(project: Project, db: sqlite3.Connection) -> None:
-    other = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=1.0, heartbeat=now())
-    assert not control.is_alive(other)
-    stale = other.model_copy(update={"heartbeat": now().replace(year=2020)})
+    second_connection = Run(kind="generate", state=RunState.RUNNING, pid=os.getpid(), pid_started=1.0, heartbeat=now())
+    assert not control.is_alive(second_connection)
+    stale = second_connection.model_copy(update={"heartbeat": now().replace(year=2020)})
     assert control.visible_state(stale) is RunState.LOST
-    assert control.visible_state(other) is RunState.RUNNING  # its heartbeat is fresh: nothing is concluded yet
+    assert (
+        control.visible_state(second_connection) is RunState.RUNNING
+    )  # its heartbeat is fresh: nothing is concluded yet
 
 
 def test_a_mistake_in_the_file_fails_the_run_with_its_line(project: Project, db: sqlite3.Connection) -> None:

@@ -22,7 +22,7 @@ from core.training.trainers.grpo import GrpoTrainer, Policy
 from core.training.trainers.policy import open_policy
 from core.training.trainers.rollout import Grading
 from core.training.trainers.sft import SftTrainer
-from core.training.trainers.shared_prefix import PrefixBatch, score, shareable
+from core.training.trainers.shared_prefix import PrefixBatch, score, why_not_shareable
 from tests import tiny_model
 from tests.core.trained_runs import case
 
@@ -74,13 +74,13 @@ def test_scores_are_those_of_reading_each_answer_alone(
     prompt_ids, prompt_mask = padded([prompt for prompt, _ in pairs], left=True)
     answer_ids, answer_mask = padded([answer for _, answer in pairs], left=False)
     with torch.no_grad():
-        found = score(causal, PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True))
-        assert found.entropies is not None
+        scores = score(causal, PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True))
+        assert scores.entropies is not None
         for row, (prompt, answer) in enumerate(pairs):
-            torch.testing.assert_close(found.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
+            torch.testing.assert_close(scores.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
 
 
-def made(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: list[Any]) -> Any:
+def make_trainer(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: list[Any]) -> Any:
     """A trainer of `kind` over these cases, its adapter no longer where it began."""
     policy = open_policy(folder, recipe)
     draw = CurriculumSampler(
@@ -90,7 +90,9 @@ def made(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: l
         trainer: Any = SftTrainer(policy, sft_arguments(recipe, tmp_path), cases, draw)
     else:
         judging = Grading(("YES", "NO"), {"length": lambda answer: len(answer.text) % 7 / 7}, {"length": 1.0}, {})
-        trainer = GrpoTrainer(policy, recipe, grpo_arguments(recipe, tmp_path), cases, draw, judging, heard=unheard)
+        trainer = GrpoTrainer(
+            policy, recipe, grpo_arguments(recipe, tmp_path), cases, draw, judging, on_rollouts=unheard
+        )
     torch.manual_seed(1)
     for name, weight in policy.model.named_parameters():
         if "lora_B.default" in name:
@@ -103,27 +105,36 @@ def unheard(*_: Any) -> None:
 
 
 def gradients(policy: Policy) -> Any:
-    found = torch.cat([one.grad.flatten() for one in policy.model.parameters() if one.grad is not None])
+    gradient = torch.cat(
+        [parameter.grad.flatten() for parameter in policy.model.parameters() if parameter.grad is not None]
+    )
     policy.model.zero_grad()
-    return found
+    return gradient
 
 
 def test_sft_loses_and_learns_as_without_sharing(folder: Path, tmp_path: Path) -> None:
     recipe = Recipe(algorithm=Algorithm.SFT, batch=4, precision="fp32")
-    cases = [case([5, 6, 7, *range(8, 10 + at)], [20 + at, 30, 31, 2][at:]) for at in range(3)]
-    trainer = made(folder, recipe, SftTrainer, tmp_path, cases)
-    assert trainer.sharing == ""
-    batch = trainer.data_collator([{"prompt": one.prompt, "answer": one.answer} for one in cases])
-    counted = torch.tensor(sum(len(one.answer) for one in cases))
+    cases = [case([5, 6, 7, *range(8, 10 + number)], [20 + number, 30, 31, 2][number:]) for number in range(3)]
+    trainer = make_trainer(folder, recipe, SftTrainer, tmp_path, cases)
+    assert trainer.no_sharing_reason == ""
+    batch = trainer.data_collator(
+        [{"prompt": training_case.prompt, "answer": training_case.answer} for training_case in cases]
+    )
+    counted = torch.tensor(sum(len(training_case.answer) for training_case in cases))
     shared = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
     shared.backward()
     learned = gradients(trainer.policy)
-    trainer.sharing = "asked not to"
+    trainer.no_sharing_reason = "asked not to"
     plain = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
     plain.backward()
     torch.testing.assert_close(shared, plain, **CLOSE)
     torch.testing.assert_close(learned, gradients(trainer.policy), **CLOSE)
-    alone = sum(-plainly(trainer.policy.causal, one.prompt, one.answer).sum() for one in cases) / counted
+    alone = (
+        sum(
+            -plainly(trainer.policy.causal, training_case.prompt, training_case.answer).sum() for training_case in cases
+        )
+        / counted
+    )
     torch.testing.assert_close(shared, alone, **CLOSE)
 
 
@@ -134,19 +145,19 @@ def test_grpo_loses_and_learns_as_trl_does(folder: Path, tmp_path: Path, kl: flo
         algorithm=Algorithm.GRPO, batch=2, micro_batch=2, generations=4, kl=kl, max_answer_tokens=6, passes=2,
         rewards={"length": 1.0}, precision="fp32",
     )  # fmt: skip
-    cases = [case([5, 6, 7, *range(8, 12 + 3 * at)], [9]) for at in range(3)]
-    trainer = made(folder, recipe, GrpoTrainer, tmp_path, cases)
+    cases = [case([5, 6, 7, *range(8, 12 + 3 * number)], [9]) for number in range(3)]
+    trainer = make_trainer(folder, recipe, GrpoTrainer, tmp_path, cases)
     trainer.model.train()
-    answers = trainer._generate_and_score_completions([{"prompt": str(at)} for at in (0, 1) for _ in range(4)])
+    answers = trainer._generate_and_score_completions([{"prompt": str(number)} for number in (0, 1) for _ in range(4)])
     assert answers["advantages"].abs().sum() > 0
-    found = []
+    results = []
     for why_not in ("", "asked not to"):
-        trainer.sharing = why_not
+        trainer.no_sharing_reason = why_not
         trainer.current_gradient_accumulation_steps = 1
         loss = trainer._compute_loss(trainer.model, answers)
         loss.backward()
-        found.append((loss.detach(), gradients(trainer.policy)))
-    torch.testing.assert_close(found[0], found[1], **CLOSE)
+        results.append((loss.detach(), gradients(trainer.policy)))
+    torch.testing.assert_close(results[0], results[1], **CLOSE)
     if kl:
         assert answers["ref_per_token_logps"].shape == answers["completion_ids"].shape
         assert not torch.allclose(answers["ref_per_token_logps"], answers["old_per_token_logps"])
@@ -159,4 +170,4 @@ def test_a_model_that_forgets_is_read_the_usual_way() -> None:
     windowed = MistralForCausalLM(
         MistralConfig(**shape, num_attention_heads=2, num_key_value_heads=1, sliding_window=8)
     )
-    assert "remember a prompt" in shareable(windowed)
+    assert "remember a prompt" in why_not_shareable(windowed)

@@ -52,9 +52,10 @@ def attempt(write: Write, outcome: Outcome = Outcome.WRITTEN) -> Attempt:
 
 def judged(result: Result, reason: str = "r") -> Play:
     def play(write: Write) -> JudgedAttempt:
-        made = attempt(write)
+        made_attempt = attempt(write)
         return JudgedAttempt(
-            made, (Verdict(attempt=made.id, result=result, stage="judge", reason=reason, critique="mend"),)
+            made_attempt,
+            (Verdict(attempt=made_attempt.id, result=result, stage="judge", reason=reason, critique="mend"),),
         )
 
     return play
@@ -82,7 +83,7 @@ def test_a_rejected_attempt_is_rewritten_with_its_critique() -> None:
 def test_a_slot_goes_through_its_ideas_and_is_given_up() -> None:
     reject = judged(Result.REJECTED)
     history, step = play(reject, reject, reject, reject)
-    assert [one.attempt.idea for one in history] == [0, 0, 1, 1]
+    assert [entry.attempt.idea for entry in history] == [0, 0, 1, 1]
     assert step == GiveUp()
 
 
@@ -110,9 +111,9 @@ def test_a_fault_during_a_rewrite_keeps_the_draft() -> None:
 
 @pytest.mark.parametrize("verdicts", [0, 1, 3])
 def test_a_candidate_without_a_verdict_is_assessed_not_written_again(verdicts: int) -> None:
-    made = attempt(Write(0, 0))
-    fault = Verdict(attempt=made.id, result=Result.FAILED, stage="judge")
-    history = [JudgedAttempt(made, (fault,) * verdicts)]
+    made_attempt = attempt(Write(0, 0))
+    fault = Verdict(attempt=made_attempt.id, result=Result.FAILED, stage="judge")
+    history = [JudgedAttempt(made_attempt, (fault,) * verdicts)]
     assert next_step(history, LIMITS) == Assess(history[0])
 
 
@@ -123,14 +124,14 @@ def plans(*missing: int) -> list[CellPlan]:
 def test_n_of_the_missing_are_chosen_in_proportion_after_the_used_indexes() -> None:
     chosen = allocate_slots(plans(6, 0, 3), 3, {CELL: 4})
     assert chosen == [CellSlots(CELL, 4, 2), CellSlots(Cell("market", 3, "VALIDATED"), 0, 1)]
-    assert sum(one.count for one in allocate_slots(plans(6, 0, 3), None, {})) == 9
+    assert sum(cell_slots.count for cell_slots in allocate_slots(plans(6, 0, 3), None, {})) == 9
     assert allocate_slots(plans(0, 0), None, {}) == []
 
 
 def test_a_resumed_run_fills_no_more_than_is_missing_by_now() -> None:
-    done = [judged(Result.PASSED)(Write(0, 0))]
+    filled = [judged(Result.PASSED)(Write(0, 0))]
     begun = [judged(Result.REJECTED)(Write(0, 0))]
-    history = {Slot(CELL, 0): done, Slot(CELL, 3): begun}
+    history = {Slot(CELL, 0): filled, Slot(CELL, 3): begun}
     chosen = [CellSlots(CELL, 0, 5)]
     assert unfilled_slots(chosen, history, {CELL: 2}) == [Slot(CELL, 3), Slot(CELL, 1)]
     assert unfilled_slots(chosen, history, {CELL: 0}) == []

@@ -63,11 +63,11 @@ def test_loads_nothing_of_the_source_that_it_judges() -> None:
 def test_looks_at_text_only_and_at_no_order(number: int, level: int, rng: object) -> None:
     _, candidate = sound(number, level)
     pieces = [piece.model_copy(update={"relevance": 0.5}) for piece in reversed(candidate.evidence)]
-    other = candidate.model_copy(
+    variant = candidate.model_copy(
         update={"evidence": pieces, "decision": "MAYBE", "reasoning": "None.", "confidence": 0.01}
     )
-    one, two = decide_blind(candidate), decide_blind(other)
-    assert (one.decision, one.confidence) == (two.decision, two.confidence)
+    first, two = decide_blind(candidate), decide_blind(variant)
+    assert (first.decision, first.confidence) == (two.decision, two.confidence)
 
 
 CLAIM = "The night bus raises the ticket revenue among students but leaves it unchanged among commuters."
@@ -89,16 +89,16 @@ def pieces(*contents: str, source: str = "Randomised trial, May 2024") -> list[E
     ],
 )
 def test_decides_on_prose_written_by_hand(students: str, commuters: str, decision: str) -> None:
-    opinion = decide(
+    weighed_decision = decide(
         CLAIM,
         pieces(
             f"Among students, the ticket revenue went from {students} thousand euros once the night bus ran.",
             f"Among commuters, the ticket revenue moved from {commuters} thousand euros with the night bus.",
         ),
     )
-    assert opinion.decision == decision
-    assert opinion.confidence > 0.9
-    assert opinion.unsettled == 0
+    assert weighed_decision.decision == decision
+    assert weighed_decision.confidence > 0.9
+    assert weighed_decision.unsettled == 0
 
 
 def test_trusts_a_trial_over_hearsay_and_says_so_in_its_confidence() -> None:
@@ -129,26 +129,26 @@ def test_puts_two_facts_together() -> None:
 
 
 def test_hearsay_alone_settles_nothing() -> None:
-    opinion = decide(
+    weighed_decision = decide(
         CLAIM,
         [EvidenceText("Hallway survey", "Among students, the ticket revenue rose after the night bus came.")],
     )
-    assert opinion.unsettled == 2
-    assert opinion.confidence < 0.5
+    assert weighed_decision.unsettled == 2
+    assert weighed_decision.confidence < 0.5
 
 
 def test_a_claim_that_it_cannot_read_gets_no_confidence() -> None:
-    opinion = decide("Purple is nicer than green.", pieces("Green was seen twice."))
-    assert opinion.confidence < 0.4
-    assert opinion.unsettled
+    weighed_decision = decide("Purple is nicer than green.", pieces("Green was seen twice."))
+    assert weighed_decision.confidence < 0.4
+    assert weighed_decision.unsettled
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(max_size=300), st.lists(st.text(max_size=300), max_size=4))
 def test_no_text_breaks_it(hypothesis: str, contents: list[str]) -> None:
-    opinion = decide(hypothesis, [EvidenceText(content, content) for content in contents])
-    assert opinion.decision in {"VALIDATED", "REJECTED", "REFINED"}
-    assert 0 <= opinion.confidence <= 1
+    weighed_decision = decide(hypothesis, [EvidenceText(content, content) for content in contents])
+    assert weighed_decision.decision in {"VALIDATED", "REJECTED", "REFINED"}
+    assert 0 <= weighed_decision.confidence <= 1
 
 
 def test_long_text_costs_no_long_time() -> None:
@@ -167,18 +167,18 @@ def test_long_text_costs_no_long_time() -> None:
     ],
 )
 def test_each_planted_flaw_lowers_its_criterion(flaw: Flaw, criteria: set[str]) -> None:
-    seen = 0
+    flawed = 0
     for number in range(400):
         cell = cell_of(the_task(), number, 1 + number % 5)
         written = write_example(the_task(), Request(cell, 1 + number % 3, 0, 0, number), 0.8)
         if written.flaw != flaw or written.candidate is None:
             continue
-        seen += 1
+        flawed += 1
         judgement = assess(the_task(), written.candidate, cell)
         low = {name for name, score in judgement.rubric.items() if score < the_task().limits.rubric_pass}
         assert low & criteria or judgement.decision != written.candidate.decision, written.candidate
         assert judgement.critique
-    assert seen >= 5
+    assert flawed >= 5
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,6 @@ def test_judging_gives_all_criteria_and_costs_nothing() -> None:
 
 def test_reasoning_for_another_decision_does_not_follow() -> None:
     cell, candidate = sound(0, 1)
-    other = next(label for label in the_task().labels if label != candidate.decision)
-    swapped = candidate.model_copy(update={"reasoning": f"All of it points one way: {other}."})
+    variant = next(label for label in the_task().labels if label != candidate.decision)
+    swapped = candidate.model_copy(update={"reasoning": f"All of it points one way: {variant}."})
     assert assess(the_task(), swapped, cell).rubric["decision_follows"] < 0.5

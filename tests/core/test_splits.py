@@ -26,7 +26,7 @@ _FAMILIES = st.lists(st.dictionaries(_PLACES, st.integers(1, 4), min_size=1, max
 
 
 def families_of(counts: list[dict[Place, int]]) -> dict[str, Counter[Place]]:
-    return {f"f{number}": Counter(one) for number, one in enumerate(counts)}
+    return {f"f{number}": Counter(counter) for number, counter in enumerate(counts)}
 
 
 @given(_FAMILIES, st.integers(0, 5), st.data())
@@ -34,13 +34,15 @@ def test_each_family_is_in_one_open_split_and_nothing_moves(
     counts: list[dict[Place, int]], seed: int, data: st.DataObject
 ) -> None:
     families = families_of(counts)
-    there = data.draw(st.dictionaries(st.sampled_from(sorted(families) or ["x"]), st.sampled_from([*SHARES, ""])))
-    there = {family: split for family, split in there.items() if family in families}
+    current_splits = data.draw(
+        st.dictionaries(st.sampled_from(sorted(families) or ["x"]), st.sampled_from([*SHARES, ""]))
+    )
+    current_splits = {family: split for family, split in current_splits.items() if family in families}
     frozen = data.draw(st.sets(st.sampled_from(sorted(SHARES)), max_size=2))
-    given_splits = assign(families, SHARES, seed, current_splits=there, frozen=sorted(frozen))
-    assert set(given_splits) == {family for family in families if not there.get(family)}
+    given_splits = assign(families, SHARES, seed, current_splits=current_splits, frozen=sorted(frozen))
+    assert set(given_splits) == {family for family in families if not current_splits.get(family)}
     assert not set(given_splits.values()) & frozen
-    assert given_splits == assign(families, SHARES, seed, current_splits=there, frozen=sorted(frozen))
+    assert given_splits == assign(families, SHARES, seed, current_splits=current_splits, frozen=sorted(frozen))
 
 
 @settings(max_examples=50)
@@ -48,14 +50,14 @@ def test_each_family_is_in_one_open_split_and_nothing_moves(
 def test_single_examples_have_exact_shares_in_each_cell_and_nearly_so_in_all(
     cells: dict[Place, int], seed: int
 ) -> None:
-    families = {f"{place}-{number}": Counter({place: 1}) for place, size in cells.items() for number in range(size)}
+    families = {f"{cell}-{number}": Counter({cell: 1}) for cell, size in cells.items() for number in range(size)}
     given_splits = assign(families, SHARES, seed)
     by_cell: dict[Place, Counter[str]] = defaultdict(Counter)
     for family, split in given_splits.items():
         by_cell[next(iter(families[family]))][split] += 1
-    for place, size in cells.items():
+    for cell, size in cells.items():
         for split, share in SHARES.items():
-            assert abs(by_cell[place][split] - share * size) < 1
+            assert abs(by_cell[cell][split] - share * size) < 1
     total = sum(cells.values())
     for split, share in SHARES.items():
         assert abs(sum(counted[split] for counted in by_cell.values()) - share * total) <= 2
@@ -67,10 +69,10 @@ def test_what_is_linked_stays_together(counts: list[dict[Place, int]], links: li
     linked = [[f"f{number}" for number in group] for group in links]
     given_splits = assign(families, SHARES, 1, linked=linked)
     for group in linked:
-        first, *others = group
-        for other in others:
-            if first in families and other in families:
-                assert given_splits[first] == given_splits[other]
+        first, *rest = group
+        for linked_family in rest:
+            if first in families and linked_family in families:
+                assert given_splits[first] == given_splits[linked_family]
 
 
 def test_what_is_linked_to_a_placed_family_follows_it_unless_it_is_frozen() -> None:
@@ -99,34 +101,34 @@ def test_shares_are_proportions_and_none_at_all_is_a_mistake() -> None:
         parse_task(template().replace("train = 70\ndev = 15\ntest = 15", "train = 0\ndev = 0\ntest = 0"))
 
 
-def put(db: sqlite3.Connection, *several: Example) -> None:
+def store(db: sqlite3.Connection, *several: Example) -> None:
     with transaction(db):
-        for one in several:
-            add(db, one)
+        for new_example in several:
+            add(db, new_example)
 
 
 def test_accepted_families_are_planned_put_and_shown(project: Project, db: sqlite3.Connection) -> None:
-    put(db, *(example(family=f"f{i}", hypothesis=f"w{i} x{i} y{i}", status=Status.ACCEPTED) for i in range(20)))
-    put(db, example(family="pending"))
-    found = plan_splits(project.task, db)
-    assert set(found.family_splits) == {f"f{i}" for i in range(20)}
-    assert found.examples == {"train": 14, "dev": 3, "test": 3} or found.linked
-    list(splits.assign(db, found.family_splits))
+    store(db, *(example(family=f"f{i}", hypothesis=f"w{i} x{i} y{i}", status=Status.ACCEPTED) for i in range(20)))
+    store(db, example(family="pending"))
+    assignment = plan_splits(project.task, db)
+    assert set(assignment.family_splits) == {f"f{i}" for i in range(20)}
+    assert assignment.examples == {"train": 14, "dev": 3, "test": 3} or assignment.linked
+    list(splits.assign(db, assignment.family_splits))
     assert plan_splits(project.task, db).family_splits == {}
     splits.freeze(db, "test", None)
-    shown = {one.split: one for one in split_contents(project.task, db)}
-    assert sum(shown[split].accepted for split in SHARES) == 20
-    assert (shown[""].examples, shown["test"].run, shown["dev"].run) == (1, "", None)
+    contents = {entry.split: entry for entry in split_contents(project.task, db)}
+    assert sum(contents[split].accepted for split in SHARES) == 20
+    assert (contents[""].examples, contents["test"].run, contents["dev"].run) == (1, "", None)
 
 
 def test_near_duplicates_of_other_decisions_stay_in_one_split(project: Project, db: sqlite3.Connection) -> None:
-    put(
+    store(
         db,
         *(
             example(family=f"f{i}", hypothesis=f"Claim {i // 2}.", decision=("VALIDATED", "REJECTED")[i % 2])
             for i in range(10)
         ),
     )
-    found = plan_splits(project.task, db, parse_query("status:pending"))
-    assert found.linked == 9
-    assert len(set(found.family_splits.values())) == 1
+    assignment = plan_splits(project.task, db, parse_query("status:pending"))
+    assert assignment.linked == 9
+    assert len(set(assignment.family_splits.values())) == 1

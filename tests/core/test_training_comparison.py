@@ -58,15 +58,15 @@ def test_base_sft_and_two_ways_of_rl_in_one_table(tiny: Project, db: sqlite3.Con
     for model, right in (("tiny", 20), ("sft-aaaaaa", 48), ("grpo-bbbbba", 50)):
         write_benchmark(db, cases, model, answers(right))
     write_benchmark(db, cases, "bag-of-words", answers(58))
-    found = comparison_table(tiny, db, [grpo, ppo])
-    assert [(row.what, row.model) for row in found.rows] == [
+    table = comparison_table(tiny, db, [grpo, ppo])
+    assert [(row.what, row.model) for row in table.rows] == [
         ("base", "tiny"),
         ("SFT", "sft-aaaaaa"),
         ("SFT+GRPO", "grpo-bbbbba"),
         ("SFT+PPO", "ppo-ccccca"),
     ]
-    assert found.examples == N
-    base, sft, rl, missing = found.rows
+    assert table.examples == N
+    base, sft, rl, missing = table.rows
     assert base.measured is not None
     assert (base.measured.right, base.measured.n, base.measured.verdict) == (20, N, GateVerdict.WORTH_TRAINING)
     assert sft.measured is not None
@@ -75,16 +75,16 @@ def test_base_sft_and_two_ways_of_rl_in_one_table(tiny: Project, db: sqlite3.Con
     assert rl.measured is not None
     assert missing.measured is None
     assert missing.command.startswith("sidequest bench run --model ppo-ccccca --mode direct --like ")
-    assert [(one.first, one.second) for one in found.pairs] == [
+    assert [(pair.first, pair.second) for pair in table.pairs] == [
         ("tiny", "sft-aaaaaa"),
         ("tiny", "grpo-bbbbba"),
         ("sft-aaaaaa", "grpo-bbbbba"),
     ]
-    gap = found.pairs[0].found
+    gap = table.pairs[0].found
     assert (gap.b, gap.c) == (0, 28)
     assert gap.gap == pytest.approx(28 / N)
     assert gap.p == pytest.approx(2 * 0.5**28)
-    assert found.reference
+    assert table.reference
 
 
 def test_only_the_same_examples_in_the_mode_of_training_count(
@@ -97,18 +97,18 @@ def test_only_the_same_examples_in_the_mode_of_training_count(
     write_benchmark(db, cases[:5], "tiny", answers(5, 5), sniff=True)
     write_benchmark(db, cases[:40], "sft-aaaaaa", answers(40, 40))
     write_benchmark(db, cases, "sft-aaaaaa", answers(10, 30), stop_when_settled=True)
-    found = comparison_table(tiny, db, [])
+    table = comparison_table(tiny, db, [])
     # One model each was asked 60 and 40: those that were asked last count.
-    assert found.examples == 40
+    assert table.examples == 40
     write_benchmark(db, cases, "sft-aaaaaa", answers(45))
-    found = comparison_table(tiny, db, [])
-    assert found.examples == N
-    base, sft = found.rows
+    table = comparison_table(tiny, db, [])
+    assert table.examples == N
+    base, sft = table.rows
     assert base.measured is not None
     assert base.measured.benchmark == newest.id
     assert sft.measured is not None
     assert sft.measured.right == 45
-    assert found.reference == ""
+    assert table.reference == ""
 
 
 def test_what_is_at_work_or_stopped_is_not_started_again(
@@ -122,12 +122,12 @@ def test_what_is_at_work_or_stopped_is_not_started_again(
         "sidequest bench run --model tiny --mode direct",
         "sidequest bench run --model sft-aaaaaa --mode direct",
     ]
-    made = start_missing(tiny, db, first, first.rows[0])
-    assert (made.params["split"], predictions.count_questions(db, made.id)) == ("test", N)
-    assert comparison_table(tiny, db, []).rows[0].going == made.id
-    runs.update(db, made.id, state=RunState.STOPPED)
+    started = start_missing(tiny, db, first, first.rows[0])
+    assert (started.params["split"], predictions.count_questions(db, started.id)) == ("test", N)
+    assert comparison_table(tiny, db, []).rows[0].going == started.id
+    runs.update(db, started.id, state=RunState.STOPPED)
     stopped = comparison_table(tiny, db, []).rows[0]
-    assert (stopped.going, stopped.command) == ("", f"sidequest runs resume {made.id[-6:]}")
+    assert (stopped.going, stopped.command) == ("", f"sidequest runs resume {started.id[-6:]}")
 
 
 def test_a_missing_benchmark_asks_exactly_the_same(
@@ -136,15 +136,19 @@ def test_a_missing_benchmark_asks_exactly_the_same(
     """Whatever has become of the examples since."""
     monkeypatch.setattr(bench, "spawn", lambda *_: None)
     training(tiny, db, "sft", key=SFT)
-    asked = write_benchmark(db, cases[:20], "tiny", answers(8, 20), mode="reason", split="", where="level:1", seed=7)
+    asked_run = write_benchmark(
+        db, cases[:20], "tiny", answers(8, 20), mode="reason", split="", where="level:1", seed=7
+    )
     db.execute("UPDATE examples SET status = 'rejected'")
-    found = comparison_table(tiny, db, [])
-    made = start_missing(tiny, db, found, found.rows[1])
-    assert predictions.question_versions(db, made.id) == predictions.question_versions(db, asked.id)
-    assert [one.hypothesis for one in predictions.read_questions(db, made.id)] == [one.hypothesis for one in cases[:20]]
-    told = params_of(made, BenchmarkParams)
-    assert (told.like, told.where, told.seed, told.model, told.mode) == (
-        asked.id,
+    table = comparison_table(tiny, db, [])
+    started = start_missing(tiny, db, table, table.rows[1])
+    assert predictions.question_versions(db, started.id) == predictions.question_versions(db, asked_run.id)
+    assert [question.hypothesis for question in predictions.read_questions(db, started.id)] == [
+        question.hypothesis for question in cases[:20]
+    ]
+    params = params_of(started, BenchmarkParams)
+    assert (params.like, params.where, params.seed, params.model, params.mode) == (
+        asked_run.id,
         "level:1",
         7,
         "sft-aaaaaa",
@@ -155,30 +159,30 @@ def test_a_missing_benchmark_asks_exactly_the_same(
 def test_what_cannot_be_compared_is_said(tiny: Project, db: sqlite3.Connection) -> None:
     with pytest.raises(RunError, match="nothing was trained yet"):
         comparison_table(tiny, db, [])
-    one = training(tiny, db, "sft", key=SFT)
+    sft = training(tiny, db, "sft", key=SFT)
     idle = training(tiny, db, "grpo", key=GRPO, state=RunState.RUNNING, done=0)
     with pytest.raises(RunError, match="has finished no phase"):
         comparison_table(tiny, db, [idle])
-    other = training(tiny, db, "sft", key=PPO)
-    runs.update(db, other.id, params=other.params | {"student": "smollm2-135m"})
+    other_student = training(tiny, db, "sft", key=PPO)
+    runs.update(db, other_student.id, params=other_student.params | {"student": "smollm2-135m"})
     with pytest.raises(RunError, match="different students"):
-        comparison_table(tiny, db, [one, other])
+        comparison_table(tiny, db, [sft, other_student])
 
 
 def test_the_command_line_shows_it(tiny: Project, db: sqlite3.Connection, cases: list[Example]) -> None:
     training(tiny, db, "sft", key=SFT, mode="direct")
     write_benchmark(db, cases, "tiny", answers(20))
     write_benchmark(db, cases, "sft-aaaaaa", [*answers(40, 58), "refused", "truncated"])
-    done = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "aaaaaa"])
-    assert done.exit_code == 0, done.output
-    assert "60 examples, the same for all" in done.stdout
-    assert "40/60, 66.7 % (54.1–77.3)" in done.stdout
-    assert "1 refused, 1 truncated" in done.stdout
-    assert "33.3 points" in done.stdout
+    completed = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "aaaaaa"])
+    assert completed.exit_code == 0, completed.output
+    assert "60 examples, the same for all" in completed.stdout
+    assert "40/60, 66.7 % (54.1–77.3)" in completed.stdout
+    assert "1 refused, 1 truncated" in completed.stdout
+    assert "33.3 points" in completed.stdout
     document = json.loads(CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "compare", "--json"]).stdout)
     assert [row["measured"]["right"] for row in document["rows"]] == [20, 40]
     assert document["pairs"][0]["found"]["n"] == N
-    told = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "show", SFT])
-    assert "made sft-aaaaaa: `sidequest train compare AAAAAA`" in told.stdout
+    shown_run = CliRunner().invoke(main, ["-C", str(tiny.folder), "train", "show", SFT])
+    assert "made sft-aaaaaa: `sidequest train compare AAAAAA`" in shown_run.stdout
     gate = CliRunner().invoke(main, ["-C", str(tiny.folder), "gate", "--student", "sft", "--json"])
     assert json.loads(gate.stdout)["student"]["right"] == 40

@@ -22,9 +22,9 @@ from core.training.run import job, start
 from storage import runs, training
 from storage.database import connect
 from storage.schema import RunState
-from tests.core.test_training_runs import RECIPES, carry_out, here, losses, trainable, weights
+from tests.core.test_training_runs import RECIPES, carry_out, in_this_process, losses, trainable, weights
 
-__all__ = ["here", "weights"]
+__all__ = ["in_this_process", "weights"]
 pytestmark = pytest.mark.slow
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["core.entry.train_rank", "core.training.run.callback", "core.training.trainers.ppo"])
@@ -33,13 +33,13 @@ SERVER.set_forkserver_preload(["core.entry.train_rank", "core.training.run.callb
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 2 MB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], capture_output=True)
-    if made.returncode:
+    mount_point = tmp_path / "disk"
+    mount_point.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(mount_point)], capture_output=True)
+    if mounted.returncode:
         pytest.skip("this user may not mount a disk")
-    yield place
-    subprocess.run(["umount", "-l", str(place)], check=True)
+    yield mount_point
+    subprocess.run(["umount", "-l", str(mount_point)], check=True)
 
 
 @pytest.mark.parametrize("room", [20_000, 120_000, 250_000])
@@ -51,9 +51,9 @@ async def test_no_room_for_a_checkpoint(
     project = trainable(project, db, weights, ppo=RECIPES["ppo"])
     calm = start.start_training(project, db, "ppo")
     assert (await carry_out(project, db, calm)).state is RunState.FINISHED
-    told = losses(db, calm)
-    for one in small_disk.iterdir():
-        shutil.rmtree(one)
+    expected_losses = losses(db, calm)
+    for path in small_disk.iterdir():
+        shutil.rmtree(path)
     run = start.start_training(project, db, "ppo")
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     filler = small_disk / "filler"
@@ -64,7 +64,7 @@ async def test_no_room_for_a_checkpoint(
     assert "what was finished is kept" in ending.reason
     filler.unlink()
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
-    assert losses(db, run) == pytest.approx(told, rel=1e-4, abs=1e-6)
+    assert losses(db, run) == pytest.approx(expected_losses, rel=1e-4, abs=1e-6)
 
 
 def starved(folder: Path, run_id: str, out: Path) -> None:
@@ -96,12 +96,12 @@ async def test_out_of_memory(project: Project, db: sqlite3.Connection, weights: 
     wide = RECIPES["sft"] | {"batch": 1024, "micro_batch": 1024, "steps": 2}
     project = trainable(project, db, weights, wide=wide)
     run = start.start_training(project, db, "wide")
-    one = SERVER.Process(target=starved, args=(project.folder, run.id, tmp_path / "said"))
-    one.start()
-    one.join()
-    said = (tmp_path / "said").read_text()
-    assert said.startswith("failed out of memory: lower batch")
-    assert "resume goes on from the last checkpoint" in said
+    process = SERVER.Process(target=starved, args=(project.folder, run.id, tmp_path / "said"))
+    process.start()
+    process.join()
+    message = (tmp_path / "said").read_text()
+    assert message.startswith("failed out of memory: lower batch")
+    assert "resume goes on from the last checkpoint" in message
     assert training.steps(db, run.id) == []
 
 
@@ -119,10 +119,10 @@ sys.exit(main(sys.argv[1:], prog_name="sidequest", standalone_mode=True))
 @pytest.mark.parametrize("verb", ["run", "estimate"])
 def test_without_the_extra(project: Project, db: sqlite3.Connection, weights: Path, verb: str) -> None:
     trainable(project, db, weights, sft=RECIPES["sft"])
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", BLOCKED, "-C", str(project.folder), "train", verb, "sft"], capture_output=True, text=True
     )
-    assert done.returncode == 2
-    assert "training needs the extra `train` (torch, transformers, peft, trl missing): pip install" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert completed.returncode == 2
+    assert "training needs the extra `train` (torch, transformers, peft, trl missing): pip install" in completed.stderr
+    assert "Traceback" not in completed.stderr
     assert list(runs.newest(db)) == []

@@ -43,9 +43,9 @@ def forked(monkeypatch: pytest.MonkeyPatch) -> list[multiprocessing.process.Base
     started: list[multiprocessing.process.BaseProcess] = []
 
     def opened(project: Project, run: str) -> None:
-        one = SERVER.Process(target=at_work, args=(run, project.folder))
-        one.start()
-        started.append(one)
+        process = SERVER.Process(target=at_work, args=(run, project.folder))
+        process.start()
+        started.append(process)
 
     monkeypatch.setattr(launch, "_open", opened)
     monkeypatch.setattr(control, "STALE_S", 0.0)
@@ -72,9 +72,9 @@ async def test_killed_at_random_moments(
     project = trainable(project, db, weights, **{name: RECIPES[name] | {"steps": 16}})
 
     def state(run: Run) -> RunState:
-        found = runs.get(db, run.id)
-        assert found is not None
-        return control.visible_state(found)
+        current = runs.get(db, run.id)
+        assert current is not None
+        return control.visible_state(current)
 
     async def once(run: Run, condition: Callable[[RunState], bool]) -> RunState:
         await until(lambda: condition(state(run)))
@@ -82,31 +82,33 @@ async def test_killed_at_random_moments(
 
     calm = start.start_training(project, db, name)
     began = asyncio.get_running_loop().time()
-    assert await once(calm, lambda it: it.ended) is RunState.FINISHED
+    assert await once(calm, lambda run_state: run_state.ended) is RunState.FINISHED
     took = asyncio.get_running_loop().time() - began
     run = start.start_training(project, db, name)
     folder = project.run_folder(run.id) / name
-    kept = killed = 0
+    kept_step = killed = 0
     while killed < KILLS:
-        await once(run, lambda it: it is not RunState.QUEUED)
+        await once(run, lambda run_state: run_state is not RunState.QUEUED)
         await asyncio.sleep(rng.uniform(0, 0.5 * took))
         if state(run) is RunState.FINISHED:  # a kill would have come too late: another one
             assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
             run = start.start_training(project, db, name)
-            folder, kept = project.run_folder(run.id) / name, 0
+            folder, kept_step = project.run_folder(run.id) / name, 0
             continue
         os.kill(forked[-1].pid or 0, signal.SIGKILL)
         forked[-1].join()
         killed += 1
-        assert await once(run, lambda it: it.ended) is RunState.LOST
-        complete = [checkpoints.step_of(one.parent) for one in folder.glob("checkpoint-*/complete.json")]
-        assert max(complete, default=0) >= kept, "a finished checkpoint was lost"
-        kept = max(complete, default=0)
-        there = [one.step for one in training.steps(db, run.id)]
-        assert there[:kept] == list(range(1, kept + 1)), "the figures of a finished step were lost"
+        assert await once(run, lambda run_state: run_state.ended) is RunState.LOST
+        complete = [checkpoints.step_of(process.parent) for process in folder.glob("checkpoint-*/complete.json")]
+        assert max(complete, default=0) >= kept_step, "a finished checkpoint was lost"
+        kept_step = max(complete, default=0)
+        stored_steps = [process.step for process in training.steps(db, run.id)]
+        assert stored_steps[:kept_step] == list(range(1, kept_step + 1)), "the figures of a finished step were lost"
         launch.resume(project, db, run.id)
-    assert await once(run, lambda it: it.ended) is RunState.FINISHED
+    assert await once(run, lambda run_state: run_state.ended) is RunState.FINISHED
     assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
-    looks = [[one.figures["right"] for one in training.evaluations(db, one.id)] for one in (run, calm)]
-    assert looks[0] == looks[1]
+    accuracies = [
+        [process.figures["right"] for process in training.evaluations(db, process.id)] for process in (run, calm)
+    ]
+    assert accuracies[0] == accuracies[1]
     assert (adapter_folder(project, run) / "adapter_model.safetensors").is_file()

@@ -21,7 +21,7 @@ from core.entry.launch_ranks import keep_python_path
 from core.runs import control, launch
 from core.runs.session import Ending
 from core.training.run import launcher, start
-from core.training.run.phase import refused
+from core.training.run.phase import why_not_trainable
 from storage import runs, training
 from storage.schema import Run, RunState
 from tests.core.test_training_runs import COMMON, RECIPES, losses, trainable, weights
@@ -44,15 +44,15 @@ async def until(condition: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 def current(db: sqlite3.Connection, run: Run) -> Run:
-    found = runs.get(db, run.id)
-    assert found is not None
-    return found
+    run_now = runs.get(db, run.id)
+    assert run_now is not None
+    return run_now
 
 
 def ranks(db: sqlite3.Connection, run: Run) -> list[psutil.Process]:
     """The processes that train."""
     worker = psutil.Process(current(db, run).pid)
-    return [one for one in worker.children(recursive=True) if "core.entry.train_rank" in one.cmdline()[2:4]]
+    return [entry for entry in worker.children(recursive=True) if "core.entry.train_rank" in entry.cmdline()[2:4]]
 
 
 @pytest.mark.slow
@@ -72,22 +72,22 @@ async def test_two_processes_train_stop_and_go_on(
     calm = start.start_training(project, db, name)
     await until(lambda: ended(calm))
     assert (current(db, calm).state, current(db, calm).reason) == (RunState.FINISHED, "")
-    assert "2 processes" in "".join(one.message for one in runs.events(db, calm.id))
-    assert [one.step for one in training.evaluations(db, calm.id)] == [0, 2, 4, 6, 8]
+    assert "2 processes" in "".join(entry.message for entry in runs.events(db, calm.id))
+    assert [entry.step for entry in training.evaluations(db, calm.id)] == [0, 2, 4, 6, 8]
 
     run = start.start_training(project, db, name)
     await until(lambda: steps(run) >= 1)
     control.stop(db, run.id)
     await until(lambda: ended(run))
     assert current(db, run).state is RunState.STOPPED
-    done = steps(run)
-    assert done < 8
+    done_steps = steps(run)
+    assert done_steps < 8
     launch.resume(project, db, run.id)
     if name == Algorithm.GRPO:
-        await until(lambda: steps(run) > done)
-        both = ranks(db, run)
-        assert len(both) == 2, "it was over before one could be killed"
-        os.kill(both[1].pid, signal.SIGKILL)
+        await until(lambda: steps(run) > done_steps)
+        processes = ranks(db, run)
+        assert len(processes) == 2, "it was over before one could be killed"
+        os.kill(processes[1].pid, signal.SIGKILL)
         await until(lambda: ended(run))
         assert current(db, run).state is RunState.FAILED
         assert "ended without a word" in current(db, run).reason
@@ -104,9 +104,9 @@ def test_what_is_started(project: Project) -> None:
         launcher_config="fsdp.yaml",
         launcher_arguments=["--num_processes", "4"],
     )
-    told = launcher.launch_arguments(project, "RUN", "sft", recipe)
+    arguments = launcher.launch_arguments(project, "RUN", "sft", recipe)
     config = str(project.folder / "fsdp.yaml")
-    assert told == [
+    assert arguments == [
         *("--config_file", config, "--num_processes", "4", "--module", "core.entry.train_rank", "RUN", "sft")
     ]
     with pytest.raises(ValueError, match='need launcher = "accelerate"'):
@@ -135,12 +135,12 @@ def test_deepspeed_gets_no_folder_of_the_project_onto_its_path(
 def test_what_several_processes_cannot_do() -> None:
     sft, rl = Recipe(algorithm=Algorithm.SFT, batch=8), Recipe(algorithm=Algorithm.GRPO, batch=8)
     spread = {"ACCELERATE_USE_FSDP": "true"}
-    assert refused(sft, 4, {}) == refused(sft, 4, spread) == refused(rl, 4, {}) == ""
-    assert "a batch of 8 cannot be shared out among 3 processes" in refused(rl, 3, {})
-    assert "vllm_server" in refused(rl, 4, spread)
-    assert "vllm_server" in refused(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"})
-    assert refused(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}) == ""
-    assert refused(rl.model_copy(update={"vllm_server": "http://x"}), 4, spread) == ""
+    assert why_not_trainable(sft, 4, {}) == why_not_trainable(sft, 4, spread) == why_not_trainable(rl, 4, {}) == ""
+    assert "a batch of 8 cannot be shared out among 3 processes" in why_not_trainable(rl, 3, {})
+    assert "vllm_server" in why_not_trainable(rl, 4, spread)
+    assert "vllm_server" in why_not_trainable(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "3"})
+    assert why_not_trainable(rl, 4, {"ACCELERATE_DEEPSPEED_ZERO_STAGE": "2"}) == ""
+    assert why_not_trainable(rl.model_copy(update={"vllm_server": "http://x"}), 4, spread) == ""
 
 
 def test_how_it_ended() -> None:

@@ -36,16 +36,16 @@ def opened(path: Path, quantization: str, precision: str) -> Any:
 def pair(path: Path, precision: str) -> tuple[Any, Any]:
     """A policy on nf4, and the same on what its weights are once dequantized; both adapters are alike and not zero."""
     packed, plain = opened(path, "nf4", precision), opened(path, "none", precision)
-    own = dict(plain.named_parameters())
+    own_parameters = dict(plain.named_parameters())
     torch.manual_seed(3)
     with torch.no_grad():
         for name, weight in packed.named_parameters():
             if hasattr(weight, "quant_state"):
-                own[name].copy_(dequantize_4bit(weight.data, weight.quant_state))
+                own_parameters[name].copy_(dequantize_4bit(weight.data, weight.quant_state))
             elif "lora_B" in name:
                 weight.copy_(0.05 * torch.randn_like(weight))
             if "lora_" in name:
-                own[name].copy_(weight)
+                own_parameters[name].copy_(weight)
     return packed, plain
 
 
@@ -76,7 +76,7 @@ def test_gradients_are_those_of_the_dequantized_model(path: Path, precision: str
     packed, plain = pair(path, precision)
     ids = torch.randint(5, 200, (4, 32), generator=torch.Generator().manual_seed(1))
     for _ in range(2):  # the second time comes after an evaluation and a step
-        theirs, ours = kind(plain, ids), kind(packed, ids)
+        plain_gradients, ours = kind(plain, ids), kind(packed, ids)
         assert bool(ours.abs().sum() > 0)
-        assert float(torch.cosine_similarity(theirs.float(), ours.float(), dim=0)) > least
-        assert float(ours.norm() / theirs.norm()) == pytest.approx(1, abs=0.05)
+        assert float(torch.cosine_similarity(plain_gradients.float(), ours.float(), dim=0)) > least
+        assert float(ours.norm() / plain_gradients.norm()) == pytest.approx(1, abs=0.05)

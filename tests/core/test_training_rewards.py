@@ -12,66 +12,66 @@ from hypothesis import strategies as st
 from core.config.recipe import Curriculum
 from core.models.decoding import out_of_memory
 from core.training.data.rewards import BUILT_IN, RewardError, find_reward, grade_answer
-from core.training.data.sampler import CasePosition, CurriculumSampler, LevelSignal, shares
-from core.training.run.alarms import STEPS, alarms, unread
-from core.training.run.phase import too_long
+from core.training.data.sampler import CasePosition, CurriculumSampler, LevelSignal, level_shares
+from core.training.run.alarms import STEPS, alarms, unreadable_alarms
+from core.training.run.phase import truncation_warning
 from storage.schema import Evidence
 
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
 PIECES = [Evidence(source="Cohort analysis", content="Conversion rose by half.", relevance=0.9)]
 
 
-def paid(name: str, text: str, *, whole: bool = True, costs: dict[str, dict[str, float]] | None = None) -> float:
+def reward_of(name: str, text: str, *, whole: bool = True, costs: dict[str, dict[str, float]] | None = None) -> float:
     """What a reward gives an answer to a case that is VALIDATED."""
     return BUILT_IN[name](grade_answer(text, whole, "VALIDATED", PIECES, LABELS, costs or {}))
 
 
-def said(decision: str = "VALIDATED", confidence: float = 0.8, why: str = "It rose.") -> str:
-    return f"Reasoning: {why}\nDecision: {decision}\nConfidence: {confidence}\n"
+def answer_text(decision: str = "VALIDATED", confidence: float = 0.8, reasoning: str = "It rose.") -> str:
+    return f"Reasoning: {reasoning}\nDecision: {decision}\nConfidence: {confidence}\n"
 
 
 @pytest.mark.parametrize(
     ("name", "text", "worth"),
     [
-        ("correct", said(), 1.0),
-        ("correct", said("REJECTED"), 0.0),
+        ("correct", answer_text(), 1.0),
+        ("correct", answer_text("REJECTED"), 0.0),
         ("correct", "It depends.", 0.0),
-        ("format", said(), 1.0),
+        ("format", answer_text(), 1.0),
         ("format", "VALIDATED", 0.5),
         ("format", "It depends.", 0.0),
-        ("calibration", said(confidence=1.0), 1.0),
-        ("calibration", said(confidence=0.8), 1 - 0.04),
-        ("calibration", said("REJECTED", 0.8), -0.64),
+        ("calibration", answer_text(confidence=1.0), 1.0),
+        ("calibration", answer_text(confidence=0.8), 1 - 0.04),
+        ("calibration", answer_text("REJECTED", 0.8), -0.64),
         ("calibration", "VALIDATED", -1.0),
-        ("length", said(), 1.0),
+        ("length", answer_text(), 1.0),
         ("length", "word " * 160, 0.0),
-        ("evidence", said(why="Cohort analysis says so."), 1.0),
-        ("evidence", said(why='It says "rose by half" and "fell by two thirds".'), 0.5),
-        ("evidence", said(why="It is so."), 0.0),
+        ("evidence", answer_text(reasoning="Cohort analysis says so."), 1.0),
+        ("evidence", answer_text(reasoning='It says "rose by half" and "fell by two thirds".'), 0.5),
+        ("evidence", answer_text(reasoning="It is so."), 0.0),
     ],
 )
 def test_what_an_answer_is_worth(name: str, text: str, worth: float) -> None:
-    assert paid(name, text) == pytest.approx(worth)
+    assert reward_of(name, text) == pytest.approx(worth)
 
 
 def test_an_answer_that_was_cut_off_decides_nothing() -> None:
-    assert paid("correct", said(), whole=False) == 0.0
-    assert paid("calibration", said(), whole=False) == -1.0
+    assert reward_of("correct", answer_text(), whole=False) == 0.0
+    assert reward_of("calibration", answer_text(), whole=False) == -1.0
 
 
 def test_mistakes_may_cost_more_or_less() -> None:
     costs = {"VALIDATED": {"REFINED": 0.3, "REJECTED": 2.0}}
-    assert paid("correct", said("REFINED"), costs=costs) == pytest.approx(0.7)
-    assert paid("correct", said("REJECTED"), costs=costs) == pytest.approx(-1.0)
-    assert paid("correct", said(), costs=costs) == pytest.approx(1.0)
+    assert reward_of("correct", answer_text("REFINED"), costs=costs) == pytest.approx(0.7)
+    assert reward_of("correct", answer_text("REJECTED"), costs=costs) == pytest.approx(-1.0)
+    assert reward_of("correct", answer_text(), costs=costs) == pytest.approx(1.0)
 
 
 @given(st.floats(0, 1))
 def test_the_calibration_reward_is_proper(truth: float) -> None:
     """Who is right with probability p earns most by saying p."""
-    sure = [at / 100 for at in range(101)]
-    worth = {one: truth * (1 - (one - 1) ** 2) + (1 - truth) * (-(one**2)) for one in sure}
-    assert abs(max(sure, key=lambda one: worth[one]) - truth) <= 0.0051
+    sure = [index / 100 for index in range(101)]
+    worth = {value: truth * (1 - (value - 1) ** 2) + (1 - truth) * (-(value**2)) for value in sure}
+    assert abs(max(sure, key=lambda value: worth[value]) - truth) <= 0.0051
 
 
 def test_a_reward_of_ones_own(tmp_path: Path) -> None:
@@ -84,15 +84,17 @@ def test_a_reward_of_ones_own(tmp_path: Path) -> None:
 
 @given(st.sampled_from(["mixed", "easy-to-hard"]), st.floats(0, 0.3), st.integers(1, 6), st.floats(0, 1))
 def test_shares_sum_to_one(order: str, floor: float, count: int, progress: float) -> None:
-    found = shares(Curriculum.model_validate({"order": order, "floor": floor}), list(range(1, count + 1)), progress)
-    assert sum(found.values()) == pytest.approx(1)
-    assert min(found.values()) >= 0
+    shares = level_shares(
+        Curriculum.model_validate({"order": order, "floor": floor}), list(range(1, count + 1)), progress
+    )
+    assert sum(shares.values()) == pytest.approx(1)
+    assert min(shares.values()) >= 0
 
 
 def test_easy_levels_come_first_and_fade() -> None:
     easy_first = Curriculum(order="easy-to-hard")
     levels = [1, 2, 3]
-    begin, middle, end = (shares(easy_first, levels, at) for at in (0.0, 0.5, 1.0))
+    begin, middle, end = (level_shares(easy_first, levels, index) for index in (0.0, 0.5, 1.0))
     assert begin[1] == 1.0
     assert middle[2] > middle[1] > 0
     assert end[3] > 0.8
@@ -102,49 +104,53 @@ def test_easy_levels_come_first_and_fade() -> None:
 def test_an_adaptive_mix_goes_where_answers_differ() -> None:
     signal = LevelSignal()
     for _ in range(20):
-        signal.heard(1, 1.0)
-        signal.heard(2, 0.5)
-        signal.heard(3, 0.0)
-    found = signal.shares(Curriculum(order="adaptive", floor=0.1), [1, 2, 3])
-    assert found[2] > 0.7
-    assert min(found.values()) >= 0.1
+        signal.update(1, 1.0)
+        signal.update(2, 0.5)
+        signal.update(3, 0.0)
+    shares = signal.shares(Curriculum(order="adaptive", floor=0.1), [1, 2, 3])
+    assert shares[2] > 0.7
+    assert min(shares.values()) >= 0.1
 
 
 def drawn(order: str = "mixed", steps: int = 12, seed: int = 1) -> tuple[CurriculumSampler, list[CasePosition]]:
-    places = [CasePosition(1 + at % 3, LABELS[at % 2 + (at % 12 == 0)]) for at in range(90)]
+    positions = [CasePosition(1 + index % 3, LABELS[index % 2 + (index % 12 == 0)]) for index in range(90)]
     return CurriculumSampler(
-        places, Curriculum.model_validate({"order": order}), batch=9, steps=steps, seed=seed
-    ), places
+        positions, Curriculum.model_validate({"order": order}), batch=9, steps=steps, seed=seed
+    ), positions
 
 
 @given(st.sampled_from(["mixed", "easy-to-hard", "adaptive"]), st.integers(1, 11))
-def test_a_resumed_draw_goes_on_as_if_nothing_had_been(order: str, at: int) -> None:
-    whole, _ = drawn(order)
-    expected = [whole.step(number) for number in range(12)]
-    before, _ = drawn(order)
-    for number in range(at):
-        before.step(number)
-    after, _ = drawn(order)
-    after.restore(before.state(), at)
-    assert [after.step(number) for number in range(12)] == expected
+def test_a_resumed_draw_goes_on_as_if_nothing_had_been(order: str, index: int) -> None:
+    uninterrupted, _ = drawn(order)
+    expected = [uninterrupted.step(number) for number in range(12)]
+    first_run, _ = drawn(order)
+    for number in range(index):
+        first_run.step(number)
+    resumed, _ = drawn(order)
+    resumed.restore(first_run.state(), index)
+    assert [resumed.step(number) for number in range(12)] == expected
 
 
 def test_decisions_are_in_balance_and_no_case_comes_twice_before_the_others() -> None:
-    draw, places = drawn(steps=10)
-    chosen = [at for number in range(10) for at in draw.step(number)]
-    labels = Counter(places[at].label for at in chosen)
+    draw, positions = drawn(steps=10)
+    chosen = [index for number in range(10) for index in draw.step(number)]
+    labels = Counter(positions[index].label for index in chosen)
     assert max(labels.values()) - min(labels.values()) <= 12
     for label in labels:
-        times = [chosen.count(at) for at, place in enumerate(places) if place.label == label and place.level == 1]
+        times = [
+            chosen.count(index)
+            for index, position in enumerate(positions)
+            if position.label == label and position.level == 1
+        ]
         assert max(times) - min(times) <= 1
 
 
 def test_a_spare_case_is_another_one() -> None:
     draw, _ = drawn()
     used = draw.step(0)
-    spare = draw.spare(0, used, 3)
+    spare = draw.draw_replacements(0, used, 3)
     assert not set(spare) & set(used)
-    assert spare == draw.spare(0, used, 3)
+    assert spare == draw.draw_replacements(0, used, 3)
 
 
 FINE = {
@@ -169,7 +175,7 @@ FINE = {
 )
 def test_alarms(change: dict[str, float], name: str | None) -> None:
     steps = [FINE | change] * STEPS
-    assert [one.name for one in alarms(steps, {"VALIDATED": 0.4})] == ([name] if name else [])
+    assert [alarm.name for alarm in alarms(steps, {"VALIDATED": 0.4})] == ([name] if name else [])
 
 
 def test_one_bad_step_is_chance() -> None:
@@ -177,18 +183,18 @@ def test_one_bad_step_is_chance() -> None:
 
 
 def test_answers_to_learn_from_that_are_too_long_to_be_written_are_counted() -> None:
-    assert too_long([3, 160], 160) == ""
-    assert "1 of 2 answers" in too_long([3, 200], 160)
-    assert "200 holds them all" in too_long([3, 200], 160)
+    assert truncation_warning([3, 160], 160) == ""
+    assert "1 of 2 answers" in truncation_warning([3, 200], 160)
+    assert "200 holds them all" in truncation_warning([3, 200], 160)
 
 
 def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
-    assert unread(0, {"unread": 1.0, "cut": 1.0}) == []
-    assert unread(20, {"unread": 0.5, "cut": 0.5}) == []
-    (cut,) = unread(20, {"unread": 1.0, "cut": 0.9})
+    assert unreadable_alarms(0, {"unread": 1.0, "cut": 1.0}) == []
+    assert unreadable_alarms(20, {"unread": 0.5, "cut": 0.5}) == []
+    (cut,) = unreadable_alarms(20, {"unread": 1.0, "cut": 0.9})
     assert "100% of the answers" in cut.sentence
     assert "Raise max_answer_tokens" in cut.sentence
-    (strange,) = unread(20, {"unread": 0.9, "cut": 0.1})
+    (strange,) = unreadable_alarms(20, {"unread": 0.9, "cut": 0.1})
     assert "look at the answers" in strange.sentence
 
 
@@ -201,5 +207,5 @@ def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
         ("shape '[32, 0]' is invalid", False),
     ],
 )
-def test_a_lack_of_memory_is_told_from_other_errors(said: str, is_so: bool) -> None:
-    assert out_of_memory(RuntimeError(said)) is is_so
+def test_a_lack_of_memory_is_told_from_other_errors(text: str, is_so: bool) -> None:
+    assert out_of_memory(RuntimeError(text)) is is_so

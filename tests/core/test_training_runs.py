@@ -46,8 +46,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     create(folder / "p")
     project = open_project(folder / "p")
-    asking = Prompting(project.task, Mode.REASON, project.folder)
-    texts = [message["content"] for message in asking.messages("Hypothesis train f 1.", [])]
+    prompting = Prompting(project.task, Mode.REASON, project.folder)
+    texts = [message["content"] for message in prompting.messages("Hypothesis train f 1.", [])]
     return tiny_model.save(folder / "tiny", texts=texts, max_position_embeddings=2048)
 
 
@@ -57,15 +57,15 @@ def trainable(project: Project, db: sqlite3.Connection, weights: Path, **recipes
     fill(db, 6, split="dev")
     lines = [f"\n[local.tiny]\npath = {json.dumps(str(weights))}\n"]
     for name, recipe in recipes.items():
-        told = "\n".join(f"{key} = {json.dumps(value)}" for key, value in (COMMON | recipe).items())
-        lines.append(f"\n[train.{name}]\n{told}\n")
+        settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in (COMMON | recipe).items())
+        lines.append(f"\n[train.{name}]\n{settings}\n")
     path = project.folder / FILE
     path.write_text(path.read_text() + "".join(lines))
     return open_project(project.folder)
 
 
 @pytest.fixture(autouse=True)
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """No process is started: the test does the work itself."""
     monkeypatch.setattr("core.runs.launch.spawn", lambda *_: None)
 
@@ -85,16 +85,16 @@ async def carry_out(project: Project, db: sqlite3.Connection, run: Run, *, stop_
 def stopping_at(session: Session, step: int) -> None:
     original = session.requested_action
 
-    def heard(connection: sqlite3.Connection) -> str | None:
+    def requested_action(connection: sqlite3.Connection) -> str | None:
         if session.progress.done >= step - 1:  # its figures come after it
             session.stop()
         return original(connection)
 
-    session.requested_action = heard  # type: ignore[method-assign]
+    session.requested_action = requested_action  # type: ignore[method-assign]
 
 
 def losses(db: sqlite3.Connection, run: Run) -> list[float]:
-    return [one.figures["loss"] for one in training.steps(db, run.id)]
+    return [record.figures["loss"] for record in training.steps(db, run.id)]
 
 
 RECIPES: dict[str, dict[str, Any]] = {
@@ -117,7 +117,7 @@ async def test_to_the_end_and_stopped_and_resumed(
     assert await carry_out(project, db, calm) == Ending(RunState.FINISHED, "")
     assert (adapter_folder(project, calm) / "adapter_model.safetensors").is_file()
     assert len(losses(db, calm)) == 4
-    assert [one.step for one in training.evaluations(db, calm.id)] == [0, 2, 4]
+    assert [record.step for record in training.evaluations(db, calm.id)] == [0, 2, 4]
     run = start.start_training(project, db, name)
     stopped = await carry_out(project, db, run, stop_at=3)
     assert stopped.state is RunState.STOPPED
@@ -125,31 +125,31 @@ async def test_to_the_end_and_stopped_and_resumed(
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
     assert losses(db, run) == pytest.approx(losses(db, calm), rel=1e-4, abs=1e-6)
     if "sft" not in name:
-        kept = training.answers(db, calm.id, name, 1)
-        assert {"text", "reward", "parts", "decision", "example"} <= kept[0].keys()
+        answers = training.answers(db, calm.id, name, 1)
+        assert {"text", "reward", "parts", "decision", "example"} <= answers[0].keys()
 
 
 @pytest.mark.parametrize("looks", [0, 1, 2])
 async def test_a_stop_does_not_wait_for_a_look(
-    project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch, looks: int
+    project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch, evaluations: int
 ) -> None:
     """It ends in the middle of the look, which is taken when the run goes on."""
     project = trainable(project, db, weights, sft=RECIPES["sft"])
     run = start.start_training(project, db, "sft")
     with monkeypatch.context() as patched:
 
-        def stopping(telling: job.DatabaseReporter) -> bool:
-            if len(telling.accuracies()) == looks:
-                telling._session.stop()
-            return telling._session.stopping
+        def stopping(reporter: job.DatabaseReporter) -> bool:
+            if len(reporter.dev_accuracies()) == evaluations:
+                reporter._session.stop()
+            return reporter._session.stopping
 
         patched.setattr(job.DatabaseReporter, "stopping", stopping)
         stopped = await carry_out(project, db, run)
-    assert stopped == Ending(RunState.STOPPED, f"stopped on request at step {2 * looks}; resume continues it")
-    assert [one.step for one in training.evaluations(db, run.id)] == [0, 2][:looks]
-    assert len(losses(db, run)) == 2 * looks
+    assert stopped == Ending(RunState.STOPPED, f"stopped on request at step {2 * evaluations}; resume continues it")
+    assert [record.step for record in training.evaluations(db, run.id)] == [0, 2][:evaluations]
+    assert len(losses(db, run)) == 2 * evaluations
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
-    assert [one.step for one in training.evaluations(db, run.id)] == [0, 2, 4]
+    assert [record.step for record in training.evaluations(db, run.id)] == [0, 2, 4]
     assert len(losses(db, run)) == 4
 
 
@@ -160,14 +160,14 @@ async def test_looks_before_a_stop_count(project: Project, db: sqlite3.Connectio
     assert (await carry_out(project, db, run, stop_at=5)).state is RunState.STOPPED
     ending = await carry_out(project, db, run)
     assert ending == Ending(RunState.FINISHED, "no better on the dev split for 3 looks (best 0.0%)")
-    assert [one.step for one in training.evaluations(db, run.id)] == [0, 2, 4, 6]
+    assert [record.step for record in training.evaluations(db, run.id)] == [0, 2, 4, 6]
 
 
 async def test_rl_starts_from_what_sft_has_made(project: Project, db: sqlite3.Connection, weights: Path) -> None:
     project = trainable(project, db, weights, sft=RECIPES["sft"], grpo=RECIPES["grpo"] | {"first": "sft"})
     run = start.start_training(project, db, "grpo")
     assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
-    assert [(one.phase, one.step) for one in training.steps(db, run.id)] == [
+    assert [(record.phase, record.step) for record in training.steps(db, run.id)] == [
         *(("sft", step) for step in range(1, 5)),
         *(("grpo", step) for step in range(1, 5)),
     ]
@@ -213,12 +213,14 @@ async def test_what_goes_wrong_is_said(
 async def test_an_adapter_of_another_model_is_refused(
     project: Project, db: sqlite3.Connection, weights: Path, tmp_path: Path
 ) -> None:
-    other = tiny_model.save(tmp_path / "other", hidden_size=48, num_attention_heads=4, max_position_embeddings=2048)
+    other_model = tiny_model.save(
+        tmp_path / "other", hidden_size=48, num_attention_heads=4, max_position_embeddings=2048
+    )
     project = trainable(project, db, weights, sft=RECIPES["sft"])
     run = start.start_training(project, db, "sft")
     await carry_out(project, db, run)
     path = project.folder / FILE
-    path.write_text(path.read_text().replace(json.dumps(str(weights)), json.dumps(str(other))))
+    path.write_text(path.read_text().replace(json.dumps(str(weights)), json.dumps(str(other_model))))
     project = open_project(project.folder)
     again = start.start_training(project, db, "sft", start_from=run.id)
     ending = await carry_out(project, db, again)

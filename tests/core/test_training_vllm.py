@@ -25,10 +25,10 @@ from core.training.run import start
 from core.training.trainers import arguments, vllm
 from storage import training
 from storage.schema import RunState
-from tests.core.test_training_runs import RECIPES, carry_out, here, losses, trainable, weights
+from tests.core.test_training_runs import RECIPES, carry_out, in_this_process, losses, trainable, weights
 from tests.vllm_server import VllmServer
 
-__all__ = ["here", "weights"]
+__all__ = ["in_this_process", "weights"]
 pytestmark = pytest.mark.slow
 
 
@@ -52,26 +52,26 @@ def client(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("name", ["grpo", "ppo"])
 async def test_answers_come_from_the_server(project: Project, db: sqlite3.Connection, weights: Path, name: str) -> None:
-    with VllmServer(weights) as there:
-        project = trainable(project, db, weights, **{name: RECIPES[name] | {"vllm_server": there.url, "refills": 0}})
+    with VllmServer(weights) as server:
+        project = trainable(project, db, weights, **{name: RECIPES[name] | {"vllm_server": server.url, "refills": 0}})
         run = start.start_training(project, db, name)
         assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
-        assert there.completions == 4
-        assert there.updates == 4, "before each step it gets the weights of that step"
+        assert server.completions == 4
+        assert server.updates == 4, "before each step it gets the weights of that step"
     assert len(losses(db, run)) == 4
     assert {"text", "reward"} <= training.answers(db, run.id, name, 1)[0].keys()
 
 
 async def test_a_server_that_goes_away(project: Project, db: sqlite3.Connection, weights: Path) -> None:
-    with VllmServer(weights, gone_after=2) as there:
-        recipe = RECIPES["grpo"] | {"vllm_server": there.url, "refills": 0, "checkpoint_every": 1}
+    with VllmServer(weights, gone_after=2) as server:
+        recipe = RECIPES["grpo"] | {"vllm_server": server.url, "refills": 0, "checkpoint_every": 1}
         project = trainable(project, db, weights, grpo=recipe)
         run = start.start_training(project, db, "grpo")
         ending = await carry_out(project, db, run)
     assert ending.state is RunState.FAILED
-    assert f"the vLLM server at {there.url} does not answer as it should" in ending.reason
+    assert f"the vLLM server at {server.url} does not answer as it should" in ending.reason
     assert len(losses(db, run)) == 2
-    with VllmServer(weights, port=there.port) as again:
+    with VllmServer(weights, port=server.port) as again:
         assert await carry_out(project, db, run) == Ending(RunState.FINISHED, "")
         assert again.completions == 2
     assert len(losses(db, run)) == 4
@@ -81,13 +81,15 @@ async def test_no_server_and_a_server_that_refuses(project: Project, db: sqlite3
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with VllmServer(weights, failing=True) as there:
-        recipes = {name: RECIPES["grpo"] | {"vllm_server": url} for name, url in (("none", nobody), ("bad", there.url))}
+    with VllmServer(weights, failing=True) as server:
+        recipes = {
+            name: RECIPES["grpo"] | {"vllm_server": url} for name, url in (("none", nobody), ("bad", server.url))
+        }
         project = trainable(project, db, weights, **recipes)
-        for name, said in (("none", "can't be reached"), ("bad", "400")):
+        for name, message in (("none", "can't be reached"), ("bad", "400")):
             ending = await carry_out(project, db, start.start_training(project, db, name))
             assert ending.state is RunState.FAILED
-            assert said in ending.reason
+            assert message in ending.reason
             assert "resume" in ending.reason
 
 

@@ -16,9 +16,9 @@ from storage.schema import Run, RunState, new_id
 
 def with_student(project: Project, weights: Path, **settings: Any) -> Project:
     """The project with the model `tiny` of this machine."""
-    told = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
+    settings_text = "\n".join(f"{name} = {json.dumps(value)}" for name, value in settings.items())
     path = project.folder / FILE
-    path.write_text(f"{path.read_text()}\n[local.tiny]\npath = {json.dumps(str(weights))}\n{told}\n")
+    path.write_text(f"{path.read_text()}\n[local.tiny]\npath = {json.dumps(str(weights))}\n{settings_text}\n")
     return open_project(project.folder)
 
 
@@ -38,8 +38,11 @@ def training(
     The first `done` phases (all, if it is not given) left the `adapter`, or files that look like one.
     """
     named = [name if name in list(Algorithm) else Algorithm.GRPO for name in phases]
-    told = {name: {"algorithm": one, "student": "tiny"} | recipe for name, one in zip(phases, named, strict=True)}
-    params = {"name": phases[-1], "phases": told, "student": "tiny", "start_from": start_from}
+    settings_text = {
+        name: {"algorithm": algorithm, "student": "tiny"} | recipe
+        for name, algorithm in zip(phases, named, strict=True)
+    }
+    params = {"name": phases[-1], "phases": settings_text, "student": "tiny", "start_from": start_from}
     run = Run(id=key or new_id(), kind="train", state=state, params=params)
     runs.add(db, run)
     for name in phases[:done]:

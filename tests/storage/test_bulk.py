@@ -29,11 +29,11 @@ def stored(db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch) -> list[Exam
 
 
 def fill(db: sqlite3.Connection, count: int) -> list[Example]:
-    made = [example(id=f"01J{i:023d}", family=f"f{i // 2}") for i in range(count)]
+    examples_made = [example(id=f"01J{i:023d}", family=f"f{i // 2}") for i in range(count)]
     with transaction(db):
-        for one in made:
-            examples.add(db, one)
-    return made
+        for new_example in examples_made:
+            examples.add(db, new_example)
+    return examples_made
 
 
 def newest(db: sqlite3.Connection) -> reviews.ReviewAct:
@@ -49,13 +49,13 @@ def rows(db: sqlite3.Connection) -> list[tuple[object, ...]]:
 def test_many_are_one_act_and_one_undo(db: sqlite3.Connection, stored: list[Example]) -> None:
     decide(db, stored[0].id, ReviewAction.REJECT, reviewer="ann")
     reviews.edit(db, stored[1].model_copy(update={"hypothesis": "Another."}))
-    before = rows(db)
+    rows_before = rows(db)
     numbers = listing.read_numbers(db)
     assert list(bulk.record(db, numbers, ReviewAction.ACCEPT, reviewer="ann")) == [0, 4, 8, 12]
     assert examples.count(db, parse_query("status:accepted")) == 12
     assert db.execute("SELECT count(DISTINCT batch) FROM reviews WHERE batch IS NOT NULL").fetchone()[0] == 1
     assert list(reviews.undo_act(db, newest(db))) == [0, 4, 8, 12]
-    assert rows(db) == before
+    assert rows(db) == rows_before
     undone = reviews.undo(db)
     assert undone is not None
     assert undone.review.action is ReviewAction.EDIT
@@ -65,14 +65,14 @@ def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3
     plain = example()
     out = [example(status=Status.REJECTED, refused=True, family=f"f{number}") for number in range(3)]
     with transaction(db):
-        for one in (plain, *out):
-            examples.add(db, one)
+        for stored_example in (plain, *out):
+            examples.add(db, stored_example)
     decide(db, out[2].id, ReviewAction.REJECT)
     numbers = listing.read_numbers(db, Filter(refused=True)) + listing.read_numbers(db, Filter(refused=False))
     list(bulk.record(db, numbers, ReviewAction.ACCEPT, reason="clear", reviewer="ann"))
     assert [line.action for line in reviews.log(db, plain.id)] == [ReviewAction.ACCEPT]
-    for one in out[:2]:
-        first, second = reviews.log(db, one.id)
+    for stored_example in out[:2]:
+        first, second = reviews.log(db, stored_example.id)
         assert (first.action, first.reason, first.reviewer) == (ReviewAction.OVERRULE, "", "ann")
         assert (second.action, second.reason, second.batch) == (ReviewAction.ACCEPT, "clear", first.batch)
     assert [line.action for line in reviews.log(db, out[2].id)] == [ReviewAction.REJECT, ReviewAction.ACCEPT]
@@ -86,32 +86,32 @@ def test_who_accepts_what_qa_rejected_brings_it_in_as_one_of_the_act(db: sqlite3
 def test_one_that_stops_leaves_the_rest_and_undo_takes_back_what_was_done(
     db: sqlite3.Connection, stored: list[Example]
 ) -> None:
-    before = rows(db)
-    for done in bulk.record(db, listing.read_numbers(db), ReviewAction.REJECT, reason="ambiguous"):
-        if done == 8:
+    rows_before = rows(db)
+    for count in bulk.record(db, listing.read_numbers(db), ReviewAction.REJECT, reason="ambiguous"):
+        if count == 8:
             break
     assert examples.count(db, parse_query("status:rejected")) == 8
-    for done in reviews.undo_act(db, newest(db)):
-        if done == 4:
+    for count in reviews.undo_act(db, newest(db)):
+        if count == 4:
             break
     assert examples.count(db, parse_query("status:rejected")) == 4
     undone = reviews.undo(db)
     assert undone is not None
     assert undone.lines == 4
-    assert rows(db) == before
+    assert rows(db) == rows_before
     assert reviews.undo(db) is None
 
 
 def test_others_write_between_the_pieces(project: Project, db: sqlite3.Connection, stored: list[Example]) -> None:
-    other = connect(project.database)
-    other.execute("PRAGMA busy_timeout = 0")
-    for done in bulk.record(db, listing.read_numbers(db, order=listing.SortOrder.OLDEST), ReviewAction.ACCEPT):
-        if done == 4:
-            decide(other, stored[0].id, ReviewAction.REJECT)
-    other.close()
-    found = examples.get(db, stored[0].id)
-    assert found is not None
-    assert found.status is Status.REJECTED
+    second_connection = connect(project.database)
+    second_connection.execute("PRAGMA busy_timeout = 0")
+    for count in bulk.record(db, listing.read_numbers(db, order=listing.SortOrder.OLDEST), ReviewAction.ACCEPT):
+        if count == 4:
+            decide(second_connection, stored[0].id, ReviewAction.REJECT)
+    second_connection.close()
+    current = examples.get(db, stored[0].id)
+    assert current is not None
+    assert current.status is Status.REJECTED
 
 
 def test_only_decisions_can_be_made_of_many(db: sqlite3.Connection) -> None:
@@ -163,9 +163,9 @@ def test_a_new_example_of_a_family_goes_where_its_family_is(db: sqlite3.Connecti
     list(splits.assign(db, {"f0": "dev", "f1": "train"}, reviewer="ann"))
     with transaction(db):
         examples.add(db, example(id="01K" + "0" * 23, family="f0"))
-    found = examples.get(db, "01K" + "0" * 23)
-    assert found is not None
-    assert found.split == "dev"
+    current = examples.get(db, "01K" + "0" * 23)
+    assert current is not None
+    assert current.split == "dev"
     lines = [line for line in reviews.newest(db, 10) if line.action is ReviewAction.SPLIT]
     assert {(line.example, line.value) for line in lines} == {(stored[0].id, "dev"), (stored[2].id, "train")}
     reviews.undo(db, reviewer="ann")
@@ -175,16 +175,16 @@ def test_a_new_example_of_a_family_goes_where_its_family_is(db: sqlite3.Connecti
 def test_a_frozen_split_neither_loses_nor_gains(db: sqlite3.Connection, stored: list[Example]) -> None:
     list(splits.assign(db, {"f0": "test", "f1": "dev"}))
     splits.freeze(db, "test")
-    before = rows(db)
+    rows_before = rows(db)
     for given_splits in ({"f0": "dev"}, {"f1": "test"}, {"f2": "test"}, {"f2": "dev", "f0": ""}):
         with pytest.raises(SplitError, match="frozen"):
             list(splits.assign(db, given_splits))
-    assert rows(db) == before
+    assert rows(db) == rows_before
     with pytest.raises(ReviewError, match="frozen"):
         reviews.undo(db)
     list(splits.assign(db, {"f0": "test", "f1": "train"}))
     assert reviews.undo(db) is not None
-    assert rows(db) == before
+    assert rows(db) == rows_before
     assert splits.frozen(db) == {"test": ""}
     with pytest.raises(SplitError, match="there are train, dev, test"):
         splits.freeze(db, "validation")

@@ -30,10 +30,10 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     connection = connect(path)
     connection.execute(f"PRAGMA user_version = {database.VERSION + 1}")
     connection.close()
-    before = path.read_bytes()
+    content_before = path.read_bytes()
     with pytest.raises(DatabaseError, match="newer Sidequest"):
         connect(path)
-    assert path.read_bytes() == before
+    assert path.read_bytes() == content_before
 
 
 def one_more(monkeypatch: pytest.MonkeyPatch, *statements: str) -> None:
@@ -55,18 +55,18 @@ EXTRA = "CREATE TABLE extra (x INTEGER) STRICT"
 
 
 def test_an_older_file_is_backed_up_then_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, told = tmp_path / "x.db", list[str]()
-    connect(path, on_migrated=told.append).close()
-    assert told == []  # it is new
+    path, messages = tmp_path / "x.db", list[str]()
+    connect(path, on_migrated=messages.append).close()
+    assert messages == []  # it is new
     one_more(monkeypatch, EXTRA)
-    connection = connect(path, on_migrated=told.append)
+    connection = connect(path, on_migrated=messages.append)
     assert connection.execute("SELECT count(*) FROM extra").fetchone()[0] == 0
     old = database.VERSION - 1
     backup = sqlite3.connect(tmp_path / f"x.db.v{old}.bak")
     assert backup.execute("PRAGMA user_version").fetchone()[0] == old
     assert backup.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
-    connect(path, on_migrated=told.append).close()
-    assert told == [f"x.db was brought from version {old} to {old + 1}; as it was, it is kept as x.db.v{old}.bak"]
+    connect(path, on_migrated=messages.append).close()
+    assert messages == [f"x.db was brought from version {old} to {old + 1}; as it was, it is kept as x.db.v{old}.bak"]
 
 
 def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,9 +75,9 @@ def test_a_failing_migration_leaves_nothing_behind(tmp_path: Path, monkeypatch: 
     one_more(monkeypatch, EXTRA, "this is no SQL")
     with pytest.raises(DatabaseError):
         connect(path)
-    left = sqlite3.connect(path)
-    assert left.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
-    assert left.execute("PRAGMA user_version").fetchone()[0] == database.VERSION - 1
+    reopened = sqlite3.connect(path)
+    assert reopened.execute("SELECT count(*) FROM sqlite_master WHERE name = 'extra'").fetchone()[0] == 0
+    assert reopened.execute("PRAGMA user_version").fetchone()[0] == database.VERSION - 1
 
 
 def test_an_older_file_that_another_process_holds_is_not_called_broken(

@@ -17,38 +17,38 @@ from tests.conftest import HOSTILE, example
 from tests.stored import decide
 
 
-def put(db: sqlite3.Connection, *several: Example) -> None:
+def store(db: sqlite3.Connection, *several: Example) -> None:
     with transaction(db):
-        for one in several:
-            examples.add(db, one)
+        for new_example in several:
+            examples.add(db, new_example)
 
 
 def test_an_example_comes_back_as_it_was(db: sqlite3.Connection) -> None:
-    one = example(seed=7, model="m", flagged=True)
-    put(db, one)
-    assert examples.get(db, one.id) == one
+    original = example(seed=7, model="m", flagged=True)
+    store(db, original)
+    assert examples.get(db, original.id) == original
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_kept_and_found(db: sqlite3.Connection, text: str) -> None:
     piece = Evidence(source=text, content=text, relevance=0.9)
-    one = example(hypothesis=text, reasoning=text, model=text, evidence=[piece])
-    put(db, one)
-    found = examples.get(db, one.id)
-    assert found == one
-    assert found is not None
-    assert found.hypothesis == "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
+    original = example(hypothesis=text, reasoning=text, model=text, evidence=[piece])
+    store(db, original)
+    loaded = examples.get(db, original.id)
+    assert loaded == original
+    assert loaded is not None
+    assert loaded.hypothesis == "".join("\ufffd" if "\ud800" <= c <= "\udfff" else c for c in text)
     assert isinstance(examples.count(db, Filter(text=text)), int)
 
 
 def test_a_megabyte_is_kept(db: sqlite3.Connection) -> None:
-    one = example(hypothesis="word " * 200_000)
-    put(db, one)
-    assert examples.get(db, one.id) == one
+    original = example(hypothesis="word " * 200_000)
+    store(db, original)
+    assert examples.get(db, original.id) == original
 
 
 def test_search_needs_every_word_and_completes_the_last(db: sqlite3.Connection) -> None:
-    put(db, example(hypothesis="Café prices rise"), example(hypothesis="Tea prices fall"))
+    store(db, example(hypothesis="Café prices rise"), example(hypothesis="Tea prices fall"))
     assert examples.count(db, Filter(text="cafe pri")) == 1
     assert examples.count(db, Filter(text="prices")) == 2
     assert examples.count(db, Filter(text="cohort conversion")) == 2  # source and content of the evidence
@@ -58,13 +58,15 @@ def test_search_needs_every_word_and_completes_the_last(db: sqlite3.Connection) 
 
 def test_counts_follow_every_change(db: sqlite3.Connection) -> None:
     several = [example(level=level, decision=label) for level in (1, 2) for label in ("VALIDATED", "REJECTED")]
-    put(db, *several)
+    store(db, *several)
     decide(db, several[0].id, ReviewAction.ACCEPT)
     decide(db, several[1].id, ReviewAction.FLAG)
     reviews.edit(db, several[2].model_copy(update={"level": 5}))
     rows = db.execute("SELECT domain, level, decision, status, flagged FROM examples").fetchall()
-    kept = {(c.domain, c.level, c.decision, c.status, int(c.flagged)): c.examples for c in examples.cell_counts(db)}
-    assert kept == Counter(tuple(row) for row in rows)
+    stored_counts = {
+        (c.domain, c.level, c.decision, c.status, int(c.flagged)): c.examples for c in examples.cell_counts(db)
+    }
+    assert stored_counts == Counter(tuple(row) for row in rows)
     assert examples.count(db, Filter(flagged=True)) == 1
     assert examples.count(db, Filter(status=["accepted"])) == 1
 

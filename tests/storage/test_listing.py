@@ -20,7 +20,7 @@ from tests.stored import decide
 @pytest.fixture
 def stored(db: sqlite3.Connection) -> list[Example]:
     """Sixty examples, of unequal confidence, certainty, place, split and words."""
-    made = [
+    examples_made = [
         example(
             id=f"01J{i:017d}Z{i:05d}",
             hypothesis=f"Claim {i} about {'paid conversion' if i % 3 else 'churn'}.",
@@ -38,44 +38,44 @@ def stored(db: sqlite3.Connection) -> list[Example]:
         for i in range(60)
     ]
     with transaction(db):
-        for one in made:
-            examples.add(db, one)
-    decide(db, made[3].id, ReviewAction.ACCEPT, reviewer="ann")
-    decide(db, made[4].id, ReviewAction.REJECT, reviewer="ann")
-    decide(db, made[5].id, ReviewAction.ACCEPT, reviewer="ben")
+        for new_example in examples_made:
+            examples.add(db, new_example)
+    decide(db, examples_made[3].id, ReviewAction.ACCEPT, reviewer="ann")
+    decide(db, examples_made[4].id, ReviewAction.REJECT, reviewer="ann")
+    decide(db, examples_made[5].id, ReviewAction.ACCEPT, reviewer="ben")
     reviews.undo(db, reviewer="ben")
-    found = [examples.get(db, one.id) for one in made]
-    return [one for one in found if one is not None]
+    loaded = [examples.get(db, new_example.id) for new_example in examples_made]
+    return [new_example for new_example in loaded if new_example is not None]
 
 
 MEANINGS: dict[str, Callable[[Example], bool]] = {
     "": lambda _: True,
-    "domain:risk level:1-2": lambda one: one.domain == "risk" and one.level in {1, 2},
-    "split:none -level:1": lambda one: one.split == "" and one.level != 1,
-    "certainty:<0.5": lambda one: one.certainty is not None and one.certainty < 0.5,
-    "-certainty:<0.5": lambda one: one.certainty is None or one.certainty >= 0.5,
-    "certainty:none flagged": lambda one: one.certainty is None and one.flagged,
-    "confidence:0.3-0.6": lambda one: 0.3 <= one.confidence <= 0.6,
-    "paid": lambda one: "conversion" in one.hypothesis,
-    "churn -domain:risk": lambda one: "churn" in one.hypothesis and one.domain != "risk",
-    "-churn": lambda one: "churn" not in one.hypothesis,
-    "refused": lambda one: one.refused,
-    "source:openai unflagged": lambda one: one.source == "openai" and not one.flagged,
-    "family:f7": lambda one: one.family == "f7",
-    "id:Z00009,Z00010": lambda one: one.id.endswith(("Z00009", "Z00010")),
-    "reviewer:ann": lambda one: one.id.endswith(("Z00003", "Z00004")),
+    "domain:risk level:1-2": lambda entry: entry.domain == "risk" and entry.level in {1, 2},
+    "split:none -level:1": lambda entry: entry.split == "" and entry.level != 1,
+    "certainty:<0.5": lambda entry: entry.certainty is not None and entry.certainty < 0.5,
+    "-certainty:<0.5": lambda entry: entry.certainty is None or entry.certainty >= 0.5,
+    "certainty:none flagged": lambda entry: entry.certainty is None and entry.flagged,
+    "confidence:0.3-0.6": lambda entry: 0.3 <= entry.confidence <= 0.6,
+    "paid": lambda entry: "conversion" in entry.hypothesis,
+    "churn -domain:risk": lambda entry: "churn" in entry.hypothesis and entry.domain != "risk",
+    "-churn": lambda entry: "churn" not in entry.hypothesis,
+    "refused": lambda entry: entry.refused,
+    "source:openai unflagged": lambda entry: entry.source == "openai" and not entry.flagged,
+    "family:f7": lambda entry: entry.family == "f7",
+    "id:Z00009,Z00010": lambda entry: entry.id.endswith(("Z00009", "Z00010")),
+    "reviewer:ann": lambda entry: entry.id.endswith(("Z00003", "Z00004")),
     "reviewer:ben": lambda _: False,
     "-reviewer:ann status:accepted": lambda _: False,
     "is:edited": lambda _: False,
 }
 KEYS: dict[SortOrder, Callable[[Example], tuple[object, ...]]] = {
-    SortOrder.NEWEST: lambda one: (-int(one.id[-5:]),),
-    SortOrder.OLDEST: lambda one: (one.id,),
-    SortOrder.LEAST_CONFIDENT: lambda one: (one.confidence, one.id),
-    SortOrder.MOST_CONFIDENT: lambda one: (-one.confidence, -int(one.id[-5:])),
-    SortOrder.LEAST_CERTAIN: lambda one: (one.certainty is None, one.certainty or 0, one.id),
-    SortOrder.MOST_CERTAIN: lambda one: (one.certainty is None, -(one.certainty or 0), -int(one.id[-5:])),
-    SortOrder.CELL: lambda one: (one.domain, one.level, one.decision, one.status.value, one.id),
+    SortOrder.NEWEST: lambda entry: (-int(entry.id[-5:]),),
+    SortOrder.OLDEST: lambda entry: (entry.id,),
+    SortOrder.LEAST_CONFIDENT: lambda entry: (entry.confidence, entry.id),
+    SortOrder.MOST_CONFIDENT: lambda entry: (-entry.confidence, -int(entry.id[-5:])),
+    SortOrder.LEAST_CERTAIN: lambda entry: (entry.certainty is None, entry.certainty or 0, entry.id),
+    SortOrder.MOST_CERTAIN: lambda entry: (entry.certainty is None, -(entry.certainty or 0), -int(entry.id[-5:])),
+    SortOrder.CELL: lambda entry: (entry.domain, entry.level, entry.decision, entry.status.value, entry.id),
 }
 
 
@@ -84,10 +84,10 @@ def test_a_list_is_what_matches_in_its_order(
     db: sqlite3.Connection, stored: list[Example], query: str, order: SortOrder
 ) -> None:
     where = parse_query(query)
-    expected = sorted((one for one in stored if MEANINGS[query](one)), key=KEYS[order])
+    expected = sorted((entry for entry in stored if MEANINGS[query](entry)), key=KEYS[order])
     numbers = listing.read_numbers(db, where, order)
-    assert [one.id for one in listing.read_examples(db, numbers)] == [one.id for one in expected]
-    assert [row.id for row in listing.read_rows(db, numbers)] == [one.id for one in expected]
+    assert [entry.id for entry in listing.read_examples(db, numbers)] == [entry.id for entry in expected]
+    assert [row.id for row in listing.read_rows(db, numbers)] == [entry.id for entry in expected]
     assert examples.count(db, where) == len(expected)
     assert sum(row.examples for row in examples.cell_counts(db, where)) == len(expected)
 
@@ -103,12 +103,12 @@ def test_the_first_piece_is_small_and_the_pieces_are_all(db: sqlite3.Connection)
 
 def test_every_list_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
     """No list looks into the wide rows of the table, and none without a filter is sorted."""
-    seen: list[str] = []
-    db.set_trace_callback(lambda sql: seen.append(sql))
+    statements: list[str] = []
+    db.set_trace_callback(lambda sql: statements.append(sql))
     for query, order in product(MEANINGS, SortOrder):
         listing.read_numbers(db, parse_query(query), order)
     db.set_trace_callback(None)
-    for sql in (one for one in seen if one.startswith("SELECT examples.number")):
+    for sql in (statement for statement in statements if statement.startswith("SELECT examples.number")):
         steps = [row["detail"] for row in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
         if "WHERE" not in sql:
             assert len(steps) == 1, (sql, steps)
@@ -120,13 +120,13 @@ def test_every_list_is_read_from_an_index_alone(db: sqlite3.Connection) -> None:
 
 
 def test_what_has_gone_is_left_out_and_changes_are_seen(db: sqlite3.Connection) -> None:
-    before = listing.change_stamp(db)
-    one = example()
+    stamp_before = listing.change_stamp(db)
+    new_example = example()
     with transaction(db):
-        examples.add(db, one)
+        examples.add(db, new_example)
     added = listing.change_stamp(db)
-    decide(db, one.id, ReviewAction.FLAG)
-    assert len({before, added, listing.change_stamp(db)}) == 3
+    decide(db, new_example.id, ReviewAction.FLAG)
+    assert len({stamp_before, added, listing.change_stamp(db)}) == 3
     assert listing.read_rows(db, [1, 99]) == listing.read_rows(db, [1])
-    assert listing.number_of(db, one.id) == 1
+    assert listing.number_of(db, new_example.id) == 1
     assert listing.number_of(db, "none") is None

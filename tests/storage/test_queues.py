@@ -19,64 +19,64 @@ from tests.conftest import candidate, example
 from tests.stored import decide, read_all
 
 
-def put(db: sqlite3.Connection, *several: Example) -> None:
+def store(db: sqlite3.Connection, *several: Example) -> None:
     with transaction(db):
-        for one in several:
-            examples.add(db, one)
+        for new_example in several:
+            examples.add(db, new_example)
 
 
-def made(number: int, **change: object) -> Example:
+def numbered(number: int, **change: object) -> Example:
     return example(id=f"01J{number:023d}", **change)
 
 
-def held(
-    db: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, who: str = "", limit: int = 3
+def queue_numbers(
+    db: sqlite3.Connection, queue: Queue, where: Filter = EVERYTHING, *, reviewer: str = "", limit: int = 3
 ) -> list[int]:
     """The numbers of all examples of a queue, read in small pages."""
-    found: list[int] = []
-    page = queues.page(db, queue, where, reviewer=who, limit=limit)
+    numbers: list[int] = []
+    page = queues.page(db, queue, where, reviewer=reviewer, limit=limit)
     while True:
-        found += [int(key[3:]) for key in page.keys]
+        numbers += [int(key[3:]) for key in page.keys]
         if page.last:
             break
-        page = queues.page(db, queue, where, reviewer=who, after=page.after, limit=limit)
-    left = queues.queue_size(db, queue, where, reviewer=who)
-    assert left == QueueSize(len(found))
-    return found
+        page = queues.page(db, queue, where, reviewer=reviewer, after=page.after, limit=limit)
+    size = queues.queue_size(db, queue, where, reviewer=reviewer)
+    assert size == QueueSize(len(numbers))
+    return numbers
 
 
 def test_what_waits_comes_in_the_order_that_is_asked_for(db: sqlite3.Connection) -> None:
     for number, (certainty, domain) in enumerate(
         [(None, "risk"), (0.9, "market"), (0.2, "risk"), (None, "market"), (0.5, "market"), (0.2, "market")]
     ):
-        put(db, made(number, certainty=certainty, domain=domain))
+        store(db, numbered(number, certainty=certainty, domain=domain))
     decide(db, f"01J{4:023d}", ReviewAction.ACCEPT)
-    assert held(db, Queue.UNCERTAIN) == [2, 5, 1, 0, 3]
-    assert held(db, Queue.NEWEST) == [5, 3, 2, 1, 0]
-    assert held(db, Queue.OLDEST) == [0, 1, 2, 3, 5]
-    assert held(db, Queue.CELL) == [1, 3, 5, 0, 2]
-    assert held(db, Queue.UNCERTAIN, Filter(domain=("risk",))) == [2, 0]
-    assert held(db, Queue.NEWEST, Filter(status=("pending", "accepted"))) == [5, 4, 3, 2, 1, 0]
-    assert held(db, Queue.UNCERTAIN, Filter(status=("pending", "accepted"))) == [2, 5, 4, 1, 0, 3]
-    assert held(db, Queue.OLDEST, Filter(text="free")) == [0, 1, 2, 3, 5]
-    assert held(db, Queue.OLDEST, Filter(domain=("customer",))) == []
+    assert queue_numbers(db, Queue.UNCERTAIN) == [2, 5, 1, 0, 3]
+    assert queue_numbers(db, Queue.NEWEST) == [5, 3, 2, 1, 0]
+    assert queue_numbers(db, Queue.OLDEST) == [0, 1, 2, 3, 5]
+    assert queue_numbers(db, Queue.CELL) == [1, 3, 5, 0, 2]
+    assert queue_numbers(db, Queue.UNCERTAIN, Filter(domain=("risk",))) == [2, 0]
+    assert queue_numbers(db, Queue.NEWEST, Filter(status=("pending", "accepted"))) == [5, 4, 3, 2, 1, 0]
+    assert queue_numbers(db, Queue.UNCERTAIN, Filter(status=("pending", "accepted"))) == [2, 5, 4, 1, 0, 3]
+    assert queue_numbers(db, Queue.OLDEST, Filter(text="free")) == [0, 1, 2, 3, 5]
+    assert queue_numbers(db, Queue.OLDEST, Filter(domain=("customer",))) == []
 
 
 def test_what_comes_in_at_the_end_is_read_on(db: sqlite3.Connection) -> None:
-    put(db, made(0), made(1))
+    store(db, numbered(0), numbered(1))
     page = queues.page(db, Queue.OLDEST)
     assert page.last
-    put(db, made(2))
+    store(db, numbered(2))
     assert queues.page(db, Queue.OLDEST, after=page.after).keys == [f"01J{2:023d}"]
 
 
 def test_flagged_are_there_whatever_was_decided(db: sqlite3.Connection) -> None:
-    put(db, *(made(number) for number in range(4)))
+    store(db, *(numbered(number) for number in range(4)))
     for number in (1, 3):
         decide(db, f"01J{number:023d}", ReviewAction.FLAG)
     decide(db, f"01J{3:023d}", ReviewAction.REJECT)
-    assert held(db, Queue.FLAGGED) == [1, 3]
-    assert held(db, Queue.FLAGGED, Filter(status=("rejected",))) == [3]
+    assert queue_numbers(db, Queue.FLAGGED) == [1, 3]
+    assert queue_numbers(db, Queue.FLAGGED, Filter(status=("rejected",))) == [3]
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def rejected(db: sqlite3.Connection) -> list[tuple[Attempt, Verdict]]:
     """Four attempts that QA rejected, with the verdicts."""
     run = Run(kind="generate")
     runs.add(db, run)
-    found = []
+    rejected_attempts = []
     for number in range(4):
         attempt = Attempt(
             id=f"01J{number:023d}", run=run.id, domain="risk" if number % 2 else "market", level=1, slot=number,
@@ -94,8 +94,8 @@ def rejected(db: sqlite3.Connection) -> list[tuple[Attempt, Verdict]]:
         attempts.add_attempt(db, attempt, None)
         verdict = Verdict(attempt=attempt.id, result=Result.REJECTED, stage="judge", reason="ambiguous")
         attempts.add_verdict(db, verdict, None)
-        found.append((attempt, verdict))
-    return found
+        rejected_attempts.append((attempt, verdict))
+    return rejected_attempts
 
 
 def test_what_the_judge_rejected_waits_until_a_person_decides(
@@ -103,7 +103,7 @@ def test_what_the_judge_rejected_waits_until_a_person_decides(
 ) -> None:
     from core.qa.verdicts import example_of_attempt
 
-    assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
+    assert queue_numbers(db, Queue.REFUSED) == [3, 2, 1, 0]
     for query, numbers in (
         ("domain:risk claim", [3, 1]),
         ("-domain:risk", [2, 0]),
@@ -117,52 +117,52 @@ def test_what_the_judge_rejected_waits_until_a_person_decides(
         ('"number claim"', []),
         ("refused -claim", []),
     ):
-        assert held(db, Queue.REFUSED, parse_query(query)) == numbers, query
+        assert queue_numbers(db, Queue.REFUSED, parse_query(query)) == numbers, query
     assert queues.inapplicable_to_attempts(parse_query("split:train -is:edited certainty:<0.5 level:1")) == [
         "split", "certainty", "edited",
     ]  # fmt: skip
-    one = example_of_attempt(*rejected[2])
-    reviews.record(db, one, [])  # stored for an edit, decided by nobody
-    assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
-    reviews.record(db, one, [Review(example="", action=ReviewAction.REJECT)])
+    refused = example_of_attempt(*rejected[2])
+    reviews.record(db, refused, [])  # stored for an edit, decided by nobody
+    assert queue_numbers(db, Queue.REFUSED) == [3, 2, 1, 0]
+    reviews.record(db, refused, [Review(example="", action=ReviewAction.REJECT)])
     reviews.record(db, example_of_attempt(*rejected[1]), [Review(example="", action=ReviewAction.OVERRULE)])
-    assert held(db, Queue.REFUSED) == [3, 0]
+    assert queue_numbers(db, Queue.REFUSED) == [3, 0]
     reviews.undo(db)
     reviews.undo(db)
-    assert held(db, Queue.REFUSED) == [3, 2, 1, 0]
+    assert queue_numbers(db, Queue.REFUSED) == [3, 2, 1, 0]
 
 
 def test_the_sample_is_of_a_fixed_size_and_order_and_of_what_qa_passed(db: sqlite3.Connection) -> None:
-    put(db, *(made(number, status="rejected", refused=True) for number in range(10)))
-    put(db, *(made(number) for number in range(10, 110)))
-    found = held(db, Queue.SAMPLE)
-    assert len(found) == queues.SAMPLE
-    assert min(found) >= 10
-    assert found != sorted(found)
-    assert held(db, Queue.SAMPLE, limit=7) == found
-    first = f"01J{found[0]:023d}"
+    store(db, *(numbered(number, status="rejected", refused=True) for number in range(10)))
+    store(db, *(numbered(number) for number in range(10, 110)))
+    queued = queue_numbers(db, Queue.SAMPLE)
+    assert len(queued) == queues.SAMPLE
+    assert min(queued) >= 10
+    assert queued != sorted(queued)
+    assert queue_numbers(db, Queue.SAMPLE, limit=7) == queued
+    first = f"01J{queued[0]:023d}"
     decide(db, first, ReviewAction.ACCEPT, reviewer="ann")  # seeing the label, so that an audit can still follow
-    assert held(db, Queue.SAMPLE, who="ann") == found
+    assert queue_numbers(db, Queue.SAMPLE, reviewer="ann") == queued
     decide(db, first, ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
-    assert held(db, Queue.SAMPLE, who="ann") == found[1:]
-    assert held(db, Queue.SAMPLE, who="ben") == found
+    assert queue_numbers(db, Queue.SAMPLE, reviewer="ann") == queued[1:]
+    assert queue_numbers(db, Queue.SAMPLE, reviewer="ben") == queued
 
 
 def test_a_second_opinion_is_asked_of_who_has_none(db: sqlite3.Connection) -> None:
-    put(db, *(made(number) for number in range(5)))
-    for number, who in ((0, "ann"), (1, "ben"), (2, "ann"), (2, "ben"), (3, "ann")):
-        decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, reviewer=who)
+    store(db, *(numbered(number) for number in range(5)))
+    for number, person in ((0, "ann"), (1, "ben"), (2, "ann"), (2, "ben"), (3, "ann")):
+        decide(db, f"01J{number:023d}", ReviewAction.ACCEPT, reviewer=person)
     decide(db, f"01J{4:023d}", ReviewAction.FLAG, reviewer="ann")
     reviews.undo(db)
     reviews.undo(db)  # ann's decision about 3
-    assert held(db, Queue.SECOND, who="ben") == [0]
-    assert held(db, Queue.SECOND, who="ann") == [1]
-    assert held(db, Queue.SECOND, who="cid") == [0, 1, 2]
-    assert held(db, Queue.SECOND, Filter(text="free", status=("accepted",)), who="cid") == [0, 1, 2]
+    assert queue_numbers(db, Queue.SECOND, reviewer="ben") == [0]
+    assert queue_numbers(db, Queue.SECOND, reviewer="ann") == [1]
+    assert queue_numbers(db, Queue.SECOND, reviewer="cid") == [0, 1, 2]
+    assert queue_numbers(db, Queue.SECOND, Filter(text="free", status=("accepted",)), reviewer="cid") == [0, 1, 2]
 
 
 def test_disagreements_stay_until_someone_who_saw_the_label_settles_them(db: sqlite3.Connection) -> None:
-    put(db, *(made(number) for number in range(5)))
+    store(db, *(numbered(number) for number in range(5)))
     keys = [f"01J{number:023d}" for number in range(5)]
     decide(db, keys[0], ReviewAction.ACCEPT, value="VALIDATED", version=1, reviewer="ann")
     decide(db, keys[1], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
@@ -170,22 +170,22 @@ def test_disagreements_stay_until_someone_who_saw_the_label_settles_them(db: sql
     decide(db, keys[2], ReviewAction.LABEL, value="REJECTED", version=1, reviewer="ben")
     decide(db, keys[3], ReviewAction.LABEL, value="REFINED", version=1, reviewer="ann")
     decide(db, keys[3], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ann")  # thought better of it
-    assert held(db, Queue.DISPUTED) == [1, 2]
+    assert queue_numbers(db, Queue.DISPUTED) == [1, 2]
     decide(db, keys[1], ReviewAction.ACCEPT, reviewer="ann")
     decide(db, keys[2], ReviewAction.REJECT, reviewer="cid")
-    assert held(db, Queue.DISPUTED) == []
+    assert queue_numbers(db, Queue.DISPUTED) == []
     decide(db, keys[1], ReviewAction.LABEL, value="VALIDATED", version=1, reviewer="ben")
-    assert held(db, Queue.DISPUTED) == []  # with the label, and what it differs from was settled
+    assert queue_numbers(db, Queue.DISPUTED) == []  # with the label, and what it differs from was settled
     reviews.undo(db, reviewer="cid")
-    assert held(db, Queue.DISPUTED) == [2]
+    assert queue_numbers(db, Queue.DISPUTED) == [2]
 
 
 def test_an_edit_to_what_was_decided_ends_the_disagreement_with_the_label(db: sqlite3.Connection) -> None:
-    put(db, made(0))
+    store(db, numbered(0))
     decide(db, f"01J{0:023d}", ReviewAction.LABEL, value="REFINED", version=1)
-    assert held(db, Queue.DISPUTED) == [0]
-    reviews.edit(db, made(0, decision="REFINED"))
-    assert held(db, Queue.DISPUTED) == []
+    assert queue_numbers(db, Queue.DISPUTED) == [0]
+    reviews.edit(db, numbered(0, decision="REFINED"))
+    assert queue_numbers(db, Queue.DISPUTED) == []
 
 
 def test_a_person_who_differs_from_the_judge_is_a_disagreement(
@@ -199,10 +199,10 @@ def test_a_person_who_differs_from_the_judge_is_a_disagreement(
         attempt=attempt.id, result=Result.REJECTED, stage="judge", blind_decision="REFINED", blind_confidence=0.9
     )
     attempts.add_verdict(db, verdict, None)
-    one = example_of_attempt(attempt, verdict).model_copy(update={"id": attempt.id})
+    judged_example = example_of_attempt(attempt, verdict).model_copy(update={"id": attempt.id})
     lines = [Review(example="", action=ReviewAction.ACCEPT, value="VALIDATED", version=1)]
-    reviews.record(db, one, [Review(example="", action=ReviewAction.OVERRULE), *lines])
-    assert held(db, Queue.DISPUTED) == [9]
+    reviews.record(db, judged_example, [Review(example="", action=ReviewAction.OVERRULE), *lines])
+    assert queue_numbers(db, Queue.DISPUTED) == [9]
 
 
 _KINDS = st.sampled_from([Queue.UNCERTAIN, Queue.NEWEST, Queue.OLDEST, Queue.CELL, Queue.FLAGGED])
@@ -210,10 +210,10 @@ _KINDS = st.sampled_from([Queue.UNCERTAIN, Queue.NEWEST, Queue.OLDEST, Queue.CEL
 
 @pytest.fixture
 def many(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
-    put(
+    store(
         db,
         *(
-            made(
+            numbered(
                 number,
                 certainty=[None, 0.1, 0.5, 0.5, 0.9][number % 5],
                 domain=("market", "risk", "technical")[number % 3],
@@ -247,20 +247,20 @@ def test_pages_of_any_size_hold_each_example_once_in_one_order(
     few: int,
 ) -> None:
     where = Filter(domain=tuple(domains), status=tuple(statuses), level=tuple(levels))
-    before, queues.FEW = queues.FEW, 5000 * few
+    few_before, queues.FEW = queues.FEW, 5000 * few
     try:
-        found = held(many, queue, where, limit=limit)
+        queued = queue_numbers(many, queue, where, limit=limit)
     finally:
-        queues.FEW = before
-    assert len(set(found)) == len(found)
-    assert found == held(many, queue, where, limit=100)
-    everything = {int(one.id[3:]): one for one in read_all(many, where)}
-    wanted = {
+        queues.FEW = few_before
+    assert len(set(queued)) == len(queued)
+    assert queued == queue_numbers(many, queue, where, limit=100)
+    everything = {int(entry.id[3:]): entry for entry in read_all(many, where)}
+    expected = {
         number
-        for number, one in everything.items()
-        if (one.flagged if queue is Queue.FLAGGED else (statuses or one.status == "pending"))
+        for number, entry in everything.items()
+        if (entry.flagged if queue is Queue.FLAGGED else (statuses or entry.status == "pending"))
     }
-    assert set(found) == wanted
+    assert set(queued) == expected
 
 
 @pytest.mark.parametrize("queue", list(Queue))

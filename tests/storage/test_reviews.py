@@ -20,51 +20,51 @@ from tests.conftest import candidate, example
 from tests.stored import decide
 
 
-def put(db: sqlite3.Connection) -> Example:
-    one = example()
+def store(db: sqlite3.Connection) -> Example:
+    new_example = example()
     with transaction(db):
-        examples.add(db, one)
-    return one
+        examples.add(db, new_example)
+    return new_example
 
 
 def test_undo_goes_back_through_everything_after_a_restart(project: Project, db: sqlite3.Connection) -> None:
-    one = put(db)
-    decide(db, one.id, ReviewAction.ACCEPT)
-    edited = reviews.edit(db, one.model_copy(update={"hypothesis": "Another claim.", "level": 2}))
-    decide(db, one.id, ReviewAction.REJECT, reason="ambiguous")
+    stored = store(db)
+    decide(db, stored.id, ReviewAction.ACCEPT)
+    edited = reviews.edit(db, stored.model_copy(update={"hypothesis": "Another claim.", "level": 2}))
+    decide(db, stored.id, ReviewAction.REJECT, reason="ambiguous")
     assert (edited.version, edited.level) == (2, 2)
     db.close()
     again = connect(project.database)
     undone = [reviews.undo(again) for _ in range(4)]
     assert [u.review.action for u in undone if u] == [ReviewAction.REJECT, ReviewAction.EDIT, ReviewAction.ACCEPT]
     assert undone[3] is None
-    found = examples.get(again, one.id)
-    assert found == one
-    assert len(reviews.log(again, one.id)) == 6
+    loaded = examples.get(again, stored.id)
+    assert loaded == stored
+    assert len(reviews.log(again, stored.id)) == 6
 
 
 def test_an_edit_after_an_undone_edit_keeps_all_versions(db: sqlite3.Connection) -> None:
-    one = put(db)
-    reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+    stored = store(db)
+    reviews.edit(db, stored.model_copy(update={"hypothesis": "Second."}))
     reviews.undo(db)
-    third = reviews.edit(db, one.model_copy(update={"hypothesis": "Third."}))
+    third = reviews.edit(db, stored.model_copy(update={"hypothesis": "Third."}))
     assert (third.version, third.hypothesis) == (3, "Third.")
-    kept = db.execute("SELECT version FROM versions WHERE example = ? ORDER BY version", (one.id,)).fetchall()
-    assert [row["version"] for row in kept] == [1, 2, 3]
+    versions = db.execute("SELECT version FROM versions WHERE example = ? ORDER BY version", (stored.id,)).fetchall()
+    assert [row["version"] for row in versions] == [1, 2, 3]
     assert examples.count(db, examples.Filter(text="third")) == 1
     assert examples.count(db, examples.Filter(text="second")) == 0
 
 
 def test_an_edit_of_an_old_version_is_refused(db: sqlite3.Connection) -> None:
-    one = put(db)
-    reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+    stored = store(db)
+    reviews.edit(db, stored.model_copy(update={"hypothesis": "Second."}))
     with pytest.raises(ReviewError, match="edited elsewhere"):
-        reviews.edit(db, one.model_copy(update={"hypothesis": "Lost update."}))
+        reviews.edit(db, stored.model_copy(update={"hypothesis": "Lost update."}))
 
 
 def test_the_log_cannot_be_changed(db: sqlite3.Connection) -> None:
-    one = put(db)
-    decide(db, one.id, ReviewAction.ACCEPT)
+    stored = store(db)
+    decide(db, stored.id, ReviewAction.ACCEPT)
     for sql in ("UPDATE reviews SET action = 'reject'", "DELETE FROM reviews"):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             db.execute(sql)
@@ -77,15 +77,15 @@ def test_what_is_not_there_cannot_be_decided(db: sqlite3.Connection) -> None:
 
 
 def test_undo_of_one_person_leaves_the_others_alone(db: sqlite3.Connection) -> None:
-    first, second = put(db), put(db)
+    first, second = store(db), store(db)
     decide(db, first.id, ReviewAction.ACCEPT, reviewer="ann")
     decide(db, second.id, ReviewAction.ACCEPT, reviewer="ben")
-    done = reviews.undo(db, reviewer="ann")
-    assert done is not None
-    assert done.example.id == first.id
-    found = examples.get(db, second.id)
-    assert found is not None
-    assert found.status is Status.ACCEPTED
+    undone = reviews.undo(db, reviewer="ann")
+    assert undone is not None
+    assert undone.example.id == first.id
+    loaded = examples.get(db, second.id)
+    assert loaded is not None
+    assert loaded.status is Status.ACCEPTED
 
 
 def test_overruled_waits_for_review_and_undone_is_rejected_again(db: sqlite3.Connection) -> None:
@@ -98,15 +98,15 @@ def test_overruled_waits_for_review_and_undone_is_rejected_again(db: sqlite3.Con
     attempts.add_attempt(db, attempt, None)
     verdict = Verdict(attempt=attempt.id, result=Result.REJECTED, stage="judge", reason="ambiguous")
     attempts.add_verdict(db, verdict, None)
-    one = reviews.overrule(db, example_of_attempt(attempt, verdict), reviewer="ann")
-    assert (one.status, one.refused) == (Status.PENDING, True)
+    overruled = reviews.overrule(db, example_of_attempt(attempt, verdict), reviewer="ann")
+    assert (overruled.status, overruled.refused) == (Status.PENDING, True)
     with pytest.raises(ReviewError, match="already, and pending"):
         reviews.overrule(db, example_of_attempt(attempt, verdict))
     undone = reviews.undo(db)
     assert undone is not None
     assert (undone.review.action, undone.example.status) == (ReviewAction.OVERRULE, Status.REJECTED)
     again = reviews.overrule(db, example_of_attempt(attempt, verdict))
-    assert (again.id, again.status) == (one.id, Status.PENDING)
+    assert (again.id, again.status) == (overruled.id, Status.PENDING)
 
 
 _ACTIONS = st.lists(st.sampled_from(["accept", "reject", "flag", "unflag", "edit", "undo"]), max_size=25)
@@ -117,7 +117,7 @@ _ACTIONS = st.lists(st.sampled_from(["accept", "reject", "flag", "unflag", "edit
 def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str]) -> None:
     """Against a plain model: a stack of states, undo pops it."""
     db = connect(tmp_path / "one.db")
-    one = put(db)
+    stored = store(db)
     stack = [ReviewState()]
     newest = 1
     for action in actions:
@@ -129,33 +129,37 @@ def test_the_row_always_stands_as_the_log_says(tmp_path: Path, actions: list[str
                     stack.pop()
                 continue
             case "edit":
-                current = examples.get(db, one.id)
+                current = examples.get(db, stored.id)
                 assert current is not None
                 newest += 1
                 reviews.edit(db, current.model_copy(update={"hypothesis": f"Claim {newest}."}))
                 top = ReviewState(top.status, top.flagged, newest)
             case _:
-                decide(db, one.id, ReviewAction(action))
+                decide(db, stored.id, ReviewAction(action))
                 top = ReviewState(
                     {"accept": Status.ACCEPTED, "reject": Status.REJECTED}.get(action, top.status),
                     {"flag": True, "unflag": False}.get(action, top.flagged),
                     top.version,
                 )
         stack.append(top)
-    found = examples.get(db, one.id)
-    assert found is not None
-    assert ReviewState(found.status, found.flagged, found.version) == stack[-1] == derive_state(reviews.log(db, one.id))
-    assert found.hypothesis == (one.hypothesis if found.version == 1 else f"Claim {found.version}.")
+    loaded = examples.get(db, stored.id)
+    assert loaded is not None
+    assert (
+        ReviewState(loaded.status, loaded.flagged, loaded.version)
+        == stack[-1]
+        == derive_state(reviews.log(db, stored.id))
+    )
+    assert loaded.hypothesis == (stored.hypothesis if loaded.version == 1 else f"Claim {loaded.version}.")
     while reviews.undo(db):
         pass
     db.close()
 
 
 def test_an_edit_is_not_judged_and_its_undo_is_again(db: sqlite3.Connection) -> None:
-    one = example(certainty=0.3)
+    judged_example = example(certainty=0.3)
     with transaction(db):
-        examples.add(db, one)
-    second = reviews.edit(db, one.model_copy(update={"hypothesis": "Second."}))
+        examples.add(db, judged_example)
+    second = reviews.edit(db, judged_example.model_copy(update={"hypothesis": "Second."}))
     assert second.certainty is None
     assert reviews.edit(db, second.model_copy(update={"level": 2})).certainty is None
     assert [(version.version, version.certainty) for version, _ in examples.versions(db, second)] == [
@@ -169,16 +173,16 @@ def test_an_edit_is_not_judged_and_its_undo_is_again(db: sqlite3.Connection) -> 
 
 def test_two_who_undo_at_once_undo_two_acts(project: Project, db: sqlite3.Connection) -> None:
     """One has looked for the newest act, and before it is taken back somebody else has done so."""
-    one, two = put(db), put(db)
-    decide(db, one.id, ReviewAction.ACCEPT)
+    stored, two = store(db), store(db)
+    decide(db, stored.id, ReviewAction.ACCEPT)
     decide(db, two.id, ReviewAction.REJECT)
     act = reviews.newest_act(db)
     assert act is not None
-    other = connect(project.database)
-    assert reviews.undo(other) is not None
+    second_connection = connect(project.database)
+    assert reviews.undo(second_connection) is not None
     assert list(reviews.undo_act(db, act)) == [0, 0]
     undone = reviews.undo(db)
     assert undone is not None
     assert (undone.review.action, undone.lines) == (ReviewAction.ACCEPT, 1)
     assert [line.action for line in reviews.newest(db, 9)].count(ReviewAction.UNDO) == 2
-    other.close()
+    second_connection.close()

@@ -44,8 +44,8 @@ from tests.conftest import HOSTILE, example
         ("- --", Filter(text="- --")),
     ],
 )
-def test_what_a_query_means(text: str, found: Filter) -> None:
-    assert parse_query(text) == found
+def test_what_a_query_means(text: str, expected: Filter) -> None:
+    assert parse_query(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -98,10 +98,10 @@ def test_the_words_are_found_as_the_search_finds_them() -> None:
 
 @given(st.text(), st.text())
 def test_what_is_found_lies_in_the_text(text: str, words: str) -> None:
-    at = 0
+    position = 0
     for start, end in match_spans([text], words)[0]:
-        assert at <= start < end <= len(text)
-        at = end
+        assert position <= start < end <= len(text)
+        position = end
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -75,7 +75,7 @@ def estimate_(context: Context, recipe: str, allow_project_code: bool, as_json: 
     from tui.commands.train_estimate import show_estimate
 
     project, _ = context.open()
-    found = asyncio.run(estimate_recipe(project, recipe, heard=say, allow_project_code=allow_project_code))
+    found = asyncio.run(estimate_recipe(project, recipe, on_progress=say, allow_project_code=allow_project_code))
     if as_json:
         print_json(found)
     else:

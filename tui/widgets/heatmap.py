@@ -34,7 +34,7 @@ class Square:
 
 def draw_square(matrix: Matrix, domain: str, level: int, *, shelved: bool) -> Square:
     """A domain at a level: rejected of all attempts, and marks if it is worse than the rest, or shelved."""
-    cell = matrix.at(domain, level)
+    cell = matrix.cell_at(domain, level)
     is_flagged = any((flagged.domain, flagged.level) == (domain, level) for flagged in matrix.flagged)
     marks = (FLAGGED if is_flagged else "") + (SHELVED if shelved else "")
     if cell is None:

@@ -127,12 +127,12 @@ def _shares(main: Effect, driver: int, metric: Metric, rng: Random) -> Effect:
 def plan_body(world: World, position: int, level: Level, rng: Random) -> Body:
     """A body of evidence for `position` within the knobs of `level`."""
     findings = draw_findings(world, position, rng)
-    irrelevant, contrary, support = _counts(level, rng)
-    facts = _facts(world, findings, level.steps if support >= 2 else 1, rng)
+    irrelevant, contrary, supporting = _counts(level, rng)
+    facts = _facts(world, findings, level.steps if supporting >= 2 else 1, rng)
     strength = {"high": (2, 2), "mixed": (1, 2), "low": (1, 1)}[level.reliability]
     pieces = [
         PlannedPiece(Role.SUPPORT, group, rng.randint(*strength), draw_from_band(level.relevance, rng, 0.25), world)
-        for group in share_out(facts, support, rng, exact=world.scenario == Scenario.SIZE)
+        for group in share_out(facts, supporting, rng, exact=world.scenario == Scenario.SIZE)
     ]
     pieces += [
         PlannedPiece(

@@ -1,1 +1,1 @@
-"""What is learned from: cases, the order in which they are drawn, and the rewards of answers."""
+"""Training data: cases, the order in which they are drawn, and the rewards of answers."""

@@ -1,4 +1,4 @@
-"""What is trained on: each case as the tokens of its prompt, with the answer that is wished for."""
+"""The training cases: each with the tokens of its prompt, and the answer to learn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from storage.schema import Evidence, Example
 
 @dataclass(frozen=True, slots=True)
 class TrainingCase:
-    """An example as a model reads it (`prompt`, tokens) and as it is to answer (`answer`, with the token that ends)."""
+    """An example as a model reads it (`prompt`, tokens) and should answer it (`answer`, with the end token)."""
 
     example: str
     version: int
@@ -28,39 +28,39 @@ class TrainingCase:
     evidence: tuple[Evidence, ...]
 
     @property
-    def place(self) -> CasePosition:
-        """Where it stands in the curriculum."""
+    def position(self) -> CasePosition:
+        """Its position in the curriculum."""
         return CasePosition(self.level, self.label)
 
 
-def cases(
-    examples: Sequence[Example], asking: Prompting, chat: Chat, mode: Mode, *, end: int, most: int
+def training_cases(
+    examples: Sequence[Example], prompting: Prompting, chat: Chat, mode: Mode, *, end: int, max_tokens: int
 ) -> tuple[list[TrainingCase], int]:
-    """The cases with prompts of at most `most` tokens, and how many were longer; `end` is the token that ends."""
-    made, longer = [], 0
-    for one in examples:
-        prompt = chat.prompt(asking.messages(one.hypothesis, one.evidence))
-        if len(prompt) > most:
-            longer += 1
+    """The cases with prompts of at most `max_tokens` tokens, and how many were longer; `end` is the end token."""
+    cases, too_long = [], 0
+    for example in examples:
+        prompt = chat.prompt(prompting.messages(example.hypothesis, example.evidence))
+        if len(prompt) > max_tokens:
+            too_long += 1
             continue
-        text = target_answer(mode, one.reasoning, one.decision, one.confidence)
-        made.append(
+        text = target_answer(mode, example.reasoning, example.decision, example.confidence)
+        cases.append(
             TrainingCase(
-                example=one.id,
-                version=one.version,
+                example=example.id,
+                version=example.version,
                 prompt=prompt,
                 answer=[*chat.label_tokens([text])[0], end],
-                label=one.decision,
-                level=one.level,
-                domain=one.domain,
-                family=one.family,
-                evidence=tuple(one.evidence),
+                label=example.decision,
+                level=example.level,
+                domain=example.domain,
+                family=example.family,
+                evidence=tuple(example.evidence),
             )
         )
-    return made, longer
+    return cases, too_long
 
 
-def label_shares(made: Sequence[TrainingCase]) -> dict[str, float]:
-    """How often each label is there, as shares."""
-    counts = Counter(one.label for one in made)
-    return {label: number / len(made) for label, number in counts.items()}
+def label_shares(cases: Sequence[TrainingCase]) -> dict[str, float]:
+    """The share of each label in the cases."""
+    counts = Counter(case.label for case in cases)
+    return {label: number / len(cases) for label, number in counts.items()}

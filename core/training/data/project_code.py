@@ -29,8 +29,8 @@ def load_module(folder: Path, name: str) -> ModuleType:
         return importlib.import_module(name) if file is None else _load(folder, parts, file)
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
-        own = missing and missing != parts[0] and module_file(folder, [missing])
-        hint = f": files of the project are imported with a dot, `from .{missing} import …`" if own else ""
+        is_own = missing and missing != parts[0] and module_file(folder, [missing])
+        hint = f": files of the project are imported with a dot, `from .{missing} import …`" if is_own else ""
         raise ProjectCodeError(f"{error}{hint}") from error
     except (Exception, SystemExit) as error:
         raise ProjectCodeError(f"{type(error).__name__}: {error}") from error

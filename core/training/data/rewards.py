@@ -64,45 +64,45 @@ def grade_answer(
     )
 
 
-def correct(found: GradedAnswer) -> float:
+def correct(answer: GradedAnswer) -> float:
     """1 for the label, 0 for no decision and for another one; with costs, 1 minus what the decision costs."""
-    if found.read.decision is None:
+    if answer.read.decision is None:
         return 0.0
-    if found.label in found.costs:
-        return 1.0 - found.costs[found.label].get(found.read.decision, 0.0 if found.correct else 1.0)
-    return float(found.correct)
+    if answer.label in answer.costs:
+        return 1.0 - answer.costs[answer.label].get(answer.read.decision, 0.0 if answer.correct else 1.0)
+    return float(answer.correct)
 
 
-def well_formed(found: GradedAnswer) -> float:
+def well_formed(answer: GradedAnswer) -> float:
     """1 for reasoning, decision and confidence, half for a decision alone, 0 for none."""
-    if found.read.decision is None:
+    if answer.read.decision is None:
         return 0.0
-    return 1.0 if found.read.rationale and found.read.confidence is not None else 0.5
+    return 1.0 if answer.read.rationale and answer.read.confidence is not None else 0.5
 
 
-def calibration(found: GradedAnswer) -> float:
+def calibration(answer: GradedAnswer) -> float:
     """correct - (confidence - correct)^2 (RLCR, Damani et al. 2025); no decision or no confidence is the worst, -1."""
-    if found.read.decision is None or found.read.confidence is None:
+    if answer.read.decision is None or answer.read.confidence is None:
         return -1.0
-    right = float(found.correct)
-    return right - (found.read.confidence - right) ** 2
+    right = float(answer.correct)
+    return right - (answer.read.confidence - right) ** 2
 
 
-def length(found: GradedAnswer) -> float:
+def length(answer: GradedAnswer) -> float:
     """1 up to 80 words, then less, 0 from 160 on: long answers are slow and say no more."""
-    words = len(found.text.split())
+    words = len(answer.text.split())
     return max(0.0, min(1.0, 2 - words / ENOUGH_WORDS))
 
 
-def evidence(found: GradedAnswer) -> float:
+def evidence(answer: GradedAnswer) -> float:
     """Of the sources and quotations in the reasoning, the share that the case really has; 0 if there are none."""
-    said = found.read.rationale.casefold()
-    known = "\n".join(f"{piece.source}\n{piece.content}" for piece in found.evidence).casefold()
-    quoted = [" ".join(match.split()) for match in _QUOTED.findall(said)]
-    named = sum(piece.source.casefold() in said for piece in found.evidence)
-    there = named + sum(quote in known for quote in quoted)
-    invented = sum(quote not in known for quote in quoted)
-    return there / (there + invented) if there + invented else 0.0
+    rationale = answer.read.rationale.casefold()
+    case_text = "\n".join(f"{piece.source}\n{piece.content}" for piece in answer.evidence).casefold()
+    quoted = [" ".join(match.split()) for match in _QUOTED.findall(rationale)]
+    named = sum(piece.source.casefold() in rationale for piece in answer.evidence)
+    genuine = named + sum(quote in case_text for quote in quoted)
+    invented = sum(quote not in case_text for quote in quoted)
+    return genuine / (genuine + invented) if genuine + invented else 0.0
 
 
 BUILT_IN: dict[str, Reward] = {
@@ -129,13 +129,13 @@ def find_reward(name: str, folder: Path, *, allow_project_code: bool) -> Reward:
             f"the reward {name!r} is code of the project, which runs only if you allow it with --allow-project-code"
         )
     try:
-        found = getattr(load_module(folder, module), function)
+        loaded = getattr(load_module(folder, module), function)
     except (ProjectCodeError, AttributeError) as error:
         raise RewardError(f"the reward {name!r} cannot be imported: {error}") from None
-    if not callable(found):
+    if not callable(loaded):
         raise RewardError(f"the reward {name!r} is no function")
-    own: Reward = found
-    return own
+    reward: Reward = loaded
+    return reward
 
 
 def total(parts: Mapping[str, float], weights: Mapping[str, float]) -> float:

@@ -32,7 +32,7 @@ from core.training.plan import plan_phases, require_extra
 from storage import database, examples
 from storage.examples import Filter
 
-Heard = Callable[[str], None]
+OnProgress = Callable[[str], None]
 
 # Letters of a token, in English prose.
 _LETTERS = 4.0
@@ -81,29 +81,29 @@ class RecipeEstimate:
 
 
 async def estimate_recipe(
-    project: Project, name: str, *, heard: Heard, allow_project_code: bool = False
+    project: Project, name: str, *, on_progress: OnProgress, allow_project_code: bool = False
 ) -> RecipeEstimate:
     """What the recipe `name` will take; `heard` is told in sentences how far it is. Raises RunError.
 
     Where the formulas say that it cannot fit, nothing is tried. A trial is a process of its own: when this is
     cancelled it is killed, and what it wrote is removed.
     """
-    has = await asyncio.to_thread(detect_machine)
-    params, shape, found = await asyncio.to_thread(_known, project, name, has, allow_project_code)
-    if max(one.peak_mb for one in found) * MB > _DOUBT * has.available:
-        return combine_phases(name, params, shape, has, found)
+    hardware = await asyncio.to_thread(detect_machine)
+    params, size, estimates = await asyncio.to_thread(_known, project, name, hardware, allow_project_code)
+    if max(phase.peak_mb for phase in estimates) * MB > _DOUBT * hardware.available:
+        return combine_phases(name, params, size, hardware, estimates)
     with tempfile.TemporaryDirectory(prefix="sidequest-estimate-", ignore_cleanup_errors=True) as scratch:
-        await _try(project, params, shape, has, found, Path(scratch), heard)
-    return combine_phases(name, params, shape, has, found)
+        await _try(project, params, size, hardware, estimates, Path(scratch), on_progress)
+    return combine_phases(name, params, size, hardware, estimates)
 
 
 def refuse(project: Project, connection: sqlite3.Connection, params: TrainParams) -> None:
     """Raise RunError, with advice, if the formulas say that a phase cannot fit on this machine, by any doubt."""
-    has = detect_machine()
-    shape, found = by_formula(project, connection, params, has)
-    whole = combine_phases(params.name, params, shape, has, found)
-    if whole.peak_mb > _DOUBT * whole.available_mb:
-        raise RunError(f"{in_words(whole)}. Any of these is enough: {'; '.join(whole.advice)}")
+    hardware = detect_machine()
+    size, estimates = by_formula(project, connection, params, hardware)
+    estimate = combine_phases(params.name, params, size, hardware, estimates)
+    if estimate.peak_mb > _DOUBT * estimate.available_mb:
+        raise RunError(f"{in_words(estimate)}. Any of these is enough: {'; '.join(estimate.advice)}")
 
 
 def by_formula(
@@ -134,12 +134,12 @@ def _known(
         return params, *by_formula(project, connection, params, has)
 
 
-def in_words(found: RecipeEstimate) -> str:
+def in_words(estimate: RecipeEstimate) -> str:
     """What is needed and what is there, as a sentence."""
-    needs = found.measured_mb or found.peak_mb
+    needs = estimate.measured_mb or estimate.peak_mb
     return (
-        f"{found.recipe} needs about {needs:,.0f} MB at once, and {found.available_mb:,.0f} MB are there "
-        f"({'the GPU' if found.device == 'cuda' else 'memory'})"
+        f"{estimate.recipe} needs about {needs:,.0f} MB at once, and {estimate.available_mb:,.0f} MB are there "
+        f"({'the GPU' if estimate.device == 'cuda' else 'memory'})"
     )
 
 
@@ -158,8 +158,8 @@ def parts(takes: MemoryNeed) -> dict[str, float]:
 
 def processes_of(recipe: Recipe) -> int:
     """How many processes the recipe's own arguments ask for; 1 if they do not say."""
-    told = [part for one in recipe.launcher_arguments for part in one.split("=", 1)]
-    for name, value in pairwise(told):
+    words = [part for argument in recipe.launcher_arguments for part in argument.split("=", 1)]
+    for name, value in pairwise(words):
         if name.replace("_", "-") == "--num-processes" and value.isdigit():
             return max(1, int(value))
     return 1
@@ -167,18 +167,18 @@ def processes_of(recipe: Recipe) -> int:
 
 def guess_lengths(project: Project, recipe: Recipe, letters: int) -> TokenLengths:
     """The lengths by the `letters` of the longest case, before anything is taken apart into tokens."""
-    around = Prompting(project.task, recipe.mode, project.folder).messages("", ())
-    shared = int(sum(len(one["content"]) for one in around) / _LETTERS)
+    empty_prompt = Prompting(project.task, recipe.mode, project.folder).messages("", ())
+    shared = int(sum(len(message["content"]) for message in empty_prompt) / _LETTERS)
     prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
     return TokenLengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
 
 
 def combine_phases(
-    name: str, params: TrainParams, shape: ModelSize, has: Machine, found: list[PhaseEstimate]
+    name: str, params: TrainParams, shape: ModelSize, has: Machine, estimates: list[PhaseEstimate]
 ) -> RecipeEstimate:
     """The phases as one: memory of the one that takes most, time of all."""
     available = has.available
-    most = max(found, key=lambda one: one.measured_mb or one.peak_mb)
+    most = max(estimates, key=lambda phase: phase.measured_mb or phase.peak_mb)
     needs = most.measured_mb or most.peak_mb
     fits = needs * MB <= available
     advised = []
@@ -186,22 +186,22 @@ def combine_phases(
         # What was measured beyond the formula stays beyond it.
         beyond = max(0.0, needs - most.peak_mb) * MB
 
-        def enough(other: Recipe) -> bool:
+        def enough(lowered: Recipe) -> bool:
             length = TokenLengths(
-                min(most.prompt_tokens, other.max_prompt_tokens),
-                min(most.answer_tokens, other.max_answer_tokens)
-                if other.algorithm is not Algorithm.SFT
+                min(most.prompt_tokens, lowered.max_prompt_tokens),
+                min(most.answer_tokens, lowered.max_answer_tokens)
+                if lowered.algorithm is not Algorithm.SFT
                 else most.answer_tokens,
-                min(most.shared_tokens, other.max_prompt_tokens - 1),
+                min(most.shared_tokens, lowered.max_prompt_tokens - 1),
             )
             takes = memory_need(
-                shape, other, length, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(other)
+                shape, lowered, length, device=has.device, fast_bf16=has.fast_bf16, processes=processes_of(lowered)
             )
             return takes.peak + beyond <= available
 
         advised = advice(params.phases[most.name], enough)
-    timed = [one.seconds for one in found]
-    seconds = sum(one for one in timed if one is not None) if None not in timed else None
+    timed = [phase.seconds for phase in estimates]
+    seconds = sum(duration for duration in timed if duration is not None) if None not in timed else None
     return RecipeEstimate(
         recipe=name,
         fits=fits,
@@ -211,22 +211,22 @@ def combine_phases(
         available_mb=available / MB,
         device=has.device,
         seconds=seconds,
-        basis=_basis(params, found) if seconds is not None else "nothing was measured",
+        basis=_basis(params, estimates) if seconds is not None else "nothing was measured",
         advice=advised,
-        phases=found,
+        phases=estimates,
     )
 
 
-def _basis(params: TrainParams, found: list[PhaseEstimate]) -> str:
-    told = [
-        f"{one.name}: steps of {', '.join(f'{step:.1f}' for step in one.step_seconds)} s, the first not counted"
-        for one in found
+def _basis(params: TrainParams, estimates: list[PhaseEstimate]) -> str:
+    sentences = [
+        f"{phase.name}: steps of {', '.join(f'{step:.1f}' for step in phase.step_seconds)} s, the first not counted"
+        for phase in estimates
     ]
     if any(recipe.launcher is Launcher.ACCELERATE for recipe in params.phases.values()):
-        told.append("with one process: those of the launcher share the work")
+        sentences.append("with one process: those of the launcher share the work")
     if any(recipe.algorithm is not Algorithm.SFT for recipe in params.phases.values()):
-        told.append("answers get shorter or longer as the model learns")
-    return "; ".join(told)
+        sentences.append("answers get shorter or longer as the model learns")
+    return "; ".join(sentences)
 
 
 # ---------------------------------------------------------------------- the trial
@@ -237,14 +237,14 @@ async def _try(
     params: TrainParams,
     shape: ModelSize,
     has: Machine,
-    found: list[PhaseEstimate],
+    estimates: list[PhaseEstimate],
     scratch: Path,
-    heard: Heard,
+    on_progress: OnProgress,
 ) -> None:
     """Fill in what three real steps of each phase say; nothing, if a phase cannot fit by its formulas."""
     log = scratch / "log"
     allowed = ["--allow-project-code"] if params.allow_project_code else []
-    heard("the model's words are read")
+    on_progress("the model's words are read")
     with log.open("wb") as errors:
         trial = await asyncio.create_subprocess_exec(
             *python_command("core.entry.dry_run", params.name, str(scratch), *allowed),
@@ -255,22 +255,24 @@ async def _try(
             env=safe_environment() | {"TMPDIR": str(scratch)},
             start_new_session=True,
         )
-        said: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         try:
             assert trial.stdout is not None  # noqa: S101  it is a pipe
             async for line in trial.stdout:
-                one = json.loads(line)
-                said.append(one)
-                at = next(place for place, phase in enumerate(found) if phase.name == one["phase"])
-                if "cases" in one:
-                    exact = TokenLengths(one["prompt"], one["answer"], one["shared"])
-                    found[at] = phase_by_formula(one["phase"], params.phases[one["phase"]], shape, exact, has)
-                    found[at].watched = one["watched"]
-                    if one["longer"]:
-                        found[at].notes.append(f"{one['longer']} cases are too long and left out")
-                    if found[at].peak_mb * MB > has.available:
+                record = json.loads(line)
+                records.append(record)
+                index = next(position for position, phase in enumerate(estimates) if phase.name == record["phase"])
+                if "cases" in record:
+                    exact = TokenLengths(record["prompt"], record["answer"], record["shared"])
+                    estimates[index] = phase_by_formula(
+                        record["phase"], params.phases[record["phase"]], shape, exact, has
+                    )
+                    estimates[index].watched = record["watched"]
+                    if record["longer"]:
+                        estimates[index].notes.append(f"{record['longer']} cases are too long and left out")
+                    if estimates[index].peak_mb * MB > has.available:
                         return
-                apply_dry_run_line(found[at], params.phases[one["phase"]], one, heard)
+                apply_dry_run_line(estimates[index], params.phases[record["phase"]], record, on_progress)
             status = await trial.wait()
         finally:
             with suppress(ProcessLookupError):
@@ -278,31 +280,31 @@ async def _try(
             await trial.wait()
     if status == -signal.SIGKILL:
         raise RunError(f"{params.name}: three steps were tried, and the system killed them: most likely memory ran out")
-    if failure := next((one["reason"] for one in said if one.get("ended") == "failed"), ""):
+    if failure := next((record["reason"] for record in records if record.get("ended") == "failed"), ""):
         raise RunError(f"{params.name}: three steps were tried, and failed: {failure}")
     if status:
         raise RunError(f"{params.name}: three steps were tried, and failed: {_last(log)}")
 
 
-def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, one: dict[str, Any], heard: Heard) -> None:
+def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, record: dict[str, Any], on_progress: OnProgress) -> None:
     """Take a line of the trial into `phase`, and say what it means."""
-    if "cases" in one:
-        heard(f"{phase.name}: prompts have up to {one['prompt']} tokens; the model is opened")
-    elif "step" in one:
-        phase.step_seconds.append(one["seconds"])
-        heard(f"{phase.name}: step {one['step']} took {one['seconds']:.1f} s")
-    elif "look" in one:
-        phase.look_seconds = one["look"]
-        heard(f"{phase.name}: a look at the dev split takes {format_duration(one['look'] * phase.watched)}")
-    elif "note" in one:
-        phase.notes.append(one["note"])
-    elif one.get("ended") == "finished":
-        phase.measured_mb = one["peak"] / MB
+    if "cases" in record:
+        on_progress(f"{phase.name}: prompts have up to {record['prompt']} tokens; the model is opened")
+    elif "step" in record:
+        phase.step_seconds.append(record["seconds"])
+        on_progress(f"{phase.name}: step {record['step']} took {record['seconds']:.1f} s")
+    elif "look" in record:
+        phase.look_seconds = record["look"]
+        on_progress(f"{phase.name}: a look at the dev split takes {format_duration(record['look'] * phase.watched)}")
+    elif "note" in record:
+        phase.notes.append(record["note"])
+    elif record.get("ended") == "finished":
+        phase.measured_mb = record["peak"] / MB
         counted = phase.step_seconds[1:] or phase.step_seconds
         steps = recipe.steps * sum(counted) / len(counted)
-        looks = phase.watched * (phase.look_seconds or 0.0) * (2 + recipe.steps // recipe.evaluate_every)
-        phase.seconds = steps + looks
-        heard(f"{phase.name}: {format_duration(phase.seconds)} in all, {phase.measured_mb:,.0f} MB at once")
+        evaluations = phase.watched * (phase.look_seconds or 0.0) * (2 + recipe.steps // recipe.evaluate_every)
+        phase.seconds = steps + evaluations
+        on_progress(f"{phase.name}: {format_duration(phase.seconds)} in all, {phase.measured_mb:,.0f} MB at once")
 
 
 def _last(log: Path) -> str:

@@ -1,1 +1,1 @@
-"""A training at work: started, carried out phase by phase, watched, and resumed."""
+"""A training run at work: started, carried out phase by phase, monitored, and resumed."""

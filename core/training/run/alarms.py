@@ -1,4 +1,4 @@
-"""The warning signs of a training that goes wrong, in words, each with what to try. Pure functions of the figures."""
+"""The warning signs of a failing training, in words, each with a remedy. Pure functions of the figures."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-# So many steps in a row have to show a sign; one alone is chance.
+# This many steps in a row have to show a sign; one alone is chance.
 STEPS = 5
-NO_SIGNAL, FAR, FLAT, CLIPPED, CUT = 0.95, 2.0, 0.01, 0.3, 0.8
+NO_SIGNAL, FAR, FLAT, CLIPPED, TRUNCATED_SHARE = 0.95, 2.0, 0.01, 0.3, 0.8
 TAKEN_OVER, ALL_THE_SAME = 0.85, 0.03
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """A sign: a short name, the same for the same sign, and what it means with what to try."""
+    """A warning sign: a short name, the same for the same sign, and a sentence with meaning and remedy."""
 
     name: str
     sentence: str
@@ -23,21 +23,23 @@ class Alarm:
 def alarms(steps: Sequence[Mapping[str, float]], labels: Mapping[str, float]) -> list[Alarm]:
     """The alarms after `steps`, the figures of each, oldest first; `labels` is the share of each label in the data."""
     newest = steps[-1] if steps else {}
-    found = []
+    found_alarms = []
     if not math.isfinite(newest.get("loss", 0.0)):
-        found.append(Alarm("nan", "The loss is no number any more: resume from the last checkpoint with a lower rate."))
+        found_alarms.append(
+            Alarm("nan", "The loss is no number any more: resume from the last checkpoint with a lower rate.")
+        )
     window = steps[-STEPS:]
     if len(window) < STEPS:
-        return found
+        return found_alarms
 
     def all_of(name: str, low: float = -math.inf, high: float = math.inf) -> bool:
-        return all(name in one and low <= one[name] <= high for one in window)
+        return all(name in figures and low <= figures[name] <= high for figures in window)
 
     def mean(name: str) -> float:
-        return sum(one[name] for one in window) / len(window)
+        return sum(figures[name] for figures in window) / len(window)
 
     if all_of("no_signal", low=NO_SIGNAL):
-        found.append(
+        found_alarms.append(
             Alarm(
                 "no signal",
                 f"All answers of a group earn the same in {mean('no_signal'):.0%} of the groups, which teach nothing: "
@@ -45,11 +47,11 @@ def alarms(steps: Sequence[Mapping[str, float]], labels: Mapping[str, float]) ->
             )
         )
     if all_of("kl", low=FAR):
-        found.append(
+        found_alarms.append(
             Alarm("far off", f"KL is {mean('kl'):.1f}, far from where it began: raise kl, or lower the learning rate.")
         )
     if all_of("entropy", high=FLAT):
-        found.append(
+        found_alarms.append(
             Alarm(
                 "collapsed",
                 f"Entropy is {mean('entropy'):.3f}: it always writes the same. Go back to a checkpoint, with a "
@@ -57,56 +59,56 @@ def alarms(steps: Sequence[Mapping[str, float]], labels: Mapping[str, float]) ->
             )
         )
     if all_of("clipped", low=CLIPPED):
-        found.append(
+        found_alarms.append(
             Alarm(
                 "clipped", f"{mean('clipped'):.0%} of the tokens are clipped: the steps are too large, lower the rate."
             )
         )
-    if all_of("cut", low=CUT):
-        found.append(
+    if all_of("cut", low=TRUNCATED_SHARE):
+        found_alarms.append(
             Alarm(
                 "cut off",
                 f"{mean('cut'):.0%} of the answers are cut off before they decide: raise max_answer_tokens, run SFT "
                 "first, or reward length.",
             )
         )
-    found += _taken_over(window, labels)
+    found_alarms += _one_decision_alarm(window, labels)
     if all_of("confidence_sd", high=ALL_THE_SAME):
-        found.append(
+        found_alarms.append(
             Alarm(
                 "one confidence",
                 f"Confidence hardly varies any more (standard deviation {mean('confidence_sd'):.3f}): raise the weight "
                 "of calibration.",
             )
         )
-    return found
+    return found_alarms
 
 
-def unread(step: int, look: Mapping[str, float | None]) -> list[Alarm]:
-    """The alarm after a look at the dev split, `step` steps into the training, whose answers could not be read."""
-    share, cut = look.get("unread") or 0.0, look.get("cut") or 0.0
-    if not step or share < CUT:
+def unreadable_alarms(step: int, evaluation: Mapping[str, float | None]) -> list[Alarm]:
+    """The alarm after a dev evaluation, `step` steps into the training, with many unparseable answers."""
+    share, cut = evaluation.get("unread") or 0.0, evaluation.get("cut") or 0.0
+    if not step or share < TRUNCATED_SHARE:
         return []
-    way = (
+    remedy = (
         "raise max_answer_tokens, or train longer, so that answers get shorter"
         if cut >= share / 2
         else "train longer, or look at the answers and at the mode of the recipe"
     )
     sentence = (
         f"After {step} steps {share:.0%} of the answers to the dev split decide nothing that can be read, and "
-        f"{cut:.0%} are cut off: its accuracy says nothing of what was learnt. {way.capitalize()}."
+        f"{cut:.0%} are cut off: its accuracy says nothing of what was learnt. {remedy.capitalize()}."
     )
     return [Alarm("dev unread", sentence)]
 
 
-def _taken_over(window: Sequence[Mapping[str, float]], labels: Mapping[str, float]) -> list[Alarm]:
-    """One decision is given nearly always, though the data have others."""
+def _one_decision_alarm(window: Sequence[Mapping[str, float]], labels: Mapping[str, float]) -> list[Alarm]:
+    """The alarm that one decision is given nearly always, though the data have others."""
     for label, share in labels.items():
         name = f"decided/{label}"
-        if share < TAKEN_OVER - 0.1 and all(one.get(name, 0.0) >= TAKEN_OVER for one in window):
-            given = sum(one[name] for one in window) / len(window)
+        if share < TAKEN_OVER - 0.1 and all(figures.get(name, 0.0) >= TAKEN_OVER for figures in window):
+            mean_share = sum(figures[name] for figures in window) / len(window)
             sentence = (
-                f"{given:.0%} of the answers decide {label}, which {share:.0%} of the examples are: balance the "
+                f"{mean_share:.0%} of the answers decide {label}, which {share:.0%} of the examples are: balance the "
                 "decisions, give mistakes their costs, or lower the learning rate."
             )
             return [Alarm("one decision", sentence)]

@@ -1,4 +1,4 @@
-"""What a training run tells while it works, and heeds between two steps."""
+"""Reports a training run while it works, and acts on requests between two steps."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from core.models.decoding import StoppedError
 from core.training import distributed
 from core.training.data.sampler import CurriculumSampler
 from core.training.run import checkpoints
-from core.training.run.alarms import Alarm, alarms, unread
+from core.training.run.alarms import Alarm, alarms, unreadable_alarms
 from core.training.run.reporter import Reporter
 from core.training.trainers.ppo import PpoTrainer
-from core.training.trainers.rollout import Rollout, as_stored, sample_rollouts
+from core.training.trainers.rollout import Rollout, sample_rollouts, to_record
 
 # Answers that are kept of each step.
 KEPT = 6
@@ -39,127 +39,135 @@ _NAMES = {
 
 
 class NotANumberError(RuntimeError):
-    """The loss is no number any more; nothing after it is worth keeping."""
+    """The loss is not a number any more; nothing after it is worth keeping."""
 
 
 class TrainingCallback(TrainerCallback):
-    """Tells the figures of each step, looks at the dev split when it is time, and stops where it is asked to."""
+    """Reports the figures of each step, evaluates on the dev split when it is due, and stops on request."""
 
     def __init__(
         self,
         recipe: Recipe,
-        telling: Reporter,
-        draw: CurriculumSampler,
-        look: Callable[[], dict[str, Any]] | None,
+        reporter: Reporter,
+        sampler: CurriculumSampler,
+        evaluate: Callable[[], dict[str, Any]] | None,
         labels: Mapping[str, float],
     ) -> None:
         self.stopped = False
         self.ended_early = ""
         self.trainer: Any = None
-        self._recipe, self._telling, self._draw, self._look, self._labels = recipe, telling, draw, look, labels
+        self._recipe, self._reporter, self._sampler, self._evaluate, self._labels = (
+            recipe,
+            reporter,
+            sampler,
+            evaluate,
+            labels,
+        )
         self._rollouts: Sequence[Rollout] = ()
-        self._heard: dict[str, float] = {}
+        self._rollout_figures: dict[str, float] = {}
         self._steps: list[dict[str, float]] = []
         self._raised: set[str] = set()
         self._best, self._since_best = -1.0, 0
         self._began = time.perf_counter()
         self._tokens = 0.0
 
-    def heard(self, step: int, rollouts: Sequence[Rollout], figures: dict[str, float]) -> None:  # noqa: ARG002
-        """Take the answers of a step."""
-        self._rollouts, self._heard = rollouts, figures
+    def record_rollouts(self, step: int, rollouts: Sequence[Rollout], figures: dict[str, float]) -> None:  # noqa: ARG002
+        """Record the answers of a step."""
+        self._rollouts, self._rollout_figures = rollouts, figures
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Look once before the first step, as what came before is half of every comparison. Raises StoppedError.
+        """Evaluate once before the first step, since every comparison needs a baseline. Raises StoppedError.
 
-        A look that a stop has cut short is taken here, too.
+        An evaluation that a stop has interrupted is repeated here, too.
         """
-        before = distributed.broadcast(self._telling.accuracies())
-        for accuracy in before.values():
-            self._count(accuracy)
-        if self._due(state.global_step) and state.global_step not in before:
-            self._take_a_look(state.global_step)
+        earlier_accuracies = distributed.broadcast(self._reporter.dev_accuracies())
+        for accuracy in earlier_accuracies.values():
+            self._update_best(accuracy)
+        if self._is_evaluation_due(state.global_step) and state.global_step not in earlier_accuracies:
+            self._evaluate_and_report(state.global_step)
         self._began = time.perf_counter()
 
-    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:  # noqa: ARG002
-        """Tell the figures of a step. Raises NotANumberError."""
-        logs: Mapping[str, Any] = rest["logs"]
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
+        """Report the figures of a step. Raises NotANumberError."""
+        logs: Mapping[str, Any] = kwargs["logs"]
         if "loss" not in logs or state.global_step == 0:
             return
         now = time.perf_counter()
-        figures: dict[str, Any] = {ours: logs[theirs] for theirs, ours in _NAMES.items() if theirs in logs}
-        figures |= self._heard
+        figures: dict[str, Any] = {
+            figure_name: logs[trl_name] for trl_name, figure_name in _NAMES.items() if trl_name in logs
+        }
+        figures |= self._rollout_figures
         tokens, seconds = float(logs.get("num_tokens") or 0.0), now - self._began
         figures |= {"seconds": seconds, "tokens_per_s": (tokens - self._tokens) / seconds, "memory_mb": _memory_mb()}
         self._tokens = tokens
-        figures |= {f"mix/{level}": share for level, share in self._draw.mix(state.global_step - 1).items()}
+        figures |= {f"mix/{level}": share for level, share in self._sampler.mix(state.global_step - 1).items()}
         self._began = now
-        lost = float(figures["loss"])
-        if not math.isfinite(lost) or not math.isfinite(float(figures.get("grad_norm") or 0.0)):
+        loss = float(figures["loss"])
+        if not math.isfinite(loss) or not math.isfinite(float(figures.get("grad_norm") or 0.0)):
             raise NotANumberError(f"the loss of step {state.global_step} is no number")
-        answers = [as_stored(one) for one in sample_rollouts(self._rollouts, KEPT)]
-        self._telling.step(state.global_step, figures, answers)
+        answers = [to_record(rollout) for rollout in sample_rollouts(self._rollouts, KEPT)]
+        self._reporter.step(state.global_step, figures, answers)
         self._steps.append({name: float(value) for name, value in figures.items() if value is not None})
-        self._raise(alarms(self._steps, self._labels))
+        self._report_alarms(alarms(self._steps, self._labels))
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Look when it is time; stop where it is asked, with a checkpoint first."""
-        if self._due(state.global_step):
+        """Evaluate if it is due; stop if requested, after a checkpoint."""
+        if self._is_evaluation_due(state.global_step):
             with suppress(StoppedError):
-                self._take_a_look(state.global_step)
-        self.stopped = self._told_to_stop()
+                self._evaluate_and_report(state.global_step)
+        self.stopped = self._wait_and_check_stop()
         self.ended_early = distributed.broadcast(self.ended_early)
         if self.stopped or self.ended_early:
             control.should_save = True
             control.should_training_stop = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Add to the checkpoint what only this project knows, then call it complete."""
-        distributed.barrier()  # each has written its own part of it
+        """Add the state of this project to the checkpoint, then mark it as complete."""
+        distributed.barrier()  # each process has written its own part
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         if not state.is_world_process_zero:
             return
         if isinstance(self.trainer, PpoTrainer):
             self.trainer.save_critic(folder)
-        checkpoints.complete_checkpoint(folder, self._draw.state())
+        checkpoints.complete_checkpoint(folder, self._sampler.state())
 
-    def _raise(self, found: Sequence[Alarm]) -> None:
-        """Tell each alarm once."""
-        for one in found:
-            if one.name not in self._raised:
-                self._telling.alarm(one.name, one.sentence)
-            self._raised.add(one.name)
+    def _report_alarms(self, found_alarms: Sequence[Alarm]) -> None:
+        """Report each alarm once."""
+        for alarm in found_alarms:
+            if alarm.name not in self._raised:
+                self._reporter.alarm(alarm.name, alarm.sentence)
+            self._raised.add(alarm.name)
 
-    def _told_to_stop(self) -> bool:
-        """Wait while the run is paused; whether it is to stop. All processes hear the same, as often."""
-        while (asked := distributed.broadcast(self._telling.requested_action())) == "pause":
+    def _wait_and_check_stop(self) -> bool:
+        """Wait while the run is paused; returns whether to stop. All processes agree."""
+        while (action := distributed.broadcast(self._reporter.requested_action())) == "pause":
             time.sleep(0.1)
-        return asked == "stop"
+        return action == "stop"
 
-    def _due(self, step: int) -> bool:
-        """Whether the dev split is looked at after this step."""
+    def _is_evaluation_due(self, step: int) -> bool:
+        """Whether to evaluate on the dev split after this step."""
         return step % self._recipe.evaluate_every == 0 or step == self._recipe.steps
 
-    def _take_a_look(self, step: int) -> None:
-        if self._look is None:
+    def _evaluate_and_report(self, step: int) -> None:
+        if self._evaluate is None:
             return
         began = time.perf_counter()
-        figures = self._look()
-        self._telling.look(step, figures)
-        self._raise(unread(step, figures))
+        figures = self._evaluate()
+        self._reporter.evaluation(step, figures)
+        self._report_alarms(unreadable_alarms(step, figures))
         self._began += time.perf_counter() - began
-        self._count(figures["accuracy"] or 0.0)
+        self._update_best(figures["accuracy"] or 0.0)
         if self._recipe.patience is not None and self._since_best >= self._recipe.patience:
             self.ended_early = f"no better on the dev split for {self._since_best} looks (best {self._best:.1%})"
 
-    def _count(self, accuracy: float) -> None:
-        """Count the looks since the best one."""
+    def _update_best(self, accuracy: float) -> None:
+        """Update the best accuracy, and the number of evaluations since."""
         self._since_best = 0 if accuracy > self._best else self._since_best + 1
         self._best = max(self._best, accuracy)
 
 
 def _memory_mb() -> float:
-    """What the process holds now; on a GPU, the most that it has held there."""
+    """The memory of the process now; on a GPU, its peak there."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 2**20
     return float(psutil.Process().memory_info().rss) / 2**20

@@ -1,4 +1,4 @@
-"""Checkpoints of a phase: complete ones alone count, and with the trainer's state goes what only this project knows."""
+"""Checkpoints of a phase: only complete ones count, and each has this project's state beside the trainer's."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ _STATE, _COMPLETE = "curriculum.json", "complete.json"
 
 
 def newest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a phase; what was cut short while it was written is removed."""
-    found = []
-    for one in folder.glob("checkpoint-*"):
-        if (one / _COMPLETE).is_file():
-            found.append(one)
+    """The newest complete checkpoint of a phase; incomplete ones are removed."""
+    complete = []
+    for checkpoint in folder.glob("checkpoint-*"):
+        if (checkpoint / _COMPLETE).is_file():
+            complete.append(checkpoint)
         else:
-            shutil.rmtree(one, ignore_errors=True)
-    return max(found, key=step_of, default=None)
+            shutil.rmtree(checkpoint, ignore_errors=True)
+    return max(complete, key=step_of, default=None)
 
 
 def step_of(checkpoint: Path) -> int:
-    """After how many steps a checkpoint was made."""
+    """The number of steps after which a checkpoint was made."""
     return int(checkpoint.name.rpartition("-")[2])
 
 
@@ -39,6 +39,6 @@ def complete_checkpoint(checkpoint: Path, state: dict[str, Any]) -> None:
 
 
 def state(checkpoint: Path) -> dict[str, Any]:
-    """The curriculum's state of a complete checkpoint."""
-    found: dict[str, Any] = json.loads((checkpoint / _STATE).read_text())
-    return found
+    """The curriculum's state in a complete checkpoint."""
+    stored: dict[str, Any] = json.loads((checkpoint / _STATE).read_text())
+    return stored

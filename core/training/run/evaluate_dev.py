@@ -1,4 +1,4 @@
-"""A look at the dev split between two steps: what the policy answers now, without chance."""
+"""Evaluation on the dev split between two steps: how the policy answers now, without sampling."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from core.models.parse_answer import is_complete, parse_answer
 from core.training.data.cases import TrainingCase
 from storage.schema import Outcome, PredictionOutcome
 
-# Tokens of prompts and answers that are worked on at once.
+# Tokens of prompts and answers that are processed at once.
 BUDGET, ROWS = 16_384, 32
 
 
@@ -26,24 +26,24 @@ def evaluate_dev(
     mode: Mode,
     labels: Sequence[str],
     tokens: Sequence[list[int]],
-    most: int,
+    max_tokens: int,
 ) -> dict[str, Any]:
-    """The figures of the answers to `cases`, of at most `most` tokens; `tokens` are the labels as answers.
+    """The figures of the answers to `cases`, of at most `max_tokens` tokens; `tokens` are the labels as answers.
 
     Raises StoppedError.
     """
-    began = time.perf_counter()
+    started = time.perf_counter()
     prompts = [case.prompt for case in cases]
     shared = shared_prefix(prompts) if decoder.can_share_prefix else 0
     prefix = decoder.prefix(prompts[0][:shared])
     answers: list[ScoredAnswer] = []
-    for group in pack([len(prompt) - shared + most for prompt in prompts], BUDGET, ROWS):
-        chosen = [cases[at] for at in group]
-        found = _decided if mode is Mode.DIRECT else _written
-        answers += found(decoder, prefix, chosen, labels, tokens, most)
+    for group in pack([len(prompt) - shared + max_tokens for prompt in prompts], BUDGET, ROWS):
+        chosen = [cases[position] for position in group]
+        answer_cases = _score_labels if mode is Mode.DIRECT else _generate_answers
+        answers += answer_cases(decoder, prefix, chosen, labels, tokens, max_tokens)
     numbers = figures(answers, labels)
     stated = calibration(answers)
-    sure = stated.probability if mode is Mode.DIRECT else stated.stated
+    confidence = stated.probability if mode is Mode.DIRECT else stated.stated
     return {
         "n": numbers.n,
         "right": numbers.right,
@@ -53,26 +53,26 @@ def evaluate_dev(
         "balanced_accuracy": numbers.balanced_accuracy,
         "cut": numbers.outcomes.get("truncated", 0) / numbers.n,
         "unread": 1 - numbers.outcomes.get("answered", 0) / numbers.n,
-        "ece": sure.ece,
-        "brier": sure.brier,
-        "confidence": sure.mean_confidence,
-        "seconds": time.perf_counter() - began,
+        "ece": confidence.ece,
+        "brier": confidence.brier,
+        "confidence": confidence.mean_confidence,
+        "seconds": time.perf_counter() - started,
     }
 
 
-def _written(
-    decoder: Decoder, prefix: Prefix, cases: Sequence[TrainingCase], labels: Sequence[str], _: Any, most: int
+def _generate_answers(
+    decoder: Decoder, prefix: Prefix, cases: Sequence[TrainingCase], labels: Sequence[str], _: Any, max_tokens: int
 ) -> list[ScoredAnswer]:
     prompts = [case.prompt for case in cases]
-    answers = decoder.generate(prompts, prefix, most, lambda text: is_complete(text, labels))
+    answers = decoder.generate(prompts, prefix, max_tokens, lambda text: is_complete(text, labels))
     scored = []
     for case, answer in zip(cases, answers, strict=True):
-        said = parse_answer(answer.text, "", Outcome.WRITTEN if answer.complete else Outcome.TRUNCATED, labels)
-        scored.append(_scored(case, said.outcome, said.decision, said.confidence))
+        parsed = parse_answer(answer.text, "", Outcome.WRITTEN if answer.complete else Outcome.TRUNCATED, labels)
+        scored.append(_scored(case, parsed.outcome, parsed.decision, parsed.confidence))
     return scored
 
 
-def _decided(
+def _score_labels(
     decoder: Decoder,
     prefix: Prefix,
     cases: Sequence[TrainingCase],
@@ -84,9 +84,9 @@ def _decided(
 
     scored = []
     for case, scores in zip(cases, decoder.score([case.prompt for case in cases], prefix, tokens), strict=True):
-        given = dict(zip(labels, softmax(scores), strict=True))
-        decision = max(given, key=lambda label: given[label])
-        scored.append(_scored(case, PredictionOutcome.ANSWERED, decision, None, given))
+        probabilities = dict(zip(labels, softmax(scores), strict=True))
+        decision = max(probabilities, key=lambda label: probabilities[label])
+        scored.append(_scored(case, PredictionOutcome.ANSWERED, decision, None, probabilities))
     return scored
 
 

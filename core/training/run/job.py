@@ -1,4 +1,4 @@
-"""A training run at work: its phases one after another, each from its last checkpoint, each leaving an adapter."""
+"""A training run at work: its phases in turn, each from its last checkpoint, each leaving an adapter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from storage.schema import Example, RunState
 _ADVICE = "lower batch, micro_batch, generations or the token limits, quantize with nf4, or take a smaller student"
 
 _KEPT = "what was finished is kept"
-# Where so little is free, a file that broke off did so for want of room.
+# With less free space than this, an incomplete file is taken for a full disk.
 _LITTLE_ROOM = 16_000_000
 
 
@@ -51,57 +51,59 @@ def _train(session: Session) -> Ending:
             if recipe.launcher is Launcher.ACCELERATE:
                 ending = supervise(session, connection, name, recipe)
             else:
-                ending = work_on(session, connection, params, name)
+                ending = train_phase(session, connection, params, name)
             if ending.state is not RunState.FINISHED:
                 return ending
         try:
-            made = session.project.run_folder(session.run.id) / params.name / "adapter"
-            shutil.copytree(made, adapter_folder(session.project, session.run), dirs_exist_ok=True)
+            new_adapter = session.project.run_folder(session.run.id) / params.name / "adapter"
+            shutil.copytree(new_adapter, adapter_folder(session.project, session.run), dirs_exist_ok=True)
         except OSError as error:
-            return explained(error, session.project.folder)
+            return failure_ending(error, session.project.folder)
         return ending
 
 
-def work_on(session: Session, connection: sqlite3.Connection, params: TrainParams, name: str) -> Ending:
-    """Train the phase `name` in this process; what can be mended ends the run in words."""
+def train_phase(session: Session, connection: sqlite3.Connection, params: TrainParams, name: str) -> Ending:
+    """Train the phase `name` in this process; faults that a person can fix end the run with a sentence."""
     try:
-        phase = phase_of(session.project, connection, session.run.id, params, name)
-        begun = checkpoints.newest_checkpoint(phase.folder)
-        training.forget_after(connection, session.run.id, name, checkpoints.step_of(begun) if begun else 0)
+        phase = phase_setup(session.project, connection, session.run.id, params, name)
+        checkpoint = checkpoints.newest_checkpoint(phase.folder)
+        training.forget_after(connection, session.run.id, name, checkpoints.step_of(checkpoint) if checkpoint else 0)
         return run_phase(session.project, phase, DatabaseReporter(session, connection, name, phase.recipe))
-    except Exception as error:  # libraries have types of their own for a full disk, and none
-        return explained(error, session.project.run_folder(session.run.id))
+    except Exception as error:  # libraries raise various types for a full disk
+        return failure_ending(error, session.project.run_folder(session.run.id))
 
 
-def phase_of(project: Project, connection: sqlite3.Connection, run: str, params: TrainParams, name: str) -> PhaseSetup:
-    """What the phase `name` of a run is told. Raises MissingError."""
+def phase_setup(
+    project: Project, connection: sqlite3.Connection, run: str, params: TrainParams, name: str
+) -> PhaseSetup:
+    """The setup of the phase `name` of a run. Raises MissingError."""
     names = list(params.phases)
-    before = project.folder / params.start_from if params.start_from else None
-    if (at := names.index(name)) > 0:
-        before = project.run_folder(run) / names[at - 1] / "adapter"
+    start_adapter = project.folder / params.start_from if params.start_from else None
+    if (index := names.index(name)) > 0:
+        start_adapter = project.run_folder(run) / names[index - 1] / "adapter"
     return PhaseSetup(
         name=name,
         recipe=params.phases[name],
         path=locate_model(project.folder, local_models(project.task)[params.student]),
-        before=before,
+        start_adapter=start_adapter,
         folder=project.run_folder(run) / name,
-        train=examples(connection, "train"),
-        dev=examples(connection, "dev"),
+        train=accepted_examples(connection, "train"),
+        dev=accepted_examples(connection, "dev"),
         allow_project_code=params.allow_project_code,
     )
 
 
-def examples(connection: sqlite3.Connection, split: str) -> list[Example]:
+def accepted_examples(connection: sqlite3.Connection, split: str) -> list[Example]:
     """The accepted examples of a split."""
     return listing.read_examples(
         connection, listing.read_numbers(connection, Filter(status=("accepted",), split=(split,)))
     )
 
 
-def explained(error: Exception, folder: Path) -> Ending:
-    """What has failed while files of `folder` were written, in words, with the way out.
+def failure_ending(error: Exception, folder: Path) -> Ending:
+    """The failed ending for an `error` that occurred while files in `folder` were written, in words, with a remedy.
 
-    Raises `error` again if it is none that a person can mend.
+    Raises `error` again if it is none that a person can fix.
     """
     from core.models.decoding import out_of_memory
     from core.training.run.callback import NotANumberError
@@ -113,24 +115,24 @@ def explained(error: Exception, folder: Path) -> Ending:
         return Ending(RunState.FAILED, f"out of memory: {_ADVICE}; resume goes on from the last checkpoint")
     if isinstance(error, NotANumberError):
         return Ending(RunState.FAILED, f"{error}: lower learning_rate, and resume from the last checkpoint")
-    if _full(error, folder):
+    if _is_disk_full(error, folder):
         return Ending(RunState.FAILED, f"No space left on device: {_KEPT}; make room, and resume")
     if isinstance(error, OSError):
         return Ending(RunState.FAILED, f"{error.strerror or error}: {_KEPT}; mend it, and resume")
     raise error
 
 
-def _full(error: BaseException, folder: Path) -> bool:
+def _is_disk_full(error: BaseException, folder: Path) -> bool:
     """Whether the disk is full. safetensors says so in words; torch says only that its file is not as it should be."""
     if isinstance(error, OSError):
         return error.errno == errno.ENOSPC
-    said = str(error)
-    broken = "inline_container" in said or "iostream" in said
-    return "No space left" in said or (broken and shutil.disk_usage(folder).free < _LITTLE_ROOM)
+    message = str(error)
+    is_broken = "inline_container" in message or "iostream" in message
+    return "No space left" in message or (is_broken and shutil.disk_usage(folder).free < _LITTLE_ROOM)
 
 
 class DatabaseReporter:
-    """Keeps what a phase tells in the database, and hears there what is asked of it."""
+    """Stores what a phase reports in the database, and reads the requests of others from it."""
 
     def __init__(self, session: Session, connection: sqlite3.Connection, name: str, recipe: Recipe) -> None:
         self._session, self._db, self._name, self._recipe = session, connection, name, recipe
@@ -141,11 +143,11 @@ class DatabaseReporter:
         runs.log(self._db, self._session.run.id, message, severity=severity)
 
     def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
-        """Keep the figures of a step, and show how far it is."""
+        """Store the figures of a step, and update the progress."""
         training.add_step(self._db, self._session.run.id, self._name, number, figures, answers)
         self._took.append(float(figures["seconds"]))
         pace = sum(self._took) / len(self._took)
-        shown = ("loss", "reward", "right", "kl", "entropy", "length")
+        shown_figures = ("loss", "reward", "right", "kl", "entropy", "length")
         self._publish(
             phase=self._name,
             algorithm=self._recipe.algorithm.value,
@@ -154,11 +156,11 @@ class DatabaseReporter:
             per_minute=60 / pace if pace else None,
             eta_s=pace * (self._recipe.steps - number),
             eta_basis=f"the last {len(self._took)} steps",
-            **{name: figures.get(name) for name in shown},
+            **{name: figures.get(name) for name in shown_figures},
         )
 
-    def look(self, number: int, figures: dict[str, Any]) -> None:
-        """Keep a look at the dev split."""
+    def evaluation(self, number: int, figures: dict[str, Any]) -> None:
+        """Store an evaluation on the dev split, and update the progress."""
         training.add_evaluation(self._db, self._session.run.id, self._name, number, figures)
         dev = DevFigures(
             step=number,
@@ -167,9 +169,9 @@ class DatabaseReporter:
             high=figures["high"],
             ece=figures["ece"],
         )
-        before = self._session.progress
-        begun = {} if before.total is not None else {"done": number, "total": self._recipe.steps}
-        self._publish(**begun, phase=self._name, dev=dev)
+        progress = self._session.progress
+        first_figures = {} if progress.total is not None else {"done": number, "total": self._recipe.steps}
+        self._publish(**first_figures, phase=self._name, dev=dev)
 
     def alarm(self, name: str, sentence: str) -> None:
         """Log an alarm."""
@@ -178,18 +180,18 @@ class DatabaseReporter:
         self._publish(alarms=raised)
 
     def _publish(self, **figures: Any) -> None:
-        """Put the newest figures into the progress of the run."""
+        """Update the progress of the run with the newest figures."""
         self._session.progress = self._session.progress.model_copy(update=figures)
 
     def requested_action(self) -> str | None:
-        """What is asked of the run."""
+        """The request of others to the run."""
         return self._session.requested_action(self._db)
 
     def stopping(self) -> bool:
-        """Whether the run is to stop."""
+        """Whether the run should stop."""
         return self._session.stopping
 
-    def accuracies(self) -> dict[int, float]:
-        """What the looks so far have shown, by step."""
-        looks = training.evaluations(self._db, self._session.run.id, phase=self._name)
-        return {one.step: one.figures["accuracy"] or 0.0 for one in looks}
+    def dev_accuracies(self) -> dict[int, float]:
+        """The accuracies of the evaluations so far, by step."""
+        evaluations = training.evaluations(self._db, self._session.run.id, phase=self._name)
+        return {evaluation.step: evaluation.figures["accuracy"] or 0.0 for evaluation in evaluations}

@@ -17,7 +17,7 @@ from core.runs.session import Ending, Session
 from storage import runs
 from storage.schema import RunState
 
-_LOOK_S = 0.2
+_POLL_S = 0.2
 # So long processes that were told to end may take; then they are killed.
 _GRACE_S = 40.0
 
@@ -35,37 +35,39 @@ def supervise(session: Session, connection: sqlite3.Connection, name: str, recip
     """
     folder = session.project.run_folder(session.run.id) / name
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("ending.*.json"):
-        old.unlink()
-    asked = False
+    for file in folder.glob("ending.*.json"):
+        file.unlink()
+    stop_requested = False
     with session.delegated_progress(connection):
-        started = start_python(
+        launched = start_python(
             "core.entry.launch_ranks",
             *launch_arguments(session.project, session.run.id, name, recipe),
             cwd=session.project.folder,
             stdin=subprocess.PIPE,
         )
         try:
-            while started.poll() is None:
-                if session.stopping and not asked:  # it may have been a signal, which only this process has heard
+            while launched.poll() is None:
+                if (
+                    session.stopping and not stop_requested
+                ):  # it may have been a signal, which only this process has heard
                     runs.update(connection, session.run.id, request="stop")
-                    asked = True
-                time.sleep(_LOOK_S)
+                    stop_requested = True
+                time.sleep(_POLL_S)
         finally:
-            _end(started)
-    return ending_of(read_endings(folder), started.returncode)
+            _end(launched)
+    return ending_of(read_endings(folder), launched.returncode)
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
-    if started.stdin is not None:
-        started.stdin.close()
-    if started.poll() is None:
-        started.send_signal(signal.SIGTERM)
+def _end(launched: subprocess.Popen[bytes]) -> None:
+    if launched.stdin is not None:
+        launched.stdin.close()
+    if launched.poll() is None:
+        launched.send_signal(signal.SIGTERM)
         try:
-            started.wait(_GRACE_S)
+            launched.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
-            started.kill()
-            started.wait()
+            launched.kill()
+            launched.wait()
 
 
 def write_ending(folder: Path, rank: int, ending: Ending) -> None:
@@ -79,17 +81,17 @@ def write_ending(folder: Path, rank: int, ending: Ending) -> None:
 def read_endings(folder: Path) -> list[Ending]:
     """What the processes have left, the first one's first."""
     files = sorted(folder.glob("ending.*.json"), key=lambda file: int(file.name.split(".")[1]))
-    told = [json.loads(file.read_text()) for file in files]
-    return [Ending(RunState(one["state"]), one["reason"]) for one in told]
+    records = [json.loads(file.read_text()) for file in files]
+    return [Ending(RunState(record["state"]), record["reason"]) for record in records]
 
 
-def ending_of(left: Sequence[Ending], status: int) -> Ending:
+def ending_of(endings: Sequence[Ending], status: int) -> Ending:
     """How the phase ended, by what its processes have left and the exit status of their launcher."""
-    for one in left:
-        if one.state is RunState.FAILED:
-            return one
-    if left and status == 0:
-        return left[0]
+    for ending in endings:
+        if ending.state is RunState.FAILED:
+            return ending
+    if endings and status == 0:
+        return endings[0]
     return Ending(
         RunState.FAILED,
         f"a process of the training ended without a word (status {status}), and the others with it: the run's "

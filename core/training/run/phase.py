@@ -1,4 +1,4 @@
-"""One recipe at work: from its last checkpoint, or from an adapter, to an adapter of its own."""
+"""Trains one recipe: from its last checkpoint, or from an adapter, to an adapter of its own."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from storage.schema import Example, RunState
 
 @dataclass(frozen=True)
 class PhaseSetup:
-    """What a phase is told: a recipe, the student at `path`, the adapter to start `before`, where its files go.
+    """The setup of a phase: a recipe, the student at `path`, the adapter to start from, and the folder for its files.
 
-    `train` are the examples that it learns from, `dev` those that it is watched on. Rewards of the project's own run
-    only with `allow_project_code`.
+    `train` are the examples to learn from, `dev` those to evaluate on. Rewards of the project's own run only with
+    `allow_project_code`.
     """
 
     name: str
     recipe: Recipe
     path: Path
-    before: Path | None
+    start_adapter: Path | None
     folder: Path
     train: Sequence[Example]
     dev: Sequence[Example]
@@ -39,98 +39,100 @@ class PhaseSetup:
 
     @property
     def adapter(self) -> Path:
-        """Where its adapter goes."""
+        """The folder for its adapter."""
         return self.folder / "adapter"
 
-    @property
-    def done(self) -> bool:
-        """Whether its adapter is there."""
-        return (self.adapter / "adapter_model.safetensors").is_file()
 
-
-def run_phase(project: Project, phase: PhaseSetup, telling: Reporter) -> Ending:
-    """Train from the last checkpoint, or from the adapter before; FINISHED once the new adapter is there."""
+def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending:
+    """Train from the last checkpoint, or from `start_adapter`; FINISHED once the new adapter is saved."""
     from transformers import PrinterCallback
 
     from core.models.chat import Chat
     from core.models.decoding import StoppedError
-    from core.training.data.cases import cases, label_shares
+    from core.training.data.cases import label_shares, training_cases
     from core.training.data.sampler import CurriculumSampler
     from core.training.run.callback import TrainingCallback
     from core.training.trainers.policy import open_policy
 
     recipe = phase.recipe
-    if problem := refused(recipe, distributed.process_count(), os.environ):
+    if problem := why_not_trainable(recipe, distributed.process_count(), os.environ):
         return Ending(RunState.FAILED, problem)
     phase.folder.mkdir(parents=True, exist_ok=True)
-    last = distributed.broadcast(checkpoints.newest_checkpoint(phase.folder) if distributed.is_main_process() else None)
-    begun = checkpoints.step_of(last) if last else 0
-    policy = open_policy(phase.path, recipe, adapter=phase.before)
+    checkpoint = distributed.broadcast(
+        checkpoints.newest_checkpoint(phase.folder) if distributed.is_main_process() else None
+    )
+    first_step = checkpoints.step_of(checkpoint) if checkpoint else 0
+    policy = open_policy(phase.path, recipe, adapter=phase.start_adapter)
     chat = Chat(policy.tokenizer, thinks=False)
-    asking = Prompting(project.task, recipe.mode, project.folder)
-    made, longer = cases(phase.train, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
-    if not made:
+    prompting = Prompting(project.task, recipe.mode, project.folder)
+    train_cases, too_long = training_cases(
+        phase.train, prompting, chat, recipe.mode, end=policy.end, max_tokens=recipe.max_prompt_tokens
+    )
+    if not train_cases:
         return Ending(RunState.FAILED, "no case of the train split is short enough: raise max_prompt_tokens")
     dev = sampling_order(phase.dev, recipe.seed)[: recipe.evaluate_on]
-    watched, _ = cases(dev, asking, chat, recipe.mode, end=policy.end, most=recipe.max_prompt_tokens)
-    draw = CurriculumSampler(
-        [case.place for case in made],
+    dev_cases, _ = training_cases(
+        dev, prompting, chat, recipe.mode, end=policy.end, max_tokens=recipe.max_prompt_tokens
+    )
+    sampler = CurriculumSampler(
+        [case.position for case in train_cases],
         recipe.curriculum,
         batch=recipe.batch,
         steps=recipe.steps // recipe.passes,
         seed=recipe.seed,
     )
-    if last is not None:
-        draw.restore(checkpoints.state(last), begun // recipe.passes)
-    telling.log(
-        f"{phase.name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(made)} cases, {len(watched)} to watch"
-        + (f"; {longer} are longer than {recipe.max_prompt_tokens} tokens and left out" if longer else "")
+    if checkpoint is not None:
+        sampler.restore(checkpoints.state(checkpoint), first_step // recipe.passes)
+    reporter.log(
+        f"{phase.name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(train_cases)} cases, "
+        f"{len(dev_cases)} to watch"
+        + (f"; {too_long} are longer than {recipe.max_prompt_tokens} tokens and left out" if too_long else "")
         + (f"; {distributed.process_count()} processes" if distributed.process_count() > 1 else "")
-        + (f"; goes on after step {begun}" if begun else "")
+        + (f"; goes on after step {first_step}" if first_step else "")
     )
-    if said := too_long([len(case.answer) for case in made], recipe.max_answer_tokens):
-        telling.log(said, severity="warning")
-    if not watched:
-        telling.log("the dev split is empty: accuracy is not watched", severity="warning")
+    if warning := truncation_warning([len(case.answer) for case in train_cases], recipe.max_answer_tokens):
+        reporter.log(warning, severity="warning")
+    if not dev_cases:
+        reporter.log("the dev split is empty: accuracy is not watched", severity="warning")
     labels = project.task.labels
-    looking = _looking(policy, chat, watched, recipe, labels, telling.stopping) if watched else None
-    watcher = TrainingCallback(recipe, telling, draw, looking, label_shares(made))
-    trainer = _trainer(project, phase, policy, made, draw, watcher, begun)
-    if getattr(trainer, "sharing", ""):
-        telling.log(f"each prompt is read for each of its answers: {trainer.sharing}", severity="warning")
+    evaluate = _dev_evaluation(policy, chat, dev_cases, recipe, labels, reporter.stopping) if dev_cases else None
+    callback = TrainingCallback(recipe, reporter, sampler, evaluate, label_shares(train_cases))
+    trainer = _trainer(project, phase, policy, train_cases, sampler, callback, first_step)
+    if getattr(trainer, "no_sharing_reason", ""):
+        reporter.log(f"each prompt is read for each of its answers: {trainer.no_sharing_reason}", severity="warning")
     trainer.remove_callback(PrinterCallback)  # its figures are in the database
-    watcher.trainer = trainer
-    if last is not None and hasattr(trainer, "load_critic"):
-        trainer.load_critic(last)
+    callback.trainer = trainer
+    if checkpoint is not None and hasattr(trainer, "load_critic"):
+        trainer.load_critic(checkpoint)
     try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
-    except StoppedError:  # in the look before its first step
-        watcher.stopped = True
-    if watcher.stopped:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except StoppedError:  # during the evaluation before the first step
+        callback.stopped = True
+    if callback.stopped:
         return Ending(RunState.STOPPED, f"stopped on request at step {trainer.state.global_step}; resume continues it")
-    _keep(policy.model, trainer, phase.adapter)
-    return Ending(RunState.FINISHED, watcher.ended_early)
+    _save_adapter(policy.model, trainer, phase.adapter)
+    return Ending(RunState.FINISHED, callback.ended_early)
 
 
-def too_long(lengths: Sequence[int], most: int) -> str:
-    """That answers to learn from, of so many tokens each, are longer than the student may write; empty if none is."""
-    over = sum(length > most for length in lengths)
-    if not over:
+def truncation_warning(lengths: Sequence[int], max_tokens: int) -> str:
+    """A warning that answers of these `lengths` in tokens are longer than the student may write; '' if none is."""
+    longer = sum(length > max_tokens for length in lengths)
+    if not longer:
         return ""
     return (
-        f"{over:,} of {len(lengths):,} answers to learn from are longer than max_answer_tokens ({most}): those are "
-        f"cut off before they decide; {max(lengths)} holds them all"
+        f"{longer:,} of {len(lengths):,} answers to learn from are longer than max_answer_tokens ({max_tokens}): "
+        f"those are cut off before they decide; {max(lengths)} holds them all"
     )
 
 
-def refused(recipe: Recipe, number: int, environment: Mapping[str, str]) -> str:
-    """Why a recipe cannot be trained by so many processes, as accelerate has set them up; empty if it can."""
+def why_not_trainable(recipe: Recipe, number: int, environment: Mapping[str, str]) -> str:
+    """Why `number` processes, as accelerate set them up, cannot train a recipe; '' if they can."""
     if recipe.batch % number:
         return f"a batch of {recipe.batch} cannot be shared out among {number} processes: take a multiple of {number}"
-    spread = (
+    is_sharded = (
         environment.get("ACCELERATE_USE_FSDP") == "true" or environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
     )
-    if spread and recipe.algorithm is not Algorithm.SFT and not recipe.vllm_server:
+    if is_sharded and recipe.algorithm is not Algorithm.SFT and not recipe.vllm_server:
         return (
             "answers cannot be written by weights that are spread over processes (FSDP, DeepSpeed ZeRO 3): let a "
             "vllm_server write them, or take plain data parallelism or ZeRO 2"
@@ -138,17 +140,23 @@ def refused(recipe: Recipe, number: int, environment: Mapping[str, str]) -> str:
     return ""
 
 
-def _keep(model: Any, trainer: Any, folder: Path) -> None:
-    """Save the adapter alone. Where its weights are spread over processes, all of them take part."""
-    spread = trainer.accelerator.distributed_type.value in {"FSDP", "DEEPSPEED"}
-    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if spread else None
+def _save_adapter(model: Any, trainer: Any, folder: Path) -> None:
+    """Save only the adapter. If its weights are sharded over processes, all of them take part."""
+    is_sharded = trainer.accelerator.distributed_type.value in {"FSDP", "DEEPSPEED"}
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped) if is_sharded else None
     if distributed.is_main_process():
         model.save_pretrained(str(folder), selected_adapters=["default"], state_dict=state)
     distributed.barrier()
 
 
 def _trainer(
-    project: Project, phase: PhaseSetup, policy: Any, made: Sequence[Any], draw: Any, watcher: Any, begun: int
+    project: Project,
+    phase: PhaseSetup,
+    policy: Any,
+    train_cases: Sequence[Any],
+    sampler: Any,
+    callback: Any,
+    first_step: int,
 ) -> Any:
     from core.training.trainers import arguments
 
@@ -157,7 +165,7 @@ def _trainer(
         from core.training.trainers.sft import SftTrainer
 
         settings = arguments.sft_arguments(recipe, phase.folder, distributed.process_count())
-        return SftTrainer(policy, settings, made, draw, first_step=begun, callbacks=[watcher])
+        return SftTrainer(policy, settings, train_cases, sampler, first_step=first_step, callbacks=[callback])
     from core.training.data.rewards import find_reward
     from core.training.trainers.grpo import GrpoTrainer
     from core.training.trainers.ppo import PpoTrainer
@@ -167,45 +175,45 @@ def _trainer(
     rewards = {
         name: find_reward(name, project.folder, allow_project_code=phase.allow_project_code) for name in recipe.rewards
     }
-    kind = PpoTrainer if recipe.algorithm is Algorithm.PPO else GrpoTrainer
+    trainer_class = PpoTrainer if recipe.algorithm is Algorithm.PPO else GrpoTrainer
     with reach_server(recipe.vllm_server) if recipe.vllm_server else nullcontext():
-        return kind(
+        return trainer_class(
             policy,
             recipe,
             arguments.grpo_arguments(recipe, phase.folder, distributed.process_count()),
-            made,
-            draw,
+            train_cases,
+            sampler,
             Grading(project.task.labels, rewards, recipe.rewards, recipe.costs),
-            heard=watcher.heard,
-            first_step=begun,
-            callbacks=[watcher],
+            on_rollouts=callback.record_rollouts,
+            first_step=first_step,
+            callbacks=[callback],
         )
 
 
-def _looking(
+def _dev_evaluation(
     policy: Any,
     chat: Any,
-    watched: Sequence[Any],
+    dev_cases: Sequence[Any],
     recipe: Recipe,
     labels: Sequence[str],
     stopping: Callable[[], bool],
 ) -> Callable[[], dict[str, Any]]:
-    """What looks at the dev split, and raises StoppedError; each process does, as spread weights need all of them."""
+    """The function that evaluates on the dev split; it raises StoppedError. All processes have to call it."""
     from core.models.decoding import Decoder
     from core.training.run.evaluate_dev import evaluate_dev
 
     tokens = chat.answers(labels)
-    # Several processes would have to agree at each token: they look to the end.
-    heeding = stopping if distributed.process_count() == 1 else lambda: False
+    # Several processes would have to agree at each token: they finish the evaluation.
+    should_stop = stopping if distributed.process_count() == 1 else lambda: False
 
-    def looking() -> dict[str, Any]:
-        bare = policy.model.get_base_model()
-        training_before = bare.training
-        bare.eval()
+    def evaluate() -> dict[str, Any]:
+        base_model = policy.model.get_base_model()
+        was_training = base_model.training
+        base_model.eval()
         try:
-            decoder = Decoder(bare, policy.text, policy.ends, heeding)
-            return evaluate_dev(decoder, watched, recipe.mode, labels, tokens, recipe.max_answer_tokens)
+            decoder = Decoder(base_model, policy.text, policy.ends, should_stop)
+            return evaluate_dev(decoder, dev_cases, recipe.mode, labels, tokens, recipe.max_answer_tokens)
         finally:
-            bare.train(training_before)
+            base_model.train(was_training)
 
-    return looking
+    return evaluate

@@ -1,4 +1,4 @@
-"""What a phase of a training reports while it works, and where it learns what is asked of it."""
+"""What a phase of a training reports while it works, and how it learns of requests."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any, Protocol
 
 
 class Reporter(Protocol):
-    """Where a phase reports what it does, and learns what others ask of it."""
+    """Receives the reports of a phase, and tells it of the requests of others."""
 
     def log(self, message: str, *, severity: str = "info") -> None:
-        """Say something."""
+        """Log a message."""
         ...
 
     def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
-        """Keep the figures of a step."""
+        """Store the figures of a step."""
         ...
 
-    def look(self, number: int, figures: dict[str, Any]) -> None:
-        """Keep what a look at the dev split has shown."""
+    def evaluation(self, number: int, figures: dict[str, Any]) -> None:
+        """Store the figures of an evaluation on the dev split."""
         ...
 
     def alarm(self, name: str, sentence: str) -> None:
-        """Say that something goes wrong."""
+        """Report that something goes wrong."""
         ...
 
     def requested_action(self) -> str | None:
-        """What is asked of the run between two steps: 'pause', 'stop' or None."""
+        """The request to the run, between two steps: 'pause', 'stop' or None."""
         ...
 
     def stopping(self) -> bool:
-        """Whether the run is to stop, asked in the middle of a look."""
+        """Whether the run should stop; called during an evaluation."""
         ...
 
-    def accuracies(self) -> dict[int, float]:
-        """What the looks so far have shown, by step."""
+    def dev_accuracies(self) -> dict[int, float]:
+        """The accuracies of the evaluations so far, by step."""
         ...

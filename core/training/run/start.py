@@ -1,4 +1,4 @@
-"""Starts a training run, once what it needs was checked."""
+"""Starts a training run, after its requirements were checked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
 from core.runs.params import TrainParams
 from core.training.estimate.recipe_estimate import refuse
-from core.training.plan import KIND, adapter_of, plan_phases, require_extra, require_server
+from core.training.plan import KIND, find_adapter, plan_phases, require_extra, require_server
 from storage import examples
 from storage.examples import Filter
 from storage.schema import Run
@@ -23,21 +23,21 @@ def start_training(
     start_from: str = "",
     allow_project_code: bool = False,
 ) -> Run:
-    """Start a training run of a recipe; `start_from` is a run whose adapter it goes on with. Raises RunError.
+    """Start a training run of a recipe; `start_from` is a run whose adapter it continues. Raises RunError.
 
-    Rewards that are no built-in ones run only with `allow_project_code`, which the run keeps for when it is resumed.
+    Rewards of the project's own run only with `allow_project_code`, which the run keeps for when it is resumed.
     """
     params = check_recipe(project, connection, name, allow_project_code=allow_project_code)
     refuse(project, connection, params)
     if start_from:
-        params = params.model_copy(update={"start_from": adapter_of(project, connection, start_from)})
+        params = params.model_copy(update={"start_from": find_adapter(project, connection, start_from)})
     return launch(project, connection, KIND, params.model_dump(mode="json"))
 
 
 def check_recipe(
     project: Project, connection: sqlite3.Connection, name: str, *, allow_project_code: bool = False
 ) -> TrainParams:
-    """What a training of the recipe would be told; raises RunError with what keeps it from being started."""
+    """The parameters of a training run of the recipe; raises RunError that says why it cannot be started."""
     params = plan_phases(project, name, allow_project_code=allow_project_code)
     require_extra()
     require_server(params)

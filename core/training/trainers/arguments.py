@@ -1,4 +1,4 @@
-"""A recipe in the words of the trainers. Pure functions."""
+"""A recipe as arguments of the trainers. Pure functions."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def grpo_arguments(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConf
     share = max(1, recipe.batch // processes)
     groups = next(size for size in range(min(share, recipe.micro_batch), 0, -1) if share % size == 0)
     passes = share // groups
-    more: dict[str, Any] = {}
+    server_arguments: dict[str, Any] = {}
     if recipe.vllm_server:
-        more |= {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": recipe.vllm_server}
-        more |= {"vllm_server_timeout": PATIENCE_S}
+        server_arguments |= {"use_vllm": True, "vllm_mode": "server", "vllm_server_base_url": recipe.vllm_server}
+        server_arguments |= {"vllm_server_timeout": PATIENCE_S}
     return GRPOConfig(
         **_common(recipe, folder),
         per_device_train_batch_size=groups * recipe.generations,
@@ -51,7 +51,7 @@ def grpo_arguments(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConf
         shuffle_dataset=False,
         log_completions=False,
         lr_scheduler_type="constant_with_warmup",
-        **more,
+        **server_arguments,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a critic expects of an answer, token by token, and what was better or worse than that. Functions of tensors."""
+"""The critic: what it expects of an answer, token by token, and the advantages over that. Functions of tensors."""
 
 from __future__ import annotations
 
@@ -12,22 +12,26 @@ from torch import nn
 def gae(rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, lam: float) -> torch.Tensor:
     """Generalized advantage estimates (B, T) without discount (Schulman et al. 2016).
 
-    `rewards` (B,) are earned by the last token of each row; `values` (B, T) is what was expected before each token was
+    `rewards` (B,) are earned by the last token of each row; `values` (B, T) are the expectations before each token was
     chosen; `mask` (B, T) is 1 where a token is, from the left.
     """
     advantages = torch.zeros_like(values)
     running = torch.zeros_like(rewards)
     last = mask.sum(1).long() - 1
-    for at in range(values.shape[1] - 1, -1, -1):
-        earned = torch.where(last == at, rewards, torch.zeros_like(rewards))
-        ahead = values[:, at + 1] * mask[:, at + 1] if at + 1 < values.shape[1] else torch.zeros_like(rewards)
-        delta = earned + ahead - values[:, at]
-        running = (delta + lam * running) * mask[:, at]
-        advantages[:, at] = running
+    for position in range(values.shape[1] - 1, -1, -1):
+        reward = torch.where(last == position, rewards, torch.zeros_like(rewards))
+        next_value = (
+            values[:, position + 1] * mask[:, position + 1]
+            if position + 1 < values.shape[1]
+            else torch.zeros_like(rewards)
+        )
+        delta = reward + next_value - values[:, position]
+        running = (delta + lam * running) * mask[:, position]
+        advantages[:, position] = running
     return advantages
 
 
-def whitened(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def whiten(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """`values` (B, T) with mean 0 and deviation 1 over the tokens of `mask`; 0 elsewhere."""
     number = mask.sum().clamp(min=1)
     mean = (values * mask).sum() / number
@@ -36,11 +40,11 @@ def whitened(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def value_loss(
-    values: torch.Tensor, before: torch.Tensor, returns: torch.Tensor, mask: torch.Tensor, clip: float
+    values: torch.Tensor, old_values: torch.Tensor, returns: torch.Tensor, mask: torch.Tensor, clip: float
 ) -> torch.Tensor:
-    """Half the mean square error over the tokens, the worse of the estimate and of one that moved by `clip` at most."""
-    near = before + (values - before).clamp(-clip, clip)
-    worse = torch.maximum((values - returns) ** 2, (near - returns) ** 2)
+    """Half the mean square error over the tokens, of the worse of the estimate and the one clipped to `clip`."""
+    clipped = old_values + (values - old_values).clamp(-clip, clip)
+    worse = torch.maximum((values - returns) ** 2, (clipped - returns) ** 2)
     return 0.5 * (worse * mask).sum() / mask.sum().clamp(min=1)
 
 
@@ -52,27 +56,27 @@ class Scale:
     mean: float = 0.0
     squares: float = 0.0
 
-    def heard(self, rewards: torch.Tensor) -> None:
-        """Take rewards (B,) into account."""
+    def update(self, rewards: torch.Tensor) -> None:
+        """Update the statistics with rewards (B,)."""
         for value in rewards.tolist():
             self.count += 1
-            off = value - self.mean
-            self.mean += off / self.count
-            self.squares += off * (value - self.mean)
+            delta = value - self.mean
+            self.mean += delta / self.count
+            self.squares += delta * (value - self.mean)
 
     @property
     def deviation(self) -> float:
-        """The standard deviation; 1 while there is none."""
-        found = (self.squares / self.count) ** 0.5 if self.count > 1 else 0.0
-        return found if found > 1e-6 else 1.0
+        """The standard deviation; 1 while it is not known."""
+        deviation = (self.squares / self.count) ** 0.5 if self.count > 1 else 0.0
+        return deviation if deviation > 1e-6 else 1.0
 
     def scaled(self, rewards: torch.Tensor) -> torch.Tensor:
-        """Rewards with mean 0 and deviation 1, as far as is known."""
+        """Rewards with mean 0 and deviation 1, by the statistics so far."""
         return (rewards - self.mean) / self.deviation
 
 
 class Critic(nn.Module):
-    """Expects a reward from the hidden state before a token is chosen: one hidden layer, and 0 to begin with."""
+    """Predicts the reward from the hidden state before a token is chosen; one hidden layer, and 0 at first."""
 
     def __init__(self, size: int, width: int = 128) -> None:
         super().__init__()
@@ -84,12 +88,12 @@ class Critic(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Values (B, T) of hidden states (B, T, H)."""
-        found: torch.Tensor = self.outer(torch.tanh(self.inner(self.norm(hidden.float())))).squeeze(-1)
-        return found
+        values: torch.Tensor = self.outer(torch.tanh(self.inner(self.norm(hidden.float())))).squeeze(-1)
+        return values
 
 
-def seeded(size: int, seed: int, device: Any) -> Critic:
-    """A critic whose weights follow from `seed` alone; the generator of everything else is left as it was."""
+def seeded_critic(size: int, seed: int, device: Any) -> Critic:
+    """A critic whose weights depend on `seed` alone; the global random generator is not changed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Critic(size).to(device)

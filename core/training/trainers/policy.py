@@ -1,4 +1,4 @@
-"""Opens what is trained: a student of this machine, quantized or not, with a new adapter or one to go on with."""
+"""Opens the model to train: a student of this machine, quantized or not, with a new adapter or an existing one."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ from core.training.trainers.grpo import Policy
 
 
 def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> Policy:
-    """The student at `path` with an adapter to be trained: a new one, or a copy of `adapter`. Raises WeightsError."""
+    """The student at `path` with a trainable adapter: a new one, or a copy of `adapter`. Raises WeightsError."""
     set_threads()
     model, tokenizer = open_base(path, recipe)
     try:
         if adapter is None:
-            made: Any = get_peft_model(model, _lora(recipe.lora, recipe.seed))
+            adapted: Any = get_peft_model(model, _lora(recipe.lora, recipe.seed))
         else:
             check_adapter(adapter)
             check_adapter_shapes(model, adapter)
-            made = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, local_files_only=True)
+            adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, local_files_only=True)
     except (ValueError, RuntimeError, KeyError, OSError) as error:
         raise WeightsError(f"the adapter cannot be put on {path}: {error}") from error
-    for name, weight in made.named_parameters():
-        if "lora_" in name:  # a step of 1e-5 is lost in the rounding of bf16
+    for name, weight in adapted.named_parameters():
+        if "lora_" in name:  # steps of 1e-5 would be lost in the rounding of bf16
             weight.data = weight.data.float()
     chat = Chat(tokenizer, thinks=False)
     ends = frozenset(_ends(model, tokenizer))
-    return Policy(made, tokenizer, ends, chat.decode)
+    return Policy(adapted, tokenizer, ends, chat.decode)
 
 
 def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
@@ -57,14 +57,14 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS)
         model = load_model(location, kind, recipe.quantization)
-    except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
+    except Exception as error:  # a damaged or foreign file makes these libraries raise anything
         raise WeightsError(f"cannot open the model {path}: {error}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if recipe.quantization == "none":
         return model.to(device), tokenizer
     for module in model.modules():
-        # On processors with AVX512-BF16 one evaluation repacks the weights, and no gradient passes them any more.
+        # On processors with AVX512-BF16 an evaluation repacks the weights, and gradients cannot pass them any more.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer

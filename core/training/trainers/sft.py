@@ -12,15 +12,15 @@ from transformers import Trainer, TrainingArguments
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
 from core.training.trainers.grpo import CurriculumSteps, Policy
-from core.training.trainers.shared_prefix import PrefixBatch, Scores, shareable, split_prefix
+from core.training.trainers.shared_prefix import PrefixBatch, Scores, split_prefix, why_not_shareable
 
 IGNORED = -100
 
 
 class SftTrainer(Trainer):
-    """The trainer of transformers, with cases by the curriculum; what prompts begin with is read once for a batch.
+    """The trainer of transformers, with cases by the curriculum; what prompts share is read once for a batch.
 
-    `sharing` says why not, where a model cannot do that.
+    `no_sharing_reason` says why not, if a model cannot do that.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class SftTrainer(Trainer):
         policy: Policy,
         args: TrainingArguments,
         cases: Sequence[TrainingCase],
-        draw: CurriculumSampler,
+        sampler: CurriculumSampler,
         *,
         first_step: int = 0,
         **others: Any,
@@ -36,7 +36,7 @@ class SftTrainer(Trainer):
         from datasets import Dataset
 
         self.policy = policy
-        self.draw = draw
+        self.sampler = sampler
         self._first_step = first_step
         rows = Dataset.from_dict({"prompt": [case.prompt for case in cases], "answer": [case.answer for case in cases]})
         super().__init__(
@@ -47,17 +47,17 @@ class SftTrainer(Trainer):
             processing_class=policy.tokenizer,
             **others,
         )
-        self.sharing = shareable(policy.causal)
+        self.no_sharing_reason = why_not_shareable(policy.causal)
         split_prefix(policy.causal)
-        self._read = 0
+        self._tokens_read = 0
         self.model_accepts_loss_kwargs = True  # the mean is over the tokens of a step, however it is divided
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:  # noqa: ARG002  its signature
-        return CurriculumSteps(self.draw, self._first_step, self.args.max_steps, 1, 1)
+        return CurriculumSteps(self.sampler, self._first_step, self.args.max_steps, 1, 1)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Tell how many tokens were learned from, as trl's trainers do."""
-        super().log(logs | {"num_tokens": float(self._read)}, start_time)
+        """Log how many tokens were learned from, as trl's trainers do."""
+        super().log(logs | {"num_tokens": float(self._tokens_read)}, start_time)
 
     def compute_loss(
         self,
@@ -66,37 +66,37 @@ class SftTrainer(Trainer):
         return_outputs: bool = False,  # noqa: ARG002  its signature
         num_items_in_batch: torch.Tensor | int | None = None,
     ) -> torch.Tensor:
-        """The mean of what the tokens of the answers cost, over all tokens of the step."""
+        """The mean loss of the tokens of the answers, over all tokens of the step."""
         prompt, prompt_mask, answer = inputs["prompt_ids"], inputs["prompt_mask"], inputs["labels"]
         mask = answer != IGNORED
         answer = answer.where(mask, 0)
-        self._read += int(prompt_mask.sum() + mask.sum())
-        if self.sharing:
-            whole = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
-            logits = whole.logits[:, -answer.shape[1] - 1 : -1].float()
+        self._tokens_read += int(prompt_mask.sum() + mask.sum())
+        if self.no_sharing_reason:
+            output = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
+            logits = output.logits[:, -answer.shape[1] - 1 : -1].float()
             logps = torch.log_softmax(logits, -1).gather(-1, answer[..., None])[..., 0]
         else:
-            found: Scores = model(shared=PrefixBatch(prompt, prompt_mask, answer, mask.long()))
-            logps = found.logps
+            scores: Scores = model(shared=PrefixBatch(prompt, prompt_mask, answer, mask.long()))
+            logps = scores.logps
         number = mask.sum() if num_items_in_batch is None else num_items_in_batch
-        # The number is that of all processes, whose gradients are averaged.
-        lost: torch.Tensor = -(logps * mask).sum() / number * self.accelerator.num_processes
-        return lost
+        # `number` counts the tokens of all processes, whose gradients are averaged.
+        loss: torch.Tensor = -(logps * mask).sum() / number * self.accelerator.num_processes
+        return loss
 
 
 def collator(pad: int) -> Callable[[Sequence[dict[str, list[int]]]], dict[str, torch.Tensor]]:
-    """Makes a batch of rows with prompt and answer: prompts padded on the left, answers, as labels, on the right."""
+    """A function that makes a batch of rows: prompts padded on the left; answers, as labels, on the right."""
 
     def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
         longest = max(len(row["prompt"]) for row in rows)
         prompt = torch.full((len(rows), longest), pad)
         mask = torch.zeros(len(rows), longest, dtype=torch.long)
         labels = torch.full((len(rows), max(len(row["answer"]) for row in rows)), IGNORED)
-        for at, row in enumerate(rows):
+        for position, row in enumerate(rows):
             start = longest - len(row["prompt"])
-            prompt[at, start:] = torch.tensor(row["prompt"])
-            mask[at, start:] = 1
-            labels[at, : len(row["answer"])] = torch.tensor(row["answer"])
+            prompt[position, start:] = torch.tensor(row["prompt"])
+            mask[position, start:] = 1
+            labels[position, : len(row["answer"])] = torch.tensor(row["answer"])
         return {"prompt_ids": prompt, "prompt_mask": mask, "labels": labels}
 
     return collate

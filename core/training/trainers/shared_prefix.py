@@ -1,9 +1,9 @@
-"""Log-probabilities of answers where much is shared: it is read once, with gradients.
+"""Log-probabilities of answers whose prompts share much: the shared part is read once, with gradients.
 
-A group of G answers has one prompt, and all prompts begin with the same instructions. Each goes through the model once,
-what it remembers of it is handed on, and only what differs goes through the rest. Gradients flow back through what is
-shared, so loss and gradients are those of reading each answer with its own copy of the prompt. The usual path reads the
-prompt G times, and scores it.
+A group of G answers has one prompt, and all prompts begin with the same instructions. Each of these goes through the
+model once and leaves a cache; only what differs is read after it. Gradients flow back through the shared part, so loss
+and gradients equal those of reading each answer with its own copy of the prompt. The usual path reads the prompt G
+times, and scores it.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from trl.kernels import ChunkedLogProbFunction
 from core.models.batching import shared_prefix
 from core.models.cache import attends_to_all
 
-# So many words of the vocabulary are scored at a time.
+# Words of the vocabulary that are scored at a time.
 _CHUNK = 8192
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Of B answers of up to T tokens: log-probabilities (B, T), entropies (B, T) if asked for, hidden states (B, T, H).
+    """For B answers of up to T tokens: log-probabilities (B, T), entropies (B, T) on request, hidden states (B, T, H).
 
-    Position t holds what belongs to choosing token t: the hidden state is the one from which it was chosen.
+    Position t belongs to the choice of token t: its hidden state is the one from which token t was chosen.
     """
 
     logps: torch.Tensor
@@ -36,8 +36,8 @@ class Scores:
     hidden: torch.Tensor
 
 
-def shareable(model: PreTrainedModel) -> str:
-    """Why prompts of `model` cannot be shared, in words; empty if they can."""
+def why_not_shareable(model: PreTrainedModel) -> str:
+    """Why prompts of `model` cannot be shared, in words; '' if they can."""
     if getattr(model, "is_gradient_checkpointing", False):
         return "gradient checkpointing keeps no memory of a prompt"
     if not attends_to_all(model.config):
@@ -62,7 +62,7 @@ class PrefixBatch:
 def split_prefix(model: PreTrainedModel) -> None:
     """Let `model(shared=...)` score answers on shared prompts.
 
-    It goes through the model's own call, so that what is wrapped around it (an adapter, the exchange of gradients
+    It goes through the model's own call, so that everything wrapped around it (an adapter, the gradient exchange
     between processes) takes part.
     """
     original = model.forward
@@ -75,51 +75,51 @@ def split_prefix(model: PreTrainedModel) -> None:
 
 
 def score(model: PreTrainedModel, shared: PrefixBatch) -> Scores:
-    """Score answers; rows with the same prompt share it, in whatever order they stand, and all prompts their beginning.
+    """Score answers. Rows with the same prompt share it, in any order, and all prompts share their common beginning.
 
-    `model` is the causal language model itself, not what is wrapped around it.
+    `model` is the causal language model itself, without any wrapper.
     """
     answer_ids, answer_mask = shared.answer_ids, shared.answer_mask
     first, group = _groups(shared.prompt_ids, shared.prompt_mask)
-    mask, hidden, cache = _read(model, shared.prompt_ids[first], shared.prompt_mask[first])
+    mask, hidden, cache = _read_prompts(model, shared.prompt_ids[first], shared.prompt_mask[first])
     hidden = hidden[group]
     length = answer_ids.shape[1]
     if length > 1:
         if not torch.equal(group, torch.arange(len(first), device=group.device)):
             cache.batch_select_indices(group)
-        whole = torch.cat([mask[group], answer_mask[:, : length - 1]], dim=1)
-        hidden = torch.cat([hidden, _forward(model, answer_ids[:, : length - 1], whole, cache)], dim=1)
-    logps, entropies = _of_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
+        whole_mask = torch.cat([mask[group], answer_mask[:, : length - 1]], dim=1)
+        hidden = torch.cat([hidden, _forward(model, answer_ids[:, : length - 1], whole_mask, cache)], dim=1)
+    logps, entropies = _score_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
     return Scores(logps, entropies, hidden)
 
 
-def _read(
+def _read_prompts(
     model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, DynamicCache]:
-    """Read different prompts (B, P), what all begin with only once.
+    """Read different prompts (B, P), their common beginning only once.
 
-    The mask of what is remembered (B, P'), the last hidden states (B, 1, H), and what is remembered.
+    Returns the mask of the cache (B, P'), the last hidden states (B, 1, H), and the cache.
     """
-    rows = [row[kept].tolist() for row, kept in zip(ids, mask.bool(), strict=True)]
-    begun = shared_prefix(rows) if len(rows) > 1 else 0
+    rows = [row[row_mask].tolist() for row, row_mask in zip(ids, mask.bool(), strict=True)]
+    shared_length = shared_prefix(rows) if len(rows) > 1 else 0
     cache = DynamicCache(config=model.config)
-    if begun:
-        beginning = ids.new_tensor([rows[0][:begun]])
-        _forward(model, beginning, torch.ones_like(beginning), cache)
+    if shared_length:
+        shared_ids = ids.new_tensor([rows[0][:shared_length]])
+        _forward(model, shared_ids, torch.ones_like(shared_ids), cache)
         cache.batch_repeat_interleave(len(rows))
-    width = max(map(len, rows)) - begun
-    rest = ids.new_zeros(len(rows), width)
-    laid_out = mask.new_ones(len(rows), begun + width)
-    for at, row in enumerate(rows):
-        missing = width - len(row) + begun
-        rest[at, missing:] = ids.new_tensor(row[begun:])
-        laid_out[at, begun : begun + missing] = 0
-    return laid_out, _forward(model, rest, laid_out, cache)[:, -1:], cache
+    width = max(map(len, rows)) - shared_length
+    rest_ids = ids.new_zeros(len(rows), width)
+    padded_mask = mask.new_ones(len(rows), shared_length + width)
+    for position, row in enumerate(rows):
+        missing = width - len(row) + shared_length
+        rest_ids[position, missing:] = ids.new_tensor(row[shared_length:])
+        padded_mask[position, shared_length : shared_length + missing] = 0
+    return padded_mask, _forward(model, rest_ids, padded_mask, cache)[:, -1:], cache
 
 
 def _forward(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, cache: DynamicCache) -> torch.Tensor:
-    """The hidden states (B, T, H) of `ids` (B, T), read after what `cache` holds; `mask` is that of both together."""
-    read = model.base_model(
+    """The hidden states (B, T, H) of `ids` (B, T), read after `cache`; `mask` covers both together."""
+    output = model.base_model(
         input_ids=ids,
         attention_mask=mask,
         position_ids=_positions(mask)[:, -ids.shape[1] :],
@@ -127,35 +127,35 @@ def _forward(model: PreTrainedModel, ids: torch.Tensor, mask: torch.Tensor, cach
         use_cache=True,
         return_dict=True,
     )
-    hidden: torch.Tensor = read.last_hidden_state
+    hidden: torch.Tensor = output.last_hidden_state
     return hidden
 
 
 def _groups(ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first row of each different prompt, and which of them each row has."""
+    """The first row of each different prompt, and the index of each row's prompt among them."""
     marked = torch.where(mask.bool(), ids, -1)
     _, group = torch.unique(marked, dim=0, return_inverse=True)
     count = int(group.max()) + 1
     rows = torch.arange(len(group), device=group.device)
     first = torch.full((count,), len(group), device=group.device).scatter_reduce(0, group, rows, "amin")
-    # In the order of their first rows, so that one prompt a row stays as it is.
+    # In the order of their first rows, so that prompts that are all different keep their order.
     order = first.argsort()
-    place = torch.empty_like(order)
-    place[order] = torch.arange(count, device=group.device)
-    return first[order], place[group]
+    rank = torch.empty_like(order)
+    rank[order] = torch.arange(count, device=group.device)
+    return first[order], rank[group]
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:
     return (mask.cumsum(1) - 1).clamp(min=0)
 
 
-def _of_vocabulary(
+def _score_vocabulary(
     model: PreTrainedModel, hidden: torch.Tensor, ids: torch.Tensor, temperature: float, entropy: bool
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Log-probability of each of `ids` (B, T) and entropy, without all logits in memory at once."""
     head = model.get_output_embeddings()
     scale = getattr(model.config.get_text_config(), "logit_scale", None)
-    wanted = ("log_probs", "entropy") if entropy else ("log_probs",)
+    outputs = ("log_probs", "entropy") if entropy else ("log_probs",)
     per_token = ChunkedLogProbFunction.apply(
         hidden.reshape(-1, hidden.shape[-1]),
         head.weight,
@@ -165,7 +165,7 @@ def _of_vocabulary(
         _CHUNK,
         None,
         1.0 if scale is None else scale,
-        wanted,
+        outputs,
     )
     logps = per_token[0].view(ids.shape)
     return logps, per_token[1].view(ids.shape) if entropy else None

@@ -1,21 +1,21 @@
-"""A vLLM server that writes the answers: what goes wrong with it, in words."""
+"""A vLLM server that writes the answers: its faults, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# So long a server that is starting is waited for.
+# How long to wait for a server that is starting.
 PATIENCE_S = 60.0
 
 
 class ServerError(RuntimeError):
-    """The server does not do what it is asked; `str()` of it says which, why, and what to do."""
+    """The server does not do what it should; `str()` of it says which server, why, and what to do."""
 
 
 @contextmanager
 def reach_server(address: str) -> Iterator[None]:
-    """What is raised inside becomes a ServerError: trl raises its own, those of HTTP, and plain exceptions."""
+    """Turn everything raised inside into a ServerError: trl raises its own types, those of HTTP, and plain ones."""
     try:
         yield
     except NotImplementedError as error:

@@ -52,7 +52,7 @@ def cell_panel(
     `plans` and `shelves` are those of the cell; `overruled` holds the status of attempts that somebody brought in.
     """
     domain, level = choice.domain, choice.level
-    cell = matrix.at(domain, level)
+    cell = matrix.cell_at(domain, level)
     parts: Parts = [(f"{line(domain, 40)} · level {level}", "bold $text-accent"), "\n"]
     if cell is None:
         parts.append(("no attempt is judged yet; key 2 generates some\n", "$text-muted"))

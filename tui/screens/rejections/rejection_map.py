@@ -59,7 +59,7 @@ class RejectionMap(Container):
     @property
     def reasons(self) -> list[str]:
         """For which reasons attempts at the cell under the cursor were rejected."""
-        cell = self._matrix.at(*self.heat.cursor_cell)
+        cell = self._matrix.cell_at(*self.heat.cursor_cell)
         return list(cell.reasons) if cell else []
 
     def go_to_worst(self) -> None:

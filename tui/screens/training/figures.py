@@ -65,7 +65,7 @@ def is_share(name: str) -> bool:
 def steps_done(monitor: TrainingMonitor, phase: PhaseMonitor) -> int:
     """How many steps of a phase are done. The run may know of more than were read so far."""
     progress = progress_of(monitor.run, TrainProgress)
-    return max(phase.at, progress.done if progress.phase == phase.name else 0)
+    return max(phase.step, progress.done if progress.phase == phase.name else 0)
 
 
 def headline(monitor: TrainingMonitor, phase: PhaseMonitor, status: RunStatus, width: int) -> Content:
@@ -148,14 +148,14 @@ def figure_labels(phase: PhaseMonitor) -> list[tuple[str, str]]:
 
 def _sparkline(phase: PhaseMonitor, name: str, width: int) -> str:
     low, high = (0.0, 1.0) if is_share(name) else (None, None)
-    return sparkline(mean_per_cell(phase.points(name), phase.at, width), low, high)
+    return sparkline(mean_per_cell(phase.points(name), phase.step, width), low, high)
 
 
 def dev_line(phase: PhaseMonitor, width: int) -> Content:
     """The dev split: accuracy with its interval and ECE, before training and now, and the share of unread answers."""
-    if not phase.looks:
+    if not phase.evaluations:
         return Content.styled("dev accuracy  no look yet", "$text-muted")
-    first, newest, several = phase.looks[0].figures, phase.looks[-1].figures, len(phase.looks) > 1
+    first, newest, several = phase.evaluations[0].figures, phase.evaluations[-1].figures, len(phase.evaluations) > 1
     accuracy, first_accuracy = newest.get("accuracy"), first.get("accuracy")
     accuracy_text = "unknown"
     if accuracy is not None:
@@ -168,7 +168,7 @@ def dev_line(phase: PhaseMonitor, width: int) -> Content:
     if ece is not None and first_ece is not None and several:
         ece_text = f"{first_ece:.2f} → {ece_text}"
     parts = [f"dev accuracy {accuracy_text}", f"ece {ece_text}"]
-    parts += [f"unread {100 * newest['unread']:.0f} %", f"step {phase.looks[-1].step:,}"]
+    parts += [f"unread {100 * newest['unread']:.0f} %", f"step {phase.evaluations[-1].step:,}"]
     return Content.styled(line(" · ".join(parts), width), "bold")
 
 

@@ -21,7 +21,7 @@ from core.models.trained import trained_models
 from core.runs.control import RunError
 from core.runs.describe import format_duration
 from core.runs.params import TrainParams
-from core.training.plan import adapter_of
+from core.training.plan import find_adapter
 from core.training.run.start import check_recipe
 from storage import examples
 from storage.database import DatabaseError, connect
@@ -123,7 +123,7 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
             try:
                 params = check_recipe(self._project, connection, recipe)
                 if start_from:
-                    adapter_of(self._project, connection, start_from)
+                    find_adapter(self._project, connection, start_from)
                 refuse(self._project, connection, params)
                 this_machine = detect_machine()
                 model_size, phases = by_formula(self._project, connection, params, this_machine)
@@ -167,7 +167,7 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
     async def _estimate(self, recipe: str) -> RecipeEstimate:
         from core.training.estimate.recipe_estimate import estimate_recipe
 
-        return await estimate_recipe(self._project, recipe, heard=self._show_progress)
+        return await estimate_recipe(self._project, recipe, on_progress=self._show_progress)
 
     def _show_progress(self, message: str) -> None:
         self._messages.append(message)

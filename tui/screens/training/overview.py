@@ -77,7 +77,7 @@ class TrainingOverview(Vertical):
             curves.draw([phase], monitor.notes_of(phase))
         lines: list[Content] = []
         if answer_height:
-            title = f"step {phase.at:,}: what it wrote, and what that earned"
+            title = f"step {phase.step:,}: what it wrote, and what that earned"
             lines.append(Content.styled(title, "bold $text-accent"))
             lines += [figures.answer_line(answer, width) for answer in answers[: answer_height - 1]]
         self._show("newest", Content("\n").join(lines))

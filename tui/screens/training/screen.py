@@ -101,7 +101,7 @@ class TrainingScreen(ProjectScreen):
         phase = monitor.phase(self._phase_name)
         match self._view:
             case "overview":
-                answers = training.answers(self.db, monitor.run.id, phase.name, phase.at)
+                answers = training.answers(self.db, monitor.run.id, phase.name, phase.step)
                 loading = self._loader.is_loading(monitor.run)
                 self.query_one(TrainingOverview).draw(monitor, phase, self._status, answers, loading=loading)
             case "curves":
@@ -254,11 +254,11 @@ class TrainingScreen(ProjectScreen):
         self.query_one(NoteField).close()
         if text and status is not None and (phase := self._shown_phase(status)) is not None:
             try:
-                training.add_note(self.db, status.run.id, phase.name, phase.at, text)
+                training.add_note(self.db, status.run.id, phase.name, phase.step, text)
             except sqlite3.Error as error:
                 self.tell(str(error), error=True)
                 return
-            self.tell(f"noted at step {phase.at:,}")
+            self.tell(f"noted at step {phase.step:,}")
             self.redraw()
 
     # ------------------------------------------------------------ other runs

@@ -60,7 +60,7 @@ def compare_figures(first: RunPhase, second: RunPhase, width: int) -> Content:
     """Each figure that at least one phase has: its first and newest value, and a sparkline over the steps of both."""
     column = max(20, (width - _LABEL_WIDTH - 2) // 2)
     phases = (first[1], second[1])
-    last = max(1, *(phase.at for phase in phases))
+    last = max(1, *(phase.step for phase in phases))
     titles = [line(_title(*run_phase), column - 1) for run_phase in (first, second)]
     rows = [
         Content.assemble(
@@ -69,7 +69,7 @@ def compare_figures(first: RunPhase, second: RunPhase, width: int) -> Content:
             "  ",
             (titles[1], "bold $text-warning"),
         ),
-        _row("steps", [f"{phase.at:,} of {phase.recipe.steps:,}" for phase in phases], column),
+        _row("steps", [f"{phase.step:,} of {phase.recipe.steps:,}" for phase in phases], column),
     ]
     for name, label in _DEV_FIGURES:
         rows += _figure_rows(name, label, [phase.evaluation_points(name) for phase in phases], last, column)
