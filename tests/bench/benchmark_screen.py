@@ -39,21 +39,21 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
     create(folder)
     project = open_project(folder)
     connection = connect(project.database)
-    labels, domains = project.task.labels, [one.name for one in project.task.domains]
+    labels, domains = project.task.labels, [domain.name for domain in project.task.domains]
     rng = random.Random(seed)
     run = Run(kind="benchmark", state=RunState.FINISHED, params={"model": "bag-of-words", "mode": "direct"})
     case = candidate(evidence=[EVIDENCE] * 3)
     questions, answers = [], []
-    for at in range(count):
-        label, right = labels[at % len(labels)], rng.random() < 0.6
-        key = f"e{at:07d}"
+    for position in range(count):
+        label, right = labels[position % len(labels)], rng.random() < 0.6
+        key = f"e{position:07d}"
         questions.append(
             Question(
-                run=run.id, position=at, example=key, label=label, family=f"f{at // 9}", level=1 + at % 5,
-                domain=domains[at % len(domains)],
+                run=run.id, position=position, example=key, label=label, family=f"f{position // 9}",
+                level=1 + position % 5, domain=domains[position % len(domains)],
             )
         )  # fmt: skip
-        decision = label if right else labels[(at + 1) % len(labels)]
+        decision = label if right else labels[(position + 1) % len(labels)]
         answers.append(
             Prediction(
                 run=run.id, example=key, ended=Outcome.WRITTEN, raw=RATIONALE, reader=PARSER_VERSION, decision=decision,
@@ -61,15 +61,15 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
                 usage=Usage(input_tokens=400, output_tokens=80, seconds=rng.random()),
             )
         )  # fmt: skip
-    correct = sum(one.decision == asked.label for one, asked in zip(answers, questions, strict=True))
+    correct = sum(answer.decision == question.label for answer, question in zip(answers, questions, strict=True))
     low, high = wilson(correct, count)
-    told = {"total": count, "done": count, "n": count, "right": correct, "low": low, "high": high}
+    progress = {"total": count, "done": count, "n": count, "right": correct, "low": low, "high": high}
     with transaction(connection):
         runs.write(connection, run)
-        predictions.add_questions(connection, ((one, case) for one in questions))
+        predictions.add_questions(connection, ((question, case) for question in questions))
     predictions.add(connection, answers)
-    every = dump_figures(figures(scored_answers(connection, run.id), labels))
-    runs.update(connection, run.id, progress={**told, "accuracy": correct / count, "kept": every})
+    kept = dump_figures(figures(scored_answers(connection, run.id), labels))
+    runs.update(connection, run.id, progress={**progress, "accuracy": correct / count, "kept": kept})
     _compact(connection)
 
 
@@ -86,10 +86,10 @@ def once(folder: Path, count: int) -> dict[str, float]:
         app.drain(1.0)
         pressed = app.send("6")
         _, headline = app.until(shows(f"{count:,}/{count:,}"))
-        _, whole = app.until(shows("p50", "newest answers"))
-        _, read = app.until(shows("100 %"))
-    times = {"headline_ms": headline, "whole_ms": whole, "read_ms": read}
-    return {name: 1000 * (at - pressed) for name, at in times.items()}
+        _, all_figures = app.until(shows("p50", "newest answers"))
+        _, curve = app.until(shows("100 %"))
+    times = {"headline_ms": headline, "whole_ms": all_figures, "read_ms": curve}
+    return {name: 1000 * (shown - pressed) for name, shown in times.items()}
 
 
 def measure(count: int, rounds: int) -> dict[str, float]:
@@ -97,8 +97,8 @@ def measure(count: int, rounds: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "project"
         fill(folder, count)
-        taken = [once(folder, count) for _ in range(rounds + 1)][1:]
-    return {key: round(statistics.median(one[key] for one in taken), 1) for key in taken[0]}
+        times = [once(folder, count) for _ in range(rounds + 1)][1:]
+    return {key: round(statistics.median(round_times[key] for round_times in times), 1) for key in times[0]}
 
 
 def main() -> None:
@@ -107,13 +107,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--predictions", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
-    found = measure(asked.predictions, asked.rounds)
-    if asked.json:
-        print(json.dumps(found))
+    arguments = parser.parse_args()
+    medians = measure(arguments.predictions, arguments.rounds)
+    if arguments.json:
+        print(json.dumps(medians))
         return
-    times = ", ".join(f"{name.removesuffix('_ms')} {value:.0f} ms" for name, value in found.items())
-    print(f"{asked.predictions:,} predictions: {times}")
+    times = ", ".join(f"{name.removesuffix('_ms')} {value:.0f} ms" for name, value in medians.items())
+    print(f"{arguments.predictions:,} predictions: {times}")
 
 
 if __name__ == "__main__":

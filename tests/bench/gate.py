@@ -22,7 +22,7 @@ from core.benchmark.sequential_gate import GateVerdict, SequentialGate
 from core.runs.params import LEVEL, MARGIN, TARGET
 from storage.schema import PredictionOutcome
 
-ONCE, MOST = 300, 1000
+EXAMPLES, MAX_EXAMPLES = 300, 1000
 LEVELS = 5
 # Accuracy of the student and of the reference.
 POINTS = (
@@ -65,11 +65,11 @@ def answers(
             # No more than leaves the mean over the levels where it is.
             right = [rng.random() < rate + max(rate - 1, min(1 - rate, shift)) for rate in rates]
             for _ in range(2 if rng.random() < 0.5 else 1):
-                for model, one in zip((student, reference), right, strict=True):
+                for model, is_right in zip((student, reference), right, strict=True):
                     model.append(
                         ScoredAnswer(
                             f"e{len(model)}", "YES", "market", level, f"f{family}", PredictionOutcome.ANSWERED,
-                            "YES" if one else "NO",
+                            "YES" if is_right else "NO",
                         )
                     )  # fmt: skip
     return student, reference
@@ -90,35 +90,36 @@ def contradicts(verdict: GateVerdict, student: float, reference: float) -> bool:
 
 def once(seed: int, rates: tuple[float, float]) -> tuple[GateVerdict, int]:
     """A complete benchmark, judged at its end."""
-    student, reference = answers(random.Random(seed), ONCE, rates)
+    student, reference = answers(random.Random(seed), EXAMPLES, rates)
     return gate(student, reference).verdict, len(student)
 
 
 def watched(seed: int, rates: tuple[float, float]) -> tuple[GateVerdict, int]:
     """A benchmark that stops when it is settled, looked at after every answer."""
-    student, reference = answers(random.Random(seed), MOST, rates)
-    asked = [(one.example, one.family) for one in student]
-    watch = SequentialGate(
-        asked, target=TARGET, level=LEVEL, margin=MARGIN, reference_examples=[one for one, _ in asked]
+    student, reference = answers(random.Random(seed), MAX_EXAMPLES, rates)
+    asking_order = [(answer.example, answer.family) for answer in student]
+    examples = [example for example, _ in asking_order]
+    sequential_gate = SequentialGate(
+        asking_order, target=TARGET, level=LEVEL, margin=MARGIN, reference_examples=examples
     )
-    for number, (mine, theirs) in enumerate(zip(student, reference, strict=True), start=1):
-        watch.update([mine], [theirs])
-        verdict = watch.verdict()
+    for number, (student_answer, reference_answer) in enumerate(zip(student, reference, strict=True), start=1):
+        sequential_gate.update([student_answer], [reference_answer])
+        verdict = sequential_gate.verdict()
         if verdict is not GateVerdict.OPEN:
             return verdict, number
     return GateVerdict.OPEN, len(student)
 
 
-WAYS = {"once": once, "watched": watched}
+LOOKS = {"once": once, "watched": watched}
 
 
 def simulate(job: tuple[str, tuple[float, float], int]) -> Point:
     """One point, so many runs."""
-    way, rates, runs = job
-    found = [WAYS[way](seed, rates) for seed in range(runs)]
-    settled = [asked for verdict, asked in found if verdict is not GateVerdict.OPEN]
-    wrong = sum(contradicts(verdict, *rates) for verdict, _ in found)
-    return Point(*rates, way, runs, wrong / runs, len(settled) / runs, median(settled) if settled else float("nan"))
+    look, rates, runs = job
+    outcomes = [LOOKS[look](seed, rates) for seed in range(runs)]
+    settled = [count for verdict, count in outcomes if verdict is not GateVerdict.OPEN]
+    wrong = sum(contradicts(verdict, *rates) for verdict, _ in outcomes)
+    return Point(*rates, look, runs, wrong / runs, len(settled) / runs, median(settled) if settled else float("nan"))
 
 
 def main() -> None:
@@ -126,14 +127,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--runs", type=int, default=2000)
-    asked = parser.parse_args()
-    jobs = [(way, rates, asked.runs) for rates in POINTS for way in WAYS]
+    arguments = parser.parse_args()
+    jobs = [(look, rates, arguments.runs) for rates in POINTS for look in LOOKS]
     with multiprocessing.Pool() as pool:
-        found = pool.map(simulate, jobs, chunksize=1)
-    if asked.json:
-        print(json.dumps([asdict(point) for point in found]))
+        points = pool.map(simulate, jobs, chunksize=1)
+    if arguments.json:
+        print(json.dumps([asdict(point) for point in points]))
         return
-    for point in found:
+    for point in points:
         print(
             f"student {point.student:.3f}  reference {point.reference:.3f}  {point.way:<8}"
             f"wrong {point.wrong:.2%}  settled {point.settled:.1%}  after {point.median_asked:.0f}"

@@ -49,21 +49,22 @@ CASE_WORDS = 68
 
 def cases(task: Task, count: int) -> list[Case]:
     """Examples of the embedded source, of all levels in turn."""
-    made = []
+    drawn = []
     for number in range(count):
         domain = task.domains[number % len(task.domains)].name
         cell = Cell(domain, task.levels[number % len(task.levels)].level, task.labels[number % len(task.labels)])
         candidate = write_example(task, Request(cell, number, 0, 0, number)).candidate
         assert candidate is not None
-        made.append(Case(f"{number:04}", candidate.hypothesis, tuple(candidate.evidence)))
-    return made
+        drawn.append(Case(f"{number:04}", candidate.hypothesis, tuple(candidate.evidence)))
+    return drawn
 
 
 def messages(task: Task, case: Case) -> Messages:
     """The task in about 150 tokens, the same for each case, and the case in about 110."""
-    system = "\n".join([task.question, *(f"{one.name}: {one.meaning}" for one in task.decisions), *INSTRUCTIONS])
-    said = " ".join([case.hypothesis, *(f"{piece.source}: {piece.content}" for piece in case.evidence)])
-    return [{"role": "system", "content": system}, {"role": "user", "content": " ".join(said.split()[:CASE_WORDS])}]
+    decisions = [f"{decision.name}: {decision.meaning}" for decision in task.decisions]
+    system = "\n".join([task.question, *decisions, *INSTRUCTIONS])
+    words = " ".join([case.hypothesis, *(f"{piece.source}: {piece.content}" for piece in case.evidence)])
+    return [{"role": "system", "content": system}, {"role": "user", "content": " ".join(words.split()[:CASE_WORDS])}]
 
 
 INSTRUCTIONS = (
@@ -87,24 +88,26 @@ def model(path: Path | None, task: Task) -> Iterator[Path]:
             yield save(Path(folder), texts=texts, **SMOLLM2)
 
 
-def plain(model: Any, chat: Chat, asking: LocalPrompting, case: Case, weights: Weights) -> str:
+def plain(model: Any, chat: Chat, prompting: LocalPrompting, case: Case, weights: Weights) -> str:
     """One prompt through `generate`."""
     import torch
 
-    ids = torch.tensor([chat.prompt(asking.messages(case))])
+    ids = torch.tensor([chat.prompt(prompting.messages(case))])
     with torch.inference_mode():
-        made = model.generate(
+        generated = model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
-            max_new_tokens=asking.limit,
+            max_new_tokens=prompting.limit,
             do_sample=False,
             eos_token_id=sorted(weights.stop_tokens),
             pad_token_id=min(weights.stop_tokens),
         )[0, ids.shape[1] :].tolist()
-    return chat.decode(made)
+    return chat.decode(generated)
 
 
-async def compared(path: Path, asking: LocalPrompting, asked: Sequence[Case], precision: Precision) -> dict[str, Any]:
+async def compared(
+    path: Path, prompting: LocalPrompting, drawn: Sequence[Case], precision: Precision
+) -> dict[str, Any]:
     """Seconds of both sides, and how many answers are the same."""
     import torch
     import transformers
@@ -113,30 +116,30 @@ async def compared(path: Path, asking: LocalPrompting, asked: Sequence[Case], pr
     dtype = torch.bfloat16 if precision is Precision.BF16 else torch.float32
     reference = transformers.AutoModelForCausalLM.from_pretrained(**find_weights(path), dtype=dtype).eval()
     chat = Chat(weights.tokenizer, thinks=True)
-    local = LocalModel("local", weights, asking)
-    plain(reference, chat, asking, asked[0], weights)
-    ours = theirs = 0.0
+    local = LocalModel("local", weights, prompting)
+    plain(reference, chat, prompting, drawn[0], weights)
+    seconds = plain_seconds = 0.0
     same = 0
     prompts: list[int] = []
     tokens: list[int] = []
     started = time.perf_counter()
-    batches = local.batches(asked)
-    ours += time.perf_counter() - started
+    batches = local.batches(drawn)
+    seconds += time.perf_counter() - started
     for batch in batches:
         started = time.perf_counter()
         replies = await local.answer(batch)
-        ours += time.perf_counter() - started
+        seconds += time.perf_counter() - started
         started = time.perf_counter()
-        texts = [plain(reference, chat, asking, case, weights) for case in batch]
-        theirs += time.perf_counter() - started
+        texts = [plain(reference, chat, prompting, case, weights) for case in batch]
+        plain_seconds += time.perf_counter() - started
         same += sum(reply.raw == text for reply, text in zip(replies, texts, strict=True))
         prompts += [reply.usage.input_tokens or 0 for reply in replies]
         tokens += [reply.usage.output_tokens or 0 for reply in replies]
     return {
-        "ratio": round(theirs / ours, 2),
+        "ratio": round(plain_seconds / seconds, 2),
         "same": same,
-        "seconds": round(ours, 1),
-        "plain_seconds": round(theirs, 1),
+        "seconds": round(seconds, 1),
+        "plain_seconds": round(plain_seconds, 1),
         "prompt_tokens": round(statistics.mean(prompts)),
         "shared_tokens": local.shared,
         "answer_tokens": round(statistics.mean(tokens), 1),
@@ -146,12 +149,14 @@ async def compared(path: Path, asking: LocalPrompting, asked: Sequence[Case], pr
 def measure(path: Path | None, examples: int, tokens: int) -> dict[str, Any]:
     """All figures."""
     task = parse_task(template())
-    asking = LocalPrompting(lambda case: messages(task, case), Mode.REASON, task.labels, lambda _: False, limit=tokens)
-    asked = cases(task, examples)
-    with model(path, task) as found:
-        fp32 = asyncio.run(compared(found, asking, asked, Precision.FP32))
-        bf16 = asyncio.run(compared(found, asking, asked, Precision.BF16))
-        name = found.name
+    prompting = LocalPrompting(
+        lambda case: messages(task, case), Mode.REASON, task.labels, lambda _: False, limit=tokens
+    )
+    drawn = cases(task, examples)
+    with model(path, task) as opened:
+        fp32 = asyncio.run(compared(opened, prompting, drawn, Precision.FP32))
+        bf16 = asyncio.run(compared(opened, prompting, drawn, Precision.BF16))
+        name = opened.name
     return {
         "ratio_fp32": fp32["ratio"],
         "ratio_bf16": bf16["ratio"],
@@ -170,17 +175,18 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--tokens", type=int, default=48, help="the most that an answer may have")
     parser.add_argument("--model", type=Path, help="a folder with safetensors, or a GGUF file")
-    asked = parser.parse_args()
-    found = measure(asked.model, asked.examples, asked.tokens)
-    if asked.json:
-        print(json.dumps(found))
+    arguments = parser.parse_args()
+    figures = measure(arguments.model, arguments.examples, arguments.tokens)
+    if arguments.json:
+        print(json.dumps(figures))
         return
     for name in ("fp32", "bf16"):
-        one = found[name]
+        precision = figures[name]
         print(
-            f"{name}: {one['ratio']:.1f} times as fast ({one['seconds']} s, plain loop {one['plain_seconds']} s), "
-            f"{one['same']}/{found['examples']} answers the same; prompts of {one['prompt_tokens']} tokens, "
-            f"{one['shared_tokens']} shared, answers of {one['answer_tokens']}"
+            f"{name}: {precision['ratio']:.1f} times as fast ({precision['seconds']} s, "
+            f"plain loop {precision['plain_seconds']} s), {precision['same']}/{figures['examples']} answers the same; "
+            f"prompts of {precision['prompt_tokens']} tokens, "
+            f"{precision['shared_tokens']} shared, answers of {precision['answer_tokens']}"
         )
 
 

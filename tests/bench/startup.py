@@ -53,13 +53,13 @@ def fill(folder: Path, count: int) -> None:
 def first_paint(command: list[str], cwd: Path, marker: str) -> float:
     """Seconds from the start of `command` until `marker` is on its terminal; it is killed then."""
     with Terminal(command, cwd) as terminal:
-        _, at = terminal.until(shows(marker))
-        return at - terminal.started
+        _, painted = terminal.until(shows(marker))
+        return painted - terminal.started
 
 
 def measure(rounds: int) -> dict[str, float]:
     """Medians in seconds: an empty Textual app, ours with an empty project, ours with 10,000 examples."""
-    taken: dict[str, list[float]] = {"empty_textual_s": [], "app_empty_s": [], "app_10k_s": []}
+    times: dict[str, list[float]] = {"empty_textual_s": [], "app_empty_s": [], "app_10k_s": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fill(folder / "empty", 0)
@@ -74,8 +74,8 @@ def measure(rounds: int) -> dict[str, float]:
             }
             if turn:  # the first warms the disk's cache
                 for key, seconds in once.items():
-                    taken[key].append(seconds)
-    return {key: round(statistics.median(values), 4) for key, values in taken.items()}
+                    times[key].append(seconds)
+    return {key: round(statistics.median(values), 4) for key, values in times.items()}
 
 
 def main() -> None:
@@ -83,13 +83,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=9)
-    asked = parser.parse_args()
-    found = measure(asked.rounds)
-    if asked.json:
-        print(json.dumps(found))
+    arguments = parser.parse_args()
+    medians = measure(arguments.rounds)
+    if arguments.json:
+        print(json.dumps(medians))
     else:
-        for key, seconds in found.items():
-            print(f"{key:<16} {seconds * 1000:6.0f} ms  {seconds / found['empty_textual_s']:.2f}x")
+        for key, seconds in medians.items():
+            print(f"{key:<16} {seconds * 1000:6.0f} ms  {seconds / medians['empty_textual_s']:.2f}x")
 
 
 if __name__ == "__main__":

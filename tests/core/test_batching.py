@@ -54,7 +54,7 @@ def test_no_prompts_share_nothing() -> None:
 @given(LENGTHS, st.integers(1, 3000))
 def test_neighbours_are_cut_into_runs_that_keep_within_the_budget(lengths: list[int], budget: int) -> None:
     runs = consecutive_slices(lengths, budget)
-    assert [at for run in runs for at in range(len(lengths))[run]] == list(range(len(lengths)))
+    assert [position for run in runs for position in range(len(lengths))[run]] == list(range(len(lengths)))
     for run in runs:
         padded = len(lengths[run]) * max(lengths[run])
         assert len(lengths[run]) == 1 or padded <= budget

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.pure
 )
 def test_a_line_is_found_again(lengths: list[int], fixed: float, slope: float) -> None:
     """What lies on a line gives that line."""
-    found = fit_line(lengths, [fixed + slope * length for length in lengths])
-    assert found == pytest.approx((fixed, slope), rel=1e-3, abs=1e-3)
+    line = fit_line(lengths, [fixed + slope * length for length in lengths])
+    assert line == pytest.approx((fixed, slope), rel=1e-3, abs=1e-3)
 
 
 @given(st.lists(st.tuples(st.floats(1, 5000), st.floats(0, 100)), min_size=1, max_size=50))
@@ -34,10 +34,10 @@ def test_long_cases_that_remain_take_longer() -> None:
     """Ten short ones of 100 characters took a second each; ten of 1,000 remain, which take ten seconds each."""
     clock = EtaEstimator(left=30, characters=10 * 100 + 10 * 200 + 10 * 1000)
     clock.start(0.0)
-    at = 0.0
+    now = 0.0
     for length in [100, 200] * 10:
-        at += length / 100
-        clock.record(length, length / 100, at)
+        now += length / 100
+        clock.record(length, length / 100, now)
     assert clock.eta_s() == pytest.approx(100, rel=0.01)
     assert clock.per_minute() == pytest.approx(20 / 30 * 60)
 

@@ -33,9 +33,9 @@ async def kill_and_resume(project: Project, db: sqlite3.Connection, kills: int, 
     rng = random.Random(kills)
 
     def state(run: Run) -> RunState:
-        found = runs.get(db, run.id)
-        assert found is not None
-        return control.visible_state(found)
+        stored = runs.get(db, run.id)
+        assert stored is not None
+        return control.visible_state(stored)
 
     def answered(run: Run) -> int:
         return sum(counted(db, run).values())

@@ -40,7 +40,7 @@ from tests.loopback import (
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     """No process is started: the test does the work itself."""
     monkeypatch.setattr(start, "spawn", lambda *_: None)
 
@@ -55,24 +55,26 @@ async def work(project: Project, db: sqlite3.Connection, run: Run) -> Ending:
     return ending
 
 
-async def test_each_example_is_asked_once_and_counted(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_each_example_is_asked_once_and_counted(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
     fill(db, 30)
     async with Loopback(react=opinionated) as server:
         project = with_model(project, server.url)
         run = start.start_benchmark(project, db, params())
         assert (await work(project, db, run)).state is RunState.FINISHED
         assert len(server.requests) == 30
-    found = outcomes.summarize(project, db, run)
-    assert found.figures.n == found.asked == 30
-    assert found.figures.outcomes == {"answered": 30}
-    document = outcomes.summary_document(found)
+    summary = outcomes.summarize(project, db, run)
+    assert summary.figures.n == summary.asked == 30
+    assert summary.figures.outcomes == {"answered": 30}
+    document = outcomes.summary_document(summary)
     assert {"accuracy", "low", "high", "n", "outcomes", "confusion", "by_level", "by_domain"} <= document.keys()
-    assert document["brier"] == pytest.approx(sum((0.8 - one.correct) ** 2 for one in found.answers) / 30)
+    assert document["brier"] == pytest.approx(sum((0.8 - answer.correct) ** 2 for answer in summary.answers) / 30)
     stored = runs.get(db, run.id)
     assert stored is not None
-    assert stored.progress["right"] == found.figures.right
+    assert stored.progress["right"] == summary.figures.right
     assert stored.progress["done"] == stored.progress["total"] == 30
-    assert cached_figures(stored) == found.figures
+    assert cached_figures(stored) == summary.figures
 
 
 def test_figures_of_another_reader_or_none_are_not_shown() -> None:
@@ -83,7 +85,7 @@ def test_figures_of_another_reader_or_none_are_not_shown() -> None:
     assert cached_figures(Run(kind="benchmark")) is None
 
 
-async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_what_came_back_is_kept_as_it_came(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 6)
     script = [REFUSAL, FILTERED, TRUNCATED, INVALID_JSON, OK, Reaction(content="Decision: REFINED", reasoning="Hm.")]
     async with Loopback(script, react=opinionated) as server:
@@ -93,14 +95,14 @@ async def test_what_came_back_is_kept_as_it_came(here: None, project: Project, d
     assert "4 without an answer" in ending.reason
     assert counted(db, run) == {"answered": 2, "refused": 2, "truncated": 1, "unparseable": 1}
     answers = predictions.newest(db, run.id, 10)
-    assert INVALID_JSON.content in {one.raw for one in answers}
-    assert [one.rationale for one in answers if one.thought] == ["Hm."]
-    assert all(one.prompt_version for one in answers)
+    assert INVALID_JSON.content in {prediction.raw for prediction in answers}
+    assert [prediction.rationale for prediction in answers if prediction.thought] == ["Hm."]
+    assert all(prediction.prompt_version for prediction in answers)
 
 
 @pytest.mark.parametrize("mode", [Mode.REASON, Mode.DIRECT])
 async def test_a_model_may_answer_in_its_own_words(
-    here: None, project: Project, db: sqlite3.Connection, mode: Mode
+    no_worker: None, project: Project, db: sqlite3.Connection, mode: Mode
 ) -> None:
     fill(db, 4)
 
@@ -112,11 +114,11 @@ async def test_a_model_may_answer_in_its_own_words(
         run = start.start_benchmark(project, db, params(mode=mode))
         await work(project, db, run)
         assert all("response_format" not in body for body in server.requests)
-    assert [(one.decision, one.confidence) for one in scored_answers(db, run.id)] == [("REJECTED", 0.7)] * 4
+    assert [(answer.decision, answer.confidence) for answer in scored_answers(db, run.id)] == [("REJECTED", 0.7)] * 4
 
 
 async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
-    here: None, project: Project, db: sqlite3.Connection
+    no_worker: None, project: Project, db: sqlite3.Connection
 ) -> None:
     fill(db, 9)
     async with Loopback([INVALID_JSON, REFUSAL], react=opinionated) as server:
@@ -125,23 +127,23 @@ async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
         await work(project, db, run)
         with pytest.raises(RunError, match="no run 01ZZZZ"):
             start.require_benchmark(db, "01ZZZZ")
-        asked = len(server.requests)
+        request_count = len(server.requests)
         current = runs.get(db, run.id)
         assert current is not None
         assert start.retry_failures(project, db, current) == 2
         before = scored_answers(db, run.id)
-        assert sum(one.outcome is not PredictionOutcome.ANSWERED for one in before) == 2
+        assert sum(answer.outcome is not PredictionOutcome.ANSWERED for answer in before) == 2
         assert (await work(project, db, run)).reason == ""
-        assert len(server.requests) == asked + 2
+        assert len(server.requests) == request_count + 2
     assert counted(db, run) == {"answered": 9, "refused": 1, "unparseable": 1}
-    assert all(one.outcome is PredictionOutcome.ANSWERED for one in scored_answers(db, run.id))
+    assert all(answer.outcome is PredictionOutcome.ANSWERED for answer in scored_answers(db, run.id))
     current = runs.get(db, run.id)
     assert current is not None
     with pytest.raises(RunError, match="nothing to ask again"):
         start.retry_failures(project, db, current)
 
 
-async def test_a_server_that_is_gone_costs_no_answer(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_a_server_that_is_gone_costs_no_answer(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     """What never reached the model is no wrong answer: it waits for the resume."""
     fill(db, 20)
     path = project.folder / "sidequest.toml"
@@ -166,7 +168,7 @@ async def test_a_server_that_is_gone_costs_no_answer(here: None, project: Projec
 
 @pytest.mark.parametrize("reaction", [BAD_KEY, NO_MODEL, SERVER_ERROR])
 async def test_an_endpoint_that_answers_nothing_leaves_all_open(
-    here: None, project: Project, db: sqlite3.Connection, reaction: Reaction
+    no_worker: None, project: Project, db: sqlite3.Connection, reaction: Reaction
 ) -> None:
     fill(db, 20)
     path = project.folder / "sidequest.toml"
@@ -182,7 +184,7 @@ async def test_an_endpoint_that_answers_nothing_leaves_all_open(
     assert counted(db, run) == {}
 
 
-async def test_one_error_among_answers_is_kept(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_one_error_among_answers_is_kept(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 5)
     path = project.folder / "sidequest.toml"
     path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
@@ -193,17 +195,17 @@ async def test_one_error_among_answers_is_kept(here: None, project: Project, db:
     assert counted(db, run) == {"answered": 4, "error": 1}
 
 
-async def test_an_error_at_the_end_is_in_the_figures(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_an_error_at_the_end_is_in_the_figures(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     """Whether it is an answer is only known once all others are there."""
     fill(db, 5)
     path = project.folder / "sidequest.toml"
     path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
-    asked = list[Body]()
+    bodies = list[Body]()
 
     def react(body: Body) -> Reaction:
         if not is_probe(body):
-            asked.append(body)
-        return SERVER_ERROR if len(asked) == 5 else opinionated(body)
+            bodies.append(body)
+        return SERVER_ERROR if len(bodies) == 5 else opinionated(body)
 
     async with Loopback(react=react) as server:
         project = with_model(project, server.url, max_in_flight=1)
@@ -215,7 +217,7 @@ async def test_an_error_at_the_end_is_in_the_figures(here: None, project: Projec
     assert cached_figures(stored) == outcomes.summarize(project, db, run).figures
 
 
-async def test_samples_vote(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_samples_vote(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 6)
     async with Loopback(react=opinionated) as server:
         project = with_model(project, server.url)
@@ -225,7 +227,7 @@ async def test_samples_vote(here: None, project: Project, db: sqlite3.Connection
     assert len(scored_answers(db, run.id)) == 6
 
 
-async def test_it_stops_when_it_is_settled(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_it_stops_when_it_is_settled(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     """A model that is nearly always wrong is below 85 % after a few dozen examples."""
     fill(db, 200)
 
@@ -241,23 +243,25 @@ async def test_it_stops_when_it_is_settled(here: None, project: Project, db: sql
         assert len(server.requests) < 100
     current = runs.get(db, run.id)
     assert current is not None
-    found = outcomes.decide_gate(project, db, current, None, target=0.85, level=0.95, margin=0.05)
-    assert (found.verdict, found.anytime) == (GateVerdict.BELOW_TARGET, True)
+    gate = outcomes.decide_gate(project, db, current, None, target=0.85, level=0.95, margin=0.05)
+    assert (gate.verdict, gate.anytime) == (GateVerdict.BELOW_TARGET, True)
 
 
-async def test_a_reference_is_watched_against_the_student(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_a_reference_is_watched_against_the_student(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
     """The long run of a reference ends once its lead is certain."""
     fill(db, 300)
     student = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
     await work(project, db, student)
     by_case = {
-        one.hypothesis: label.label
-        for one, label in ((one, one.question) for one in predictions.read_questions(db, student.id))
+        stored.hypothesis: label.label
+        for stored, label in ((stored, stored.question) for stored in predictions.read_questions(db, student.id))
     }
 
     def right(body: Body) -> Reaction:
-        said = body["messages"][-1]["content"]
-        label = next(label for hypothesis, label in by_case.items() if f'"{hypothesis}"' in said)
+        prompt = body["messages"][-1]["content"]
+        label = next(label for hypothesis, label in by_case.items() if f'"{hypothesis}"' in prompt)
         return Reaction(content=f'{{"reasoning": "So.", "decision": "{label}", "confidence": 0.9}}')
 
     async with Loopback(react=lambda body: OK if is_probe(body) else right(body)) as server:
@@ -268,19 +272,21 @@ async def test_a_reference_is_watched_against_the_student(here: None, project: P
     assert len(scored_answers(db, run.id)) < 150
 
 
-async def test_baselines(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_baselines(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 60, split="train")
     fill(db, 30)
     for model in ("majority", "random", "bag-of-words"):
         run = start.start_benchmark(project, db, params(model, Mode.DIRECT))
         assert (await work(project, db, run)).state is RunState.FINISHED
-        found = outcomes.summarize(project, db, run)
-        assert found.figures.n == 30
-        assert found.calibration.probability.n == 30
-        assert all(sum((one.probabilities or {}).values()) == pytest.approx(1) for one in found.answers)
+        summary = outcomes.summarize(project, db, run)
+        assert summary.figures.n == 30
+        assert summary.calibration.probability.n == 30
+        assert all(sum((answer.probabilities or {}).values()) == pytest.approx(1) for answer in summary.answers)
 
 
-async def test_words_alone_need_something_to_learn_from(here: None, project: Project, db: sqlite3.Connection) -> None:
+async def test_words_alone_need_something_to_learn_from(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
     fill(db, 3)
     run = start.start_benchmark(project, db, params("bag-of-words", Mode.DIRECT))
     ending = await work(project, db, run)
@@ -288,7 +294,7 @@ async def test_words_alone_need_something_to_learn_from(here: None, project: Pro
     assert "train split" in ending.reason
 
 
-def test_what_is_asked_is_checked_first(here: None, project: Project, db: sqlite3.Connection) -> None:
+def test_what_is_asked_is_checked_first(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     for change, message in (
         ({"model": "o9"}, "no model 'o9'"),
         ({"model": "smollm2-135m", "mode": Mode.SCHEMA}, "no schema is enforced"),
@@ -305,14 +311,14 @@ def test_what_is_asked_is_checked_first(here: None, project: Project, db: sqlite
     assert splits.frozen(db) == {}
 
 
-def test_a_split_that_was_asked_is_frozen(here: None, project: Project, db: sqlite3.Connection) -> None:
+def test_a_split_that_was_asked_is_frozen(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 3)
     run = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
     assert splits.frozen(db) == {"test": run.id}
 
 
 def test_a_file_is_asked_without_being_imported(
-    here: None, project: Project, db: sqlite3.Connection, tmp_path: Path
+    no_worker: None, project: Project, db: sqlite3.Connection, tmp_path: Path
 ) -> None:
     mapping = tmp_path / "m.toml"
     mapping.write_text(
@@ -328,14 +334,14 @@ def test_a_file_is_asked_without_being_imported(
     again = start.start_benchmark(
         project, db, params("random", Mode.DIRECT, split="", file=str(file), mapping=str(mapping))
     )
-    asked = [{one.example for one in predictions.targets(db, key.id)} for key in (run, again)]
-    assert asked[0] == asked[1]
-    assert len(asked[0]) == 2
+    asked_examples = [{target.example for target in predictions.targets(db, key.id)} for key in (run, again)]
+    assert asked_examples[0] == asked_examples[1]
+    assert len(asked_examples[0]) == 2
     assert db.execute("SELECT count(*) FROM examples").fetchone()[0] == 0
 
 
 async def test_a_better_reader_reads_old_answers_anew(
-    here: None, project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+    no_worker: None, project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(db, 4)
     async with Loopback(
@@ -348,7 +354,7 @@ async def test_a_better_reader_reads_old_answers_anew(
         monkeypatch.setattr("core.benchmark.runner.READER", 0)
         run = start.start_benchmark(project, db, params(mode=Mode.REASON))
         await work(project, db, run)
-        asked = len(server.requests)
+        request_count = len(server.requests)
         assert outcomes.summarize(project, db, run).figures.outcomes == {"answered": 4}
-        assert len(server.requests) == asked
-    assert {one.reader for one in predictions.newest(db, run.id, 9)} == {parse_answer.PARSER_VERSION}
+        assert len(server.requests) == request_count
+    assert {prediction.reader for prediction in predictions.newest(db, run.id, 9)} == {parse_answer.PARSER_VERSION}

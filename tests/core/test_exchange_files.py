@@ -19,7 +19,7 @@ pytestmark = pytest.mark.pure
 ROWS = [{"claim": "A", "facts": ["x", "y"]}, {"claim": "Ü\n2", "facts": []}]
 
 
-def written(folder: Path, kind: str) -> Path:
+def write_rows(folder: Path, kind: str) -> Path:
     """ROWS as a file of a kind."""
     path = folder / f"rows.{kind}"
     if kind == "jsonl":
@@ -35,35 +35,35 @@ def written(folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["jsonl", "json", "parquet"])
 def test_rows_come_out_as_they_went_in(tmp_path: Path, kind: str, packed: bool) -> None:
     """Whole, in order, with their places; packed or not."""
-    path = written(tmp_path, kind)
+    path = write_rows(tmp_path, kind)
     if packed:
         raw = path.read_bytes()
         path = path.with_name(f"{path.name}.gz")
         path.write_bytes(gzip.compress(raw))
-    found = list(read_records(path, "data" if kind == "json" else ""))
-    assert [value for _, value in found] == ROWS
+    records = list(read_records(path, "data" if kind == "json" else ""))
+    assert [value for _, value in records] == ROWS
     places = {"jsonl": ["line 1", "line 3"], "json": ["record 1", "record 2"], "parquet": ["row 1", "row 2"]}
-    assert [place for place, _ in found] == places[kind]
+    assert [place for place, _ in records] == places[kind]
 
 
 def test_csv_has_names_in_its_first_line(tmp_path: Path) -> None:
     """Quoted fields may hold line breaks and be very long; a row with too many fields is told by its line."""
     path = tmp_path / "rows.csv"
     path.write_text(f'claim,label\n"a\nb",yes\n{"x" * 200_000},no\na,b,c\n', encoding="utf-8")
-    found: list[tuple[str, Any]] = list(read_records(path))
-    assert found[0] == ("line 3", {"claim": "a\nb", "label": "yes"})
-    assert len(found[1][1]["claim"]) == 200_000
-    assert found[2][0] == "line 5"
-    assert isinstance(found[2][1], RejectedError)
+    records: list[tuple[str, Any]] = list(read_records(path))
+    assert records[0] == ("line 3", {"claim": "a\nb", "label": "yes"})
+    assert len(records[1][1]["claim"]) == 200_000
+    assert records[2][0] == "line 5"
+    assert isinstance(records[2][1], RejectedError)
 
 
 def test_a_line_that_is_no_json_is_one_rejection(tmp_path: Path) -> None:
     """The lines around it are read."""
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"a": 1}\n{"a": \n\xff\n' + b"[" * 100_000 + b'\n{"a": 2}\n')
-    found = list(read_records(path))
-    assert [place for place, _ in found] == [f"line {number}" for number in range(1, 6)]
-    assert [isinstance(value, RejectedError) for _, value in found] == [False, True, True, True, False]
+    records = list(read_records(path))
+    assert [place for place, _ in records] == [f"line {number}" for number in range(1, 6)]
+    assert [isinstance(value, RejectedError) for _, value in records] == [False, True, True, True, False]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
 def test_records_that_find_nothing_say_so(tmp_path: Path) -> None:
     """An expression that leads nowhere is no empty list."""
     with pytest.raises(FileError, match="is nothing, not a list"):
-        list(read_records(written(tmp_path, "json"), "elsewhere"))
+        list(read_records(write_rows(tmp_path, "json"), "elsewhere"))
 
 
 def test_kinds_go_by_the_name() -> None:

@@ -88,7 +88,7 @@ def project_db(project: Project, db: sqlite3.Connection) -> sqlite3.Connection:
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(made=st.lists(EXAMPLES, min_size=1, max_size=6), format_=st.sampled_from([Format.JSONL, Format.PARQUET]))
+@given(drawn=st.lists(EXAMPLES, min_size=1, max_size=6), format_=st.sampled_from([Format.JSONL, Format.PARQUET]))
 def test_what_is_exported_comes_in_again_the_same(
     project: Project, tmp_path: Path, drawn: list[Example], format_: Format
 ) -> None:
@@ -155,10 +155,14 @@ def test_conversations_ask_as_a_benchmark_does(
     path = tmp_path / "sft.jsonl"
     export(project, project_db, ExportRequest(Format.SFT, path, "split:dev", mode, licence="MIT"))
     (row,) = lines(path)
-    one = next(one for one in listing.read_examples(project_db, listing.read_numbers(project_db)) if one.split == "dev")
-    asked = Prompting(project.task, mode, project.folder).messages(one.hypothesis, one.evidence)
-    assert row["messages"] == [*asked, {"role": "assistant", "content": answer}]
-    assert (row["id"], row["family"], row["split"], row["version"]) == (one.id, "three", "dev", 1)
+    dev_example = next(
+        dev_example
+        for dev_example in listing.read_examples(project_db, listing.read_numbers(project_db))
+        if dev_example.split == "dev"
+    )
+    messages = Prompting(project.task, mode, project.folder).messages(dev_example.hypothesis, dev_example.evidence)
+    assert row["messages"] == [*messages, {"role": "assistant", "content": answer}]
+    assert (row["id"], row["family"], row["split"], row["version"]) == (dev_example.id, "three", "dev", 1)
     assert (row["source"], row["licence"]) == ("import", "MIT")
 
 
@@ -300,8 +304,8 @@ def test_it_is_of_one_moment(
             decide(other, last, ReviewAction.REJECT, reason="late")
             stored(other, [example(hypothesis="It is late.", status=Status.ACCEPTED)])
 
-    found = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), on_progress=meanwhile)
-    assert found.examples == 5
+    result = export(project, project_db, ExportRequest(Format.JSONL, tmp_path / "a.jsonl"), on_progress=meanwhile)
+    assert result.examples == 5
     assert [row["status"] for row in lines(tmp_path / "a.jsonl")] == ["accepted"] * 5
     stored_example = examples.get(project_db, last)
     assert stored_example is not None

@@ -20,18 +20,18 @@ from storage.schema import PredictionOutcome
 pytestmark = pytest.mark.pure
 
 
-def run(right: Sequence[bool], families: int = 0) -> list[ScoredAnswer]:
+def scored(right: Sequence[bool], families: int = 0) -> list[ScoredAnswer]:
     """Answers that are right or wrong in this order; of so many families in turn, by default each its own."""
     return [
-        ScoredAnswer(f"e{at}", "YES", "market", 1 + at % 2, f"f{at % families if families else at}",
-               PredictionOutcome.ANSWERED, "YES" if one else "NO")
-        for at, one in enumerate(right)
+        ScoredAnswer(f"e{i}", "YES", "market", 1 + i % 2, f"f{i % families if families else i}",
+               PredictionOutcome.ANSWERED, "YES" if is_right else "NO")
+        for i, is_right in enumerate(right)
     ]  # fmt: skip
 
 
-def of(right: int, n: int) -> list[ScoredAnswer]:
+def first_right(right: int, n: int) -> list[ScoredAnswer]:
     """`right` of `n`."""
-    return run([at < right for at in range(n)])
+    return scored([i < right for i in range(n)])
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -42,73 +42,76 @@ def test_mcnemar_is_the_exact_binomial_test(b: int, c: int) -> None:
 
 def test_two_runs_as_pairs() -> None:
     """Ten only the first has right, thirty only the second: a gap of 20 points, as certain as resampling says."""
-    first = run([at < 50 for at in range(100)])
-    second = run([10 <= at < 80 for at in range(100)])
-    found = compare(first, second)
-    assert (found.b, found.c, found.both_right, found.both_wrong) == (10, 30, 40, 20)
-    assert found.gap == pytest.approx(0.2)
-    assert found.p == pytest.approx(binomtest(10, 40).pvalue)
+    first = scored([i < 50 for i in range(100)])
+    second = scored([10 <= i < 80 for i in range(100)])
+    comparison = compare(first, second)
+    assert (comparison.b, comparison.c, comparison.both_right, comparison.both_wrong) == (10, 30, 40, 20)
+    assert comparison.gap == pytest.approx(0.2)
+    assert comparison.p == pytest.approx(binomtest(10, 40).pvalue)
     rng = random.Random(3)
-    values = [int(two.correct) - int(one.correct) for one, two in zip(first, second, strict=True)]
+    values = [
+        int(second_answer.correct) - int(first_answer.correct)
+        for first_answer, second_answer in zip(first, second, strict=True)
+    ]
     drawn = sorted(sum(rng.choices(values, k=100)) / 100 for _ in range(4000))
-    assert found.low == pytest.approx(drawn[100], abs=0.03)
-    assert found.high == pytest.approx(drawn[3900], abs=0.03)
-    assert sum(one.n for one in found.by_level.values()) == 100
+    assert comparison.low == pytest.approx(drawn[100], abs=0.03)
+    assert comparison.high == pytest.approx(drawn[3900], abs=0.03)
+    assert sum(gap.n for gap in comparison.by_level.values()) == 100
 
 
 def test_what_only_one_was_asked_is_left_out_and_families_widen() -> None:
     """Ten families of ten alike say as little as ten examples."""
-    found = compare(of(50, 100), of(60, 80))
-    assert (found.n, found.only_first_asked, found.only_second_asked) == (80, 20, 0)
+    comparison = compare(first_right(50, 100), first_right(60, 80))
+    assert (comparison.n, comparison.only_first_asked, comparison.only_second_asked) == (80, 20, 0)
     with pytest.raises(NotSharedError):
-        compare(of(1, 2), [])
-    right = [at % 10 < 7 for at in range(100)]
-    alone, together = (compare(run([False] * 100, size), run(right, size)) for size in (0, 10))
+        compare(first_right(1, 2), [])
+    right = [i % 10 < 7 for i in range(100)]
+    alone, together = (compare(scored([False] * 100, size), scored(right, size)) for size in (0, 10))
     assert together.high - together.low > 2 * (alone.high - alone.low)
 
 
 def test_85_percent_of_400_is_reached_from_354_and_missed_up_to_326() -> None:
     """The figures by Wilson's interval; between them it is open, and says how many more would settle it."""
-    assert gate(of(354, 400)).verdict is GateVerdict.GOOD_ENOUGH
-    assert gate(of(326, 400)).verdict is GateVerdict.BELOW_TARGET  # by a hair: Wilson's upper end is 84.999 %
+    assert gate(first_right(354, 400)).verdict is GateVerdict.GOOD_ENOUGH
+    assert gate(first_right(326, 400)).verdict is GateVerdict.BELOW_TARGET  # by a hair: Wilson's upper end is 84.999 %
     for right in (327, 353):
-        found = gate(of(right, 400))
-        assert found.verdict is GateVerdict.OPEN
-        assert found.more_needed
-    middle = gate(of(340, 400)).student
+        decision = gate(first_right(right, 400))
+        assert decision.verdict is GateVerdict.OPEN
+        assert decision.more_needed
+    middle = gate(first_right(340, 400)).student
     assert (middle.low, middle.high) == pytest.approx((0.812, 0.882), abs=0.0005)
 
 
 def test_the_reference_decides_whether_training_is_worth_it() -> None:
     """Clearly ahead; as good as equal; or too few to tell."""
-    poor = of(120, 300)
-    assert gate(poor, of(270, 300)).verdict is GateVerdict.WORTH_TRAINING
-    assert gate(poor, of(121, 300)).verdict is GateVerdict.NO_HEADROOM
+    poor = first_right(120, 300)
+    assert gate(poor, first_right(270, 300)).verdict is GateVerdict.WORTH_TRAINING
+    assert gate(poor, first_right(121, 300)).verdict is GateVerdict.NO_HEADROOM
     rng = random.Random(1)
-    unlike = run([rng.random() < 0.45 for _ in range(300)])
+    unlike = scored([rng.random() < 0.45 for _ in range(300)])
     assert gate(poor, unlike).verdict is GateVerdict.OPEN
-    said = " ".join(gate(poor, of(270, 300)).reasons)
-    assert "120 of 300 right, 40.0 %" in said
-    assert "only the reference has 150 right and only the student 0" in said
+    reasons = " ".join(gate(poor, first_right(270, 300)).reasons)
+    assert "120 of 300 right, 40.0 %" in reasons
+    assert "only the reference has 150 right and only the student 0" in reasons
 
 
 def test_nothing_answered_is_open_and_no_error() -> None:
     """Before the first answer there are no figures, only a target."""
-    asked = [(one.example, one.family) for one in of(1, 10)]
-    found = gate([], anytime=True, asking_order=asked)
-    assert found.verdict is GateVerdict.OPEN
-    assert "nothing that counts is answered yet" in found.reasons[0]
+    order = [(answer.example, answer.family) for answer in first_right(1, 10)]
+    decision = gate([], anytime=True, asking_order=order)
+    assert decision.verdict is GateVerdict.OPEN
+    assert "nothing that counts is answered yet" in decision.reasons[0]
 
 
 @given(st.permutations(range(30)))
 def test_the_order_of_arrival_changes_nothing(order: list[int]) -> None:
     """Answers count in the order of asking, however they come; a fast wrong one is no evidence before its turn."""
-    answers = run([at % 3 == 0 for at in range(30)], families=15)
-    asked = [(one.example, one.family) for one in answers]
-    at_once, slowly = (SequentialGate(asked, target=0.85, level=0.95, margin=0.05) for _ in range(2))
+    answers = scored([i % 3 == 0 for i in range(30)], families=15)
+    asking_order = [(answer.example, answer.family) for answer in answers]
+    at_once, slowly = (SequentialGate(asking_order, target=0.85, level=0.95, margin=0.05) for _ in range(2))
     at_once.update(answers)
-    for at in order:
-        slowly.update([answers[at]])
+    for i in order:
+        slowly.update([answers[i]])
     assert slowly.accuracy.interval() == pytest.approx(at_once.accuracy.interval())
     assert slowly.verdict() is at_once.verdict()
 
@@ -122,31 +125,41 @@ def test_looking_after_each_answer_is_seldom_misled(families: int) -> None:
     rng = random.Random(7)
     wrong = 0
     for _ in range(200):
-        right = [one for _ in range(300 // families) for one in [rng.random() < 0.85] * families]
+        right = [is_right for _ in range(300 // families) for is_right in [rng.random() < 0.85] * families]
         answers = [
             ScoredAnswer(
-                f"e{at}", "YES", "market", 1, f"f{at // families}", PredictionOutcome.ANSWERED, "YES" if one else "NO"
+                f"e{i}",
+                "YES",
+                "market",
+                1,
+                f"f{i // families}",
+                PredictionOutcome.ANSWERED,
+                "YES" if is_right else "NO",
             )
-            for at, one in enumerate(right)
+            for i, is_right in enumerate(right)
         ]
-        watch = SequentialGate([(one.example, one.family) for one in answers], target=0.85, level=0.95, margin=0.05)
-        watch.update(answers)  # what was certain first stands: hearing all at once is looking at each
-        wrong += watch.reached is False
+        sequential_gate = SequentialGate(
+            [(answer.example, answer.family) for answer in answers], target=0.85, level=0.95, margin=0.05
+        )
+        sequential_gate.update(answers)  # what was certain first stands: hearing all at once is looking at each
+        wrong += sequential_gate.reached is False
     assert wrong <= 21
 
 
 def test_a_clear_case_is_settled_long_before_the_end() -> None:
     """At 42 % against 85 %, a fifth of 300 is plenty."""
     rng = random.Random(5)
-    answers = run([rng.random() < 0.42 for _ in range(300)])
-    watch = SequentialGate([(one.example, one.family) for one in answers], target=0.85, level=0.95, margin=0.05)
-    watch.update(answers[:60])
-    assert watch.reached is False
+    answers = scored([rng.random() < 0.42 for _ in range(300)])
+    sequential_gate = SequentialGate(
+        [(answer.example, answer.family) for answer in answers], target=0.85, level=0.95, margin=0.05
+    )
+    sequential_gate.update(answers[:60])
+    assert sequential_gate.reached is False
 
 
 def test_the_ceiling_is_what_people_agree_on() -> None:
     """Unknown without blind reviews; else a rate with its interval."""
     assert ceiling(0, 0).accuracy is None
-    found = ceiling(45, 50)
-    assert found.accuracy == pytest.approx(0.9)
-    assert (found.low, found.high) == pytest.approx(tuple(binomtest(45, 50).proportion_ci(method="wilson")))
+    limit = ceiling(45, 50)
+    assert limit.accuracy == pytest.approx(0.9)
+    assert (limit.low, limit.high) == pytest.approx(tuple(binomtest(45, 50).proportion_ci(method="wilson")))

@@ -246,8 +246,8 @@ def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_pa
     model, tokenizer = export.merge_adapter(file, adapter)
     again = tmp_path / "again.gguf"
     gguf.write_gguf(again, "x", model, tokenizer, gguf.tokenizer_fields(file))
-    assert {name: one[0] for name, one in gguf.tokenizer_fields(again).items()} == {
-        name: one[0] for name, one in gguf.tokenizer_fields(file).items()
+    assert {name: field[0] for name, field in gguf.tokenizer_fields(again).items()} == {
+        name: field[0] for name, field in gguf.tokenizer_fields(file).items()
     }
     ids = tokenizer(TEXT)["input_ids"]
     reopened = open_weights(tiny, adapter, Precision.FP32)
