@@ -17,7 +17,8 @@ from textual.screen import Screen
 
 from core.config.project import DATABASE, FILE, Project, ProjectError, create, open_project
 from core.config.settings import Settings
-from storage.database import DatabaseError, connect_durably
+from storage.database import connect_durably
+from storage.errors import UserError
 from tui.actions import EVERYWHERE, bindings
 from tui.keymap import key, use
 from tui.personal import remember, usable
@@ -106,7 +107,7 @@ class SidequestApp(App[int]):
             project = open_project(self.folder)
             if not self.ready:
                 self.db = connect_durably(project.database, on_migrated=partial(self.notify, markup=False, timeout=15))
-        except (ProjectError, DatabaseError) as error:
+        except UserError as error:
             self.problem = str(error)
             self.wrong = error.location if isinstance(error, ProjectError) else DATABASE
         else:
@@ -165,7 +166,7 @@ class SidequestApp(App[int]):
         """Make a project in the folder, where there is none."""
         try:
             create(self.folder)
-        except ProjectError as error:
+        except UserError as error:
             self.notify(clean(str(error)), markup=False, severity="error", timeout=15)
         self.action_reread()
 

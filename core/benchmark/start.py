@@ -98,7 +98,7 @@ def retry_failures(project: Project, connection: sqlite3.Connection, run: Run) -
     next_params = params.model_copy(update={"number": params.number + 1}).model_dump(mode="json")
     cleared: dict[str, Any] = {"request": None, "reason": "", "ended": None, "pid": None, "heartbeat": now()}
     message = f"asks {failures} failures again"
-    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, said=message, params=next_params, **cleared):
+    if not runs.move(connection, run.id, {run.state}, RunState.QUEUED, message=message, params=next_params, **cleared):
         raise RunError(f"run {run.id[-6:]} was started again by someone else meanwhile")
     spawn(project, connection, run.id)
     return failures

@@ -23,6 +23,7 @@ from core.machine import MB, Machine, detect_machine
 from core.models.registry import INSTALL, TRAIN_PACKAGES, missing_packages
 from core.models.trained import local_models
 from core.models.weights import best_thread_count
+from core.runs.child_process import run_python
 from storage.database import VERSION, DatabaseError, connect, schema_version
 
 # With less disk space or memory than this, a run may not get far.
@@ -186,10 +187,7 @@ def check_torch(task: Task | None) -> Iterator[CheckResult]:
 
 def _probe() -> tuple[dict[str, Any] | None, str]:
     try:
-        process = subprocess.run(
-            [sys.executable, "-m", "core.doctor.probe"], capture_output=True, text=True, timeout=_PROBE_S, check=True
-        )
-        measured: dict[str, Any] = json.loads(process.stdout)
+        measured: dict[str, Any] = json.loads(run_python("core.doctor.probe", timeout=_PROBE_S))
         return measured, ""
     except subprocess.TimeoutExpired:
         return None, f"it said nothing for {_PROBE_S} s"

@@ -1,4 +1,4 @@
-"""Whether the endpoints of a project can be reached; asked only when a person wants it."""
+"""Checks whether the endpoints of a project can be reached; only on request."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _NO_KEY = "name the environment variable that holds its key in key_env"
 
 
 async def check_endpoints(task: Task) -> list[CheckResult]:
-    """A finding for each endpoint: its list of models is asked for, which costs nothing."""
-    return list(await asyncio.gather(*(_ask(name, one) for name, one in task.models.items())))
+    """Check each endpoint by asking for its list of models, which costs nothing."""
+    return list(await asyncio.gather(*(_check_endpoint(name, model) for name, model in task.models.items())))
 
 
-async def _ask(name: str, model: EndpointSettings) -> CheckResult:
+async def _check_endpoint(name: str, model: EndpointSettings) -> CheckResult:
     from openai import APIConnectionError, APIStatusError
 
     client = connect_endpoint(model, timeout_s=_PATIENCE_S, connect_s=_PATIENCE_S)
-    began = time.perf_counter()
+    started = time.perf_counter()
     title = f"endpoint {name}"
     try:
-        listed = await client.models.list()
+        response = await client.models.list()
     except APIStatusError as error:
         found = f"{model.base_url} is there, and answers {error.status_code}"
         if error.status_code in {401, 403}:
@@ -41,10 +41,10 @@ async def _ask(name: str, model: EndpointSettings) -> CheckResult:
         )
     finally:
         await client.close()
-    names = [one.id for one in listed.data]
-    took = f"answers in {time.perf_counter() - began:.1f} s"
+    names = [listed.id for listed in response.data]
+    speed = f"answers in {time.perf_counter() - started:.1f} s"
     if names and model.model not in names:
         return CheckResult(
-            title, CheckState.NOTE, f"{took}, and does not list {model.model}", f"it has {', '.join(names[:5])}"
+            title, CheckState.NOTE, f"{speed}, and does not list {model.model}", f"it has {', '.join(names[:5])}"
         )
-    return CheckResult(title, CheckState.OK, f"{model.base_url} {took}")
+    return CheckResult(title, CheckState.OK, f"{model.base_url} {speed}")

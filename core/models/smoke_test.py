@@ -74,5 +74,5 @@ async def smoke_test(project: Project, connection: sqlite3.Connection, name: str
 def _case(connection: sqlite3.Connection) -> Case:
     """The newest accepted example as a case; a built-in case if there is none."""
     newest = next(listing.numbers(connection, Filter(status=(Status.ACCEPTED.value,))), None)
-    found = listing.read_examples(connection, newest[:1]) if newest else []
-    return Case(found[0].id, found[0].hypothesis, tuple(found[0].evidence)) if found else _CASE
+    examples = listing.read_examples(connection, newest[:1]) if newest else []
+    return Case(examples[0].id, examples[0].hypothesis, tuple(examples[0].evidence)) if examples else _CASE

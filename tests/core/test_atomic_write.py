@@ -10,6 +10,8 @@ import pytest
 
 from core.exchange.atomic_write import TargetError, UnwrittenError, atomic_write
 
+pytestmark = pytest.mark.pure
+
 OURS = ("a.jsonl", "README.md")
 
 

@@ -10,7 +10,6 @@ import click
 
 from core.benchmark.start import KIND, benchmark_title, require_benchmark, retry_failures, start_benchmark
 from core.config.case import Mode
-from core.exchange.files import FileError
 from core.models import resolve
 from core.runs.control import run_status
 from core.runs.describe import format_duration
@@ -68,10 +67,7 @@ def run_(context: Context, detach: bool, as_json: bool, **options: Any) -> None:
     if options["budget"] is None and project.task.limits.budget is not None:
         params["budget"] = project.task.limits.budget
     params |= {"model": model, "mode": options["mode"] or resolve.default_mode(project, connection, model)}
-    try:
-        run = start_benchmark(project, connection, BenchmarkParams.model_validate(params))
-    except FileError as error:
-        raise RefusedError(str(error)) from None
+    run = start_benchmark(project, connection, BenchmarkParams.model_validate(params))
     if detach:
         if as_json:
             print_json({"run": run.id, "state": run.state})
@@ -144,15 +140,11 @@ def retry_(context: Context, run: str, as_json: bool) -> None:
 @verb
 def compare_(context: Context, first: str, second: str, as_json: bool) -> None:
     """How far run SECOND is ahead of run FIRST on the examples that both were asked, in pairs."""
-    from core.benchmark.paired import NotSharedError
     from core.benchmark.summary import compare_runs
 
     project, connection = context.open()
     first_run, second_run = require_benchmark(connection, first), require_benchmark(connection, second)
-    try:
-        comparison = compare_runs(project, connection, first_run, second_run)
-    except NotSharedError as error:
-        raise RefusedError(str(error)) from None
+    comparison = compare_runs(project, connection, first_run, second_run)
     if as_json:
         print_json({"first": first_run.id, "second": second_run.id, **asdict(comparison)})
     else:
@@ -182,7 +174,6 @@ def gate(
     context: Context, student: str, reference: str, target: float, level: float, margin: float, as_json: bool
 ) -> None:
     """Decide: good enough, worth training, no headroom, or not settled yet. Exit status 1: not settled."""
-    from core.benchmark.paired import NotSharedError
     from core.benchmark.sequential_gate import GateVerdict
     from core.benchmark.summary import decide_gate, newest_benchmark
     from core.runs.control import RunError
@@ -201,12 +192,7 @@ def gate(
     except RunError:
         if reference:
             raise
-    try:
-        decision = decide_gate(
-            project, connection, student_run, reference_run, target=target, level=level, margin=margin
-        )
-    except NotSharedError as error:
-        raise RefusedError(str(error)) from None
+    decision = decide_gate(project, connection, student_run, reference_run, target=target, level=level, margin=margin)
     if as_json:
         run_ids = {"student_run": student_run.id, "reference_run": None if reference_run is None else reference_run.id}
         print_json({**asdict(decision), "verdict": decision.verdict.value, **run_ids})

@@ -8,15 +8,11 @@ from pathlib import Path
 import click
 
 from core.config.case import Mode
-from core.exchange.atomic_write import TargetError, UnwrittenError
-from core.exchange.export import ExportError, ExportRequest, ExportResult
+from core.exchange.export import ExportRequest, ExportResult
 from core.exchange.export import export as write
-from core.exchange.files import FileError
 from core.exchange.formats import Format
 from core.exchange.importing import import_file, load_mapping
-from core.llm.prompts import PromptError
-from storage.search import QueryError
-from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
+from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.examples import LANGUAGE_HELP, QUERY_SETTINGS, refuse_options
 from tui.commands.output import print_json, say, show, table
 
@@ -39,20 +35,17 @@ def import_(context: Context, file: Path, name: str | None, accept: bool, reject
     place and the reason; the same file again adds nothing.
     """
     project, connection = context.open()
-    try:
-        mapping = load_mapping(project, name) if name else None
-        result = import_file(
-            project,
-            connection,
-            file,
-            mapping,
-            accept=accept,
-            reviewer=context.reviewer,
-            rejects=rejects,
-            on_progress=_progress_reporter("records read"),
-        )
-    except FileError as error:
-        raise RefusedError(str(error)) from None
+    mapping = load_mapping(project, name) if name else None
+    result = import_file(
+        project,
+        connection,
+        file,
+        mapping,
+        accept=accept,
+        reviewer=context.reviewer,
+        rejects=rejects,
+        on_progress=_progress_reporter("records read"),
+    )
     if as_json:
         rejections = [{"place": rejection.place, "reason": rejection.reason} for rejection in result.rejections]
         counts = {"imported": result.imported, "rejected": result.rejected, "duplicates": result.duplicates}
@@ -106,13 +99,7 @@ def export(
     refuse_options(query)
     project, connection = context.open()
     request = ExportRequest(Format(format_), output, " ".join(query), Mode(mode) if mode else None, licence, overwrite)
-    try:
-        result = write(project, connection, request, on_progress=_progress_reporter("examples written"))
-    except (ExportError, QueryError, TargetError, PromptError) as error:
-        raise RefusedError(str(error)) from None
-    except UnwrittenError as error:
-        say(f"sidequest: {error}")
-        raise SystemExit(1) from None
+    result = write(project, connection, request, on_progress=_progress_reporter("examples written"))
     if as_json:
         print_json(result)
     else:

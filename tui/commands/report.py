@@ -6,9 +6,8 @@ from pathlib import Path
 
 import click
 
-from core.exchange.atomic_write import TargetError, UnwrittenError
-from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.output import print_json, say, show
+from tui.commands.context import Context, json_option, pass_context, verb
+from tui.commands.output import print_json, show
 
 
 @click.command()
@@ -31,13 +30,7 @@ def report(context: Context, output: Path | None, overwrite: bool, as_json: bool
     project, connection = context.open()
     found = gather_contents(project, connection)
     if output is not None or not as_json:
-        try:
-            place = write_report(found, output or project.folder / REPORT_FILE, overwrite=overwrite)
-        except TargetError as error:
-            raise RefusedError(str(error)) from None
-        except UnwrittenError as error:
-            say(f"sidequest: {error}")
-            raise SystemExit(1) from None
+        place = write_report(found, output or project.folder / REPORT_FILE, overwrite=overwrite)
         if not as_json:
             show(str(place))
     if as_json:

@@ -13,7 +13,7 @@ from core.review.item import ReviewItem, blind_decision_line, decision_lines, re
 from storage import blind_reviews, queues, reviews
 from storage.queues import Queue
 from storage.schema import Example, Review, ReviewAction
-from storage.search import QueryError, parse_query
+from storage.search import parse_query
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.examples import resolve_example
 from tui.commands.output import print_json, say, show, table
@@ -72,10 +72,7 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
     it is unknown.
     """
     _, connection = context.open()
-    try:
-        where = parse_query(narrow)
-    except QueryError as error:
-        raise RefusedError(str(error)) from None
+    where = parse_query(narrow)
     chosen, who = Queue(name), _reviewer(context, reviewer)
     if chosen is Queue.REFUSED and (parts := queues.inapplicable_to_attempts(where)):
         raise RefusedError(f"what QA rejected has no {', '.join(parts)}")

@@ -7,7 +7,7 @@ import click
 from core.dataset.splits import ACCEPTED, plan_splits, split_contents
 from storage import listing
 from storage import splits as stored
-from storage.splits import SPLITS, SplitError
+from storage.splits import SPLITS
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.examples import QUERY_SETTINGS, parse_words, show_progress
 from tui.commands.output import print_json, say, show, table
@@ -61,14 +61,11 @@ def assign(context: Context, query: tuple[str, ...], seed: int | None, yes: bool
     The shares are the project's ([splits]); each cell has its share in each split.
     """
     project, connection = context.open()
-    try:
-        where = parse_words(project, connection, query) if query else ACCEPTED
-        assignment = plan_splits(project.task, connection, where, seed=seed)
-        given = assignment.family_splits
-        if yes:
-            show_progress(stored.assign(connection, given, reviewer=context.reviewer), len(given))
-    except SplitError as error:
-        raise RefusedError(str(error)) from None
+    where = parse_words(project, connection, query) if query else ACCEPTED
+    assignment = plan_splits(project.task, connection, where, seed=seed)
+    given = assignment.family_splits
+    if yes:
+        show_progress(stored.assign(connection, given, reviewer=context.reviewer), len(given))
     if as_json:
         counts = {"families": len(given), "examples": assignment.examples, "linked": assignment.linked}
         print_json(counts | {"done": yes})
@@ -96,10 +93,7 @@ def put(context: Context, split: str, query: tuple[str, ...], yes: bool, as_json
     given = {family: target for family, now in current.items() if now != target}
     if not yes:
         raise RefusedError(f"{len(given):,} of {len(current):,} families would move: --yes does it")
-    try:
-        done = show_progress(stored.assign(connection, given, reviewer=context.reviewer), len(given))
-    except SplitError as error:
-        raise RefusedError(str(error)) from None
+    done = show_progress(stored.assign(connection, given, reviewer=context.reviewer), len(given))
     if as_json:
         print_json({"split": split, "families": done})
     else:

@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Callable
 
 from core.runs import control, launch
-from core.runs.control import RunError, RunStatus
+from core.runs.control import RunStatus
 from storage import runs
+from storage.errors import UserError
 from storage.schema import RunState
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
@@ -95,7 +96,7 @@ class RunControl:
         """Call `request`, and show the message that it returns or the error that it raises."""
         try:
             message = request()
-        except (RunError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self._screen.tell(str(error), error=True)
         else:
             self._screen.tell(message)

@@ -15,8 +15,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from storage import examples, reviews
-from storage.database import DatabaseError, connect_durably
-from storage.reviews import ReviewAct, ReviewError
+from storage.database import connect_durably
+from storage.errors import UserError
+from storage.reviews import ReviewAct
 from storage.schema import Example, Review
 from tui.screens.project_screen import ProjectScreen
 from tui.text import content, line
@@ -89,7 +90,7 @@ class UndoScreen(ModalScreen[int]):
                         break
             finally:
                 connection.close()
-        except (ReviewError, DatabaseError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             problem = str(error)
         self.post_message(UndoProgress(count, finished=True, problem=problem))
 
@@ -147,7 +148,7 @@ class UndoStack:
         try:
             for _ in reviews.undo_act(screen.db, act):
                 pass
-        except (ReviewError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             screen.tell(f"not undone: {error}", error=True)
             return
         self._show(act, len(act.lines))

@@ -13,7 +13,8 @@ from core.benchmark.summary import parse_answers_again
 from core.runs.control import RunStatus
 from core.runs.params import BenchmarkParams, params_of
 from storage import predictions
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.schema import Run
 from tui.screens.project_screen import ProjectScreen
 
@@ -91,7 +92,7 @@ class AnswerLoader:
         run = status.run.id
         try:
             connection = connect(self._screen.project.database)
-        except DatabaseError as error:
+        except UserError as error:
             self._screen.post_message(AnswersLoaded(run, None, str(error)))
             return
         try:

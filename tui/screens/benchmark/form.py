@@ -22,12 +22,11 @@ from core.benchmark.cost_estimate import BenchmarkEstimate, estimate_benchmark
 from core.benchmark.sampling_order import SMOKE_TEST_SIZE
 from core.config.case import Mode
 from core.config.project import Project
-from core.exchange.files import FileError
 from core.models import resolve
-from core.runs.control import RunError
 from core.runs.params import BenchmarkParams, params_of
 from storage import runs
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.splits import SPLITS
 from tui.actions import BENCH_FORM, Action, bindings
 from tui.screens.benchmark.state import other_role
@@ -137,7 +136,7 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
             return
         try:
             params = self._params()
-        except (ValueError, ArithmeticError, RunError) as error:
+        except (ValueError, ArithmeticError, UserError) as error:
             self.post_message(BenchmarkEstimated(revision, None, None, _describe_error(error)))
         else:
             work = partial(self._estimate, revision, params)
@@ -152,7 +151,7 @@ class BenchmarkForm(ModalScreen[BenchmarkParams | None]):
                 estimate = estimate_benchmark(self._project, connection, params)
             finally:
                 connection.close()
-        except (RunError, FileError, DatabaseError, sqlite3.Error, ValueError) as error:
+        except (UserError, sqlite3.Error, ValueError) as error:
             problem = str(error)
         self.post_message(BenchmarkEstimated(revision, params, estimate, problem))
 

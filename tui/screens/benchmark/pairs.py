@@ -18,9 +18,10 @@ from textual.widgets import Input, Static
 from core.benchmark.answer_stream import AnswerStream, pairs_by_kind
 from core.benchmark.scored import ScoredAnswer
 from storage import predictions
+from storage.errors import UserError
 from storage.examples import Filter
 from storage.schema import Prediction
-from storage.search import QueryError, parse_query
+from storage.search import parse_query
 from tui.actions import PAIRS, Action, bindings
 from tui.app_context import AppContext
 from tui.screens.benchmark.figures import COLOURS, OUTCOME_NAMES, answer_mark, format_decision
@@ -180,7 +181,7 @@ class PairsScreen(ModalScreen[None]):
         query = event.value.strip()
         try:
             cells = parse_query(query)
-        except QueryError as error:
+        except UserError as error:
             self.notify(clean(str(error), limit=500), markup=False, severity="error", timeout=8)
             return
         if cells != Filter(level=cells.level, domain=cells.domain, decision=cells.decision):

@@ -10,9 +10,10 @@ from textual.widgets import ContentSwitcher
 
 from core.benchmark.answer_stream import role_of
 from core.benchmark.start import KIND, retry_failures
-from core.runs.control import RunError, RunStatus
+from core.runs.control import RunStatus
 from core.runs.params import BenchmarkParams
 from core.runs.readable import readable_of_kind
+from storage.errors import UserError
 from tui.actions import BENCHMARK, bindings
 from tui.keymap import key
 from tui.screens.benchmark.answer_loader import AnswerLoader, AnswersLoaded
@@ -221,7 +222,7 @@ class BenchmarkScreen(ProjectScreen):
             return
         try:
             count = retry_failures(self.project, self.db, status.run)
-        except (RunError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
         else:
             self.tell(f"asks {count} again")

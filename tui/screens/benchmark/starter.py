@@ -8,10 +8,9 @@ from functools import partial
 from textual.message import Message
 
 from core.benchmark.start import start_benchmark
-from core.exchange.files import FileError
-from core.runs.control import RunError
 from core.runs.params import BenchmarkParams
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.schema import Run
 from tui.screens.project_screen import ProjectScreen
 
@@ -60,6 +59,6 @@ class BenchmarkStarter:
                 run = start_benchmark(self._screen.project, connection, params)
             finally:
                 connection.close()
-        except (RunError, FileError, DatabaseError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             problem = str(error)
         self._screen.post_message(BenchmarkStarted(params, run, problem))

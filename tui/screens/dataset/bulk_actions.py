@@ -10,7 +10,7 @@ from functools import partial
 
 from core.review.item import decision_lines, read_item
 from storage import bulk, listing, reviews
-from storage.reviews import ReviewError
+from storage.errors import UserError
 from storage.schema import Example, Review, ReviewAction, Status
 from tui.keymap import key
 from tui.screens.dataset.bulk_work import BulkProgress, BulkWork, Write
@@ -205,7 +205,7 @@ class BulkActions:
         review = Review(example="", action=action, reason=reason, reviewer=screen.sidequest.reviewer)
         try:
             example = reviews.record(screen.db, item.example, decision_lines(item, review))
-        except (ReviewError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             screen.tell(f"not saved: {error}", error=True)
             return
         self._remember(example)

@@ -10,8 +10,7 @@ from pathlib import Path
 from textual.message import Message
 
 from storage.database import connect_durably
-from storage.reviews import ReviewError
-from storage.splits import SplitError
+from storage.errors import UserError
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
 from tui.widgets.bars import bar
@@ -75,7 +74,7 @@ class BulkWork:
                 self._screen.post_message(BulkProgress(done))
                 if self._stop_requested:
                     break
-        except (ReviewError, SplitError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             problem = str(error)
         finally:
             if connection is not None:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 
 from storage import drafts, examples, listing, reviews
-from storage.reviews import ReviewError
+from storage.errors import UserError
 from storage.schema import Example
 from tui.keymap import key
 from tui.screens.dataset.example_list import ExampleList
@@ -79,7 +79,7 @@ class ExampleActions:
         reviewer = screen.sidequest.reviewer
         try:
             example = reviews.edit(screen.db, edited, reviewer=reviewer)
-        except (ReviewError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             screen.tell(f"not saved, but kept as a draft: {error}", error=True)
             return
         drafts.delete(screen.db, edited.id, reviewer)

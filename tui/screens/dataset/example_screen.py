@@ -15,7 +15,8 @@ from textual.widgets import Static
 from core.config.project import Project
 from core.dataset.example_detail import KIN, ExampleDetail, example_detail
 from core.dataset.neighbours import Neighbour, nearest
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.listing import ListedExample
 from storage.schema import Example
 from tui.actions import EXAMPLE, Action, bindings
@@ -76,7 +77,7 @@ class ExampleScreen(ModalScreen[str]):
     def _look(self) -> None:
         try:
             connection = connect(self._project.database)
-        except DatabaseError as error:
+        except UserError as error:
             self.post_message(NeighboursFound([], str(error)))
             return
         try:

@@ -13,7 +13,8 @@ from textual.message import Message
 from textual.widget import Widget
 
 from storage import listing
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.examples import Filter
 from storage.listing import SortOrder
 
@@ -104,7 +105,7 @@ class ListReader:
         problem, posted, waited, gathered = "", 0.0, 0.0, array("q")
         try:
             connection = connect(database)
-        except DatabaseError as error:
+        except UserError as error:
             self._widget.post_message(RowsRead(reading, array("q"), last=True, problem=str(error)))
             return
         try:

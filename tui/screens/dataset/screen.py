@@ -7,9 +7,9 @@ from textual.content import Content
 from textual.widgets import Input
 
 from core.dataset.query import read_query
+from storage.errors import UserError
 from storage.listing import SortOrder
 from storage.schema import Example, Review, ReviewAction
-from storage.search import QueryError
 from tui.actions import DATASET, bindings
 from tui.screens.dataset.bulk_actions import BulkActions
 from tui.screens.dataset.bulk_work import BulkProgress
@@ -116,7 +116,7 @@ class DatasetScreen(ProjectScreen):
         self._query_before_coverage = None
         try:
             where = read_query(self.project.task, self.db, query)
-        except QueryError as error:
+        except UserError as error:
             self.tell(str(error), error=True)
             return
         self._close_filter()

@@ -9,7 +9,8 @@ from functools import partial
 from core.dataset import splits as core_splits
 from storage import splits
 from storage.database import connect_durably
-from storage.splits import SPLITS, SplitError
+from storage.errors import UserError
+from storage.splits import SPLITS
 from tui.screens.dataset.bulk_actions import BulkActions
 from tui.screens.dataset.choice import Choice
 from tui.screens.project_screen import ProjectScreen
@@ -52,7 +53,7 @@ class SplitActions:
             connection = connect_durably(screen.project.database)
             try:
                 assignment = core_splits.plan_splits(screen.project.task, connection)
-            except (SplitError, sqlite3.Error) as error:
+            except (UserError, sqlite3.Error) as error:
                 screen.app.call_from_thread(screen.tell, str(error), error=True)
             else:
                 screen.app.call_from_thread(self._put_planned, assignment)

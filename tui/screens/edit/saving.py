@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from storage import drafts, reviews
-from storage.reviews import ReviewError
+from storage.errors import UserError
 from storage.schema import Example
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.undo import UndoStack
@@ -19,7 +19,7 @@ def save_edit(screen: ProjectScreen, undo_stack: UndoStack, edited: Example, *, 
     reviewer = screen.sidequest.reviewer
     try:
         example = reviews.edit(screen.db, edited, note=note, reviewer=reviewer)
-    except (ReviewError, sqlite3.Error) as error:
+    except (UserError, sqlite3.Error) as error:
         screen.tell(f"not saved, but kept as a draft: {error}", error=True)
         return None
     drafts.delete(screen.db, edited.id, reviewer)

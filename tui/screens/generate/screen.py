@@ -13,10 +13,10 @@ from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
 from core.generation.start import plan_generation, start_generation
-from core.runs.control import RunError, RunStatus, run_status
+from core.runs.control import RunStatus, run_status
 from core.runs.params import GenerateParams
 from storage import attempts, runs
-from storage.search import QueryError
+from storage.errors import UserError
 from tui.actions import FORM, GENERATE, Action, bindings
 from tui.keymap import key
 from tui.screens.generate.cell_grid import GRID_WIDTH, CellGrid
@@ -150,7 +150,7 @@ class GenerateScreen(ProjectScreen):
         except ValidationError as error:
             first = error.errors()[0]
             self.tell(f"{first['loc'][0]}: {first['msg']}", error=True)
-        except (RunError, QueryError, ValueError, ArithmeticError, sqlite3.Error) as error:
+        except (UserError, ValueError, ArithmeticError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
         return None
 

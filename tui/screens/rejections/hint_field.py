@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from textual.widgets import Input
 
 from core.generation.start import reads_hints, start_generation
-from core.runs.control import RunError
 from core.runs.params import GenerateParams
+from storage.errors import UserError
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.rejections.cell_choice import CellChoice
 from tui.widgets.fields import Field
@@ -68,7 +68,7 @@ class HintField(Field):
             run = start_generation(owner.project, owner.db, GenerateParams.model_validate(defaults | request))
         except ValidationError as error:
             owner.tell(f"{error.errors()[0]['loc'][0]}: {error.errors()[0]['msg']}", error=True)
-        except (RunError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             owner.tell(str(error), error=True)
         else:
             self.close()

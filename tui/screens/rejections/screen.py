@@ -14,7 +14,7 @@ from textual.widgets import ContentSwitcher, OptionList, Static
 from core.qa.scorecard import people_record, scorecard
 from core.qa.verdicts import example_of_attempt
 from storage import attempts, reviews
-from storage.reviews import ReviewError
+from storage.errors import UserError
 from storage.schema import Example, Review
 from tui.actions import REJECTIONS, bindings
 from tui.as_json import json_value
@@ -230,7 +230,7 @@ class RejectionsScreen(ProjectScreen):
             example = reviews.overrule(
                 self.db, example_of_attempt(judged.attempt, judged.final), reviewer=self.sidequest.reviewer
             )
-        except (ReviewError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self.tell(f"not brought in: {error}", error=True)
             return
         self._undo_stack.remember(example)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 
-from core.curriculum.shelving import ShelvingChange, ShelvingError, shelve, shelving_change, unshelve
+from core.curriculum.shelving import ShelvingChange, shelve, shelving_change, unshelve
 from core.curriculum.shelving import describe_shelf as shelf_name
 from storage import examples
+from storage.errors import UserError
 from storage.shelves import Shelf
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
@@ -27,7 +28,7 @@ def toggle_shelf(screen: ProjectScreen, choice: CellChoice, shelves: Sequence[Sh
             screen.redraw()
             return
         change = shelving_change(screen.project.task, examples.cell_counts(screen.db), shelves, shelf)
-    except (ShelvingError, sqlite3.Error) as error:
+    except (UserError, sqlite3.Error) as error:
         screen.tell(str(error), error=True)
         return
 
@@ -36,7 +37,7 @@ def toggle_shelf(screen: ProjectScreen, choice: CellChoice, shelves: Sequence[Sh
             return
         try:
             shelve(screen.project.task, screen.db, shelf)
-        except (ShelvingError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             screen.tell(str(error), error=True)
         else:
             screen.tell(f"{name} is shelved; {undo_hint}")

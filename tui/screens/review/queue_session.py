@@ -9,8 +9,9 @@ from core.review.item import ReviewItem
 from core.review.round import Round
 from storage import queues
 from storage.database import data_version
+from storage.errors import UserError
 from storage.queues import Queue
-from storage.search import QueryError, parse_query
+from storage.search import parse_query
 
 
 class QueueSession:
@@ -40,7 +41,7 @@ class QueueSession:
         """Begin a round through what matches `query`; returns what is wrong with it, '' if nothing is."""
         try:
             where = parse_query(query)
-        except QueryError as error:
+        except UserError as error:
             return str(error)
         unknown = task.find_unknown_names(where.domain, where.level, where.decision)
         if unknown:

@@ -15,8 +15,8 @@ from core.review.blindness import Blindness
 from core.review.item import ReviewItem, blind_decision_line, decision_lines
 from core.review.progress import ReviewPace, accepted_quotas
 from storage import drafts, examples, reviews
+from storage.errors import UserError
 from storage.queues import Queue
-from storage.reviews import ReviewError
 from storage.schema import Example, Review, ReviewAction
 from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
 from tui.keymap import key, label_keys
@@ -242,7 +242,7 @@ class ReviewScreen(ProjectScreen):
             return None
         try:
             example = reviews.record(self.db, item.example, decision_lines(item, review))
-        except (ReviewError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self.tell(f"not saved: {error}", error=True)
             return None
         self._undo_stack.remember(example)

@@ -7,8 +7,8 @@ import sqlite3
 from textual.content import Content
 
 from core.config.project import Project
-from core.runs.control import RunError
 from core.training.run.start import check_recipe
+from storage.errors import UserError
 from storage.schema import Run
 from tui.keymap import key
 from tui.text import clean
@@ -29,7 +29,7 @@ def no_run_message(project: Project, connection: sqlite3.Connection) -> Content:
     else:
         try:
             check_recipe(project, connection, recipes[0])
-        except RunError as error:
+        except UserError as error:
             next_step = f"Not yet: {error}"
     return Content.assemble(
         ("Nothing was trained yet\n\n", "bold"),

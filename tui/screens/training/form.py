@@ -18,13 +18,13 @@ from textual.worker import Worker, WorkerState
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
 from core.models.trained import trained_models
-from core.runs.control import RunError
 from core.runs.describe import format_duration
 from core.runs.params import TrainParams
 from core.training.plan import find_adapter
 from core.training.run.start import check_recipe
 from storage import examples
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.examples import Filter
 from tui.actions import TRAIN_FORM, Action, bindings
 from tui.text import clean, content
@@ -134,7 +134,7 @@ class TrainingForm(ModalScreen[tuple[str, str] | None]):
                 )
             finally:
                 connection.close()
-        except (RunError, DatabaseError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self.post_message(FormulaEstimated(request, Content(""), str(error)))
         else:
             self.post_message(FormulaEstimated(request, formula_summary(params, train, dev, estimate)))

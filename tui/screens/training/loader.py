@@ -11,7 +11,8 @@ from textual.worker import get_current_worker
 
 from core.runs.params import UnreadableRunError
 from core.training.monitor import TrainingMonitor
-from storage.database import DatabaseError, connect
+from storage.database import connect
+from storage.errors import UserError
 from storage.schema import Run
 from tui.screens.project_screen import ProjectScreen
 
@@ -72,7 +73,7 @@ class TrainingLoader:
                     pass
             finally:
                 connection.close()
-        except (DatabaseError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self._screen.post_message(RunLoaded(monitor, str(error)))
         else:
             self._screen.post_message(RunLoaded(monitor))

@@ -10,13 +10,14 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import ContentSwitcher, Input
 
-from core.runs.control import RunError, RunStatus, run_status
+from core.runs.control import RunStatus, run_status
 from core.runs.params import TrainParams, params_of
 from core.runs.readable import problem_of
 from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
 from core.training.plan import KIND
 from core.training.run.start import start_training
 from storage import runs, training
+from storage.errors import UserError
 from storage.schema import Run
 from tui.actions import TRAINING, bindings
 from tui.keymap import key
@@ -205,7 +206,7 @@ class TrainingScreen(ProjectScreen):
         recipe, start_from = choice
         try:
             run = start_training(self.project, self.db, recipe, start_from=start_from)
-        except (RunError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
             return
         self._show_run(run.id)
@@ -325,7 +326,7 @@ class TrainingScreen(ProjectScreen):
         comparison, row = missing
         try:
             run = start_missing(self.project, self.db, comparison, row)
-        except (RunError, sqlite3.Error) as error:
+        except (UserError, sqlite3.Error) as error:
             self.tell(str(error), error=True)
             return
         self.tell(f"benchmark {run.id[-6:]} asks {row.model}; 6 shows it as it goes")
