@@ -317,7 +317,7 @@ async def test_under_a_question_the_screen_goes_on_and_offers_no_key(app: Sidequ
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("8")
         await until(pilot, lambda: "1/9" in shown(pilot))
-        assert "p Pause" in shown(pilot)
+        await until(pilot, lambda: "p Pause" in shown(pilot))
         await pilot.press("x")
         await until(pilot, lambda: "It can be resumed" in " ".join(shown(pilot).split()))
         await until(pilot, lambda: "p Pause" not in shown(pilot))

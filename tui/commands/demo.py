@@ -40,8 +40,8 @@ def demo(folder: Path) -> None:
     if not (folder / FILE).exists():
         path = create(folder)
         text = path.read_text(encoding="utf-8")
-        for plain, shown in _SETTINGS.items():
-            text = text.replace(plain, shown)
+        for template, demo_setting in _SETTINGS.items():
+            text = text.replace(template, demo_setting)
         path.write_text(text, encoding="utf-8")
         say(f"made a sample project in {folder}")
     if sys.stdout.isatty():
@@ -61,15 +61,15 @@ def demo(folder: Path) -> None:
 
 def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
     """Print what the demo made; returns whether every quota is met."""
-    found = current_plan(project.task, connection)
+    plan = current_plan(project.task, connection)
     tally = attempts.tally(connection)
     rejected = tally.results.get("rejected", 0)
-    show(f"\n{found.have} examples passed QA, out of {tally.attempts} attempts; {rejected} were rejected\n")
+    show(f"\n{plan.have} examples passed QA, out of {tally.attempts} attempts; {rejected} were rejected\n")
     table(
         ["decision", "examples", "range", "met"],
         [
             (name, quota.have, f"{quota.min}-{quota.max}", "yes" if quota.min <= quota.have <= quota.max else "no")
-            for name, quota in found.quotas.items()
+            for name, quota in plan.quotas.items()
         ],
     )
     card = scorecard(attempts.flaw_records(connection))
@@ -79,7 +79,7 @@ def _summarize(project: Project, connection: sqlite3.Connection) -> bool:
         ["flaw", "planted", "caught", "95 %"],
         [(score.flaw, score.planted, score.caught, f"{score.low:.0%}-{score.high:.0%}") for score in card.by_flaw],
     )
-    for one in rejection_matrix(attempts.reason_counts(connection)).flagged:
-        show(f"\n! {one.sentence}")
+    for flagged in rejection_matrix(attempts.reason_counts(connection)).flagged:
+        show(f"\n! {flagged.sentence}")
     show("\nnext: the same in a terminal opens the app on it; key 3 reviews")
-    return not found.missing and all(quota.min <= quota.have <= quota.max for quota in found.quotas.values())
+    return not plan.missing and all(quota.min <= quota.have <= quota.max for quota in plan.quotas.values())

@@ -1,4 +1,4 @@
-"""`generate`: start a run, and wait for it with its progress in sight."""
+"""`generate`: start a run, and show its progress until it ends."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ class Money(click.ParamType[Decimal]):
 @json_option
 @pass_context
 @verb
-def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json: bool, **asked: Any) -> None:
+def generate(context: Context, fill: bool, n: int | None, detach: bool, as_json: bool, **options: Any) -> None:
     """Fill the cells of the curriculum with examples that pass QA."""
-    if (fill + (n is not None) + (asked["revise"] is not None)) != 1:
+    if (fill + (n is not None) + (options["revise"] is not None)) != 1:
         raise RefusedError("say --fill for everything that is missing, -n N for some of it, or --revise ATTEMPT")
     project, connection = context.open()
-    given = {name: list(value) if isinstance(value, tuple) else value for name, value in asked.items()}
-    update = {name: value for name, value in given.items() if value is not None and value != []}
+    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in options.items()}
+    update = {name: value for name, value in lists.items() if value is not None and value != []}
     params = GenerateParams.model_validate(GenerateParams.of(project.task).model_dump() | update | {"n": n})
     run = start_generation(project, connection, params)
     if detach:
@@ -84,7 +84,7 @@ def run_summary(run: Run) -> dict[str, Any]:
 
 
 def describe_counts(run: Run) -> str:
-    """How a generating run gets on, in a few words."""
+    """The counts of a generating run, in a few words."""
     progress = progress_of(run, GenerateProgress)
     return f"{progress.attempts} attempts · {progress.rejected} rejected"
 

@@ -20,7 +20,7 @@ from tui.as_json import json_value
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show
 
-# So many lines are asked together at most; fewer are not waited for.
+# So many lines are judged together at most; with fewer, none is waited for.
 MAX_CHUNK = 256
 
 
@@ -28,7 +28,7 @@ MAX_CHUNK = 256
 @click.option("--hypothesis", help="The claim; without it cases are read from stdin.")
 @click.option("--evidence", multiple=True, metavar="'SOURCE: TEXT'", help="A piece of evidence; may be repeated.")
 @click.option("--model", help="A name that `models list` shows.  [default: what was trained last, else the student]")
-@click.option("--mode", type=click.Choice([one.value for one in Mode]), help="How it is asked.  [default: by model]")
+@click.option("--mode", type=click.Choice([mode.value for mode in Mode]), help="How it is asked.  [default: by model]")
 @json_option
 @pass_context
 @verb
@@ -53,23 +53,25 @@ def judge(
     project, connection = context.open()
     newest = resolve.newest_trained(project, connection)
     name = model or (newest.name if newest else project.task.roles.student)
-    how = Mode(mode) if mode else resolve.default_mode(project, connection, name)
+    resolved_mode = Mode(mode) if mode else resolve.default_mode(project, connection, name)
     try:
-        alone = (
+        case = (
             None
             if hypothesis is None
             else parse_case({"hypothesis": hypothesis, "evidence": [*map(parse_evidence, evidence)]})
         )
     except ValueError as error:
         raise RefusedError(str(error)) from None
-    lines = iter(()) if alone else iter(sys.stdin)
-    if alone is None:
-        alone, lines = _first_case(lines)
+    lines = iter(()) if case else iter(sys.stdin)
+    if case is None:
+        case, lines = _first_case(lines)
     if not model:
         say(f"{name} is asked; --model names another")
-    judging = CaseJudge(project, connection, name, how)
+    case_judge = CaseJudge(project, connection, name, resolved_mode)
     try:
-        answered = asyncio.run(_judge_one(judging, alone, as_json) if alone else _judge_lines(judging, lines, as_json))
+        answered = asyncio.run(
+            _judge_one(case_judge, case, as_json) if case else _judge_lines(case_judge, lines, as_json)
+        )
     except BudgetExhaustedError as error:
         say(f"sidequest: {error}")
         answered = False
@@ -77,7 +79,7 @@ def judge(
 
 
 def _first_case(lines: Iterator[str]) -> tuple[CaseInput | None, Iterator[str]]:
-    """The one case that stands on stdin over several lines; or None, and the lines of many."""
+    """The one case that stdin holds over several lines; or None, and the lines of many cases."""
     first = next((line for line in lines if line.strip()), "")
     if not first:
         raise RefusedError("nothing to judge: stdin is empty")
@@ -98,43 +100,44 @@ def _prepend(first: str, lines: Iterator[str]) -> Iterator[str]:
     yield from lines
 
 
-async def _judge_one(judging: CaseJudge, alone: CaseInput, as_json: bool) -> bool:
+async def _judge_one(judge: CaseJudge, case: CaseInput, as_json: bool) -> bool:
+    """Answer one case; returns whether it has an answer."""
     try:
-        async for answer in judging.answers([alone]):
+        async for answer in judge.answers([case]):
             if as_json:
                 print_json(answer)
             else:
                 _print_judgement(answer)
             return answer.outcome is PredictionOutcome.ANSWERED
     finally:
-        await judging.close()
+        await judge.close()
     return False
 
 
-async def _judge_lines(judging: CaseJudge, lines: Iterator[str], as_json: bool) -> bool:
-    """Answer the cases of `lines` as they come in; whether all of them have an answer."""
-    good, number = True, 0
+async def _judge_lines(judge: CaseJudge, lines: Iterator[str], as_json: bool) -> bool:
+    """Answer the cases of `lines` as they come in; returns whether all of them have an answer."""
+    all_answered, number = True, 0
     try:
         async for chunk in _chunks(lines):
-            given = []
+            cases = []
             for line in chunk:
                 number += 1
                 try:
-                    one = parse_case(_parse_json(line))
+                    case = parse_case(_parse_json(line))
                 except CaseError as error:
-                    good = False
+                    all_answered = False
                     _print_bad_line(number, str(error), as_json)
                 else:
-                    given.append(one if one.id is not None else one.model_copy(update={"id": number}))
-            async for answer in judging.answers(given):
-                good &= answer.outcome is PredictionOutcome.ANSWERED
+                    cases.append(case if case.id is not None else case.model_copy(update={"id": number}))
+            async for answer in judge.answers(cases):
+                all_answered &= answer.outcome is PredictionOutcome.ANSWERED
                 if as_json:
                     _print_json_line(answer)
                 else:
                     _print_judgement(answer)
     finally:
-        await judging.close()
-    return good
+        await judge.close()
+    return all_answered
 
 
 def _parse_json(line: str) -> Any:
@@ -145,31 +148,31 @@ def _parse_json(line: str) -> Any:
 
 
 async def _chunks(lines: Iterator[str]) -> AsyncIterator[list[str]]:
-    """The lines in lists of those that are there; who writes one and waits for its answer gets it."""
+    """The lines in chunks of those that have arrived, so that whoever writes one and waits for its answer gets it."""
     loop, queue = asyncio.get_running_loop(), asyncio.Queue[str | None]()
 
-    def reading() -> None:
+    def read_lines() -> None:
         for line in lines:
             if line.strip():
                 loop.call_soon_threadsafe(queue.put_nowait, line)
         loop.call_soon_threadsafe(queue.put_nowait, None)
 
     # A thread that waits for stdin cannot be ended: as a daemon it keeps nobody from leaving.
-    threading.Thread(target=reading, name="stdin", daemon=True).start()
-    over = False
-    while not over:
-        found = [await queue.get()]
-        while len(found) < MAX_CHUNK and not queue.empty():
-            found.append(queue.get_nowait())
-        over = found[-1] is None
-        yield [line for line in found if line is not None]
+    threading.Thread(target=read_lines, name="stdin", daemon=True).start()
+    ended = False
+    while not ended:
+        chunk = [await queue.get()]
+        while len(chunk) < MAX_CHUNK and not queue.empty():
+            chunk.append(queue.get_nowait())
+        ended = chunk[-1] is None
+        yield [line for line in chunk if line is not None]
 
 
-def _print_bad_line(number: int, why: str, as_json: bool) -> None:
+def _print_bad_line(number: int, problem: str, as_json: bool) -> None:
     if as_json:
-        _print_json_line({"id": number, "outcome": "no case", "detail": why})
+        _print_json_line({"id": number, "outcome": "no case", "detail": problem})
     else:
-        say(f"line {number} is no case: {why}")
+        say(f"line {number} is no case: {problem}")
 
 
 def _print_json_line(value: Any) -> None:
@@ -185,8 +188,8 @@ def _print_judgement(answer: CaseJudgement) -> None:
             show(f"  it said: {answer.raw.strip()}")
         return
     basis = " by the probability of the decision" if answer.basis == "probability" else ""
-    sure = "no confidence" if answer.confidence is None else f"confidence {answer.confidence:.2f}{basis}"
-    show(f"{label}{answer.decision} · {sure}")
+    confidence = "no confidence" if answer.confidence is None else f"confidence {answer.confidence:.2f}{basis}"
+    show(f"{label}{answer.decision} · {confidence}")
     if answer.reasoning:
         show(f"  {answer.reasoning.strip()}")
     if answer.probabilities:

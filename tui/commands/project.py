@@ -24,8 +24,8 @@ def init(context: Context, folder: Path | None) -> None:
     path = create(folder or context.folder)
     open_project(path.parent)
     show(f"made {path}")
-    where = "" if path.parent.resolve() == Path.cwd() else f"cd {path.parent} && "
-    say(f"next: {where}sidequest plan, or just {where}sidequest")
+    cd = "" if path.parent.resolve() == Path.cwd() else f"cd {path.parent} && "
+    say(f"next: {cd}sidequest plan, or just {cd}sidequest")
 
 
 @click.group(invoke_without_command=True)
@@ -37,11 +37,11 @@ def plan(ctx: click.Context, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     project, connection = ctx.ensure_object(Context).open()
-    found = current_plan(project.task, connection)
+    curriculum = current_plan(project.task, connection)
     if as_json:
-        print_json(found)
+        print_json(curriculum)
         return
-    _print_plan(found)
+    _print_plan(curriculum)
 
 
 @plan.command("shelve")
@@ -84,16 +84,16 @@ def unshelve(context: Context, domain: str, level: int, decision: str, as_json: 
     show(f"{describe_shelf(shelf)} is taken back")
 
 
-def _print_plan(found: Plan) -> None:
-    show(f"{found.have} of {found.want} examples, {found.missing} missing\n")
+def _print_plan(curriculum: Plan) -> None:
+    show(f"{curriculum.have} of {curriculum.want} examples, {curriculum.missing} missing\n")
     table(
         ["decision", "have", "want", "range"],
-        [(name, quota.have, quota.want, f"{quota.min}-{quota.max}") for name, quota in found.quotas.items()],
+        [(name, quota.have, quota.want, f"{quota.min}-{quota.max}") for name, quota in curriculum.quotas.items()],
     )
     show("")
-    decisions = list(found.quotas)
+    decisions = list(curriculum.quotas)
     by_place: dict[tuple[str, int], dict[str, str]] = {}
-    for cell in found.cells:
+    for cell in curriculum.cells:
         by_place.setdefault((cell.domain, cell.level), {})[cell.decision] = (
             f"{cell.have}/{cell.want}{' shelved' if cell.shelved else ''}"
         )
@@ -101,6 +101,6 @@ def _print_plan(found: Plan) -> None:
         ["domain", "level", *decisions],
         [(domain, level, *(cells[name] for name in decisions)) for (domain, level), cells in by_place.items()],
     )
-    short = enough_elsewhere(found.cells)
+    short = enough_elsewhere(curriculum.cells)
     if short:
         show(f"\n{', '.join(short)}: cells are short, but the decision has enough examples in others")

@@ -6,7 +6,7 @@ import sqlite3
 
 import click
 
-from core.qa.matrix import rejection_matrix as matrix_of
+from core.qa.matrix import rejection_matrix
 from core.qa.scorecard import people_record
 from core.qa.scorecard import scorecard as scorecard_of
 from core.qa.verdicts import example_of_attempt
@@ -32,11 +32,11 @@ def matrix(context: Context, decision: str | None, as_json: bool) -> None:
     project, connection = context.open()
     if decision is not None and decision not in project.task.labels:
         raise RefusedError(f"no decision {decision!r}: there are {', '.join(project.task.labels)}")
-    found = matrix_of(attempts.reason_counts(connection), decision=decision)
+    counts = rejection_matrix(attempts.reason_counts(connection), decision=decision)
     if as_json:
-        print_json(found)
+        print_json(counts)
         return
-    if not found.cells:
+    if not counts.cells:
         show("no attempt has been judged yet: `sidequest generate --fill` makes some")
         return
     table(
@@ -51,12 +51,12 @@ def matrix(context: Context, decision: str | None, as_json: bool) -> None:
                 f"{cell.low:.0%}-{cell.high:.0%}",
                 ", ".join(f"{name} {count}" for name, count in cell.reasons.items()),
             )
-            for cell in found.cells
+            for cell in counts.cells
         ],
         widths={6: 80},
     )
-    for one in found.flagged:
-        show(f"! {one.sentence}")
+    for flagged in counts.flagged:
+        show(f"! {flagged.sentence}")
 
 
 @qa.command()
@@ -66,15 +66,15 @@ def matrix(context: Context, decision: str | None, as_json: bool) -> None:
 def scorecard(context: Context, as_json: bool) -> None:
     """What QA made of planted flaws, of good examples, and what people said of its verdicts."""
     _, connection = context.open()
-    found = scorecard_of(attempts.flaw_records(connection))
+    card = scorecard_of(attempts.flaw_records(connection))
     record = people_record(attempts.reviewed_counts(connection))
     if as_json:
-        print_json(json_value(found) | {"people": json_value(record)})
+        print_json(json_value(card) | {"people": json_value(record)})
         return
-    if not found.planted:
+    if not card.planted:
         show("no flaw was planted: `sidequest generate --fill --flaws 0.1` plants some to measure QA with")
     else:
-        show(f"caught {found.caught} of {found.planted} planted flaws")
+        show(f"caught {card.caught} of {card.planted} planted flaws")
         table(
             ["flaw", "planted", "caught", "95 %", "reasons"],
             [
@@ -85,17 +85,20 @@ def scorecard(context: Context, as_json: bool) -> None:
                     f"{score.low:.0%}-{score.high:.0%}",
                     ", ".join(f"{name} {count}" for name, count in score.reasons.items()),
                 )
-                for score in found.by_flaw
+                for score in card.by_flaw
             ],
             widths={4: 60},
         )
-    if found.good:
-        interval = f"{found.refused_low:.1%}-{found.refused_high:.1%}"
-        show(f"refused {found.refused} of {found.good} good candidates ({interval})")
-    for what, one in (("passed", record.passed), ("rejected", record.rejected)):
-        if one.decided:
-            said = "accepted" if what == "passed" else "rejected too"
-            show(f"of what QA {what}, people {said} {one.agreed} of {one.decided} ({one.low:.0%}-{one.high:.0%})")
+    if card.good:
+        interval = f"{card.refused_low:.1%}-{card.refused_high:.1%}"
+        show(f"refused {card.refused} of {card.good} good candidates ({interval})")
+    for verdict, outcome, reviewed in (
+        ("passed", "accepted", record.passed),
+        ("rejected", "rejected too", record.rejected),
+    ):
+        if reviewed.decided:
+            interval = f"{reviewed.low:.0%}-{reviewed.high:.0%}"
+            show(f"of what QA {verdict}, people {outcome} {reviewed.agreed} of {reviewed.decided} ({interval})")
 
 
 @qa.command("attempts")
@@ -123,29 +126,29 @@ def attempts_(
     if cell is None:
         if decision or reason:
             raise RefusedError("--decision and --reason go with --cell DOMAIN LEVEL")
-        found = attempts.newest(connection, run=run_id, result=Result(result) if result else None, limit=limit)
+        rows = attempts.newest(connection, run=run_id, result=Result(result) if result else None, limit=limit)
     else:
         if run_id or result:
             raise RefusedError("--cell shows what was rejected in all runs: leave --run and --result away")
         unknown = project.task.find_unknown_names([cell[0]], [cell[1]], [decision] if decision else [])
         if unknown:
             raise RefusedError("; ".join(unknown))
-        found = attempts.of_cell(connection, *cell, decision=decision, reason=reason, limit=limit)
+        rows = attempts.of_cell(connection, *cell, decision=decision, reason=reason, limit=limit)
     if as_json:
-        print_json(found)
+        print_json(rows)
         return
     table(
         ["attempt", "cell", "outcome", "result", "reason", "critique"],
         [
             (
-                one.attempt.id,
-                f"{one.attempt.domain} {one.attempt.level} {one.attempt.decision}",
-                one.attempt.outcome.value,
-                one.final.result.value if one.final else "",
-                one.final.reason if one.final else "",
-                one.final.critique if one.final else one.attempt.detail,
+                judged.attempt.id,
+                f"{judged.attempt.domain} {judged.attempt.level} {judged.attempt.decision}",
+                judged.attempt.outcome.value,
+                judged.final.result.value if judged.final else "",
+                judged.final.reason if judged.final else "",
+                judged.final.critique if judged.final else judged.attempt.detail,
             )
-            for one in found
+            for judged in rows
         ],
         widths={5: 60},
     )
@@ -163,15 +166,15 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
     key = example["attempt"] if example else _attempt_id(connection, attempt)
     if key is None:
         raise RefusedError(f"example {attempt} was imported: it has no attempts")
-    found = attempts.chain(connection, key)
+    judged_attempts = attempts.chain(connection, key)
     if as_json:
-        print_json(found)
+        print_json(judged_attempts)
         return
     from tui.widgets.lineage import lineage
 
-    ids = [one.attempt.id for one in found]
-    brought, planted = attempts.overruled_statuses(connection, ids), attempts.planted_flaws(connection, ids)
-    show(lineage(found, key, brought, planted).plain)
+    ids = [judged.attempt.id for judged in judged_attempts]
+    overruled, planted = attempts.overruled_statuses(connection, ids), attempts.planted_flaws(connection, ids)
+    show(lineage(judged_attempts, key, overruled, planted).plain)
 
 
 @qa.command()
@@ -184,13 +187,13 @@ def chain(context: Context, attempt: str, as_json: bool) -> None:
 def overrule(context: Context, attempt: str, note: str, reviewer: str, as_json: bool) -> None:
     """Bring a rejected attempt in for review, whatever the judge said."""
     _, connection = context.open()
-    found = attempts.get(connection, _attempt_id(connection, attempt))
-    if found is None or found.attempt.candidate is None:
+    judged = attempts.get(connection, _attempt_id(connection, attempt))
+    if judged is None or judged.attempt.candidate is None:
         raise RefusedError(f"attempt {attempt} has no candidate that could be brought in")
-    if found.final is None or found.final.result is not Result.REJECTED:
+    if judged.final is None or judged.final.result is not Result.REJECTED:
         raise RefusedError(f"attempt {attempt} was not rejected")
     example = reviews.overrule(
-        connection, example_of_attempt(found.attempt, found.final), note=note, reviewer=reviewer or context.reviewer
+        connection, example_of_attempt(judged.attempt, judged.final), note=note, reviewer=reviewer or context.reviewer
     )
     if as_json:
         print_json({"example": example})
@@ -199,6 +202,7 @@ def overrule(context: Context, attempt: str, note: str, reviewer: str, as_json: 
 
 
 def _attempt_id(connection: sqlite3.Connection, part: str) -> str:
+    """The id of the attempt that `part` of it stands for; raises RefusedError."""
     key = attempts.resolve(connection, part)
     if key is None:
         raise RefusedError(f"no attempt {part}, or several: `sidequest qa attempts` shows the newest")

@@ -35,23 +35,23 @@ def review() -> None:
 def list_(context: Context, limit: int, as_json: bool) -> None:
     """The newest decisions, newest first."""
     _, connection = context.open()
-    found = reviews.newest(connection, limit)
+    log = reviews.newest(connection, limit)
     if as_json:
-        print_json(found)
+        print_json(log)
         return
     table(
         ["when", "action", "example", "blind", "reason", "note", "by"],
         [
             (
-                f"{one.created:%Y-%m-%d %H:%M}",
-                one.action.value,
-                one.example,
-                one.value,
-                one.reason,
-                one.note,
-                one.reviewer,
+                f"{line.created:%Y-%m-%d %H:%M}",
+                line.action.value,
+                line.example,
+                line.value,
+                line.reason,
+                line.note,
+                line.reviewer,
             )
-            for one in found
+            for line in log
         ],
         widths={5: 40},
     )
@@ -73,23 +73,26 @@ def queue(context: Context, name: str, narrow: str, limit: int, reviewer: str | 
     """
     _, connection = context.open()
     where = parse_query(narrow)
-    chosen, who = Queue(name), _reviewer(context, reviewer)
+    chosen, person = Queue(name), _reviewer(context, reviewer)
     if chosen is Queue.REFUSED and (parts := queues.inapplicable_to_attempts(where)):
         raise RefusedError(f"what QA rejected has no {', '.join(parts)}")
-    keys = queues.page(connection, chosen, where, reviewer=who, limit=limit).keys
-    found = [case.example for case in (read_item(connection, key) for key in keys) if case is not None]
+    keys = queues.page(connection, chosen, where, reviewer=person, limit=limit).keys
+    examples = [item.example for item in (read_item(connection, key) for key in keys) if item is not None]
     if as_json:
-        print_json(found)
+        print_json(examples)
         return
     table(
         ["id", "status", "judge's certainty", "domain", "level", "hypothesis"],
-        [(one.id, one.status.value, _certainty(one), one.domain, one.level, one.hypothesis) for one in found],
+        [
+            (example.id, example.status.value, _certainty(example), example.domain, example.level, example.hypothesis)
+            for example in examples
+        ],
         widths={5: 60},
     )
-    left = queues.queue_size(connection, chosen, where, reviewer=who)
-    if left.number > len(found):
-        say(f"{len(found)} of {left.number:,}{' or more' if left.more else ''}")
-    elif not found:
+    left = queues.queue_size(connection, chosen, where, reviewer=person)
+    if left.number > len(examples):
+        say(f"{len(examples)} of {left.number:,}{' or more' if left.more else ''}")
+    elif not examples:
         say("the queue is empty")
 
 
@@ -112,19 +115,19 @@ def _decide(
     reason: str = "",
 ) -> None:
     _, connection = context.open()
-    case = _review_item(connection, prefix)
+    item = _review_item(connection, prefix)
     line = Review(
-        example=case.example.id, action=action, reason=reason, note=note, reviewer=_reviewer(context, reviewer)
+        example=item.example.id, action=action, reason=reason, note=note, reviewer=_reviewer(context, reviewer)
     )
-    _print_example(reviews.record(connection, case.example, decision_lines(case, line)), as_json)
+    _print_example(reviews.record(connection, item.example, decision_lines(item, line)), as_json)
 
 
 def _review_item(connection: sqlite3.Connection, prefix: str) -> ReviewItem:
     """The example, or the attempt that QA rejected, that `prefix` stands for; raises RefusedError."""
-    found = read_item(connection, prefix.upper()) or read_item(connection, resolve_example(connection, prefix).id)
-    if found is None:
+    item = read_item(connection, prefix.upper()) or read_item(connection, resolve_example(connection, prefix).id)
+    if item is None:
         raise RefusedError(f"no example {prefix}: `sidequest examples list` shows those there are")
-    return found
+    return item
 
 
 def _print_example(example: Example, as_json: bool) -> None:
@@ -154,14 +157,14 @@ def label(context: Context, example: str, decision: str, note: str, reviewer: st
     project, connection = context.open()
     if decision not in project.task.labels:
         raise RefusedError(f"no decision {decision}: there are {', '.join(project.task.labels)}")
-    case = _review_item(connection, example)
-    line = blind_decision_line(case, decision, note=note, reviewer=_reviewer(context, reviewer))
-    done = reviews.record(connection, case.example, decision_lines(case, line))
+    item = _review_item(connection, example)
+    line = blind_decision_line(item, decision, note=note, reviewer=_reviewer(context, reviewer))
+    decided = reviews.record(connection, item.example, decision_lines(item, line))
     if as_json:
-        print_json({"example": done, "agrees": decision == done.decision})
+        print_json({"example": decided, "agrees": decision == decided.decision})
     else:
-        agrees = "as the label says" if decision == done.decision else f"the label is {done.decision}"
-        show(f"{done.id}: you decided {decision}, {agrees}: {done.status}")
+        agrees = "as the label says" if decision == decided.decision else f"the label is {decided.decision}"
+        show(f"{decided.id}: you decided {decision}, {agrees}: {decided.status}")
 
 
 @review.command()
@@ -173,12 +176,12 @@ def agreement(context: Context, as_json: bool) -> None:
     from tui.widgets.agreement import describe_differences, format_coefficient
 
     _, connection = context.open()
-    found = agreement_report(blind_reviews.read_current(connection))
+    report = agreement_report(blind_reviews.read_current(connection))
     if as_json:
-        print_json(found)
+        print_json(report)
         return
-    show(f"{found.decisions:,} blind decisions")
-    if not found.pairs:
+    show(f"{report.decisions:,} blind decisions")
+    if not report.pairs:
         say("nothing to compare yet: `sidequest review label`, or a letter under a hidden label in the app, decides")
         return
     table(
@@ -193,15 +196,15 @@ def agreement(context: Context, as_json: bool) -> None:
                 format_coefficient(pair.kappa),
                 format_coefficient(pair.alpha),
             )
-            for pair in found.pairs
+            for pair in report.pairs
         ],
     )
-    for pair in found.pairs:
+    for pair in report.pairs:
         show(f"{pair.who} with {pair.whom}: {conclusion(pair)}")
         for text in describe_differences(pair):
             show(f"{pair.who} with {pair.whom}: {text.strip()}")
-    if found.together:
-        show(f"all {found.together.people} people: alpha {format_coefficient(found.together.alpha)}")
+    if report.together:
+        show(f"all {report.together.people} people: alpha {format_coefficient(report.together.alpha)}")
 
 
 @review.command()
@@ -226,9 +229,9 @@ def accept(context: Context, example: str, note: str, reviewer: str | None, as_j
 @verb
 def reject(context: Context, example: str, reason: str, note: str, reviewer: str | None, as_json: bool) -> None:
     """Reject an example; its slot opens again."""
-    known = context.project().task.review.reasons
-    if reason and reason not in known:
-        raise RefusedError(f"no reason {reason!r}: the project has {', '.join(known)}")
+    reasons = context.project().task.review.reasons
+    if reason and reason not in reasons:
+        raise RefusedError(f"no reason {reason!r}: the project has {', '.join(reasons)}")
     _decide(context, example, ReviewAction.REJECT, as_json, reason=reason, note=note, reviewer=reviewer)
 
 
@@ -272,12 +275,12 @@ def edit(context: Context, example: str, content: TextIO, note: str, reviewer: s
 def undo(context: Context, reviewer: str | None, as_json: bool) -> None:
     """Take back the newest act that stands, whoever's; with a name, that person's. One of many is taken back whole."""
     _, connection = context.open()
-    done = reviews.undo(connection, reviewer=reviewer if reviewer is not None else context.reviewer or None)
-    if done is None:
+    undone = reviews.undo(connection, reviewer=reviewer if reviewer is not None else context.reviewer or None)
+    if undone is None:
         raise RefusedError("there is nothing left to undo")
     if as_json:
-        print_json({"example": done.example, "undone": done.review, "lines": done.lines})
+        print_json({"example": undone.example, "undone": undone.review, "lines": undone.lines})
         return
     from tui.widgets.example import undo_message
 
-    show(f"{undo_message(done.review, done.example.hypothesis, done.lines)}; {_describe_state(done.example)}")
+    show(f"{undo_message(undone.review, undone.example.hypothesis, undone.lines)}; {_describe_state(undone.example)}")
