@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import pkgutil
+import re
 import signal
 import sqlite3
 import subprocess
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import psutil
 import pytest
+from textual.dom import DOMNode
 from textual.widgets import TextArea
 
 from core.config.project import FILE, Project
@@ -21,6 +25,7 @@ from tests.storage.test_database import EXTRA, one_more
 from tests.stored import decide
 from tests.tui.conftest import SIZE, put, several, shown, status, told, until
 from tests.tui.test_review_queues import attempt
+from tui import screens, widgets
 from tui.app import SidequestApp
 from tui.screens import project_screen
 
@@ -334,3 +339,17 @@ async def test_the_reviewer_is_named_and_a_small_terminal_says_so(project: Proje
         await until(pilot, lambda: "too small: 60x15 shows all" in shown(pilot))
         await pilot.resize_terminal(80, 24)
         await until(pilot, lambda: "Pipeline" in shown(pilot) and "5 Dataset" in shown(pilot))
+
+
+def test_the_style_sheet_names_only_classes_that_exist(app: SidequestApp) -> None:
+    """A selector of a class that was renamed styles nothing, and no error says so."""
+    for package in (screens, widgets):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+    classes, names = [DOMNode], set()
+    while classes:
+        names.add((node := classes.pop()).__name__)
+        classes += node.__subclasses__()
+    (sheet,) = app.css_path
+    selectors = re.sub(r"\{.*?\}", "", sheet.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert set(re.findall(r"(?<![\w.#-])[A-Z]\w*", selectors)) <= names

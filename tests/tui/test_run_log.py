@@ -75,7 +75,7 @@ async def test_home_and_end_are_those_of_the_whole_log(project: Project, db: sql
         await until(pilot, lambda: at(pilot) == "line 0.")
         assert "line 0." in shown(pilot)
         for number in range(299, 2499, 300):  # from page to page, with none left out
-            log_of(pilot).move(len(log_of(pilot).lines) - 1)
+            log_of(pilot).move_cursor(len(log_of(pilot).lines) - 1)
             assert at(pilot) == f"line {number}."
             await pilot.press("down")
             await until(pilot, lambda: at(pilot) == f"line {number + 1}.")  # noqa: B023  awaited here
@@ -83,7 +83,7 @@ async def test_home_and_end_are_those_of_the_whole_log(project: Project, db: sql
         await pilot.press("end")
         await until(pilot, lambda: at(pilot) == "line 2499.")
         for number in range(2200, 0, -300):
-            log_of(pilot).move(0)
+            log_of(pilot).move_cursor(0)
             assert at(pilot) == f"line {number}."
             await pilot.press("up")
             await until(pilot, lambda: at(pilot) == f"line {number - 1}.")  # noqa: B023  awaited here

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
-from storage import drafts, examples, listing, reviews
-from storage.errors import UserError
+from storage import examples, listing
 from storage.schema import Example
 from tui.keymap import key
 from tui.screens.dataset.example_list import ExampleList
+from tui.screens.edit.saving import save_edit
 from tui.screens.project_screen import ProjectScreen
 
 
@@ -76,13 +75,7 @@ class ExampleActions:
 
     def _save(self, edited: Example) -> None:
         screen = self._screen
-        reviewer = screen.sidequest.reviewer
-        try:
-            example = reviews.edit(screen.db, edited, reviewer=reviewer)
-        except (UserError, sqlite3.Error) as error:
-            screen.tell(f"not saved, but kept as a draft: {error}", error=True)
-            return
-        drafts.delete(screen.db, edited.id, reviewer)
-        self._remember(example)
-        screen.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
-        screen.redraw()
+        if (example := save_edit(screen, edited)) is not None:
+            self._remember(example)
+            screen.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
+            screen.redraw()

@@ -8,11 +8,10 @@ from storage import drafts, reviews
 from storage.errors import UserError
 from storage.schema import Example
 from tui.screens.project_screen import ProjectScreen
-from tui.screens.undo import UndoStack
 
 
-def save_edit(screen: ProjectScreen, undo_stack: UndoStack, edited: Example, *, note: str = "") -> Example | None:
-    """Save `edited` as a new version that can be undone, and drop its draft; returns the example as it is then.
+def save_edit(screen: ProjectScreen, edited: Example, *, note: str = "") -> Example | None:
+    """Save `edited` as a new version, and drop its draft; returns the example as it is then.
 
     None if that failed: the person is told why, and the draft stays.
     """
@@ -23,5 +22,4 @@ def save_edit(screen: ProjectScreen, undo_stack: UndoStack, edited: Example, *, 
         screen.tell(f"not saved, but kept as a draft: {error}", error=True)
         return None
     drafts.delete(screen.db, edited.id, reviewer)
-    undo_stack.remember(example)
     return example

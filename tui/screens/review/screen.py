@@ -339,8 +339,9 @@ class ReviewScreen(ProjectScreen):
         if edited is None:
             self.redraw()
             return
-        example = save_edit(self, self._undo_stack, edited, note=self._questions.note)
+        example = save_edit(self, edited, note=self._questions.note)
         if example is not None:
+            self._undo_stack.remember(example)
             self._questions.note = self._blind_decision = ""
             self._questions.say(wording.edit_saved(example))
             self.redraw()

@@ -59,7 +59,7 @@ class EventLog(ScrollView, can_focus=True):
         """Show `lines` with the cursor on `row` (None: where it is); what matches `query` stands out."""
         self.lines = list(lines)
         self._query = query.casefold()
-        self.move(self.cursor if row is None else row)
+        self.move_cursor(self.cursor if row is None else row)
 
     @property
     def on_last(self) -> bool:
@@ -74,7 +74,7 @@ class EventLog(ScrollView, can_focus=True):
     def action_step(self, step: int) -> None:
         """Move the cursor by so many lines."""
         row = self.cursor + step
-        self.move(row)
+        self.move_cursor(row)
         self.post_message(self.Moved(-1 if row < 0 else int(row >= len(self.lines))))
 
     def action_page(self, pages: int) -> None:
@@ -87,12 +87,12 @@ class EventLog(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the cursor visible."""
-        self.move(self.cursor)
+        self.move_cursor(self.cursor)
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the line that was clicked."""
         if (offset := event.get_content_offset(self)) is not None:
-            self.move(offset.y + self.scroll_offset.y)
+            self.move_cursor(offset.y + self.scroll_offset.y)
             self.post_message(self.Moved(0))
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -107,7 +107,7 @@ class EventLog(ScrollView, can_focus=True):
         self.refresh()
         self.post_message(self.Moved(1 if at_end else -1 if top == 0 else 0))
 
-    def move(self, row: int) -> None:
+    def move_cursor(self, row: int) -> None:
         """Put the cursor on `row`, or as near as there is one, and keep it visible."""
         self.cursor = max(0, min(row, len(self.lines) - 1))
         self._scrolling = True
