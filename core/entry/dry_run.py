@@ -138,8 +138,17 @@ def peak_memory() -> int:
     """The peak memory of this process so far, in bytes: on the GPU, if it uses one."""
     import torch
 
+    if sys.platform == "win32":
+        import psutil
+    elif sys.platform == "darwin":
+        import resource
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # What getrusage says on Linux includes what the process was started from.
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024

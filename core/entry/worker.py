@@ -10,6 +10,7 @@ import sqlite3
 import sys
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -93,8 +94,10 @@ def _work(project: Project, connection: sqlite3.Connection, run: Run) -> Ending:
         gc.set_threshold(50_000, 20, 100)
         with Session(project, connection, run) as session:
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.add_signal_handler(number, session.stop)
+            # Event loops of Windows take no handlers: there a run is stopped by request alone.
+            with suppress(NotImplementedError):
+                for number in (signal.SIGTERM, signal.SIGINT):
+                    loop.add_signal_handler(number, session.stop)
             return await work_of(run.kind)(session)
 
     return asyncio.run(run_to_end())

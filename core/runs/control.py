@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
@@ -122,8 +120,10 @@ def kill(connection: sqlite3.Connection, run_id: str) -> str:
     run = _require_active(connection, run_id)
     was_alive = is_alive(run) and run.pid is not None
     if was_alive and run.pid is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(run.pid, signal.SIGKILL)
+        import psutil  # as in `is_alive`
+
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(run.pid).kill()
     try:
         ended = _mark_stopped(connection, run, ACTIVE | {RunState.QUEUED}, "killed on request")
     except BusyError:

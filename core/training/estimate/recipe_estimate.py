@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import sqlite3
 import tempfile
@@ -34,6 +33,8 @@ from storage.examples import Filter
 
 OnProgress = Callable[[str], None]
 
+# The status of a process that the system killed; Windows has no such signal, and kills nothing for its memory.
+_KILLED = -getattr(signal, "SIGKILL", 9)
 # Letters of a token, in English prose.
 _LETTERS = 4.0
 # Formulas may be wrong by so much: what exceeds memory by less is said, and not refused.
@@ -275,10 +276,9 @@ async def _try(
                 apply_dry_run_line(estimates[index], params.phases[record["phase"]], record, on_progress)
             status = await trial.wait()
         finally:
-            with suppress(ProcessLookupError):
-                os.killpg(trial.pid, signal.SIGKILL)
+            _kill_tree(trial.pid)
             await trial.wait()
-    if status == -signal.SIGKILL:
+    if status == _KILLED:
         raise RunError(f"{params.name}: three steps were tried, and the system killed them: most likely memory ran out")
     if failure := next((record["reason"] for record in records if record.get("ended") == "failed"), ""):
         raise RunError(f"{params.name}: three steps were tried, and failed: {failure}")
@@ -310,3 +310,14 @@ def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, record: dict[str, A
 def _last(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1] if lines else "it ended without a word"
+
+
+def _kill_tree(pid: int) -> None:
+    """Kill a process with all that it has started, such as the loaders of its data."""
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for child in [*process.children(recursive=True), process]:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
