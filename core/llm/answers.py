@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-_TAG = re.compile(r"</?think(?:ing)?>", re.IGNORECASE)
+# The tags that models put around their thinking; the last ones are those of Mistral and of Kimi.
+_TAG = re.compile(r"<(/?)(?:think|thinking|thought|reflection)>|\[(/?)THINK\]|◁(/?)think▷", re.IGNORECASE)
+# OpenAI's Harmony format has a channel for what is thought, and one for the answer.
+_CHANNEL = re.compile(
+    r"<\|channel\|>\s*(\w+)[^<]*<\|message\|>(.*?)(?=<\|(?:end|return|start|channel)\|>|\Z)", re.DOTALL
+)
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\n(.*?)```", re.DOTALL)
 # Each opening brace costs time: after this many the answer counts as unparseable.
 _STARTS = 500
@@ -29,13 +34,19 @@ def split_thinking(content: str, reasoning: str = "") -> AnswerParts:
     Both tags; the closing tag only (the chat template opened it); the opening tag only (the answer was cut off: there
     is none); or `reasoning`, a field of its own beside `content`.
     """
+    if (channels := _split_channels(content)) is not None:
+        final, thinking_aloud = channels
+        return AnswerParts(final, _join(reasoning, thinking_aloud), cut=not final)
+    if (channels := _split_channels(content)) is not None:
+        final, thinking_aloud = channels
+        return AnswerParts(final, _join(reasoning, thinking_aloud), cut=not final)
     if isinstance(_parse_object(content.strip()), dict):
         # A tag inside a string of the answer is part of the answer.
         return AnswerParts(content.strip(), reasoning.strip())
     thoughts, answer, position, thinking = [reasoning], "", 0, False
     for tag in _TAG.finditer(content):
         segment, position = content[position : tag.start()], tag.end()
-        opens = not tag.group().startswith("</")
+        opens = not any(tag.groups())
         if thinking:
             thoughts.append(segment)
         elif opens:
@@ -72,10 +83,14 @@ def json_objects(text: str) -> Iterator[dict[str, Any]]:
         block = _parse_object(fence.group(1).strip())
         if isinstance(block, dict):
             yield block
-    yield from _scattered(text)
+    yield from (value for _, _, value in json_spans(text))
 
 
-def _scattered(text: str) -> Iterator[dict[str, Any]]:
+def json_spans(text: str) -> Iterator[tuple[int, int, dict[str, Any]]]:
+    """Yield each JSON object in `text` with its start and end, in the order of the text.
+
+    An object inside another one has the place of the outer one, and comes after it.
+    """
     decoder = json.JSONDecoder(parse_constant=_no_constant)
     position = text.find("{")
     for _ in range(_STARTS):
@@ -87,8 +102,8 @@ def _scattered(text: str) -> Iterator[dict[str, Any]]:
         except (ValueError, RecursionError):
             pass
         else:
-            yield value
-            yield from _inner(value)
+            yield position, end, value
+            yield from ((position, end, inner) for inner in _inner(value))
         position = text.find("{", end)
 
 
@@ -114,3 +129,15 @@ def _no_constant(name: str) -> NoReturn:
 
 def _join(*parts: str) -> str:
     return "\n".join(part.strip() for part in parts if part.strip())
+
+
+def _split_channels(text: str) -> tuple[str, str] | None:
+    """(answer, thinking) of a text in channels; None if it has none.
+
+    Without a final channel the answer is empty: the model was cut off while it thought.
+    """
+    channels = _CHANNEL.findall(text)
+    if not channels:
+        return None
+    answers = [body.strip() for name, body in channels if name == "final"]
+    return (answers[-1] if answers else ""), _join(*(body for name, body in channels if name != "final"))

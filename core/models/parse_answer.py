@@ -1,54 +1,94 @@
-"""Finds the decision in the answer of a model: in JSON, a form in words, prose or a bare word, but not in its thinking.
+"""What a model decided, out of what it said. One grammar with three ranks, and what is ambiguous is not guessed at.
 
-These are pure functions of the stored text, so a better parser can parse old answers again without asking again. Each
-new version of the parser gets the next `PARSER_VERSION`.
+A decision is read from structured output (a JSON object with a field for it) or from a stated form at the start of a
+line or sentence ("Decision: X", "\\boxed{X}", "<answer>X</answer>", "X: yes"); of these the last one counts, as a model
+that corrects itself means the correction. Where nothing is stated, prose that names one decision, and does not deny
+it, decides. Where two decisions stand side by side, or the one that is named is denied, the answer is unparseable.
+
+Pure functions of the text that is kept, so that a better parser reads old answers anew without asking again. A new
+version of it gets the next `PARSER_VERSION`.
 """
 
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
 
-from core.llm.answers import json_objects, split_thinking
+from core.llm.answers import json_spans, split_thinking
+from core.models.answer_text import normalized, plain_text
+from core.models.label_names import MARKS, is_ordinary_word, label_pattern, match_label, stands_out
+from core.models.stated_confidence import confidence_end, confidence_value, stated_confidence
 from storage.schema import Outcome, PredictionOutcome
 
-PARSER_VERSION = 1
+PARSER_VERSION = 2
 
-_DECISION_KEYS = ("decision", "answer", "label", "verdict", "judgement", "judgment", "conclusion")
+_DECISION_KEYS = ("decision", "answer", "label", "verdict", "judgement", "judgment", "conclusion", "final_decision")
 _CONFIDENCE_KEYS = ("confidence", "probability", "certainty")
 _REASON_KEYS = ("reasoning", "rationale", "explanation", "reason", "justification")
-_DECISION_FORM = re.compile(
-    r"(?:final|my|the|overall)?[ ]?\b(?:decision|answer|verdict|label|judge?ment|conclusion)\b"
-    r"[*_`\"' ]*(?:is|would be|=|:|：|-|–|—|→)+[*_`\"':\s]*(?:that|to)?[ ]?(?:the hypothesis is)?[*_`\"'\s]*"
-    r"(?:\\boxed\{|\\text\{|\[|\(|<)*",
+# Possessive, as all classes of marks here: no text may cost more than its length.
+_GAP = r"[ \t*_`\"'“”„«»#>|-]*+"
+_MARKS = r"[ \t*_`\"'“”„«»]*+"
+_KEY = (
+    r"(?:(?:so|thus|therefore|hence|overall|in conclusion|in summary|finally)[, ]+)?(?:(?:my|the|our)\s+)?"
+    r"(?:(?:final|overall|resulting|correct)\s+)?"
+    r"(?:decision|answer|verdict|label|judge?ment|conclusion|entscheidung|urteil|décision|decisión|decisione|вердикт|решение|"
+    r"вывод|结论|决定|判断|答案|結論|判定|決定|결론|판정|정답)"
+)
+# At the start of a line or of a sentence: what stands within one speaks of something else ("the auditor's verdict is").
+_START = (
+    r"(?:^|(?<=[.!?;。！？；，]))(?>[ \t]*+(?:[#>*+-][ \t]*+|\d{1,3}[.)][ \t]++)*+)"
+    r"|(?<=, )(?:but|so|thus|hence|therefore|and) (?=the |my )"
+)
+_LINK = (
+    rf"(?:\s?\((?:final|mine)\))?{_MARKS}"
+    r"(?:(?:is|would be|was|=>|[=:：–—→|]|-+>?|は|是|为|為)\s*+|\n\s*+)"
+    rf"{_GAP}(?:(?:that|to|as)\s++)?(?:(?:the|this)\s++(?:hypothesis|claim|statement)\s++(?:is|was|be|should be)\s++)?"
+    rf"(?:\s*+(?:\\boxed\s*+\{{|[$\[(<{{]))*+{_GAP}"
+)
+_FORM = re.compile(rf"(?:{_START}){_GAP}{_KEY}{_LINK}", re.IGNORECASE | re.MULTILINE)
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{[\s$*_`\"']*")
+_TAGGED = re.compile(r"<(?:answer|decision|verdict|label|final)>[\s*_`\"']*", re.IGNORECASE)
+_SIDE_BY_SIDE = re.compile(
+    r"[\s*_`\"'“”)\]]*+(?:/|\||,|;|\bor\b|\band\b|\bvs\.?|oder|или|或|ou\b)[\s*_`\"'“”(\[]*+(?:(?:or|and)\s++)?", re.I
+)
+_DENIED_BEHIND = re.compile(
+    r"[\s*_`\"'“”)\]}]*+(?:,\s*+)?(?:is|was|are|has been|can be|would be|seems|:)?+\s*+"
+    r"(?:not\b|n['’]t\b|no\b|false\b|wrong\b|incorrect\b|ruled out|excluded|impossible|untenable|out of the question|"
+    r"unlikely|不成立|不是|并非|不对|不正确|ではない|아니|cannot\b|can not\b|can['’]t\b|would\b|could\b|might\b|may\b|"
+    r"isn['’]t|wasn['’]t|if\b|only if\b|unless\b|requires\b|needs\b)",
     re.IGNORECASE,
 )
-_BOXED = re.compile(r"\\boxed\{(?:\\text\{)?\s*")
-_TAGGED = re.compile(r"<(?:answer|decision|verdict|label)>\s*", re.IGNORECASE)
-_NUMBER = r"(\d+(?:[.,]\d+)?)\s*(%|percent|/\s*100?\b)?"
-_CONFIDENCE_FORM = re.compile(
-    r"\b(?:confidence|probability|certainty)\b(?: (?:level|score|is|of))*[^\d\n]{0,20}?" + _NUMBER, re.IGNORECASE
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|neither|nor|never|than|cannot be|can['’]t be|instead of|rules? out|excludes?|against|without|unless|"
+    r"if|would be|could be|might be|may be|tempting to say)|n['’]t)\W+(?:(?!but\b)\w+\W+){0,2}$",
+    re.IGNORECASE,
 )
-_CONFIDENCE_BEFORE = re.compile(_NUMBER + r"\s*(?:confiden|certain|sure)", re.IGNORECASE)
-_REASONING_HEADING = re.compile(r"\b(?:reasoning|rationale|explanation)\b[*_`\"']*\s*[:：]\s*[*_]*", re.IGNORECASE)
+_TABLE = re.compile(
+    r"^[ \t*_`#>|-]*+(?P<label>[^\n:=|]{1,80}?)[\s*_`]*[:=|]\s*[*_`]*"
+    r"(?P<value>yes|no|true|false|✓|✔|✗|✘|1|0)[*_`\s.|]*$",
+    re.I | re.M,
+)
+_AFFIRMED = frozenset({"yes", "true", "✓", "✔", "1"})
+# What a model writes when it goes on with a case of its own behind its answer.
+_NEXT_CASE = re.compile(
+    r"^[ \t#*_>]*+(?:hypothesis|claim|evidence|question|case|example|user|human|input|<data>)\b"
+    r"[*_ ]*\d*[*_ ]*(?:[:：]|\n|$)",
+    re.I | re.M,
+)
+_REASONED = re.compile(r"\b(?:reasoning|rationale|explanation)\b[*_`\"']*\s*[:：]?\s*[*_]*", re.IGNORECASE)
+_CONFIDENCE_LINE = re.compile(r"[\s*_#>-]*(?:confidence|probability|certainty)\b", re.IGNORECASE)
 _REFUSED = re.compile(
-    r"^\W*(?:i['’]?m sorry|i am sorry|sorry|i apologi[sz]e|i (?:can ?not|can['’]t|am unable|won['’]t|will not)|"
-    r"i['’]m (?:unable|not able)|as an ai)\b",
+    r"^\W*(?:i['’]?m sorry|i am sorry|sorry|i apologi[sz]e|as an ai\b|i['’]m (?:unable|not able) to\b|"
+    r"i (?:can ?not|can['’]t|am unable to|won['’]t|will not|must decline)(?: to)?\s+"
+    r"(?:help|assist|comply|provide|answer|do|fulfill?|continue|engage|discuss|make|evaluate|judge|process|share|this)\b)",
     re.IGNORECASE,
 )
-_NEGATED = re.compile(
-    r"\b(?:not|n['’]t|neither|nor|never|than|cannot be|rather than|instead of)\W+(?:(?!but\b)\w+\W+){0,2}$", re.I
-)
-_PUNCTUATION = " \t\r\n*_`\"'“”‘’.,;:!?()[]{}<>#-–—|\\"
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedAnswer:
-    """The content of an answer; `decision` is one of the task's labels, and None unless `outcome` is ANSWERED."""
+    """What an answer says; `decision` is one of the task's labels and only there if `outcome` is ANSWERED."""
 
     outcome: PredictionOutcome
     decision: str | None = None
@@ -56,7 +96,20 @@ class ParsedAnswer:
     rationale: str = ""
 
 
-_UNANSWERED = {
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """A place that states a decision, from `start` to `end`; `label` is None where it is ambiguous."""
+
+    start: int
+    end: int
+    label: str | None
+    # Of JSON: what its fields say besides.
+    confidence: float | None = None
+    rationale: str = ""
+    structured: bool = False
+
+
+_ENDED = {
     Outcome.REFUSED: PredictionOutcome.REFUSED,
     Outcome.TRUNCATED: PredictionOutcome.TRUNCATED,
     Outcome.TIMEOUT: PredictionOutcome.TIMEOUT,
@@ -70,153 +123,148 @@ _UNANSWERED = {
 
 
 def parse_answer(raw: str, thought: str, ended: Outcome, labels: Sequence[str]) -> ParsedAnswer:
-    """Find the decision among `labels` in `raw`; `thought` is separate thinking, `ended` how the request ended.
+    """What `raw` decides among `labels`; `thought` is what came apart from it, `ended` how the request did.
 
-    An answer that was cut off or refused is never searched for a decision, and neither is thinking. Of several
-    decisions in words the last counts: a model that corrects itself means the correction.
+    An answer that was cut off or refused is never searched for a decision, and neither is thinking.
     """
-    if ended in _UNANSWERED:
-        return ParsedAnswer(_UNANSWERED[ended])
-    split = split_thinking(raw, thought)
-    if split.cut:
-        return ParsedAnswer(PredictionOutcome.TRUNCATED, rationale=split.thinking)
-    text, names = split.text, tuple(labels)
-    parsed = _parse_json(text, names) or _parse_form(text, names) or _parse_prose(text, names)
-    if parsed is not None:
-        return parsed if parsed.rationale else replace(parsed, rationale=split.thinking)
-    refused = _REFUSED.match(text) is not None
-    return ParsedAnswer(
-        PredictionOutcome.REFUSED if refused else PredictionOutcome.UNPARSEABLE, rationale=split.thinking
-    )
+    if ended in _ENDED:
+        return ParsedAnswer(_ENDED[ended])
+    parts = split_thinking(normalized(raw), normalized(thought))
+    if parts.cut:
+        return ParsedAnswer(PredictionOutcome.TRUNCATED, rationale=parts.thinking)
+    names = tuple(labels)
+    answer = _read(parts.text, names)
+    if answer.outcome is PredictionOutcome.ANSWERED or _REFUSED.match(parts.text) is None:
+        return answer if answer.rationale else replace(answer, rationale=parts.thinking)
+    return ParsedAnswer(PredictionOutcome.REFUSED, rationale=parts.thinking)
 
 
 def is_complete(text: str, labels: Sequence[str]) -> bool:
-    """Whether an answer in words that is still being written has both a decision and a confidence.
+    """Whether an answer in words that is still being written says all that is asked for: decision and confidence.
 
-    Generation may stop there. Something has to follow the number, as more digits may come otherwise.
+    Generation may end there. The number has to be followed by something, else its digits may still be coming.
     """
-    decision = _last_match(_DECISION_FORM.finditer(text))
-    if decision is None or _label_at(text, decision.end(), tuple(labels)) is None:
+    stated = [statement for statement in _forms(text, tuple(labels)) if statement.label is not None]
+    if not stated:
         return False
-    confidence = _CONFIDENCE_FORM.search(text, decision.end())
-    return confidence is not None and text[confidence.end(1) :] not in {"", ".", ","}
+    end = confidence_end(text, stated[-1].end)
+    return end is not None and text[end:] not in {"", ".", ","}
 
 
-def match_label(word: str, labels: Sequence[str]) -> str | None:
-    """The label that `word` stands for, whatever its case, punctuation and spaces; None if it is no label."""
-    return _labels_by_normal_form(tuple(labels)).get(_normalize(word))
-
-
-def _parse_json(text: str, labels: tuple[str, ...]) -> ParsedAnswer | None:
-    for document in json_objects(text):
-        fields = {str(name).strip().lower(): value for name, value in document.items()}
-        word = next((fields[key] for key in _DECISION_KEYS if isinstance(fields.get(key), str)), None)
-        decision = None if word is None else match_label(word, labels)
-        if decision is not None:
-            confidence = next((_json_confidence(fields[key]) for key in _CONFIDENCE_KEYS if key in fields), None)
-            reasoning = next((fields[key] for key in _REASON_KEYS if isinstance(fields.get(key), str)), "")
-            return ParsedAnswer(PredictionOutcome.ANSWERED, decision, confidence, reasoning.strip())
-    return None
-
-
-def _parse_form(text: str, labels: tuple[str, ...]) -> ParsedAnswer | None:
-    """The last 'Decision: X', in the forms that models use for it."""
-    last: tuple[int, int, str] | None = None
-    for pattern in (_DECISION_FORM, _BOXED, _TAGGED):
-        for form in pattern.finditer(text):
-            label = _label_at(text, form.end(), labels)
-            if label is not None and (last is None or form.start() > last[0]):
-                last = (form.start(), form.end(), label)
-    if last is None:
-        return None
-    start, end, label = last
-    return ParsedAnswer(PredictionOutcome.ANSWERED, label, _stated_confidence(text, end), _reasoning(text, start))
-
-
-def _parse_prose(text: str, labels: tuple[str, ...]) -> ParsedAnswer | None:
-    """A first or last line that is a label; else the only label that is named and not negated."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    for line in (*lines[:1], *lines[-1:]):
-        label = match_label(line, labels)
-        if label is not None:
-            rest = text.replace(line, "", 1) if len(lines) > 1 else ""
-            return ParsedAnswer(
-                PredictionOutcome.ANSWERED, label, _stated_confidence(text, 0), _without_confidence(rest)
-            )
-    named = {}
-    for match in _label_pattern(labels).finditer(text):
-        if not _NEGATED.search(text, max(0, match.start() - 60), match.start()):
-            named[match.group()] = match.start()
-    if len(named) != 1:
-        return None
-    return ParsedAnswer(
-        PredictionOutcome.ANSWERED, next(iter(named)), _stated_confidence(text, 0), _without_confidence(text)
+def _read(text: str, labels: tuple[str, ...]) -> ParsedAnswer:
+    structured = list(_structured(text, labels))
+    plain = text if structured else plain_text(text)
+    statements = sorted(
+        [*structured, *_outside(_forms(plain, labels), structured)], key=lambda statement: statement.start
     )
+    if not statements:
+        statements = list(_table(plain, labels))
+    statements = _before_next_case(plain, statements)
+    if statements:
+        last = statements[-1]
+        if last.label is None:
+            return ParsedAnswer(PredictionOutcome.UNPARSEABLE)
+        if last.structured:
+            return ParsedAnswer(PredictionOutcome.ANSWERED, last.label, last.confidence, last.rationale)
+        confidence = stated_confidence(plain, last.end)
+        return ParsedAnswer(PredictionOutcome.ANSWERED, last.label, confidence, _rationale(plain, last.start, last.end))
+    return _prose(plain, labels)
 
 
-def _label_at(text: str, position: int, labels: tuple[str, ...]) -> str | None:
-    """The label that starts at `position`; the longest, where one label is the beginning of another."""
-    match = _label_pattern(labels, insensitive=True).match(text, position)
-    return None if match is None else match_label(match.group(), labels)
+def _structured(text: str, labels: tuple[str, ...]) -> Iterator[_Statement]:
+    """Every JSON object that names a decision, in the order of the text."""
+    for start, end, value in json_spans(text):
+        fields = {str(name).strip().lower(): field for name, field in value.items()}
+        named = next((fields[key] for key in _DECISION_KEYS if isinstance(fields.get(key), str)), None)
+        label = None if named is None else match_label(named, labels)
+        if label is not None:
+            confidence = next((confidence_value(fields[key]) for key in _CONFIDENCE_KEYS if key in fields), None)
+            rationale = next((fields[key] for key in _REASON_KEYS if isinstance(fields.get(key), str)), "")
+            yield _Statement(start, end, label, confidence, rationale.strip(), structured=True)
 
 
-@lru_cache(maxsize=32)
-def _label_pattern(labels: tuple[str, ...], insensitive: bool = False) -> re.Pattern[str]:
-    ordered = sorted(labels, key=len, reverse=True)
-    spaced = [r"[\s_-]+".join(re.escape(part) for part in re.split(r"[\s_-]+", label)) for label in ordered]
-    return re.compile(rf"(?<!\w)(?:{'|'.join(spaced)})(?!\w)", re.IGNORECASE if insensitive else 0)
+def _forms(text: str, labels: tuple[str, ...]) -> Iterator[_Statement]:
+    """Every 'Decision: X', in the words and marks that models use for it, in the order of the text."""
+    places = sorted(
+        (form.start(), form.end()) for pattern in (_FORM, _BOXED, _TAGGED) for form in pattern.finditer(text)
+    )
+    for start, end in places:
+        match = label_pattern(labels).match(text, end)
+        if match is None:
+            continue
+        beside = _SIDE_BY_SIDE.match(text, match.end())
+        if beside is not None and label_pattern(labels).match(text, beside.end()):
+            yield _Statement(start, match.end(), None)
+        elif not _DENIED_BEHIND.match(text, match.end()):
+            yield _Statement(start, match.end(), match_label(match.group(), labels))
 
 
-@lru_cache(maxsize=32)
-def _labels_by_normal_form(labels: tuple[str, ...]) -> dict[str, str]:
-    return {_normalize(label): label for label in labels}
+def _table(text: str, labels: tuple[str, ...]) -> Iterator[_Statement]:
+    """A line for each label with yes or no: the one that is affirmed, ambiguous if several are."""
+    rows = [(match, match_label(match["label"], labels)) for match in _TABLE.finditer(text)]
+    known = [(match, label) for match, label in rows if label is not None]
+    affirmed = [(match, label) for match, label in known if match["value"].lower() in _AFFIRMED]
+    if len(known) < 2:
+        return
+    if len(affirmed) == 1:
+        _, label = affirmed[0]
+        yield _Statement(known[0][0].start(), known[-1][0].end(), label)
+    else:
+        yield _Statement(known[0][0].start(), known[-1][0].end(), None)
 
 
-def _normalize(word: str) -> str:
-    return re.sub(r"[\s_-]+", " ", word.strip(_PUNCTUATION)).casefold()
+def _outside(statements: Iterator[_Statement], structured: Sequence[_Statement]) -> Iterator[_Statement]:
+    """Those of `statements` that do not stand inside a JSON object: there they are part of a reasoning."""
+    for statement in statements:
+        if not any(outer.start <= statement.start < outer.end for outer in structured):
+            yield statement
 
 
-def _stated_confidence(text: str, after: int) -> float | None:
-    """The confidence in words: the first one after the decision, else the last one before it."""
-    match = _CONFIDENCE_FORM.search(text, after) or _CONFIDENCE_BEFORE.search(text, after)
-    if match is None:
-        match = _last_match(_CONFIDENCE_FORM.finditer(text, 0, after)) or _last_match(
-            _CONFIDENCE_BEFORE.finditer(text, 0, after)
-        )
-    return None if match is None else _to_fraction(match[1], match[2] or "")
+def _before_next_case(text: str, statements: list[_Statement]) -> list[_Statement]:
+    """Without what stands behind the answer, where the model goes on with a case of its own."""
+    if len(statements) < 2:
+        return statements
+    further = _NEXT_CASE.search(text, statements[0].end)
+    return statements if further is None else [each for each in statements if each.start < further.start()]
 
 
-def _last_match(matches: Iterable[re.Match[str]]) -> re.Match[str] | None:
-    return next(iter(deque(matches, maxlen=1)), None)
+def _prose(text: str, labels: tuple[str, ...]) -> ParsedAnswer:
+    """A first or last line that is a label, else the one label that is named at all, and not denied."""
+    unparseable = ParsedAnswer(PredictionOutcome.UNPARSEABLE)
+    lines = [line for line in text.splitlines() if line.strip(MARKS)]
+    ends = {label for line in (*lines[:1], *lines[-1:]) if (label := match_label(line, labels)) is not None}
+    if len(ends) > 1:
+        return unparseable
+    named: set[str] = set()
+    for match in label_pattern(labels).finditer(text):
+        label = match_label(match.group(), labels)
+        if label is None or not (match.group() == label or stands_out(match.group(), label)):
+            continue
+        beside = _SIDE_BY_SIDE.match(text, match.end())
+        if beside is not None and label_pattern(labels).match(text, beside.end()):
+            return unparseable
+        before = _DENIED_BEFORE.search(text, max(0, match.start() - 60), match.start())
+        if before is None and not _DENIED_BEHIND.match(text, match.end()):
+            named.add(label)
+    if ends:
+        line = next(line for line in (*lines[:1], *lines[-1:]) if match_label(line, labels))
+        rest = text.replace(line, "", 1) if len(lines) > 1 else ""
+        return ParsedAnswer(PredictionOutcome.ANSWERED, ends.pop(), stated_confidence(text), _without_confidence(rest))
+    # A word of ordinary prose may not be meant as a label; and where it might be, the other is not the only one.
+    if len(named) != 1 or any(is_ordinary_word(label) for label in named):
+        return unparseable
+    return ParsedAnswer(PredictionOutcome.ANSWERED, named.pop(), stated_confidence(text), _without_confidence(text))
 
 
-def _to_fraction(number: str, unit: str) -> float | None:
-    value = float(number.replace(",", "."))
-    if unit.startswith("/"):
-        value /= 100 if unit.replace(" ", "") == "/100" else 10
-    elif unit or 1 < value <= 100:
-        value /= 100
-    return value if 0 <= value <= 1 else None
-
-
-def _json_confidence(value: Any) -> float | None:
-    """A confidence in JSON: a number from 0 to 1 or up to 100, or a text with either."""
-    if isinstance(value, bool) or value is None:
-        return None
-    match = re.fullmatch(rf"\s*{_NUMBER}\s*", str(value))
-    return None if match is None else _to_fraction(match[1], match[2] or "")
-
-
-def _reasoning(text: str, decided: int) -> str:
-    """The reasoning before the decision, without its heading; else the one after it."""
-    before = text[:decided].strip(" \t\r\n*#_->")
-    heading = _REASONING_HEADING.match(before)
+def _rationale(text: str, start: int, end: int) -> str:
+    """What stands before the decision, without its heading; else what comes after it."""
+    before = text[:start].strip(" \t\r\n*#_->")
+    begun = _REASONED.match(before)
     if before:
-        return (before[heading.end() :] if heading else before).strip()
-    heading = _REASONING_HEADING.search(text, decided)
-    return text[heading.end() :].strip() if heading else ""
+        return (before[begun.end() :] if begun else before).strip()
+    late = _REASONED.search(text, end)
+    return text[late.end() :].strip() if late else ""
 
 
 def _without_confidence(text: str) -> str:
-    lines = [line for line in text.splitlines() if not _CONFIDENCE_FORM.match(line.strip(" *_#-"))]
-    return "\n".join(lines).strip()
+    return "\n".join(line for line in text.splitlines() if not _CONFIDENCE_LINE.match(line)).strip()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.models.parse_answer import is_complete, match_label, parse_answer
+from core.models.label_names import indistinguishable, is_ordinary_word, match_label
+from core.models.parse_answer import is_complete, parse_answer
 from storage.schema import Outcome, PredictionOutcome
 
 pytestmark = pytest.mark.pure
@@ -169,3 +170,181 @@ def test_an_answer_is_complete_once_the_confidence_has_ended() -> None:
     assert is_complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.8\n", LABELS)
     assert not is_complete("Reasoning: so.\nDecision: VALIDATED\nConfidence: 0.", LABELS)
     assert not is_complete("Reasoning: Confidence: 0.8 was measured\nDecision: ", LABELS)
+
+
+SUPPORT = ["SUPPORTED", "NOT_SUPPORTED", "PARTIALLY_SUPPORTED"]
+LOWER = ["agrees", "contradicts", "silent"]
+
+# Answers that were read wrongly once: what was said, the labels, the decision, and the confidence.
+MISREAD: list[tuple[str, list[str], str | None, float | None]] = [
+    # a later word, or an earlier draft
+    ("Decision: VALIDATED\nConfidence: 0.8\nAside: the board's verdict was refined a year later.", LABELS, V, 0.8),
+    ("Verdict: REJECTED. No indecision here: only validated data were used.", LABELS, X, None),
+    ('{"decision": "VALIDATED", "confidence": 0.4}\nWait.\n{"decision": "REFINED", "confidence": 0.7}', LABELS, F, 0.7),
+    ('{"decision": "VALIDATED"}\nThat overlooks the second trial.\nFinal answer: REFINED', LABELS, F, None),
+    ('{"reasoning": "Decision: VALIDATED would be rash.", "decision": "REJECTED"}', LABELS, X, None),
+    ("Weighing REJECTED against REFINED, but the answer is VALIDATED.", LABELS, V, None),
+    (
+        "Decision: REFINED\nConfidence: 0.9\n\nHypothesis: Prices fall.\nDecision: REJECTED\nConfidence: 0.2",
+        LABELS,
+        F,
+        0.9,
+    ),
+    ("Decision: VALIDATED would be rash.\nDecision:\u200bREJECTED", LABELS, X, None),
+    # an echo of the form, or two side by side
+    ("Decision: REFINED/REJECTED", LABELS, None, None),
+    ("Decision: VALIDATED, REJECTED or REFINED\nConfidence: 0.0 to 1.0", LABELS, None, None),
+    ("Decision: <VALIDATED | REJECTED | REFINED>", LABELS, None, None),
+    ("Decision: either VALIDATED or REFINED", LABELS, None, None),
+    ("Decision: REJECTED and REFINED", LABELS, None, None),
+    # denied
+    ("REFINED is ruled out; the answer is REJECTED", LABELS, X, None),
+    ("Decision: NOT REJECTED", LABELS, None, None),
+    ("Decision: VALIDATED is not possible.", LABELS, None, None),
+    ("The claim cannot be VALIDATED.", LABELS, None, None),
+    ("结论：REFINED不成立，选择REJECTED", LABELS, X, None),
+    # names within names
+    ("In my view this is NOT SUPPORTED by the audit.", SUPPORT, "NOT_SUPPORTED", None),
+    ("Verdict: not-supported", SUPPORT, "NOT_SUPPORTED", None),
+    ("Decision: UNSUPPORTED", SUPPORT, None, None),
+    # words of prose
+    ("The audit contradicts itself, and says little more.", LOWER, None, None),
+    ("I cannot say. One source agrees with nothing at all.", LOWER, None, None),
+    ("Decision: contradicts\nConfidence: 0.7", LOWER, "contradicts", 0.7),
+    ("contradicts", LOWER, "contradicts", None),
+    # other marks and scripts
+    (
+        "### Reasoning\nVALIDATED would need two trials.\n\n### Decision\n**REFINED**\n\n### Confidence\n0.6",
+        LABELS,
+        F,
+        0.6,
+    ),
+    ("REFINED would need a scope.\n\nDecision\n\nVALIDATED\n\nBoth sources agree.", LABELS, V, None),
+    ("REFINED would need a scope.\nDecision: \u201cVALIDATED\u201d", LABELS, V, None),
+    ("REFINED would need a scope.\n$\\boxed{\\textbf{VALIDATED}}$", LABELS, V, None),
+    ("<p>REFINED would need a scope.</p><p>Decision: <b>VALIDATED</b></p>", LABELS, V, None),
+    ("证据一致，结论是VALIDATED。", LABELS, V, None),
+    ("Decision: \uff36\uff21\uff2c\uff29\uff24\uff21\uff34\uff25\uff24", LABELS, V, None),
+    ("\ufeffDecision:\u00a0VALIDATED", LABELS, V, None),
+    (
+        "<|channel|>analysis<|message|>REFINED?<|end|><|start|>assistant<|channel|>final<|message|>VALIDATED<|return|>",
+        LABELS,
+        V,
+        None,
+    ),
+    ("[THINK]Decision: REFINED? no.[/THINK]VALIDATED", LABELS, V, None),
+    ("<think>" + "Let me see. " * 10_000 + "</think>Decision: VALIDATED\nConfidence: 0.6", LABELS, V, 0.6),
+    ("VALIDATED: no\nREJECTED: no\nREFINED: yes", LABELS, F, None),
+    ("VALIDATED: yes\nREJECTED: no\nREFINED: yes", LABELS, None, None),
+    # the confidence, with its scale
+    ("Decision: REJECTED\nConfidence (0-1): 0.75", LABELS, X, 0.75),
+    ("Decision: REJECTED\nConfidence (from 0 to 100): 75", LABELS, X, 0.75),
+    ("Decision: REJECTED\nConfidence: 3/5", LABELS, X, 0.6),
+    ("Decision: REJECTED\nConfidence: 3 out of 5", LABELS, X, 0.6),
+    ("Decision: REJECTED\nConfidence: 3", LABELS, X, None),
+    ("Decision: REJECTED\nConfidence: -0.75", LABELS, X, None),
+    ('{"decision": "REJECTED", "confidence": 1.2}', LABELS, X, None),
+    ('{"decision": "REJECTED", "confidence": -0.2}', LABELS, X, None),
+    ('{"decision": "REJECTED", "confidence": "0.8 (fairly high)"}', LABELS, X, 0.8),
+]
+
+
+@pytest.mark.parametrize(("text", "labels", "decision", "confidence"), MISREAD)
+def test_what_was_misread_once(text: str, labels: list[str], decision: str | None, confidence: float | None) -> None:
+    answer = parse_answer(text, "", Outcome.WRITTEN, labels)
+    assert answer.decision == decision
+    assert answer.confidence == (pytest.approx(confidence) if confidence is not None else None)
+
+
+# Names as projects have them: words in capitals, with and without parts, and names of any other kind.
+NAMES = st.one_of(
+    st.from_regex(r"[A-Z]{3,10}(_[A-Z]{2,8}){0,2}", fullmatch=True),
+    st.from_regex(r"[a-z]{4,10}(_[a-z]{3,8})?", fullmatch=True),
+    st.from_regex(r"[A-Z][a-z]{3,9}( [A-Z][a-z]{2,9})?", fullmatch=True),
+    st.from_regex(r"[\u4e00-\u4eff]{2,4}", fullmatch=True),
+    st.from_regex(r"[\u0410-\u042f]{4,9}", fullmatch=True),
+)
+RESERVED = {
+    "decision",
+    "answer",
+    "verdict",
+    "label",
+    "judgement",
+    "judgment",
+    "conclusion",
+    "confidence",
+    "probability",
+}
+CLEAR = [
+    "Decision: {label}",
+    "**Decision:** {label}\n**Confidence:** 0.8",
+    "Reasoning: two sources agree.\nDecision: {label}\nConfidence: 0.8",
+    "Final answer: {label}.",
+    "### Decision\n{label}",
+    "- Verdict → {label}",
+    "\\boxed{{{label}}}",
+    "<answer>{label}</answer>",
+    '{{"decision": "{label}", "confidence": 0.5}}',
+    '```json\n{{"reasoning": "Decision: {other} is what it seems.", "decision": "{label}"}}\n```',
+    "<think>Decision: {other}</think>\nDecision: {label}",
+    "Decision: {other}\nOn reflection that is wrong.\nFinal decision: {label}",
+    "{label}",
+    "Decision: \u201c{label}\u201d",
+    "<p>Decision: <b>{label}</b></p>",
+    "My decision is that the claim is {label}.",
+]
+AMBIGUOUS = [
+    "Decision: {label}/{other}",
+    "Decision: {label} or {other}",
+    "Decision: [{label} | {other}]",
+    "Decision: not {label}",
+    "Decision: {label} is ruled out.",
+    "It could be {label}, or {other}.",
+    "The evidence is mixed.",
+    "<think>Decision: {label}",
+]
+
+
+@st.composite
+def tasks(draw: st.DrawFn) -> tuple[list[str], str, str]:
+    """The labels of a task, and two of them."""
+    labels = draw(st.lists(NAMES, min_size=2, max_size=5, unique_by=str.casefold))
+    parts = [set(match.casefold().replace("_", " ").split()) for match in labels]
+    # No label is a key of the form, nor does it begin or end another: then even a person may read the other one.
+    assume(not any(part & RESERVED for part in parts))
+    assume(not any(one != two and one.casefold() in two.casefold() for one in labels for two in labels))
+    label, other = draw(st.permutations(labels))[:2]
+    return labels, label, other
+
+
+@given(tasks(), st.sampled_from(CLEAR))
+def test_a_clear_answer_is_read_as_its_label(task: tuple[list[str], str, str], template: str) -> None:
+    labels, label, other = task
+    text = template.format(label=label, other=other)
+    assert parse_answer(text, "", Outcome.WRITTEN, labels).decision == label, text
+
+
+@given(tasks(), st.sampled_from(AMBIGUOUS))
+def test_an_ambiguous_answer_is_never_read(task: tuple[list[str], str, str], template: str) -> None:
+    labels, label, other = task
+    text = template.format(label=label, other=other)
+    assert parse_answer(text, "", Outcome.WRITTEN, labels).decision is None, text
+
+
+@given(st.text(max_size=300), st.lists(NAMES, min_size=2, max_size=4, unique=True))
+def test_what_comes_out_is_one_of_the_task_s_own_names(text: str, labels: list[str]) -> None:
+    answer = parse_answer(text + labels[0] + text, "", Outcome.WRITTEN, labels)
+    assert answer.decision is None or answer.decision in labels
+    assert (answer.decision is not None) == (answer.outcome is PredictionOutcome.ANSWERED)
+
+
+def test_names_that_no_text_can_tell_apart() -> None:
+    assert indistinguishable(["YES", "NO"]) == []
+    assert indistinguishable(["NOT_SURE", "SURE", "not sure"]) == [("NOT_SURE", "not sure")]
+    assert indistinguishable(["caf\u00e9", "cafe\u0301"]) == [("caf\u00e9", "cafe\u0301")]
+    assert indistinguishable(["A", "\uff21"]) == [("A", "\uff21")]
+
+
+def test_ordinary_words_are_read_where_they_are_stated_only() -> None:
+    assert [is_ordinary_word(name) for name in ("no", "supports", "Yes", "NO")] == [True] * 4
+    assert [is_ordinary_word(name) for name in ("VALIDATED", "not_enough_info", "P1")] == [False] * 3
