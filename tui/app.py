@@ -155,7 +155,7 @@ class SidequestApp(App[int]):
         if action == "suspend_process":
             # A field where it takes back what was typed keeps it.
             return self._driver is not None and self._driver.can_suspend and not hasattr(self.focused, "action_undo")
-        if any(action == one.name.partition("(")[0] for one in EVERYWHERE):
+        if any(action == shared.name.partition("(")[0] for shared in EVERYWHERE):
             front = front_screen(self)
             if front is not self.screen_stack[0] or (action == "go" and not self.ready):
                 return False
@@ -178,7 +178,9 @@ class SidequestApp(App[int]):
             return
         actions = enabled_actions(self.screen, getattr(self.screen, "ACTIONS", []))
         title = getattr(self.screen, "TITLE", "") or "Sidequest"
-        everywhere = [one for one in enabled_actions(self, EVERYWHERE) if self.ready or not one.name.startswith("go(")]
+        everywhere = [
+            action for action in enabled_actions(self, EVERYWHERE) if self.ready or not action.name.startswith("go(")
+        ]
         groups = [(name, keys) for name, keys in (("This screen", actions), ("Everywhere", everywhere)) if keys]
         marks = getattr(self.screen, "MARKS", ())
         self.push_screen(Help(f"Keys · {title}", groups, self.settings.keymap, marks))
@@ -196,5 +198,5 @@ class SidequestApp(App[int]):
         ours = list(commands(self, screen, self.settings.keymap, self.action_go))
         yield from ours
         for command in super().get_system_commands(screen):
-            if command.title not in {"Keys", *(one.title for one in ours)}:
+            if command.title not in {"Keys", *(command.title for command in ours)}:
                 yield command

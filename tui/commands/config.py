@@ -41,8 +41,8 @@ def config(context: Context, actions: bool, as_json: bool) -> None:
     show(f"theme: {settings.theme or 'the default'}, of {', '.join(themes)}")
     for name, keys in settings.keymap.items():
         show(f"{name} = {keys}")
-    for one in problems:
-        show(f"! {one}")
+    for problem in problems:
+        show(f"! {problem}")
 
 
 def _labels(context: Context) -> Sequence[str]:

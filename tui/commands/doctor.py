@@ -30,19 +30,19 @@ def doctor(context: Context, endpoints: bool, as_json: bool) -> None:
     """What this machine can do, and what is missing for the project; with what to install or do."""
     if not as_json:
         say("looking; torch takes a few seconds to load")
-    found = [*run_checks(context.folder), *terminal(os.environ, sys.stdout.encoding, sys.stdout.isatty())]
+    results = [*run_checks(context.folder), *terminal(os.environ, sys.stdout.encoding, sys.stdout.isatty())]
     if endpoints:
-        found += _endpoints(context)
-    well = all(one.state is not CheckState.MISSING for one in found)
+        results += _endpoints(context)
+    well = all(result.state is not CheckState.MISSING for result in results)
     if as_json:
-        print_json({"ok": well, "findings": found})
+        print_json({"ok": well, "findings": results})
     else:
-        for one in found:
-            show(f"{_MARKS[one.state]:8}{one.name:14}{one.found}")
-            if one.advice:
-                show(f"{'':22}→ {one.advice}")
-        missing = sum(one.state is CheckState.MISSING for one in found)
-        show("\nAll that the project needs is there." if well else f"\n{missing} of {len(found)} are missing.")
+        for result in results:
+            show(f"{_MARKS[result.state]:8}{result.name:14}{result.found}")
+            if result.advice:
+                show(f"{'':22}→ {result.advice}")
+        missing = sum(result.state is CheckState.MISSING for result in results)
+        show("\nAll that the project needs is there." if well else f"\n{missing} of {len(results)} are missing.")
     raise SystemExit(0 if well else 1)
 
 

@@ -36,40 +36,43 @@ def models() -> None:
 def list_(context: Context, as_json: bool) -> None:
     """The models, where they are, their roles, and what is missing to use them; nothing is asked or loaded."""
     project, connection = context.open()
-    found = registered_models(project, connection)
+    registered = registered_models(project, connection)
     without = missing_packages()
     if as_json:
-        print_json({"models": found, "train": {"installed": not without, "missing": without}})
+        print_json({"models": registered, "train": {"installed": not without, "missing": without}})
         return
     table(
         ["name", "kind", "where", "role", "state"],
-        [(_named(one), one.kind.value, _where(one), ", ".join(one.roles), _state(one)) for one in found],
+        [
+            (_named(entry), entry.kind.value, _where(entry), ", ".join(entry.roles), _state(entry))
+            for entry in registered
+        ],
         widths={2: 60, 4: 120},
     )
     roles = project.task.roles
-    named = {one.name for one in found}
+    named = {entry.name for entry in registered}
     built_in = [f"{role} is {name}" for role, name in roles if name not in named]
     if built_in:
         show(f"{', '.join(built_in)} (embedded, no model)")
     show(f"the extra `train` is not installed ({', '.join(without)}): {INSTALL}" if without else "`train` is installed")
 
 
-def _named(one: RegisteredModel) -> str:
-    return f"{one.name} (also {one.also})" if one.also else one.name
+def _named(entry: RegisteredModel) -> str:
+    return f"{entry.name} (also {entry.also})" if entry.also else entry.name
 
 
-def _where(one: RegisteredModel) -> str:
-    return f"{one.model} at {one.where}" if one.kind is ModelKind.ENDPOINT else one.where
+def _where(entry: RegisteredModel) -> str:
+    return f"{entry.model} at {entry.where}" if entry.kind is ModelKind.ENDPOINT else entry.where
 
 
-def _state(one: RegisteredModel) -> str:
-    if one.problem:
-        return one.problem
-    if one.kind is ModelKind.ENDPOINT:
-        return f"structured output: {one.capabilities['mode']}" if one.capabilities else "not asked yet"
-    if one.kind is ModelKind.BASELINE:
+def _state(entry: RegisteredModel) -> str:
+    if entry.problem:
+        return entry.problem
+    if entry.kind is ModelKind.ENDPOINT:
+        return f"structured output: {entry.capabilities['mode']}" if entry.capabilities else "not asked yet"
+    if entry.kind is ModelKind.BASELINE:
         return ""
-    return "to be downloaded when it is asked" if one.downloaded is False else "there"
+    return "to be downloaded when it is asked" if entry.downloaded is False else "there"
 
 
 @models.command()
@@ -84,20 +87,20 @@ def check(context: Context, names: tuple[str, ...], as_json: bool) -> None:
     """
     project, connection = context.open()
     listed = registered_models(project, connection)
-    known = {one.name: one for one in listed} | {one.also: one for one in listed if one.also}
+    known = {entry.name: entry for entry in listed} | {entry.also: entry for entry in listed if entry.also}
     if unknown := [name for name in names if name not in known]:
         raise click.UsageError(f"no model {', '.join(unknown)} in the project: there are {', '.join(known)}")
-    chosen = [known[name] for name in names] or [one for one in listed if one.downloaded is not False]
-    for one in listed:
-        if one not in chosen and not names:
-            say(f"{one.name}: {one.where} is not downloaded: `sidequest models check {one.name}` fetches it")
-    found = asyncio.run(_check(project, connection, chosen))
+    chosen = [known[name] for name in names] or [entry for entry in listed if entry.downloaded is not False]
+    for entry in listed:
+        if entry not in chosen and not names:
+            say(f"{entry.name}: {entry.where} is not downloaded: `sidequest models check {entry.name}` fetches it")
+    results = asyncio.run(_check(project, connection, chosen))
     if as_json:
-        print_json(found)
+        print_json(results)
     else:
-        for answer in found:
+        for answer in results:
             show(f"{answer['name']}: {_said(answer)}")
-    raise SystemExit(0 if all(answer["ok"] for answer in found) else 1)
+    raise SystemExit(0 if all(answer["ok"] for answer in results) else 1)
 
 
 async def _check(
@@ -108,16 +111,16 @@ async def _check(
     from core.models.smoke_test import smoke_test
 
     task = project.task
-    endpoints = [one.name for one in chosen if one.kind is ModelKind.ENDPOINT]
+    endpoints = [entry.name for entry in chosen if entry.kind is ModelKind.ENDPOINT]
     known = StoredCapabilities(connection)
     asked = (ask(task.models[name], capabilities=known, prices=task.prices) for name in endpoints)
     answers: dict[str, Any] = dict(zip(endpoints, await asyncio.gather(*asked), strict=True))
-    for one in chosen:
-        if one.kind is ModelKind.LOCAL and not one.problem:
-            say(f"{one.name}: is opened and asked; on a processor this may take a minute or more")
-        if one.kind is not ModelKind.ENDPOINT:
-            answers[one.name] = await smoke_test(project, connection, one.name)
-    return [{"name": one.name, "kind": one.kind, **json_value(answers[one.name])} for one in chosen]
+    for entry in chosen:
+        if entry.kind is ModelKind.LOCAL and not entry.problem:
+            say(f"{entry.name}: is opened and asked; on a processor this may take a minute or more")
+        if entry.kind is not ModelKind.ENDPOINT:
+            answers[entry.name] = await smoke_test(project, connection, entry.name)
+    return [{"name": entry.name, "kind": entry.kind, **json_value(answers[entry.name])} for entry in chosen]
 
 
 def _said(answer: dict[str, Any]) -> str:
@@ -139,7 +142,7 @@ def _said(answer: dict[str, Any]) -> str:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice([one.value for one in ModelFormat]),
+    type=click.Choice([entry.value for entry in ModelFormat]),
     required=True,
     help="The kind of files.",
 )

@@ -28,10 +28,10 @@ def report(context: Context, output: Path | None, overwrite: bool, as_json: bool
     from core.report.page import REPORT_FILE, write_report
 
     project, connection = context.open()
-    found = gather_contents(project, connection)
+    contents = gather_contents(project, connection)
     if output is not None or not as_json:
-        place = write_report(found, output or project.folder / REPORT_FILE, overwrite=overwrite)
+        place = write_report(contents, output or project.folder / REPORT_FILE, overwrite=overwrite)
         if not as_json:
             show(str(place))
     if as_json:
-        print_json(contents_document(found))
+        print_json(contents_document(contents))

@@ -75,12 +75,12 @@ def estimate_(context: Context, recipe: str, allow_project_code: bool, as_json: 
     from tui.commands.train_estimate import show_estimate
 
     project, _ = context.open()
-    found = asyncio.run(estimate_recipe(project, recipe, on_progress=say, allow_project_code=allow_project_code))
+    estimate = asyncio.run(estimate_recipe(project, recipe, on_progress=say, allow_project_code=allow_project_code))
     if as_json:
-        print_json(found)
+        print_json(estimate)
     else:
-        show_estimate(found)
-    raise SystemExit(0 if found.fits else 1)
+        show_estimate(estimate)
+    raise SystemExit(0 if estimate.fits else 1)
 
 
 @train.command("show")
@@ -101,9 +101,9 @@ def show_(context: Context, run: str, as_json: bool) -> None:
 def list_(context: Context, as_json: bool) -> None:
     """The training runs, newest first."""
     project, connection = context.open()
-    found = readable_of_kind(connection, KIND)
+    training_runs = readable_of_kind(connection, KIND)
     if as_json:
-        print_json([_document(project, connection, run, whole=False) for run in found])
+        print_json([_document(project, connection, run, whole=False) for run in training_runs])
         return
     table(
         ["run", "recipe", "phase", "state", "step", "dev accuracy"],
@@ -116,7 +116,7 @@ def list_(context: Context, as_json: bool) -> None:
                 f"{progress.done}/{'?' if progress.total is None else progress.total}",
                 _dev(progress),
             )
-            for run in found
+            for run in training_runs
             for progress in [progress_of(run, TrainProgress)]
         ],
     )
@@ -131,13 +131,13 @@ def list_(context: Context, as_json: bool) -> None:
 def note_(context: Context, run: str, text: str, step: int | None) -> None:
     """Pin a note to the step that a training run is at, or to an earlier one."""
     _, connection = context.open()
-    found = _training(connection, run)
-    progress = progress_of(found, TrainProgress)
+    training_run = _training(connection, run)
+    progress = progress_of(training_run, TrainProgress)
     done = progress.done
     if step is not None and step > done:
-        raise RunError(f"run {found.id[-6:]} is at step {done}: there is no step {step} yet")
+        raise RunError(f"run {training_run.id[-6:]} is at step {done}: there is no step {step} yet")
     step = done if step is None else step
-    training.add_note(connection, found.id, progress.phase, step, text)
+    training.add_note(connection, training_run.id, progress.phase, step, text)
     say(f"noted at step {step}")
 
 
@@ -153,19 +153,21 @@ def compare_(context: Context, run: tuple[str, ...], benchmark: bool, as_json: b
     from tui.commands.train_figures import show_table
 
     project, connection = context.open()
-    chosen = [_training(connection, one) for one in run]
-    found = comparison_table(project, connection, chosen)
-    while benchmark and (lacking := next((row for row in found.rows if row.command), None)):
+    chosen = [_training(connection, prefix) for prefix in run]
+    comparison = comparison_table(project, connection, chosen)
+    while benchmark and (lacking := next((row for row in comparison.rows if row.command), None)):
         say(f"{lacking.model}: {lacking.command}")
-        made = start_missing(project, connection, found, lacking)
-        ended = wait(connection, made, lambda run: f"{progress_of(run, BenchmarkProgress).right} right", quiet=as_json)
+        benchmark_run = start_missing(project, connection, comparison, lacking)
+        ended = wait(
+            connection, benchmark_run, lambda run: f"{progress_of(run, BenchmarkProgress).right} right", quiet=as_json
+        )
         if (state := run_status(ended).state) is not RunState.FINISHED:
-            raise RunError(f"benchmark {made.id[-6:]} is {state}{f': {ended.reason}' if ended.reason else ''}")
-        found = comparison_table(project, connection, chosen)
+            raise RunError(f"benchmark {benchmark_run.id[-6:]} is {state}{f': {ended.reason}' if ended.reason else ''}")
+        comparison = comparison_table(project, connection, chosen)
     if as_json:
-        print_json(found)
+        print_json(comparison)
     else:
-        show_table(found)
+        show_table(comparison)
 
 
 def _training(connection: Any, prefix: str) -> Run:
@@ -196,7 +198,7 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
     adapter = adapter_folder(project, run)
     there = (adapter / "adapter_model.safetensors").is_file()
     progress = progress_of(run, TrainProgress)
-    found: dict[str, Any] = {
+    document: dict[str, Any] = {
         "run": run.id,
         "recipe": params_of(run, TrainParams).name,
         "state": run_status(run).state.value,
@@ -211,23 +213,23 @@ def _document(project: Project, connection: Any, run: Run, *, whole: bool = True
         "models": _models(project, connection, run),
     }
     if whole:
-        found["metrics"] = [_plain(one) for one in training.steps(connection, run.id)]
-        found["looks"] = [_plain(one) for one in training.evaluations(connection, run.id)]
-        found["notes"] = training.notes(connection, run.id)
-    return found
+        document["metrics"] = [_plain(step) for step in training.steps(connection, run.id)]
+        document["looks"] = [_plain(step) for step in training.evaluations(connection, run.id)]
+        document["notes"] = training.notes(connection, run.id)
+    return document
 
 
 def _models(project: Project, connection: Any, run: Run) -> list[str]:
     """The models that a training run has made."""
-    return [one.name for one in trained_models(project, connection).values() if one.run == run.id]
+    return [model.name for model in trained_models(project, connection).values() if model.run == run.id]
 
 
-def _plain(one: training.TrainingStep) -> dict[str, Any]:
-    return {"phase": one.phase, "step": one.step, **one.figures}
+def _plain(step: training.TrainingStep) -> dict[str, Any]:
+    return {"phase": step.phase, "step": step.step, **step.figures}
 
 
 def _checkpoints(project: Project, run: Run) -> list[Path]:
-    return sorted(one.parent for one in project.run_folder(run.id).glob("*/checkpoint-*/complete.json"))
+    return sorted(marker.parent for marker in project.run_folder(run.id).glob("*/checkpoint-*/complete.json"))
 
 
 def _show(context: Context, run: Run, as_json: bool) -> None:
@@ -250,14 +252,14 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
             ["phase", "step", "right", "accuracy", "ECE", "unread"],
             [
                 (
-                    one.phase,
-                    one.step,
-                    f"{one.figures['right']}/{one.figures['n']}",
-                    f"{100 * one.figures['accuracy']:.1f} %",
-                    "unknown" if one.figures["ece"] is None else f"{one.figures['ece']:.3f}",
-                    f"{one.figures['unread']:.0%}",
+                    evaluation.phase,
+                    evaluation.step,
+                    f"{evaluation.figures['right']}/{evaluation.figures['n']}",
+                    f"{100 * evaluation.figures['accuracy']:.1f} %",
+                    "unknown" if evaluation.figures["ece"] is None else f"{evaluation.figures['ece']:.3f}",
+                    f"{evaluation.figures['unread']:.0%}",
                 )
-                for one in looks
+                for evaluation in looks
             ],
         )
     steps = training.steps(connection, run.id)
@@ -266,7 +268,7 @@ def _show(context: Context, run: Run, as_json: bool) -> None:
         names = ["loss", "reward", "right", "kl", "entropy", "length", "seconds"]
         table(
             ["phase", "step", *names],
-            [(one.phase, one.step, *(_number(one.figures.get(name)) for name in names)) for one in steps[-NEWEST:]],
+            [(step.phase, step.step, *(_number(step.figures.get(name)) for name in names)) for step in steps[-NEWEST:]],
         )
 
 

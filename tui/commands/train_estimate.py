@@ -22,9 +22,9 @@ _PARTS = {
 }
 
 
-def show_estimate(found: RecipeEstimate) -> None:
+def show_estimate(estimate: RecipeEstimate) -> None:
     """Print an estimate: memory part by part, time, whether it fits, and what to lower if not."""
-    for phase in found.phases:
+    for phase in estimate.phases:
         show(f"{phase.name}: prompts of up to {phase.prompt_tokens} tokens, answers of up to {phase.answer_tokens}")
         rows = [(*_PARTS[name], f"{value:,.0f}") for name, value in phase.memory_mb.items()]
         table(["memory", "when", "MB"], rows)
@@ -32,8 +32,8 @@ def show_estimate(found: RecipeEstimate) -> None:
         show(f"  at most {phase.peak_mb:,.0f} MB at once by formula; {reached}")
         for note in phase.notes:
             show(f"  ! {note}")
-    show("" if found.fits else "\nIt does not fit.")
-    show(in_words(found))
-    show(f"time: {format_duration(found.seconds)} ({found.basis})")
-    for line in found.advice:
+    show("" if estimate.fits else "\nIt does not fit.")
+    show(in_words(estimate))
+    show(f"time: {format_duration(estimate.seconds)} ({estimate.basis})")
+    for line in estimate.advice:
         show(f"  lower: {line}")

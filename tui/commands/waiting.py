@@ -30,16 +30,16 @@ def wait(connection: sqlite3.Connection, run: Run, tell: Tell, *, quiet: bool) -
         return _poll(connection, run.id, lambda _: None)
     if sys.stderr.isatty():
         return _wait_with_bar(connection, run, tell)
-    said, at = "", 0.0
+    last_text, last_time = "", 0.0
 
     def line(current: Run) -> None:
-        nonlocal said, at
+        nonlocal last_text, last_time
         progress = parse_progress(current)
-        if progress.total is None or time.monotonic() - at < LINE_S:
+        if progress.total is None or time.monotonic() - last_time < LINE_S:
             return
         text = f"{progress.done}/{progress.total} · {tell(current)} · {_pace(progress)}"
-        if text != said or time.monotonic() - at >= SAME_LINE_S:
-            said, at = text, time.monotonic()
+        if text != last_text or time.monotonic() - last_time >= SAME_LINE_S:
+            last_text, last_time = text, time.monotonic()
             say(text)
 
     return _poll(connection, run.id, line)
