@@ -351,7 +351,7 @@ async def test_a_better_reader_reads_old_answers_anew(
         monkeypatch.setattr(
             "core.benchmark.runner.parse_answer", lambda *_: parse_answer.ParsedAnswer(PredictionOutcome.UNPARSEABLE)
         )
-        monkeypatch.setattr("core.benchmark.runner.READER", 0)
+        monkeypatch.setattr("core.benchmark.runner.PARSER_VERSION", 0)
         run = start.start_benchmark(project, db, params(mode=Mode.REASON))
         await work(project, db, run)
         request_count = len(server.requests)

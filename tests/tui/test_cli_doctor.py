@@ -79,7 +79,7 @@ def test_a_damaged_database(project: Project) -> None:
 
 
 def test_the_extra_is_missing_only_where_it_is_needed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "missing", lambda *_: ["torch"])
+    monkeypatch.setattr(checks, "missing_packages", lambda *_: ["torch"])
     assert next(checks.check_extra(needed=True)).state is CheckState.MISSING
     (plain, *_) = checks.check_extra(needed=False)
     assert (plain.state, plain.found) == (CheckState.NOTE, "without torch")

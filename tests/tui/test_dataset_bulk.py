@@ -48,7 +48,7 @@ async def test_one_is_decided_at_once_and_undone(app: SidequestApp, db: sqlite3.
 async def test_many_are_marked_confirmed_and_undone_as_one(
     app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "PIECE", 3)
+    monkeypatch.setattr(database, "CHUNK_SIZE", 3)
     async with app.run_test(size=SIZE) as pilot:
         await open_dataset(pilot)
         await pilot.press("m", "space", "down", "down", "v")
@@ -143,7 +143,7 @@ async def test_an_act_of_many_can_be_stopped_and_its_failure_is_said(
     def fails(*_: object, **__: object) -> list[int]:
         raise ReviewError("the disk is full")
 
-    monkeypatch.setattr(database, "PIECE", 1)
+    monkeypatch.setattr(database, "CHUNK_SIZE", 1)
     async with app.run_test(size=SIZE) as pilot:
         await open_dataset(pilot)
         held = connect(app.project.database)
@@ -159,7 +159,7 @@ async def test_an_act_of_many_can_be_stopped_and_its_failure_is_said(
         await until(pilot, lambda: "of 12 accepted" in told(pilot))
         assert count(db, "status:accepted") < 12
         await wait_until_idle(pilot)
-        monkeypatch.setattr(bulk, "act", fails)
+        monkeypatch.setattr(bulk, "record", fails)
         await pilot.press("asterisk", "a", "y")
         await until(pilot, lambda: "the disk is full" in told(pilot))
 

@@ -133,7 +133,7 @@ async def test_only_rows_in_sight_are_read_and_only_those_that_changed_are_drawn
             asked.append(len(wanted))
             return real(connection, wanted)
 
-        monkeypatch.setattr(runs, "of_numbers", counted)
+        monkeypatch.setattr(runs, "by_number", counted)
         monkeypatch.setattr(screen._list, "refresh_line", drawn.append)
         screen.redraw()
         assert 0 < max(asked) <= 10

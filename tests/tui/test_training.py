@@ -51,7 +51,7 @@ def write_recipes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write recipes into the project file, and give the student a known size, so that no model has to be there."""
     path = Path(project.folder / FILE)
     path.write_text(path.read_text() + RECIPES)
-    monkeypatch.setattr("core.training.estimate.recipe_estimate.locate", lambda *_: Path("there"))
+    monkeypatch.setattr("core.training.estimate.recipe_estimate.locate_model", lambda *_: Path("there"))
     monkeypatch.setattr("core.training.estimate.recipe_estimate.model_size", lambda _: SHAPE)
 
 

@@ -67,7 +67,7 @@ async def test_a_large_act_is_undone_in_pieces_that_escape_stops(
     app: SidequestApp, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     list(bulk.record(db, listing.read_numbers(db), ReviewAction.ACCEPT))
-    monkeypatch.setattr("storage.database.PIECE", 2)
+    monkeypatch.setattr("storage.database.CHUNK_SIZE", 2)
     async with app.run_test(size=SIZE) as pilot:
         await begin(pilot, "u")
         db.execute("BEGIN IMMEDIATE")  # the first piece waits
