@@ -125,12 +125,12 @@ def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed:
 def test_the_same_request_gives_the_same_bytes_in_another_process() -> None:
     code = (
         "from core.config.project import parse_task, template\n"
-        "from core.generation.procedural.source import draw\n"
-        "from core.generation.source import Cell, Request\n"
+        "from core.generation.procedural.source import write_example\n"
+        "from core.curriculum.cell import Cell\nfrom core.generation.source import Request\n"
         "task = parse_task(template())\n"
         "for level in task.levels:\n"
         "    for slot in range(6):\n"
-        "        written = draw(task, Request(Cell('risk', level.level, 'REFINED'), slot, 0, 0, 7), 0.5)\n"
+        "        written = write_example(task, Request(Cell('risk', level.level, 'REFINED'), slot, 0, 0, 7), 0.5)\n"
         "        print(written.family, written.flaw, written.candidate.model_dump_json())\n"
     )
     outputs = [
