@@ -188,8 +188,9 @@ async def test_overruled_it_waits_for_review_and_undo_takes_it_back(project: Pro
         await until(pilot, lambda: "already, and pending" in told(pilot))
         await pilot.press("u")
         await until(pilot, lambda: "undone: ann: brought in against QA" in told(pilot))
-        (one,) = read_all(db)
-        assert one.status is Status.REJECTED
+        undone = examples.get(db, one.id)
+        assert undone is not None
+        assert undone.status is Status.REJECTED
         assert not listing.read_numbers(db)
         await until(pilot, lambda: "brought in" not in shown(pilot).split("\n", 2)[2].partition("undone")[0])
         decide(db, one.id, ReviewAction.FLAG, reviewer="ann")

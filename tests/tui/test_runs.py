@@ -20,6 +20,9 @@ from tests.tui.runs_pilot import opened
 from tui.app import SidequestApp
 from tui.screens.runs.run_list import RunList
 
+# What a generating run is asked for, at the least.
+PARAMS = {"source": "procedural", "judge": "solver"}
+
 
 @pytest.fixture
 def going(db: sqlite3.Connection) -> Iterator[Run]:
@@ -28,7 +31,7 @@ def going(db: sqlite3.Connection) -> Iterator[Run]:
         started = psutil.Process(process.pid).create_time()
         run = Run(
             kind="generate", state=RunState.RUNNING, pid=process.pid, pid_started=started, heartbeat=now(),
-            params={"source": "procedural", "hint": "[/be clear"}, progress={"done": 3, "total": 9, "per_minute": 12.0},
+            params=PARAMS | {"hint": "[/be clear"}, progress={"done": 3, "total": 9, "per_minute": 12.0},
         )  # fmt: skip
         runs.add(db, run)
         yield run
@@ -99,7 +102,7 @@ async def test_a_lost_run_is_named_and_offers_to_resume(project: Project, db: sq
 
 async def test_all_runs_are_listed_and_the_cursor_stays_on_its_run(project: Project, db: sqlite3.Connection) -> None:
     for number in range(250):
-        runs.add(db, Run(kind="generate", state=RunState.FINISHED, reason=f"run {number}"))
+        runs.add(db, Run(kind="generate", state=RunState.FINISHED, params=PARAMS, reason=f"run {number}"))
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         screen = await opened(pilot)
         await until(pilot, lambda: "250 runs" in shown(pilot))
@@ -108,7 +111,7 @@ async def test_all_runs_are_listed_and_the_cursor_stays_on_its_run(project: Proj
         await until(pilot, lambda: "run 0 " in shown(pilot))
         at = screen._list.cursor - screen._list.scroll_offset.y
         for number in range(3):
-            runs.add(db, Run(kind="generate", state=RunState.FINISHED, reason=f"newer {number}"))
+            runs.add(db, Run(kind="generate", state=RunState.FINISHED, params=PARAMS, reason=f"newer {number}"))
         await until(pilot, lambda: "253 runs" in shown(pilot))
         assert "▸" in next(row for row in shown(pilot).split("\n") if "run 1 " in row)
         assert screen._list.cursor - screen._list.scroll_offset.y == at
@@ -119,26 +122,28 @@ async def test_all_runs_are_listed_and_the_cursor_stays_on_its_run(project: Proj
 async def test_only_rows_in_sight_are_read_and_only_those_that_changed_are_drawn(
     project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    several = [Run(kind="generate", state=RunState.FINISHED, reason=f"run {number}") for number in range(300)]
-    for one in several:
-        runs.add(db, one)
+    listed = [
+        Run(kind="generate", state=RunState.FINISHED, params=PARAMS, reason=f"run {number}") for number in range(300)
+    ]
+    for run in listed:
+        runs.add(db, run)
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         screen = await opened(pilot)
         await pilot.press("end")
         await until(pilot, lambda: "run 0 " in shown(pilot))
-        asked, drawn = list[int](), list[int]()
+        read_counts, drawn = list[int](), list[int]()
         real = runs.by_number
 
-        def counted(connection: sqlite3.Connection, wanted: Sequence[int]) -> dict[int, Run]:
-            asked.append(len(wanted))
-            return real(connection, wanted)
+        def counting(connection: sqlite3.Connection, numbers: Sequence[int]) -> dict[int, Run]:
+            read_counts.append(len(numbers))
+            return real(connection, numbers)
 
-        monkeypatch.setattr(runs, "by_number", counted)
+        monkeypatch.setattr(runs, "by_number", counting)
         monkeypatch.setattr(screen._list, "refresh_line", drawn.append)
         screen.redraw()
-        assert 0 < max(asked) <= 10
+        assert 0 < max(read_counts) <= 10
         assert drawn == []
-        runs.update(db, several[2].id, reason="changed")
+        runs.update(db, listed[2].id, reason="changed")
         screen.redraw()
         assert drawn == [297]
 
@@ -146,7 +151,7 @@ async def test_only_rows_in_sight_are_read_and_only_those_that_changed_are_drawn
 async def test_the_list_of_runs_fits_and_follows_the_size(project: Project, db: sqlite3.Connection) -> None:
     reason = "the endpoint refused the key " * 4
     for _ in range(3):
-        runs.add(db, Run(kind="generate", state=RunState.FAILED, reason=reason))
+        runs.add(db, Run(kind="generate", state=RunState.FAILED, params=PARAMS, reason=reason))
     app = SidequestApp(project.folder)
     async with app.run_test(size=SIZE) as pilot:
         await opened(pilot)

@@ -98,7 +98,7 @@ class ProjectScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Allow no action of the screen before it is drawn, or while keys mean something else."""
-        if any(action == known.name.partition("(")[0] for known in self.ACTIONS):
+        if any(action == listed.name.partition("(")[0] for listed in self.ACTIONS):
             in_front = front_screen(self.app) is self
             return in_front and self._seen_version >= 0 and not self.typing and not self.asking
         return super().check_action(action, parameters)

@@ -41,10 +41,10 @@ class HintField(Field):
             self.display = True
             self._owner.set_focus(self)
             return
-        what = "Write this attempt anew from the critique alone" if revise else "Write one more for the cell"
+        request = "Write this attempt anew from the critique alone" if revise else "Write one more for the cell"
         question = (
             "The procedural source writes here, and it reads no hints: for them, set roles.generator to a model of the "
-            f"project file. {what}?"
+            f"project file. {request}?"
         )
         self._owner.app.push_screen(Confirm(question), lambda confirmed: self._start("") if confirmed else None)
 

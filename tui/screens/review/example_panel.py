@@ -49,11 +49,11 @@ class ExamplePanel(Vertical):
         """Show `item` above the line `label`; `hidden` leaves out whatever tells the label."""
         self._owner.show("#place", place(item.example, self._owner.size.width - 2, hidden=hidden))
         if self._shows_changes:
-            drawn = drawn_changes(self._owner.db, item, hidden=hidden)
+            text = draw_changes(self._owner.db, item, hidden=hidden)
         else:
             log = [entry(review) for review in item.log]
-            drawn = body(item.example, hidden=hidden, verdict=verdict_text(item), log=log)
-        self._owner.show("#body", drawn)
+            text = body(item.example, hidden=hidden, verdict=verdict_text(item), log=log)
+        self._owner.show("#body", text)
         self._owner.show("#decision", label)
 
     def show_empty(self, message: Content) -> None:
@@ -103,7 +103,7 @@ class ExamplePanel(Vertical):
         self._scroll.scroll_relative(y=lines, animate=False)
 
 
-def drawn_changes(connection: sqlite3.Connection, item: ReviewItem, *, hidden: bool) -> Content:
+def draw_changes(connection: sqlite3.Connection, item: ReviewItem, *, hidden: bool) -> Content:
     """What changed in `item` since the version and the attempt before it; `hidden` leaves out what tells the label."""
     parts: list[Content | tuple[str, str] | str] = []
     for heading, before, after, critique in changes(connection, item):

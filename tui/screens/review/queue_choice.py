@@ -42,9 +42,9 @@ class QueueChoice(ModalScreen[Queue | None]):
             yield Static(Content.styled("enter or a digit chooses, escape goes back", "$text-muted"))
 
     def _option(self, number: int, queue: Queue) -> Content:
-        left = queues.queue_size(self._connection, queue, reviewer=self._reviewer)
+        size = queues.queue_size(self._connection, queue, reviewer=self._reviewer)
         title, meaning = TITLES[queue]
-        count = f"{left.number:,}{'+' if left.more else ''}"
+        count = f"{size.number:,}{'+' if size.more else ''}"
         return Content.assemble((f"{number} {title:<21} ", "bold"), f"{count:>8}\n", (f"  {meaning}", "$text-muted"))
 
     def on_mount(self) -> None:

@@ -122,9 +122,9 @@ class ReviewScreen(ProjectScreen):
         self._example.show_context(self._item, quotas, hidden=self._label_hidden)
 
     def _draw_header(self, quotas: dict[str, Quota]) -> None:
-        session = self._session
-        left = session.round.remaining()
-        position = wording.position(session.round.position, session.round.size(left), left, self._pace.per_minute())
+        session, current = self._session, self._session.round
+        remaining = current.remaining()
+        position = wording.position(current.position, current.size(remaining), remaining, self._pace.per_minute())
         title = wording.TITLES[session.queue][0]
         header = wording.header(title, session.query, position, quotas, self._label_keys, self.size.width)
         self.show("#progress", header)
@@ -229,7 +229,7 @@ class ReviewScreen(ProjectScreen):
             return ready and self._item is not None and parameters[0] in self._label_keys.values()
         return super().check_action(action, parameters)
 
-    def _front(self) -> ReviewItem | None:
+    def _item_in_front(self) -> ReviewItem | None:
         """What is in front; None if nothing is, which the person is told."""
         if self._item is None:
             self.tell("there is no example in front")
@@ -237,7 +237,7 @@ class ReviewScreen(ProjectScreen):
 
     def _save(self, review: Review) -> Example | None:
         """Log a decision about the example in front; None if that failed, which the person is told."""
-        item = self._front()
+        item = self._item_in_front()
         if item is None:
             return None
         try:
@@ -286,7 +286,7 @@ class ReviewScreen(ProjectScreen):
 
     def action_reject(self) -> None:
         """Ask for the reason of a rejection."""
-        if self._front() is not None:
+        if self._item_in_front() is not None:
             self._questions.ask_reason()
 
     def action_answer(self, number: int) -> None:
@@ -322,7 +322,7 @@ class ReviewScreen(ProjectScreen):
         """Edit the example, beginning with the decision that the person came to."""
         from tui.screens.edit.screen import EditScreen
 
-        item = self._front()
+        item = self._item_in_front()
         if item is None:
             return
         example = item.example

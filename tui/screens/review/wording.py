@@ -56,11 +56,11 @@ def header(
     return Content.assemble((name, "bold"), " " * gap, right)
 
 
-def position(index: int, size: int, left: QueueSize, per_minute: float | None) -> str:
+def position(index: int, size: int, remaining: QueueSize, per_minute: float | None) -> str:
     """The position in the queue: "37 of 114 · 78 left · 6.2/min"; a count that was cut ends in "+"."""
-    more = "+" if left.more else ""
+    more = "+" if remaining.more else ""
     parts = [f"{index + 1:,} of {size:,}{more}"] if index < size else []
-    parts.append(f"{left.number:,}{more} left")
+    parts.append(f"{remaining.number:,}{more} left")
     if per_minute is not None:
         parts.append(f"{per_minute:.1f}/min")
     return " · ".join(parts)
@@ -137,7 +137,7 @@ def decided(review: Review, example: Example, width: int) -> Content:
     return Content.styled(line(f"{outcome} · {key('review.undo')} undoes · “{hypothesis}”", width), "$text-muted")
 
 
-def empty_queue(queue: Queue, query: str, left: QueueSize, *, no_examples: bool, begun: bool) -> Content:
+def empty_queue(queue: Queue, query: str, remaining: QueueSize, *, no_examples: bool, begun: bool) -> Content:
     """What to do where no example is in front.
 
     `no_examples`: the project has none at all. `begun`: the position is behind the last example of a round.
@@ -146,10 +146,10 @@ def empty_queue(queue: Queue, query: str, left: QueueSize, *, no_examples: bool,
     if no_examples:
         words = f"No example yet. Key {key('app.generate')} generates the first."
     elif begun:
-        count = f"{left.number:,}{'+' if left.more else ''}"
+        count = f"{remaining.number:,}{'+' if remaining.more else ''}"
         again = (
             f" {count} are left that you skipped or that came in meanwhile: {key('review.next')} begins again."
-            if left.number
+            if remaining.number
             else ""
         )
         words = (

@@ -129,10 +129,10 @@ class EventLog(ScrollView, can_focus=True):
         time = Segment(f"{event.created.astimezone():%H:%M:%S} ", base + self.get_component_rich_style("log--time"))
         mark = {"warning": "! ", "error": "✗ "}.get(event.severity, "")
         text = line(mark + event.message, width - _TIME)
-        drawn = Strip([time, *self._matches(text, style)]).adjust_cell_length(width, base)
+        strip = Strip([time, *self._matches(text, style)]).adjust_cell_length(width, base)
         if row == self.cursor and self.has_focus:
-            drawn = drawn.apply_style(self.get_component_rich_style("log--cursor", partial=True))
-        return drawn
+            strip = strip.apply_style(self.get_component_rich_style("log--cursor", partial=True))
+        return strip
 
     def _matches(self, text: str, style: Style) -> list[Segment]:
         folded = text.casefold()
