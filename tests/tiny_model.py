@@ -65,6 +65,15 @@ def save(
     return folder
 
 
+def rename_keys(adapter: Path, old: str, new: str) -> Path:
+    """Rename the weights of an adapter whose names contain `old`, as a conversion does that goes wrong."""
+    from safetensors.torch import load_file, save_file
+
+    file = adapter / "adapter_model.safetensors"
+    save_file({name.replace(old, new): weight for name, weight in load_file(file).items()}, file, {"format": "pt"})
+    return adapter
+
+
 def adapt(model: Path, folder: Path, *, seed: int = 1) -> Path:
     """Save a random LoRA adapter for the model in a folder, one that changes its answers. Returns `folder`."""
     import torch

@@ -21,7 +21,7 @@ from core.models.model_files import MissingError, locate_model
 from core.models.registry import INSTALL
 from core.models.registry import missing_packages as missing_packages
 from core.models.trained import TrainedModel, missing_files, trained_models
-from core.models.weights import SAFE_OPTIONS, WeightsError, check_adapter, find_weights, load_model
+from core.models.weights import SAFE_OPTIONS, WeightsError, check_adapter, find_weights, load_model, open_adapter
 from core.runs.control import RunError
 from core.runs.launch import launch
 from core.runs.params import ExportParams, ModelFormat, params_of
@@ -146,16 +146,16 @@ def merge_adapter(base: Path, adapter: Path) -> tuple[Any, Any]:
     The base is opened in bf16, or in fp32 if its weights are fp32 or fp16; quantized weights are never used, as the
     adapter would be rounded like them. Raises WeightsError.
     """
-    import peft
     import torch
     from transformers import AutoTokenizer
 
     location = find_weights(base)
     dtype = torch.float32 if _is_wide(base) else torch.bfloat16
     try:
-        model = load_model(location, dtype)
-        model = peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
+        model = open_adapter(load_model(location, dtype), adapter).merge_and_unload()
         tokenizer = AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS)
+    except WeightsError:
+        raise
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"the adapter {adapter} cannot be merged into {base}: {error}") from error
     return model.eval(), tokenizer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,6 +17,9 @@ from storage.errors import UserError
 _INSTALL = "pip install 'sidequest[train]'"
 # Opening a model may neither run code of its own nor download anything.
 SAFE_OPTIONS: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+# What peft calls the only adapter of a model.
+_ADAPTER = "default"
+_SHOWN_KEYS = 3
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 # Weights that bitsandbytes quantizes together.
@@ -87,6 +91,8 @@ def open_weights(
             model = load_model(location, dtype, quantization)
         if adapter is not None:
             model = _merge_adapter(model, adapter) if quantization == "none" else _attach_adapter(model, adapter)
+    except WeightsError:
+        raise
     except Exception as error:  # whatever a damaged or foreign file makes these libraries raise
         raise WeightsError(f"cannot open the model {adapter or path}: {error}") from error
     model = model.eval().requires_grad_(False)
@@ -175,18 +181,53 @@ def _check_files(folder: Path, config: Path, weights: str) -> None:
         raise WeightsError(f"{folder} is incomplete: {config.name} is missing")
 
 
-def _merge_adapter(model: Any, adapter: Path) -> Any:
-    """The model with an adapter added to its weights, so that a token costs no more to compute."""
+def open_adapter(model: Any, adapter: Path, *, is_trainable: bool = False) -> Any:
+    """The model of peft that has the adapter in a folder on `model`.
+
+    Raises WeightsError unless every weight in the file has a place in the model, and every place its weight: peft
+    leaves the others as they are, and an adapter without a matching key would open without effect. Raises what peft
+    and torch raise for an adapter of other shapes.
+    """
     import peft
 
-    return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).merge_and_unload()
+    adapted: Any = peft.PeftModel.from_pretrained(
+        model, str(adapter), adapter_name=_ADAPTER, is_trainable=is_trainable, local_files_only=True
+    )
+    # Opening drops what did not match, and only loading returns it; an adapter is small enough to be read twice.
+    result = adapted.load_adapter(
+        str(adapter),
+        _ADAPTER,
+        is_trainable=is_trainable,
+        key_mapping=getattr(model, "_checkpoint_conversion_mapping", {}),
+    )
+    problems = []
+    if result.unexpected_keys:
+        problems.append(f"has weights that match nothing in the model: {_list_keys(result.unexpected_keys)}")
+    if result.missing_keys:
+        problems.append(f"lacks weights that the model needs: {_list_keys(result.missing_keys)}")
+    if problems:
+        raise WeightsError(
+            f"{adapter / 'adapter_model.safetensors'} {', and '.join(problems)}. It was made for another model, or its "
+            "keys were renamed"
+        )
+    return adapted
+
+
+def _list_keys(keys: Sequence[str]) -> str:
+    """The first of `keys` as they stand in the file, and how many more there are."""
+    names = [key.removesuffix(f".{_ADAPTER}").replace(f".{_ADAPTER}.", ".") for key in sorted(keys)]
+    more = f" and {len(names) - _SHOWN_KEYS} more" if len(names) > _SHOWN_KEYS else ""
+    return ", ".join(names[:_SHOWN_KEYS]) + more
+
+
+def _merge_adapter(model: Any, adapter: Path) -> Any:
+    """The model with an adapter added to its weights, so that a token costs no more to compute."""
+    return open_adapter(model, adapter).merge_and_unload()
 
 
 def _attach_adapter(model: Any, adapter: Path) -> Any:
     """The model with an adapter beside its layers: merged into quantized ones, it would be rounded like them."""
-    import peft
-
-    return peft.PeftModel.from_pretrained(model, str(adapter), local_files_only=True).get_base_model()
+    return open_adapter(model, adapter).get_base_model()
 
 
 def quantization_options(quantization: str, dtype: Any) -> dict[str, Any]:

@@ -235,6 +235,12 @@ def test_an_adapter_of_another_model_is_refused(tiny: Path, tmp_path: Path) -> N
         export.merge_adapter(other, tiny_model.adapt(tiny, tmp_path / "adapter"))
 
 
+def test_an_adapter_whose_keys_match_nothing_is_not_merged(tiny: Path, tmp_path: Path) -> None:
+    adapter = tiny_model.rename_keys(tiny_model.adapt(tiny, tmp_path / "adapter"), "lora_B", "lora_up")
+    with pytest.raises(WeightsError, match=r"adapter_model\.safetensors has weights that match nothing .*lora_up"):
+        export.merge_adapter(tiny, adapter)
+
+
 def test_a_gguf_base_keeps_its_tokenizer_and_may_be_quantized(tiny: Path, tmp_path: Path) -> None:
     """It is unpacked, so that an adapter is put on it as it was in training."""
     import torch

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+pytest.importorskip("peft")
+
+from safetensors.torch import load_file, save_file
+
+from core.config.recipe import Recipe
 from core.models.weights import (
     Precision,
     WeightsError,
@@ -19,7 +25,8 @@ from core.models.weights import (
     has_bf16,
     open_weights,
 )
-from tests.tiny_model import save
+from core.training.trainers.policy import open_policy
+from tests.tiny_model import adapt, rename_keys, save
 
 
 def test_pickled_weights_are_refused_unopened(tmp_path: Path) -> None:
@@ -99,6 +106,72 @@ def test_an_adapter_is_merged_into_the_model(tmp_path: Path) -> None:
         expected, merged_logits, bare_logits = adapted(ids).logits, merged(ids).logits, bare(ids).logits
     assert torch.allclose(merged_logits, expected, atol=1e-4)
     assert not torch.allclose(merged_logits, bare_logits, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "unmatched"),
+    [
+        (
+            "base_model.model.model.",
+            "base_model.model.",
+            "base_model.model.layers.0.mlp.down_proj.lora_A.weight",
+        ),
+        ("base_model.model.", "", "model.layers.0.mlp.down_proj.lora_A.weight"),
+        ("lora_A", "lora_down", "base_model.model.model.layers.0.mlp.down_proj.lora_down"),
+        ("layers.1", "layers.7", "base_model.model.model.layers.7.mlp.down_proj.lora_A.weight"),
+    ],
+)
+def test_an_adapter_whose_keys_match_nothing_is_refused_with_them(
+    tmp_path: Path, old: str, new: str, unmatched: str
+) -> None:
+    model = save(tmp_path / "model")
+    adapter = rename_keys(adapt(model, tmp_path / "adapter"), old, new)
+    with pytest.raises(WeightsError) as refused:
+        open_weights(model, adapter, Precision.FP32)
+    message = str(refused.value)
+    file = adapter / "adapter_model.safetensors"
+    assert message.startswith(f"{file} has weights that match nothing in the model: {unmatched}")
+    assert re.search(r" and \d+ more, and lacks weights that the model needs: base_model\.model\.model\.", message)
+    assert ".default" not in message
+
+
+def test_an_adapter_that_lacks_a_weight_is_refused(tmp_path: Path) -> None:
+    model = save(tmp_path / "model")
+    adapter = adapt(model, tmp_path / "adapter")
+    file = adapter / "adapter_model.safetensors"
+    weights = load_file(file)
+    lost = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight"
+    del weights[lost]
+    save_file(weights, file, {"format": "pt"})
+    with pytest.raises(WeightsError, match=rf"adapter_model\.safetensors lacks weights that the model needs: {lost}\."):
+        open_weights(model, adapter, Precision.FP32)
+
+
+def test_a_quantized_model_refuses_a_foreign_adapter_too(tmp_path: Path) -> None:
+    model = save(tmp_path / "model")
+    adapter = adapt(model, tmp_path / "adapter")
+    ids = torch.tensor([[5, 6, 7]])
+    bare, adapted = (open_weights(model, folder, Precision.FP32, "nf4").model for folder in (None, adapter))
+    with torch.inference_mode():
+        assert not torch.allclose(bare(ids.to(bare.device)).logits, adapted(ids.to(adapted.device)).logits, atol=1e-2)
+    rename_keys(adapter, "lora_B", "lora_up")
+    with pytest.raises(WeightsError, match="match nothing in the model"):
+        open_weights(model, adapter, Precision.FP32, "nf4")
+
+
+def test_training_goes_on_from_an_adapter_that_matches_and_no_other(tmp_path: Path) -> None:
+    model = save(tmp_path / "model")
+    adapter = adapt(model, tmp_path / "adapter")
+    recipe = Recipe(algorithm="sft", student="tiny", precision="fp32")
+    policy = open_policy(model, recipe, adapter=adapter)
+    ids = torch.tensor([[5, 6, 7]]).to(policy.model.device)
+    with torch.inference_mode():
+        expected = open_weights(model, adapter, Precision.FP32).model(ids).logits
+        assert torch.allclose(policy.model.eval()(ids).logits, expected, atol=1e-4)
+    assert any(weight.requires_grad for weight in policy.model.parameters())
+    rename_keys(adapter, "lora_B", "lora_up")
+    with pytest.raises(WeightsError, match=r"adapter_model\.safetensors has weights that match nothing .*lora_up"):
+        open_policy(model, recipe, adapter=adapter)
 
 
 def test_a_precision_that_is_not_asked_for_is_that_of_the_processor(tmp_path: Path) -> None:

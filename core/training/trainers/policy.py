@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
 from core.config.recipe import Lora, Recipe
 from core.models.chat import Chat
@@ -19,6 +19,7 @@ from core.models.weights import (
     find_weights,
     has_bf16,
     load_model,
+    open_adapter,
     set_threads,
 )
 from core.training.trainers.grpo import Policy
@@ -34,7 +35,9 @@ def open_policy(path: Path, recipe: Recipe, *, adapter: Path | None = None) -> P
         else:
             check_adapter(adapter)
             check_adapter_shapes(model, adapter)
-            adapted = PeftModel.from_pretrained(model, str(adapter), is_trainable=True, local_files_only=True)
+            adapted = open_adapter(model, adapter, is_trainable=True)
+    except WeightsError:
+        raise
     except (ValueError, RuntimeError, KeyError, OSError) as error:
         raise WeightsError(f"the adapter cannot be put on {path}: {error}") from error
     for name, weight in adapted.named_parameters():
