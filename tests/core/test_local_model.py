@@ -177,14 +177,56 @@ def test_a_tokenizer_without_a_template_gets_plain_text() -> None:
     assert bare.decode(Chat(bare, thinks=True).prompt(messages(Case("e", "rise", ())))).endswith("rise\n\nAnswer:")
 
 
-def test_a_template_that_knows_no_system_message_gets_its_words_from_the_user() -> None:
-    strict = tokenizer(
-        template="{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-        "{{ m['content'] }}{% endfor %}"
-    )
-    text = strict.decode(Chat(strict, thinks=True).prompt(messages(Case("e", "rise", ()))))
-    assert "Decide whether" in text
-    assert text.endswith("rise")
+_TURN = "{{ '<' + m['role'] + '>' + m['content'] }}"
+_TURNS = f"{{% for m in messages %}}{_TURN}{{% endfor %}}"
+_IGNORES = f"{{% for m in messages %}}{{% if m['role'] != 'system' %}}{_TURN}{{% endif %}}{{% endfor %}}"
+_USER_ONLY = _IGNORES.replace("!= 'system'", "== 'user'")
+_RAISES = _IGNORES.replace("{% endif %}", "{% else %}{{ raise_exception('no system') }}{% endif %}")
+_FIRST_ONLY = "{% if messages[0]['role'] == 'system' %}{{ '<system>' + messages[0]['content'] }}{% endif %}" + _IGNORES
+_CUTS = _IGNORES.replace("{% endif %}", "{% else %}{{ '<system>' + m['content'][:9] }}{% endif %}")
+
+
+def rendered(template: str, prompt: list[dict[str, str]]) -> str:
+    made = tokenizer(template=template)
+    return str(made.decode(Chat(made, thinks=True).prompt(prompt)))
+
+
+SYSTEM = {"role": "system", "content": "Decide by these words."}
+USER = {"role": "user", "content": "The case."}
+
+
+@pytest.mark.parametrize("template", [_RAISES, _IGNORES, _USER_ONLY, _CUTS])
+def test_a_template_that_loses_the_system_message_gets_its_words_from_the_user(template: str) -> None:
+    assert rendered(template, [SYSTEM, USER]) == "<user>Decide by these words.\n\nThe case."
+
+
+@pytest.mark.parametrize("template", [_TURNS, _FIRST_ONLY])
+def test_a_template_that_keeps_the_system_message_is_left_to_it(template: str) -> None:
+    assert rendered(template, [SYSTEM, USER]) == "<system>Decide by these words.<user>The case."
+
+
+def test_a_system_message_that_is_kept_only_where_it_is_first_is_kept_there() -> None:
+    assert rendered(_FIRST_ONLY, [USER, SYSTEM]) == "<user>Decide by these words.\n\nThe case."
+    assert rendered(_FIRST_ONLY, [SYSTEM, USER, SYSTEM]).count("Decide by these words.") == 2
+    assert rendered(_TURNS, [USER, SYSTEM]) == "<user>The case.<system>Decide by these words."
+
+
+def test_a_template_is_probed_once_and_without_a_system_message_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = tokenizer(template=_IGNORES)
+    prompts: list[str] = []
+    apply = Chat._apply_template
+
+    def counted(self: Chat, prompt: list[dict[str, str]]) -> str:
+        prompts.append(prompt[0]["content"])
+        return apply(self, prompt)
+
+    monkeypatch.setattr(Chat, "_apply_template", counted)
+    chat = Chat(made, thinks=True)
+    chat.prompt([USER])
+    assert prompts == ["The case."]
+    for _ in range(3):
+        chat.prompt([SYSTEM, USER])
+    assert len(prompts) == 1 + 1 + 3
 
 
 async def test_without_memory_for_a_batch_it_goes_on_with_smaller_ones(
