@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from core.config.label_names import comparable, indistinguishable
 from core.config.mapping import Mapping
 from core.config.recipe import Recipe
 
@@ -321,6 +322,7 @@ def find_inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
         for position, name in enumerate(names):
             if name in names[:position]:
                 problems.append(((field, position), f"{name} is there twice"))
+    problems += _find_unreadable(task.labels)
     for position, level in enumerate(task.levels):
         unknown = sorted(set(level.confidence) - set(task.labels))
         if unknown:
@@ -352,4 +354,17 @@ def find_inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
         if name in used_names:
             problems.append(((table, name), f"the name {name} is taken: choose another"))
         used_names.add(name)
+    return problems
+
+
+def _find_unreadable(labels: Sequence[str]) -> list[tuple[FieldPath, str]]:
+    """The decisions that no answer could be read as, with certainty; equal names are left out."""
+    problems: list[tuple[FieldPath, str]] = []
+    for position, label in enumerate(labels):
+        if not comparable(label):
+            problems.append((("decisions", position, "name"), f"{label} has no letter and no digit: choose a word"))
+    for first, label in indistinguishable(labels):
+        if first != label and comparable(label):
+            message = f"{label} cannot be told from {first} in an answer: case, hyphens and Unicode forms do not count"
+            problems.append((("decisions", labels.index(label), "name"), message))
     return problems

@@ -15,9 +15,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from core.config.label_names import MARKS, is_ordinary_word, label_pattern, match_label, stands_out
 from core.llm.answers import json_spans, split_thinking
 from core.models.answer_text import normalized, plain_text
-from core.models.label_names import MARKS, is_ordinary_word, label_pattern, match_label, stands_out
 from core.models.stated_confidence import confidence_end, confidence_value, stated_confidence
 from storage.schema import Outcome, PredictionOutcome
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from core.models.label_names import indistinguishable, is_ordinary_word, match_label
+from core.config.label_names import indistinguishable, is_ordinary_word, match_label
 from core.models.parse_answer import is_complete, parse_answer
 from storage.schema import Outcome, PredictionOutcome
 

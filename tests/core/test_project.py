@@ -51,6 +51,27 @@ def test_a_mistake_is_named_by_line_and_field(old: str, new: str, line: str, fie
     assert (line_of(text, line), field) in mistakes(text)
 
 
+@pytest.mark.parametrize("name", ["validated", "VALI\u200bDATED", "\uff36ALIDATED", "*VALIDATED*", "Validated."])
+def test_decisions_that_no_answer_tells_apart_are_refused_with_their_line(name: str) -> None:
+    text = template().replace('name = "REFINED"', f'name = "{name}"', 1)
+    with pytest.raises(ProjectError) as refused:
+        parse_task(text)
+    line = line_of(text, f'name = "{name}"')
+    assert (line, "decisions[3].name") in [(mistake.line, mistake.field) for mistake in refused.value.mistakes]
+    assert f"{name} cannot be told from VALIDATED in an answer" in str(refused.value)
+
+
+def test_a_decision_may_hold_another_one_but_not_marks_alone() -> None:
+    assert parse_task(template().replace("REFINED", "NOT_VALIDATED")).labels[-1] == "NOT_VALIDATED"
+    text = template().replace('name = "REFINED"', 'name = "--"', 1)
+    assert (line_of(text, 'name = "--"'), "decisions[3].name") in mistakes(text)
+
+
+def test_the_same_decision_twice_is_one_mistake() -> None:
+    text = template().replace('name = "REFINED"', 'name = "VALIDATED"', 1)
+    assert [field for _, field in mistakes(text) if field.startswith("decisions")] == ["decisions[3]"]
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     text = template().replace("steps = 3", "stpes = 3").replace('hedging = "much"', 'hedging = "lots"')
     assert len(mistakes(text)) == 2
