@@ -75,7 +75,7 @@ async def test_usage_that_is_not_reported_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reaction", "outcome", "said"),
+    ("reaction", "outcome", "detail"),
     [
         (loopback.REFUSAL, Outcome.REFUSED, "I cannot help"),
         (loopback.FILTERED, Outcome.REFUSED, "content filter"),
