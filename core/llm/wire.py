@@ -22,7 +22,7 @@ from storage.schema import Outcome
 M = TypeVar("M", bound=BaseModel)
 Messages = list[dict[str, str]]
 
-# An answer that cannot be parsed is kept, up to this length.
+# Longer answers and longer thinking are not kept whole. The limit is for each of them: they are separated first.
 _RAW = 100_000
 _EXCERPT_LENGTH = 500
 
@@ -85,7 +85,8 @@ def without_system(messages: Messages) -> Messages:
 class WireResponse(Generic[M]):
     """The content of a response of status 200. Token counts are None where the server reports none.
 
-    `raw` is the unparsed answer, `thought` the thinking that the server sent in a field of its own.
+    `raw` is the unparsed answer, `thought` the thinking that the server sent in a field of its own. Of an answer too
+    long to keep, all thinking is in `thought`, and no longer in `raw`.
     """
 
     outcome: Outcome
@@ -118,7 +119,7 @@ def read_response(text: str, shape: AnswerSchema[M] | None) -> WireResponse[M]:
     thinks = bool(parts.thinking) or bool(_reasoning_tokens(usage))
 
     def respond(outcome: Outcome, detail: str, raw: str = content) -> WireResponse[M]:
-        return WireResponse(outcome, None, raw[:_RAW], reasoning[:_RAW], detail, *counts, thinks)
+        return WireResponse(outcome, None, *_shorten(raw, reasoning), detail, *counts, thinks)
 
     refusal = message.get("refusal")
     if refusal:
@@ -144,6 +145,21 @@ def read_response(text: str, shape: AnswerSchema[M] | None) -> WireResponse[M]:
     if problem:
         return respond(Outcome.SCHEMA_VIOLATION, problem)
     return respond(Outcome.INVALID_JSON, f"the answer is not JSON; it begins {parts.text[:80]!r}")
+
+
+def _shorten(raw: str, reasoning: str) -> tuple[str, str]:
+    """`raw` and `reasoning` as they are kept: whole, or so that the same decision can be read from them again.
+
+    A long `raw` gives up its thinking to `reasoning`, and then all but its end, where the last decision stands.
+    """
+    if len(raw) <= _RAW:
+        return raw, reasoning[:_RAW]
+    parts = split_thinking(raw, reasoning)
+    if parts.cut:
+        return raw[:_RAW], reasoning[:_RAW]
+    # The mark keeps what is left of a line from being read as the beginning of one.
+    answer = parts.text if len(parts.text) <= _RAW else f"[cut] {parts.text[-_RAW:]}"
+    return answer, parts.thinking[:_RAW]
 
 
 def _text_of(content: object) -> str:
