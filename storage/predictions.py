@@ -222,6 +222,12 @@ def of_example(connection: sqlite3.Connection, run: str, example: str) -> list[P
     return [_prediction(row) for row in rows]
 
 
+def has_outdated(connection: sqlite3.Connection, run: str, reader: int) -> bool:
+    """Whether any stored answer of a run was parsed by another reader than `reader`, the current version."""
+    query = "SELECT 1 FROM predictions WHERE run = ? AND reader <> ? LIMIT 1"
+    return connection.execute(query, (run, reader)).fetchone() is not None
+
+
 def reparse(
     connection: sqlite3.Connection, run: str, reader: int, parse: Callable[[Prediction], Prediction]
 ) -> Iterator[int]:

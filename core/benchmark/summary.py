@@ -20,8 +20,9 @@ from core.models.parse_answer import PARSER_VERSION, parse_answer
 from core.runs.control import RunError, run_status
 from core.runs.params import BenchmarkParams, params_of
 from core.runs.readable import readable_of_kind
-from storage import blind_reviews, predictions
-from storage.schema import Prediction, Run, RunState
+from storage import blind_reviews, predictions, runs
+from storage.database import transaction
+from storage.schema import Event, Prediction, Run, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,14 @@ def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> Ben
 
 
 def parse_answers_again(project: Project, connection: sqlite3.Connection, run: Run) -> int:
-    """Parse the stored answers of a run again where an older parser read them; returns how many."""
+    """Parse the stored answers of a run again where an older parser read them; returns how many.
+
+    The change in figures goes into the log of the run, once for each version of the parser.
+    """
+    if not predictions.has_outdated(connection, run.id, PARSER_VERSION):
+        return 0
     labels = project.task.labels
+    right = _count_right(scored_answers(connection, run.id))
 
     def parse_again(prediction: Prediction) -> Prediction:
         parsed = parse_answer(prediction.raw, prediction.thought, prediction.ended, labels)
@@ -68,7 +75,22 @@ def parse_answers_again(project: Project, connection: sqlite3.Connection, run: R
             }
         )
 
-    return max(predictions.reparse(connection, run.id, PARSER_VERSION, parse_again), default=0)
+    number = max(predictions.reparse(connection, run.id, PARSER_VERSION, parse_again), default=0)
+    answers = scored_answers(connection, run.id)
+    _log_change(connection, run, f"right {right} -> {_count_right(answers)} of {len(answers)}")
+    return number
+
+
+def _count_right(answers: Sequence[ScoredAnswer]) -> int:
+    return sum(answer.correct for answer in answers)
+
+
+def _log_change(connection: sqlite3.Connection, run: Run, change: str) -> None:
+    """Log what parsing again changed, unless another process has parsed the same answers and said so."""
+    message = f"parsed again by parser {PARSER_VERSION}:"
+    with transaction(connection):
+        if not runs.events_before(connection, run.id, text=message, limit=1):
+            runs.write_event(connection, Event(run=run.id, message=f"{message} {change}"))
 
 
 def summary_document(summary: BenchmarkSummary) -> dict[str, Any]:

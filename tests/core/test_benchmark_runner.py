@@ -358,3 +358,26 @@ async def test_a_better_reader_reads_old_answers_anew(
         assert outcomes.summarize(project, db, run).figures.outcomes == {"answered": 4}
         assert len(server.requests) == request_count
     assert {prediction.reader for prediction in predictions.newest(db, run.id, 9)} == {parse_answer.PARSER_VERSION}
+    # Of four labels in turn, the first and the last one are VALIDATED.
+    change = f"parsed again by parser {parse_answer.PARSER_VERSION}: right 0 -> 2 of 4"
+    for _ in range(2):
+        outcomes.summarize(project, db, run)
+        assert [event.message for event in runs.events(db, run.id) if "parsed again" in event.message] == [change]
+
+
+async def test_what_another_process_has_said_of_parsing_again_is_not_said_twice(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    fill(db, 3)
+    async with Loopback(react=lambda body: OK if is_probe(body) else Reaction(content="VALIDATED")) as server:
+        project = with_model(project, server.url)
+        run = start.start_benchmark(project, db, params(mode=Mode.REASON))
+        await work(project, db, run)
+    outcomes.summarize(project, db, run)
+    assert not [event for event in runs.events(db, run.id) if "parsed again" in event.message]
+    for _ in range(2):
+        db.execute("UPDATE predictions SET reader = 1, decision = 'REJECTED' WHERE run = ?", (run.id,))
+        outcomes.summarize(project, db, run)
+    told = [event for event in runs.events(db, run.id) if "parsed again" in event.message]
+    assert [event.message.partition(": ")[2] for event in told] == ["right 1 -> 1 of 3"]
+    assert [event.severity for event in told] == ["info"]
