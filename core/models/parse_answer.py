@@ -142,13 +142,28 @@ def parse_answer(raw: str, thought: str, ended: Outcome, labels: Sequence[str]) 
 def is_complete(text: str, labels: Sequence[str]) -> bool:
     """Whether an answer in words that is still being written says all that is asked for: decision and confidence.
 
-    Generation may end there. The number has to be followed by something, else its digits may still be coming.
+    Generation may end there. The number has to be followed by something, else its digits may still be coming. What the
+    model thinks before its answer does not count.
     """
+    # Thinking is looked for last: most texts state nothing yet, and this is asked for each token.
+    return _states_all(text, labels) and _states_all(_behind_thinking(text), labels)
+
+
+def _states_all(text: str, labels: Sequence[str]) -> bool:
     stated = [statement for statement in _forms(text, tuple(labels)) if statement.label is not None]
     if not stated:
         return False
     end = confidence_end(text, stated[-1].end)
     return end is not None and text[end:] not in {"", ".", ","}
+
+
+def _behind_thinking(text: str) -> str:
+    """The answer in `text` with the blanks that end it; empty while the model thinks."""
+    parts = split_thinking(text)
+    if not parts.thinking:
+        return text
+    start = text.rfind(parts.text) if parts.text else len(text)
+    return text[start:] if start >= 0 else parts.text
 
 
 def _read(text: str, labels: tuple[str, ...]) -> ParsedAnswer:

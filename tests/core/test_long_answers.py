@@ -14,7 +14,7 @@ from core.benchmark.runner import benchmark
 from core.config.case import Mode
 from core.config.project import Project
 from core.llm.wire import WireResponse, read_response
-from core.models.parse_answer import parse_answer
+from core.models.parse_answer import is_complete, parse_answer
 from core.runs.session import Session
 from storage import predictions
 from storage.schema import Outcome, PredictionOutcome
@@ -79,6 +79,15 @@ def test_thinking_that_does_not_end_has_no_answer() -> None:
     reply = reply_to(f"<think>{THOUGHT}")
     assert reply.outcome is Outcome.TRUNCATED
     assert parse_answer(reply.raw, reply.thought, reply.outcome, LABELS).outcome is PredictionOutcome.TRUNCATED
+
+
+def test_generation_does_not_end_with_a_decision_that_is_only_thought_of() -> None:
+    stated = "Decision: REJECTED\nConfidence: 0.7\n"
+    assert is_complete(stated, LABELS)
+    for text in (f"<think>{stated}", f"<think>{stated}</think>", f"<think>{stated}</think>\n{ANSWER}"):
+        assert not is_complete(text, LABELS), text
+    assert is_complete(f"<think>{stated}</think>\n{ANSWER}\n", LABELS)
+    assert is_complete(f"<think>\n\n</think>\n{stated}", LABELS)
 
 
 async def test_the_stored_row_is_read_again_as_the_same_decision(
