@@ -129,7 +129,7 @@ async def test_to_the_end_and_stopped_and_resumed(
         assert {"text", "reward", "parts", "decision", "example"} <= answers[0].keys()
 
 
-@pytest.mark.parametrize("looks", [0, 1, 2])
+@pytest.mark.parametrize("evaluations", [0, 1, 2])
 async def test_a_stop_does_not_wait_for_a_look(
     project: Project, db: sqlite3.Connection, weights: Path, monkeypatch: pytest.MonkeyPatch, evaluations: int
 ) -> None:

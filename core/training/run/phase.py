@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.benchmark.sampling_order import sampling_order
 from core.config.project import Project
@@ -18,6 +18,9 @@ from core.training import distributed
 from core.training.run import checkpoints
 from core.training.run.reporter import Reporter
 from storage.schema import Example, RunState
+
+if TYPE_CHECKING:
+    from core.models.chat import Chat
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,7 @@ def _trainer(
 
 def _dev_evaluation(
     policy: Any,
-    chat: Any,
+    chat: Chat,
     dev_cases: Sequence[Any],
     recipe: Recipe,
     labels: Sequence[str],
@@ -202,7 +205,7 @@ def _dev_evaluation(
     from core.models.decoding import Decoder
     from core.training.run.evaluate_dev import evaluate_dev
 
-    tokens = chat.answers(labels)
+    tokens = chat.label_tokens(labels)
     # Several processes would have to agree at each token: they finish the evaluation.
     should_stop = stopping if distributed.process_count() == 1 else lambda: False
 
