@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,10 @@ from core.config.project import Project
 from core.models import parse_answer
 from core.runs.control import RunError
 from core.runs.session import Ending, Session
-from storage import predictions, runs, splits
-from storage.schema import PredictionOutcome, Run, RunState
+from storage import examples, predictions, runs, splits
+from storage.database import transaction
+from storage.schema import PredictionOutcome, Run, RunState, Status
+from tests.conftest import example
 from tests.core.judged_runs import counted, fill, opinionated, params, with_model
 from tests.loopback import (
     BAD_KEY,
@@ -381,3 +384,71 @@ async def test_what_another_process_has_said_of_parsing_again_is_not_said_twice(
     told = [event for event in runs.events(db, run.id) if "parsed again" in event.message]
     assert [event.message.partition(": ")[2] for event in told] == ["right 1 -> 1 of 3"]
     assert [event.severity for event in told] == ["info"]
+
+
+async def test_a_resumed_run_has_only_what_is_left_of_its_budget(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    """It ends where the first part did: not one more question is asked, or paid for."""
+    fill(db, 30)
+    path = project.folder / "sidequest.toml"
+    path.write_text(path.read_text() + "\n[prices.big]\ninput = 0\noutput = 1000\n")
+    async with Loopback(react=opinionated) as server:
+        project = with_model(project, server.url, max_in_flight=1, max_output_tokens=64)
+        await work(
+            project, db, start.start_benchmark(project, db, params(limit=1))
+        )  # what the endpoint can do is known
+        before = len(server.requests)
+        run = start.start_benchmark(project, db, params(budget=Decimal("0.3")))
+        ending = await work(project, db, run)
+        assert (ending.state, "the budget of 0.30 is used up" in ending.reason) == (RunState.STOPPED, True)
+        asked = len(server.requests)
+        assert 0 < asked - before < 30
+        spent = sum(prediction.cost or 0.0 for prediction in predictions.prediction_figures(db, run.id))
+        assert 0.3 - 64 / 1000 < spent <= 0.3
+        again = await work(project, db, run)
+        assert again.state is RunState.STOPPED
+        assert f"{spent:.4f} is spent" in again.reason
+        assert len(server.requests) == asked
+
+
+def train_examples(db: sqlite3.Connection, *, decision: str, family: str, number: int, **change: object) -> None:
+    """Accepted examples of the train split, of one family, unless `change` says otherwise."""
+    with transaction(db):
+        for i in range(number):
+            hypothesis = f"{family} {decision} {i} {sorted(change.items())}"
+            plain: dict[str, object] = {"status": Status.ACCEPTED, "split": "train"}
+            examples.add(db, example(hypothesis=hypothesis, decision=decision, family=family, **(plain | change)))
+
+
+async def test_a_baseline_learns_nothing_from_the_families_it_is_asked_about(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    """Most of the train split is of a family of the test split; without that, REJECTED is the most frequent.
+
+    What is not accepted, or not of the train split, does not count either.
+    """
+    fill(db, 6)
+    train_examples(db, decision="VALIDATED", family="ftest0", number=9)
+    train_examples(db, decision="REJECTED", family="other", number=3)
+    train_examples(db, decision="REFINED", family="another", number=1)
+    train_examples(db, decision="REFINED", family="pending", number=5, status=Status.PENDING)
+    train_examples(db, decision="REFINED", family="dev", number=5, split="dev")
+    run = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
+    assert (await work(project, db, run)).state is RunState.FINISHED
+    answers = scored_answers(db, run.id)
+    assert {answer.decision for answer in answers} == {"REJECTED"}
+    for answer in answers:
+        assert answer.probabilities == pytest.approx({"VALIDATED": 0.0, "REJECTED": 0.75, "REFINED": 0.25})
+
+
+async def test_words_learned_are_not_those_of_the_families_asked(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    """With nothing but the families of the test split to learn from, there is nothing to learn from."""
+    fill(db, 6)
+    train_examples(db, decision="VALIDATED", family="ftest0", number=9)
+    train_examples(db, decision="REJECTED", family="ftest1", number=9)
+    run = start.start_benchmark(project, db, params("bag-of-words", Mode.DIRECT))
+    ending = await work(project, db, run)
+    assert (ending.state, "train split" in ending.reason) == (RunState.FAILED, True)

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from core.benchmark.ceiling import ceiling
 from core.benchmark.gate import gate
+from core.benchmark.gate_progress import reference_lead
 from core.benchmark.paired import NotSharedError, compare, mcnemar
 from core.benchmark.scored import ScoredAnswer
 from core.benchmark.sequential_gate import GateVerdict, SequentialGate
@@ -163,3 +164,40 @@ def test_the_ceiling_is_what_people_agree_on() -> None:
     limit = ceiling(45, 50)
     assert limit.accuracy == pytest.approx(0.9)
     assert (limit.low, limit.high) == pytest.approx(tuple(binomtest(45, 50).proportion_ci(method="wilson")))
+
+
+def pairs(b: int, c: int, n: int) -> tuple[list[ScoredAnswer], list[ScoredAnswer]]:
+    """Student and reference on `n` examples, `b` of which only the student has right, `c` only the reference."""
+    return scored([i < b or i >= b + c for i in range(n)]), scored([i >= b for i in range(n)])
+
+
+def test_the_lead_asks_mcnemar_as_well() -> None:
+    """Five pairs of a hundred, all for the reference: above 0 by the interval, but 1 of 16 by chance."""
+    student, reference = pairs(0, 5, 100)
+    lead = reference_lead(student, reference, margin=0.05, level=0.95, seed=0)
+    assert lead.low > 0
+    assert lead.p == pytest.approx(binomtest(0, 5).pvalue)
+    assert lead.p == pytest.approx(0.0625)
+    assert lead.settled is None
+    # At this rate a sixth pair is due at 110 examples, by rounding: 1 of 32 is enough.
+    assert lead.more_needed == 10
+    lead = reference_lead(*pairs(0, 6, 100), margin=0.05, level=0.95, seed=0)
+    assert (lead.settled, lead.more_needed) == (True, 0)
+    assert lead.p == pytest.approx(0.03125)
+
+
+def test_the_lead_asks_the_interval_as_well() -> None:
+    """Thirty pairs are plenty for McNemar; of two families that are each right or wrong as a whole, they are few."""
+    right = [i % 3 == 0 for i in range(90)]
+    student, reference = scored([False] * 90, families=3), scored(right, families=3)
+    lead = reference_lead(student, reference, margin=0.05, level=0.95, seed=0)
+    assert lead.p is not None
+    assert lead.p < 1e-6
+    assert lead.low <= 0
+    assert lead.settled is None
+
+
+@pytest.mark.parametrize(("level", "settled"), [(0.9, True), (0.95, None)])
+def test_the_lead_is_as_certain_as_the_gate_asks(level: float, settled: bool | None) -> None:
+    """McNemar's 0.0625 is enough where one mistake in ten is allowed."""
+    assert reference_lead(*pairs(0, 5, 100), margin=0.05, level=level, seed=0).settled is settled
