@@ -293,6 +293,7 @@ EDIT = [
     Action("ctrl+s", "save", "Save", "Save what was changed as a new version"),
     Action("ctrl+n", "add", "Add piece", "Add a piece of evidence"),
     Action("ctrl+d", "remove", "Remove", "Remove the piece of evidence that the cursor is in"),
+    Action("ctrl+z", "undo_edit", "Undo", "Bring back a removed piece, or what was deleted in a field", footer=False),
     Action("alt+up,ctrl+up", "shift(-1)", "Piece up", "Move the piece of evidence that the cursor is in up"),
     Action("alt+down,ctrl+down", "shift(1)", "Down", "Move it down", footer=False),
     Action("ctrl+o", "editor", "$EDITOR", "Edit the whole example as JSON in $EDITOR"),

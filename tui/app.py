@@ -153,8 +153,10 @@ class SidequestApp(App[int]):
         if action == "found":
             return not (self.folder / FILE).exists()
         if action == "suspend_process":
-            # A field where it takes back what was typed keeps it.
-            return self._driver is not None and self._driver.can_suspend and not hasattr(self.focused, "action_undo")
+            # Where it takes back what was typed, it does only that.
+            edits = any(hasattr(screen, "action_undo_edit") for screen in self.screen_stack)
+            can_suspend = self._driver is not None and self._driver.can_suspend
+            return can_suspend and not edits and not hasattr(self.focused, "action_undo")
         if any(action == shared.name.partition("(")[0] for shared in EVERYWHERE):
             front = front_screen(self)
             if front is not self.screen_stack[0] or (action == "go" and not self.ready):

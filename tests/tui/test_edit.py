@@ -14,7 +14,7 @@ from core.review.editing import format_json
 from storage import examples, reviews
 from storage.schema import Evidence, Example
 from tests.conftest import example
-from tests.tui.conftest import SIZE, put, shown
+from tests.tui.conftest import SIZE, put, shown, told, until
 from tui.app import SidequestApp
 from tui.screens.edit.screen import EditScreen
 
@@ -225,3 +225,94 @@ async def test_what_is_mended_most_is_a_tab_away_and_the_way_out_in_sight(
         found = examples.get(db, "01A" + "0" * 23)
         assert found is not None
         assert found.evidence[0].source == f"No {source}"
+
+
+def piece_sources(screen: EditScreen) -> list[str]:
+    return [piece["source"] for piece in screen.values()["evidence"]]
+
+
+async def test_a_removed_piece_comes_back_as_it_was_edited(app: SidequestApp, db: sqlite3.Connection) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        initial = screen.values()
+        screen.query(".source").first().focus()
+        await pilot.press("A", "ctrl+d")
+        await pilot.pause()
+        assert piece_sources(screen) == ["Survey 0"]
+        assert "evidence 1 of 1" in shown(pilot)
+        assert "ctrl+z brings it back" in told(pilot)
+        await pilot.press("ctrl+d")
+        assert piece_sources(screen) == []
+        await pilot.press("ctrl+z")
+        assert piece_sources(screen) == ["Survey 0"]
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert piece_sources(screen) == ["AReport 0", "Survey 0"]
+        assert "evidence 1 of 2" in shown(pilot)
+        await pilot.press("ctrl+z")  # what was typed before
+        assert screen.values() == initial
+        await pilot.press("ctrl+z")
+        await until(pilot, lambda: "nothing to undo" in told(pilot), 5)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert pilot.app.screen is not screen
+    assert first(db).version == 1
+
+
+async def test_what_was_typed_after_a_removal_is_undone_before_it(app: SidequestApp) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        initial = screen.values()
+        screen.query(".source").last().focus()
+        await pilot.press("ctrl+d", "x", "y")
+        assert piece_sources(screen) == ["xyReport 0"]
+        await pilot.press("ctrl+z")
+        assert piece_sources(screen) == ["Report 0"]
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert screen.values() == initial
+        # Also from where nothing is typed.
+        screen.query(".source").first().focus()
+        await pilot.press("ctrl+d")
+        screen.query_one("#level", Select).focus()
+        await pilot.press("ctrl+z")
+        await pilot.pause()
+        assert screen.values() == initial
+        assert [str(panel.border_title) for panel in screen.query(".panel")] == ["evidence 1 of 2", "evidence 2 of 2"]
+
+
+@pytest.mark.parametrize("selector", ["#hypothesis", "#confidence", "#reasoning", ".source", ".relevance", ".content"])
+@pytest.mark.parametrize(
+    "keys", [["end", "backspace"], ["end", "ctrl+u"], ["home", "ctrl+k"], ["home", "delete"], ["end", "ctrl+w"]]
+)
+async def test_every_deletion_in_a_field_can_be_undone(app: SidequestApp, selector: str, keys: list[str]) -> None:
+    async with app.run_test(size=SIZE) as pilot:
+        screen = await open_form(pilot)
+        initial = screen.values()
+        screen.query(selector).first().focus()
+        await pilot.press(*keys)
+        assert screen.values() != initial
+        await pilot.press("ctrl+z")
+        assert screen.values() == initial
+
+
+async def test_ctrl_z_never_suspends_the_app_from_an_editor(app: SidequestApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    signals = list[tuple[int, int]]()
+    async with app.run_test(size=SIZE) as pilot:
+        monkeypatch.setattr(type(app._driver), "can_suspend", property(lambda _: True))
+        monkeypatch.setattr("textual.app.os.kill", lambda *call: signals.append(call))
+        screen = await open_form(pilot)
+        for selector in ("#hypothesis", "#decision", "#confidence", ".source"):
+            screen.query(selector).first().focus()
+            await pilot.press("ctrl+z")
+        screen.set_focus(None)
+        await pilot.press("ctrl+z")
+        screen.query_one("#confidence", Input).value = "0.5"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "Leave without saving" in shown(pilot)
+        await pilot.press("ctrl+z")
+        await pilot.press("y")
+        await pilot.pause()
+        await pilot.press("slash", "x", "ctrl+z")  # a field of one line elsewhere
+        assert signals == []

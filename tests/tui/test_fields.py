@@ -61,7 +61,7 @@ async def paste_into_all(pilot: Pilot[int], seen: set[str]) -> None:
         if not isinstance(field, Input | TextArea):
             continue
         assert isinstance(field, Field | Area)
-        seen.add(field.id or next(iter(field.classes - {"-textual-compact"})))
+        seen |= {field.id} if field.id else set(field.classes)
         shown = [node for node in field.ancestors_with_self if isinstance(node, Widget) and not node.display]
         for node in shown:
             node.display = True
@@ -107,7 +107,7 @@ async def test_what_was_pasted_is_stored_with_newlines_only(app: SidequestApp, d
         app.post_message(events.Paste("One.\rTwo.\r\nThree.\nFour."))
         await pilot.pause()
         await pilot.press("ctrl+s")
-        await pilot.pause()
+        await until(pilot, lambda: app.screen is not screen)
     assert first(db).hypothesis == "One.\nTwo.\nThree.\nFour."
 
 
@@ -119,7 +119,7 @@ async def test_an_edit_keeps_the_line_breaks_that_were_stored(app: SidequestApp,
         screen.query_one(".source", Input).value += "!"
         screen.query_one(".content", TextArea).insert("Once. ", (0, 0))
         await pilot.press("ctrl+s")
-        await pilot.pause()
+        await until(pilot, lambda: app.screen is not screen)
     stored = examples.get(db, "01A" + "0" * 23)
     assert stored is not None
     assert (stored.evidence[0].source, stored.evidence[0].content) == (

@@ -13,6 +13,8 @@ from textual.widgets import Input, TextArea
 
 from tui.text import clean
 
+# So many changes of a field can be undone.
+MAX_CHANGES = 100
 # How a field of one line shows the characters that would break it or jump in it.
 _LINE_MARKS = str.maketrans({"\n": "␊", "\t": "␉"})
 
@@ -25,8 +27,13 @@ def unify_line_breaks(text: str) -> str:
 class Field(Input):
     """One line. Of pasted text the lines are joined by blanks."""
 
+    BINDINGS: ClassVar = [("ctrl+z", "undo", "Undo")]
+
     def __init__(self, stored: str = "", **options: Any) -> None:
         self._stored = stored
+        # What the field said before each change; letters typed one after the other are one change.
+        self._history: list[str] = []
+        self._typing = False
         self._shown = clean(unify_line_breaks(stored)).translate(_LINE_MARKS)
         super().__init__(self._shown, **options)
 
@@ -40,6 +47,35 @@ class Field(Input):
             if mark not in self._stored:
                 text = text.replace(mark, character)
         return text
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to undo."""
+        return bool(self._history)
+
+    def action_undo(self) -> None:
+        """Undo the last change."""
+        if self._history:
+            previous = self._history[-1]
+            self.value = previous
+            self.cursor_position = len(previous)
+            # The watcher has noted the undo itself as a change.
+            del self._history[-2:]
+            self._typing = False
+
+    def on_mount(self) -> None:
+        """Begin the history with what the field says at first: an undo never empties it."""
+        self._history.clear()
+
+    def watch_value(self, before: str, after: str) -> None:
+        """Note what the field said before a change."""
+        if before == after:
+            return
+        typing = len(after) == len(before) + 1
+        if not (typing and self._typing):
+            self._history.append(before)
+            del self._history[:-MAX_CHANGES]
+        self._typing = typing
 
     def on_paste(self, event: events.Paste) -> None:
         """Make the pasted text one line, before the base class inserts it."""
@@ -64,6 +100,11 @@ class Area(TextArea):
     def edited(self) -> str:
         """The text; the stored one itself if nobody has edited it."""
         return self._stored if self.text == self._shown else self.text
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a change to undo."""
+        return bool(self.history.undo_stack)
 
     def action_edge(self, last: bool) -> None:
         """Move the cursor to the end of the text, or to its start."""

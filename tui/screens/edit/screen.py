@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.timer import Timer
@@ -25,6 +25,7 @@ from storage.database import busy, busy_timeout
 from storage.schema import Example
 from tui.actions import EDIT, bindings
 from tui.keymap import key
+from tui.screens.edit.evidence_form import EvidenceForm, PieceForm
 from tui.text import clean, line
 from tui.widgets.fields import Area, Field
 from tui.widgets.keys import Keys
@@ -35,43 +36,6 @@ if TYPE_CHECKING:
 
 # After so long without a key the draft is saved.
 DRAFT_DELAY_S = 0.4
-
-
-class PieceForm(Vertical):
-    """The fields of one piece of evidence."""
-
-    def __init__(self, piece: Values, *, new: bool = False) -> None:
-        super().__init__(classes="panel")
-        self._piece = piece
-        self._new = new
-
-    def compose(self) -> ComposeResult:
-        with Horizontal(classes="row"):
-            yield Label("source ")
-            source = Field(
-                self._piece["source"], placeholder="where it comes from", classes="source", select_on_focus=False
-            )
-            # A field shows the part that the cursor is in, and a source begins with what it is.
-            source.cursor_position = 0
-            yield source
-            yield Label("  relevance ")
-            yield Field(self._piece["relevance"], placeholder="0 to 1", classes="relevance")
-        yield Area(self._piece["content"], classes="content")
-
-    def on_mount(self) -> None:
-        """Put the cursor into a new piece."""
-        if self._new:
-            self.query_one(".source").focus()
-
-    def values(self) -> Values:
-        """What the fields say; before they are mounted, what they begin with."""
-        if not self.is_mounted:
-            return self._piece
-        return {
-            "source": self.query_one(".source", Field).edited,
-            "relevance": self.query_one(".relevance", Field).edited,
-            "content": self.query_one(".content", Area).edited,
-        }
 
 
 class EditScreen(ModalScreen[Example | None]):
@@ -92,7 +56,9 @@ class EditScreen(ModalScreen[Example | None]):
         self._has_form = fits_form(example)
         # What the form says before the person types.
         self._initial_values: Values = form_values(example) | ({"decision": decision} if decision else {})
-        self._pieces: list[PieceForm] = []
+        self._evidence: EvidenceForm | None = None
+        # What the form said right after a piece was removed: as long as it says that, the removal is undone first.
+        self._values_after_removal: Values | None = None
         # What came back from the editor with a mistake in it, so that it can be mended there.
         self._broken_json = ""
         self._has_draft = False
@@ -123,8 +89,8 @@ class EditScreen(ModalScreen[Example | None]):
                     yield _select("domain", domains, values["domain"])
                     yield Label(" level      ")
                     yield _select("level", [str(level.level) for level in self._project_task.levels], values["level"])
-                self._pieces = [PieceForm(piece) for piece in values["evidence"]]
-                yield Vertical(*self._pieces, id="pieces", classes="row")
+                self._evidence = EvidenceForm(values["evidence"])
+                yield self._evidence
                 yield Label("reasoning")
                 yield Area(values["reasoning"], id="reasoning")
         yield Static(id="problems")
@@ -152,17 +118,16 @@ class EditScreen(ModalScreen[Example | None]):
         """Begin with the hypothesis."""
         if self._has_form:
             self.query_one("#hypothesis").focus()
-            self._number_pieces()
         if self._broken_json:
             self._show_problems([f"what came back from $EDITOR has a mistake: {key('edit.editor')} opens it again"])
 
     def values(self) -> Values:
         """What the form says, by field."""
-        if not self._has_form:
+        if self._evidence is None:
             return self._initial_values
         return {
             "hypothesis": self.query_one("#hypothesis", Area).edited,
-            "evidence": [piece.values() for piece in self._pieces],
+            "evidence": self._evidence.values(),
             "reasoning": self.query_one("#reasoning", Area).edited,
             "decision": self.query_one("#decision", Select).value,
             "confidence": self.query_one("#confidence", Field).edited,
@@ -228,51 +193,45 @@ class EditScreen(ModalScreen[Example | None]):
 
     def action_add(self) -> None:
         """Add an empty piece of evidence."""
-        if self._has_form:
-            piece = PieceForm({"source": "", "relevance": "0.5", "content": ""}, new=True)
-            self._pieces.append(piece)
-            self.query_one("#pieces").mount(piece)
-            self._after_rearranging()
+        if self._evidence is not None:
+            self._evidence.add()
+            self._note_change()
 
     def action_remove(self) -> None:
-        """Remove the piece of evidence that the cursor is in."""
-        piece = self._focused_piece()
-        if piece is not None:
-            self._pieces.remove(piece)
-            piece.remove()
-            self._after_rearranging()
+        """Remove the piece of evidence that the cursor is in, and say how it comes back."""
+        if self._evidence is not None and (piece := self._focused_piece()) is not None:
+            self._evidence.remove_piece(piece)
+            self._values_after_removal = self.values()
+            self.notify(f"a piece of evidence was removed: {key('edit.undo')} brings it back", markup=False)
+            self._note_change()
 
     def action_shift(self, step: int) -> None:
         """Move the piece of evidence that the cursor is in."""
-        piece = self._focused_piece()
-        if piece is None:
+        if self._evidence is not None and (piece := self._focused_piece()) is not None:
+            self._evidence.shift(piece, step)
+            self._note_change()
+
+    def action_undo_edit(self) -> None:
+        """Undo the newest of: removing a piece, and what was typed or deleted in the field that the cursor is in."""
+        if self._evidence is None:
             return
-        position = self._pieces.index(piece)
-        if 0 <= position + step < len(self._pieces):
-            neighbour = self._pieces[position + step]
-            self._pieces[position], self._pieces[position + step] = neighbour, piece
-            if step < 0:
-                self.query_one("#pieces").move_child(piece, before=neighbour)
-            else:
-                self.query_one("#pieces").move_child(piece, after=neighbour)
-            self.call_after_refresh(piece.scroll_visible, animate=False)
-            self._after_rearranging()
+        field = self.focused if isinstance(self.focused, Field | Area) and self.focused.can_undo else None
+        if field is not None and self.values() != self._values_after_removal:
+            field.action_undo()
+        elif self._evidence.restore():
+            self._values_after_removal = self.values()
+            self._note_change()
+        elif field is not None:
+            field.action_undo()
+        else:
+            self.notify("nothing to undo in this field", markup=False)
 
     def _focused_piece(self) -> PieceForm | None:
         """The piece that the cursor is in; None if it is in none, which the person is told."""
-        nodes = self.focused.ancestors_with_self if self.focused else []
-        piece = next((node for node in nodes if isinstance(node, PieceForm) and node in self._pieces), None)
+        piece = self._evidence.piece_with(self.focused) if self._evidence is not None else None
         if piece is None:
             self.notify("put the cursor into the piece of evidence that is meant", markup=False)
         return piece
-
-    def _after_rearranging(self) -> None:
-        self._number_pieces()
-        self._note_change()
-
-    def _number_pieces(self) -> None:
-        for number, piece in enumerate(self._pieces, start=1):
-            piece.border_title = f"evidence {number} of {len(self._pieces)}"
 
     # ------------------------------------------------------------ saving and leaving
 
