@@ -150,7 +150,7 @@ async def test_a_project_may_bring_its_own_template(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("{{ domian.name }}", "no variable domian; there are angle"),
         ("line one\n{% if %}", "mine.j2, line 2"),

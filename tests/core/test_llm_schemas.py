@@ -64,7 +64,7 @@ def test_an_answer_that_fits_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"confidence": 1.5}, "confidence"),
         ({"confidence": float("nan")}, "confidence"),

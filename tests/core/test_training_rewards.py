@@ -199,7 +199,7 @@ def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "is_so"),
+    ("text", "is_so"),
     [
         ("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 8 bytes", True),
         ("could not create a primitive", True),

@@ -16,7 +16,7 @@ from tests.conftest import HOSTILE, example
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "expected"),
     [
         ("", Filter()),
         ("paid conversion", Filter(text="paid conversion")),

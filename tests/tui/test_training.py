@@ -335,8 +335,8 @@ async def test_an_estimate_is_made_given_up_and_shown(
     fill(db, 12, split="train")
     ended: list[str] = []
 
-    async def estimate(project: Project, name: str, *, heard: Callable[[str], None]) -> RecipeEstimate:
-        heard(f"{name}: step 1 took 2.0 s")
+    async def estimate(project: Project, name: str, *, on_progress: Callable[[str], None]) -> RecipeEstimate:
+        on_progress(f"{name}: step 1 took 2.0 s")
         try:
             await asyncio.sleep(0 if ended else 60)
         finally:
