@@ -239,16 +239,16 @@ def test_a_flat_group_is_replaced_by_one_that_differs(grpo: Stage, monkeypatch: 
         return [3]
 
     monkeypatch.setattr(grpo.sampler, "draw_replacements", draw)
-    batch = grpo.step(2, 0)
-    assert asked == [([2, 0], 1)]
-    expected = [*reference_group_advantages(grpo.rewards(3)), *reference_group_advantages(grpo.rewards(0))]
+    batch = grpo.step(0, 2)
+    assert asked == [([0, 2], 1)]
+    expected = [*reference_group_advantages(grpo.rewards(0)), *reference_group_advantages(grpo.rewards(3))]
     assert batch["advantages"].tolist() == pytest.approx(expected, abs=1e-4)
-    for row, (number, i) in enumerate((number, i) for number in (3, 0) for i in range(GROUP)):
+    for row, (number, i) in enumerate((number, i) for number in (0, 3) for i in range(GROUP)):
         for name, ids in (("prompt", grpo.cases[number].prompt), ("completion", grpo.completion(number, i).ids)):
             kept = batch[f"{name}_ids"][row][batch[f"{name}_mask"][row].bool()].tolist()
             assert kept[: len(ids)] == ids, (name, row)
     assert int(batch["num_items_in_batch"]) == int(batch["completion_mask"].sum())
-    assert [rollout.case for rollout in grpo.trainer._rollouts[::GROUP]] == [grpo.cases[3], grpo.cases[0]]
+    assert [rollout.case for rollout in grpo.trainer._rollouts[::GROUP]] == [grpo.cases[0], grpo.cases[3]]
     assert grpo.figures[-1]["no_signal"] == 0.5  # of what was drawn at first
 
 
