@@ -70,6 +70,11 @@ bench: $(DEVELOPED) ## the measurements of docs/measurements.md
 	$(BIN)/python -m tests.bench.gate
 	$(BIN)/python -m tests.bench.training
 
+# One part of it: make mutants ONLY='core.qa.verdicts*'
+mutants: $(DEVELOPED) ## break lines one by one and list those that no test notices; takes hours
+	$(BIN)/mutmut run $(ONLY)
+	$(BIN)/mutmut results
+
 screenshots: $(DEVELOPED) ## let the app export the pictures of the documentation
 	$(BIN)/python -m tests.screenshots
 
@@ -77,6 +82,6 @@ constraints: ## pin what is installed now, after `pip install --upgrade -e '.[de
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean: ## remove what make made
-	rm -rf .venv demo
+	rm -rf .venv demo mutants
 
-.PHONY: help student demo test slow lint check-fast reference reference-check bench screenshots constraints clean
+.PHONY: help student demo test slow lint check-fast reference reference-check bench mutants screenshots constraints clean
