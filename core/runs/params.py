@@ -157,7 +157,7 @@ def params_of(run: Run, model: type[P]) -> P:
 def parse_params(run: Run) -> RunParams:
     """The params of a run of any kind; raises UnreadableRunError, also for a kind that this version does not know."""
     if not run.unreadable and run.kind not in _MODELS:
-        raise UnreadableRunError(f"run {run.id[-6:]} is of a kind that this version does not know: {run.kind}")
+        raise UnreadableRunError(f"run {run.id[-6:]} cannot be read: this version knows no kind {run.kind}")
     return params_of(run, _MODELS.get(run.kind, GenerateParams))
 
 
