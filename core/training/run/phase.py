@@ -21,6 +21,10 @@ from storage.schema import Example, RunState
 
 if TYPE_CHECKING:
     from core.models.chat import Chat
+    from core.training.data.cases import TrainingCase
+    from core.training.data.sampler import CurriculumSampler
+    from core.training.run.callback import TrainingCallback
+    from core.training.trainers.grpo import Policy
 
 
 @dataclass(frozen=True)
@@ -155,10 +159,10 @@ def _save_adapter(model: Any, trainer: Any, folder: Path) -> None:
 def _trainer(
     project: Project,
     phase: PhaseSetup,
-    policy: Any,
-    train_cases: Sequence[Any],
-    sampler: Any,
-    callback: Any,
+    policy: Policy,
+    train_cases: Sequence[TrainingCase],
+    sampler: CurriculumSampler,
+    callback: TrainingCallback,
     first_step: int,
 ) -> Any:
     from core.training.trainers import arguments
@@ -194,9 +198,9 @@ def _trainer(
 
 
 def _dev_evaluation(
-    policy: Any,
+    policy: Policy,
     chat: Chat,
-    dev_cases: Sequence[Any],
+    dev_cases: Sequence[TrainingCase],
     recipe: Recipe,
     labels: Sequence[str],
     stopping: Callable[[], bool],
