@@ -69,7 +69,7 @@ def fill(folder: Path, count: int, seed: int = 1) -> None:
         predictions.add_questions(connection, ((question, case) for question in questions))
     predictions.add(connection, answers)
     kept = dump_figures(figures(scored_answers(connection, run.id), labels))
-    runs.update(connection, run.id, progress={**progress, "accuracy": correct / count, "kept": kept})
+    runs.update(connection, run.id, progress={**progress, "accuracy": correct / count, "kept": kept.model_dump()})
     _compact(connection)
 
 

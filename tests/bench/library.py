@@ -212,8 +212,9 @@ def _write_runs(connection: sqlite3.Connection) -> None:
                 "started": day,
                 "ended": end,
             }
-            figures = json.dumps(GenerationFigures(total=100, accepted=100, rejected=12).snapshot())
-            plain = {"id": _run(number), "kind": "generate", "params": "{}", "progress": figures, "reason": ""}
+            figures = GenerationFigures(total=100, accepted=100, rejected=12).snapshot().model_dump_json()
+            params = json.dumps({"source": "procedural", "judge": "solver"})
+            plain = {"id": _run(number), "kind": "generate", "params": params, "progress": figures, "reason": ""}
             insert(connection, "runs", plain | finished | {"request": None, "created": day})
             for step in range(EVENTS):
                 line = {"run": _run(number), "severity": "info", "message": f"{2 * step}/100 written", "data": "{}"}
