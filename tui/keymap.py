@@ -11,6 +11,8 @@ from core.review.label_keys import assign_keys
 from tui.actions import EVERYWHERE, NAMED, REVIEW, SCREENS, Action, identifier
 from tui.text import spoken
 
+# Actions of the app that do not act on a screen, so that their keys are free there: Edit takes back deletions.
+_INACTIVE = {"edit": frozenset({"app.suspend"})}
 # What no keymap changes, on any screen.
 _FIXED = {
     "ctrl+c": "what copies marked text",
@@ -68,6 +70,8 @@ def clashes(keymap: Mapping[str, str], labels: Iterable[str] = ()) -> list[tuple
         taken = _FIXED | (deciding if screen == "review" else {})
         for action in [*actions, *([] if screen == "app" else EVERYWHERE)]:
             name = identifier(action) or ""
+            if name in _INACTIVE.get(screen, ()):
+                continue
             for key in _split(keymap.get(name, action.keys)):
                 other = taken.setdefault(key, name) if key else name
                 if other != name and (name in keymap or other in keymap):
