@@ -13,10 +13,10 @@ from storage.review_log import IN_EFFECT
 from storage.rows import columns, fields, insert, to_column
 from storage.schema import Example, Status
 
-_NESTED = frozenset({"evidence"})
+_NESTED = frozenset({"evidence", "steps"})
 # This many characters at the end of an id tell examples apart on a screen.
 TAIL = 6
-CONTENT = frozenset({"hypothesis", "evidence", "reasoning", "decision", "confidence", "domain", "level"})
+CONTENT = frozenset({"hypothesis", "evidence", "steps", "reasoning", "decision", "confidence", "domain", "level"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +124,14 @@ def versions(connection: sqlite3.Connection, example: Example) -> list[tuple[Exa
     rows = connection.execute(
         "SELECT version, content, certainty, created FROM versions WHERE example = ? ORDER BY version", (example.id,)
     )
-    stored = example.model_dump()
+    stored = example.model_dump() | {"steps": []}  # versions from before there were steps have none
     return [
         (
             Example.model_validate(
-                stored | json.loads(row["content"]) | {"version": row["version"], "certainty": row["certainty"]}
+                stored
+                | {"steps": []}
+                | json.loads(row["content"])
+                | {"version": row["version"], "certainty": row["certainty"]}
             ),
             datetime.fromisoformat(row["created"]),
         )

@@ -69,6 +69,12 @@ def training(database: Database) -> None:
         database.conn.execute(statement)
 
 
+@migrations()
+def steps(database: Database) -> None:
+    """The reasoning of an example, part by part; those of before have none."""
+    database.conn.execute("ALTER TABLE examples ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'")
+
+
 _FIRST = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from ulid import ULID
@@ -64,6 +64,40 @@ class Evidence(StoredModel):
     )
 
 
+class Holds(StrEnum):
+    """Whether one part of a hypothesis holds."""
+
+    YES = "yes"
+    NO = "no"
+    OPEN = "open"  # the evidence does not settle it
+
+
+class Finding(StoredModel):
+    """What one piece of evidence says about one part of the hypothesis."""
+
+    piece: int = Field(ge=1, description="The number of the piece in `evidence`, from 1.")
+    quote: Text = Field(description="The deciding words of that piece, copied exactly.")
+    source: Text = Field(description="The kind of its source in one or two words: 'trial', 'hearsay', 'audit'.")
+    says: Text = Field(min_length=1, description="What it says about this part, in one to four words: 'down', '25.5'.")
+
+
+class Step(StoredModel):
+    """One part of the hypothesis, checked on its own: what was found, what is claimed, and whether it holds."""
+
+    part: Text = Field(min_length=1, description="What this step is about, in a few words: 'new users', 'size'.")
+    findings: list[Finding] = Field(
+        description="What settles this part: one finding, or several that lead to `found` only together. Empty only "
+        "where no piece settles it."
+    )
+    against: list[Finding] = Field(description="Findings of other pieces that disagree and do not count; often none.")
+    why: Literal["", "source", "figures", "scope", "time"] = Field(
+        description="Why `findings` count and `against` do not: kind of source, figures, scope or time; else ''."
+    )
+    found: Text = Field(min_length=1, description="What the evidence shows on this part, in one to four words.")
+    claimed: Text = Field(min_length=1, description="What the hypothesis claims on it, in the same words if it can.")
+    holds: Holds = Field(description="Whether this part holds: 'yes', 'no', or 'open' if the evidence leaves it so.")
+
+
 class Candidate(StoredModel):
     """A hypothesis, the evidence for and against it, and the decision that the evidence supports."""
 
@@ -74,6 +108,9 @@ class Candidate(StoredModel):
     )
     evidence: list[Evidence] = Field(
         min_length=1, description="The pieces of evidence. Their order carries no meaning."
+    )
+    steps: list[Step] = Field(
+        default=[], description="The hypothesis part by part: a step for each thing that it claims. Empty: not written."
     )
     reasoning: Text = Field(
         min_length=1,
