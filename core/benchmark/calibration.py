@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.benchmark.families import family_sums, resample_totals
 from core.benchmark.scored import ScoredAnswer
+from core.benchmark.selective import auroc, e_aurc
 from core.statistics import wilson
 
 if TYPE_CHECKING:
@@ -42,10 +43,12 @@ class Reliability:
     """How well `n` confidences fit what was right; `missing` answers came without one.
 
     `brier` is the mean squared difference between the confidence and the truth, 1 for right and 0 for wrong (Brier
-    1950): 0 is best, and always saying 0.5 gets 0.25. `brier_low` and `brier_high` are its 95 % interval, a bootstrap
-    over families. `ece` is the expected calibration error, with its 95 % interval in `low` and `high`. `distinct`
-    counts the different confidences: a single one tells nothing apart. Figures that need an answer are None without
-    one.
+    1950): 0 is best, and always saying 0.5 gets 0.25. `brier_low` and `brier_high` are its 95 % interval, a
+    bootstrap over families. `ece` is the expected calibration error, with its 95 % interval in `low` and `high`.
+    `distinct` counts the different confidences: a single one tells nothing apart. `auroc` is the probability that,
+    of a right and a wrong answer, the right one has the higher confidence (0.5: chance), None without either kind;
+    `e_aurc` the error rate of the answers that are kept, averaged over all shares to keep, above that of a perfect
+    order: 0 is best. Figures that need an answer are None without one.
     """
 
     n: int
@@ -60,6 +63,8 @@ class Reliability:
     bins: list[Bin]
     brier_low: float | None = None
     brier_high: float | None = None
+    auroc: float | None = None
+    e_aurc: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +138,8 @@ def reliability(
         bins=filled,
         brier_low=brier_low,
         brier_high=brier_high,
+        auroc=auroc(stated, truth),
+        e_aurc=e_aurc(stated, truth),
     )
 
 

@@ -62,6 +62,16 @@ class Recipe(_RecipeTable):
     student: str = Field(default="", description="A name of [local.…], or an embedded one; empty: the role's.")
     first: str = Field(default="", description="A recipe that is run before, in the same launch; RL starts from it.")
     mode: Literal[Mode.REASON, Mode.DIRECT] = Field(default=Mode.REASON, description="What an answer looks like.")
+    rationale: Literal["auto", "steps", "full", "none", "after"] = Field(
+        default="auto",
+        description="What the student writes beside its decision: steps; full: the prose and the confidence; none; "
+        "after: the decision first, then its steps. auto: steps where all examples to learn from have them, else full.",
+    )
+    prompt: Literal["auto", "short", "full"] = Field(
+        default="auto",
+        description="How a case is put to the student. short: the case alone, which is enough for one that was "
+        "trained; full: with the task's instructions. auto: short where it writes steps, else full.",
+    )
     lora: Lora = Field(default=Lora(), description="The adapter.")
     quantization: Literal["none", "int8", "nf4"] = Field(
         default="none", description="Of the weights below the adapter."

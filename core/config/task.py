@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from core.config.label_names import comparable, indistinguishable
 from core.config.mapping import Mapping
 from core.config.recipe import Recipe
+from core.config.steps import TaskSteps
 
 
 def _ordered(band: tuple[float, float]) -> tuple[float, float]:
@@ -206,6 +207,7 @@ class Prompts(_TaskTable):
     judge_blind: Path | None = Field(default=None, description="How a judge is asked to decide without the label.")
     judge_rubric: Path | None = Field(default=None, description="How it is asked for scores and a critique.")
     judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")
+    student: Path | None = Field(default=None, description="How training puts a case to a student, in short.")
 
 
 class ReviewSettings(_TaskTable):
@@ -251,6 +253,7 @@ class Task(_TaskTable):
     decisions: list[Decision] = Field(min_length=2, description="The answers that the judge can give.")
     domains: list[Domain] = Field(min_length=1, description="The fields of subject matter.")
     levels: list[Level] = Field(min_length=1, description="The steps of difficulty.")
+    steps: TaskSteps = Field(default=TaskSteps(), alias="task")
     roles: Roles = Roles()
     models: dict[Name, EndpointSettings] = Field(default_factory=dict)
     local: dict[Name, LocalSettings] = Field(default_factory=dict)
@@ -323,6 +326,11 @@ def find_inconsistencies(task: Task) -> list[tuple[FieldPath, str]]:
             if name in names[:position]:
                 problems.append(((field, position), f"{name} is there twice"))
     problems += _find_unreadable(task.labels)
+    if task.steps.rule is not None:
+        for field, name in task.steps.rule.decisions.items():
+            if name not in task.labels:
+                message = f"no decision {name!r}: there are {', '.join(task.labels)}"
+                problems.append((("task", "rule", field), message))
     for position, level in enumerate(task.levels):
         unknown = sorted(set(level.confidence) - set(task.labels))
         if unknown:

@@ -22,7 +22,7 @@ from core.models.batching import shared_prefix
 from core.models.chat import Chat
 from core.models.environment import prepare_environment
 from core.models.model_files import locate_model
-from core.models.prompting import Prompting
+from core.models.student_format import choose_format
 from core.models.trained import local_models
 from core.models.weights import SAFE_OPTIONS, find_weights
 from core.training import distributed
@@ -119,15 +119,17 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
 
     tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE_OPTIONS)
     chat = Chat(tokenizer, thinks=False)
-    prompting = Prompting(project.task, recipe.mode, project.folder)
-    made_cases, too_long = training_cases(
-        train, prompting, chat, recipe.mode, end=0, max_tokens=recipe.max_prompt_tokens
+    answer_format = choose_format(recipe, project.task, project.folder, train)
+    prompting = answer_format.prompting(project.task, project.folder)
+    made_cases, left_out = training_cases(
+        train, prompting, chat, answer_format, end=0, max_tokens=recipe.max_prompt_tokens
     )
     answers = max((len(case.answer) for case in made_cases), default=0)
     learned = recipe.algorithm is not Algorithm.SFT
     return {
         "cases": len(made_cases),
-        "longer": too_long,
+        "longer": left_out.too_long,
+        "without_steps": left_out.without_steps,
         "shared": shared_prefix([case.prompt for case in made_cases]) if len(made_cases) > 1 else 0,
         "prompt": max((len(case.prompt) for case in made_cases), default=0),
         "answer": recipe.max_answer_tokens if learned else answers,

@@ -22,6 +22,7 @@ COLUMNS = {
     "evidence": "pieces of evidence, each with source, content and relevance (0 to 1: how it bears on the claim)",
     "reasoning": "how the decision follows from the evidence",
     "decision": "the label",
+    "steps": "the hypothesis part by part: what was found, what is claimed, and whether it holds; empty: not written",
     "confidence": "the probability, 0 to 1, that a careful expert reaches the same decision",
     "id": "a ULID; the same in every export",
     "version": "1 as it was made, one more for each edit",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Protocol, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -174,6 +174,8 @@ def _arrow_type(annotation: Any) -> Any:
         return _arrow_type(arguments[0])
     if origin in {Union, types.UnionType}:
         return _arrow_type(next(argument for argument in arguments if argument is not type(None)))
+    if origin is Literal:
+        return pa.string()
     if origin is list:
         return pa.list_(_arrow_type(arguments[0]))
     if issubclass(annotation, BaseModel):

@@ -25,7 +25,7 @@ class PromptError(UserError, ValueError):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A template, and its version: name, revision and hash for a built-in one, 'custom-' and hash for a project's."""
+    """A template, and its version: 'generate-1-' and a hash of its text if built in, 'custom-' and the hash if not."""
 
     path: Path
     version: str
@@ -53,21 +53,33 @@ class Prompt:
 def load(builtin: Path, override: Path | None, project_dir: Path, variables: frozenset[str]) -> Prompt:
     """The project's template at `override` (relative to `project_dir`) if it is given, else the built-in one.
 
-    The built-in version is the name of the file with its revision ('generate-1') and a hash of its text. `variables`
-    are those that `messages` will be given. Raises PromptError if the file is missing, is no template, or names another
-    variable.
+    `variables` are those that `messages` will be given. Raises PromptError if the file is missing, is no template, or
+    names another variable.
     """
     path = builtin if override is None else project_dir / override
+    return parse(read(path), path, variables, name="custom" if override else builtin.stem)
+
+
+def read(path: Path) -> str:
+    """The text of a template. Raises PromptError."""
     try:
-        text = path.read_text(encoding="utf-8")
-        unknown = sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(text)) - variables)
-        template = _ENVIRONMENT.from_string(text)
+        return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"cannot read the prompt template {path}: {error}") from error
+
+
+def parse(text: str, path: Path, variables: frozenset[str], *, name: str = "") -> Prompt:
+    """The template with this text; `path` is what messages name. Its version is `name` and a hash of the text.
+
+    Raises PromptError if it is no template, or names another variable.
+    """
+    try:
+        unknown = sorted(meta.find_undeclared_variables(_ENVIRONMENT.parse(text)) - variables)
+        template = _ENVIRONMENT.from_string(text)
     except TemplateError as error:
         line = getattr(error, "lineno", None)
         raise PromptError(f"{path}{f', line {line}' if line else ''}: {error.message}") from error
     if unknown:
         raise PromptError(f"{path}: no variable {', '.join(unknown)}; there are {', '.join(sorted(variables))}")
     digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-    return Prompt(path, f"custom-{digest}" if override else f"{builtin.stem}-{digest}", template)
+    return Prompt(path, f"{name or path.stem}-{digest}", template)

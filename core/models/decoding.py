@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from transformers import PreTrainedModel
@@ -26,11 +27,20 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model wrote to one prompt. `complete`: it came to an end, and was not cut at the limit."""
+    """What a model wrote to one prompt. `complete`: it came to an end, and was not cut at the limit.
+
+    `logp` is the sum of the log probabilities of its tokens, the one that ended it included; at temperature 0 only.
+    """
 
     ids: list[int]
     text: str
     complete: bool
+    logp: float = 0.0
+
+    @property
+    def probability(self) -> float:
+        """The probability of the whole answer, 0 to 1."""
+        return math.exp(self.logp)
 
     @property
     def token_count(self) -> int:
@@ -97,6 +107,7 @@ class Decoder:
         """
         draws = [torch.Generator().manual_seed(seed) for seed in sampling.seeds]
         written: list[list[int]] = [[] for _ in range(len(prompts) * copies)]
+        logps = [0.0] * len(written)
         answers: dict[int, Completion] = {}
         # Prompts of similar length are read together, with little padding.
         order = sorted(range(len(prompts)), key=lambda position: -len(prompts[position]))
@@ -108,9 +119,12 @@ class Decoder:
             logits = logits[repeated]
         while True:
             tokens = sample_tokens(logits, sampling.temperature, [draws[row] for row in rows] if draws else [])
+            if sampling.temperature == 0:
+                for row, logp in zip(rows, torch.log_softmax(logits.float(), -1).amax(-1).tolist(), strict=True):
+                    logps[row] += 0.0 if row in answers else logp
             for row, token in zip(rows, tokens, strict=True):
                 if row not in answers and (answer := self._add_token(written[row], token, limit, is_complete)):
-                    answers[row] = answer
+                    answers[row] = replace(answer, logp=logps[row])
             if len(answers) == len(written):
                 return [answers[row] for row in range(len(written))]
             keep = [position for position, row in enumerate(rows) if row not in answers]

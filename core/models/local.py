@@ -7,7 +7,7 @@ import hashlib
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,8 @@ MAX_BATCH_ROWS = 64
 
 @dataclass(frozen=True)
 class LocalPrompting:
-    """How a model is asked. `is_complete` says whether the text so far holds the decision.
+    """How a model is asked. `is_complete` says whether the text so far holds the decision; `probabilities` are those of
+    the decisions, by an answer and the probability of all its tokens.
 
     `limit` is how many tokens an answer may have. At a `temperature` of 0 the answer is the likeliest, else a random
     one that depends on `seed`, example and sample.
@@ -40,6 +41,7 @@ class LocalPrompting:
     labels: Sequence[str]
     is_complete: Callable[[str], bool]
     prompt_version: str = ""
+    probabilities: Callable[[str, float], Mapping[str, float] | None] = lambda _text, _probability: None
     limit: int = 512
     temperature: float = 0.0
     seed: int = 0
@@ -161,6 +163,9 @@ class LocalModel:
             Reply(
                 Outcome.WRITTEN if completion.complete else Outcome.TRUNCATED,
                 completion.text,
+                probabilities=prompting.probabilities(completion.text, completion.probability)
+                if completion.complete and not prompting.temperature
+                else None,
                 detail="" if completion.complete else f"cut after {prompting.limit} tokens, without a decision",
                 usage=Usage(input_tokens=len(prompt), output_tokens=completion.token_count),
             )

@@ -27,6 +27,18 @@ class Reply:
     model: str = ""
 
 
+def spread(decision: str | None, probability: float, labels: Sequence[str]) -> dict[str, float] | None:
+    """Probabilities of the labels where only that of the whole answer is known: the rest is shared out evenly.
+
+    An answer is as sure as all of its tokens: a decision follows from the steps before it, so that its own tokens
+    would be sure of it even where a step was a guess. None for an answer without a decision.
+    """
+    if decision is None or decision not in labels:
+        return None
+    share = (1 - probability) / max(1, len(labels) - 1)
+    return {label: probability if label == decision else share for label in labels}
+
+
 class Model(Protocol):
     """Answers cases. Faults come back as replies; BudgetExhaustedError is raised before anything is sent."""
 

@@ -149,6 +149,12 @@ def is_complete(text: str, labels: Sequence[str]) -> bool:
     return _states_all(text, labels) and _states_all(_behind_thinking(text), labels)
 
 
+def states_decision(text: str, labels: Sequence[str]) -> bool:
+    """Whether an answer that is still being written states its decision, and has ended the line that does."""
+    stated = [statement for statement in _forms(text, tuple(labels)) if statement.label is not None]
+    return bool(stated) and "\n" in text[stated[-1].end :]
+
+
 def _states_all(text: str, labels: Sequence[str]) -> bool:
     stated = [statement for statement in _forms(text, tuple(labels)) if statement.label is not None]
     if not stated:

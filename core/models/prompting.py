@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.config.case import Mode
 from core.config.task import Task
-from core.llm.prompts import Prompt, load
+from core.llm.prompts import Prompt, load, parse, read
 from core.llm.wire import Messages
 from storage.schema import Evidence, Fraction, Text
 
@@ -31,12 +31,19 @@ class Judgement(BaseModel):
 
 
 class Prompting:
-    """Builds the prompts of one task in one mode. Raises PromptError if the project's template cannot be used."""
+    """Builds the prompts of one task in one mode. Raises PromptError if the template cannot be used.
 
-    def __init__(self, task: Task, mode: Mode, project_dir: Path) -> None:
+    `short`: the case alone, as a trained student reads it. `template` is the text of one that was kept, instead of the
+    project's own or the built-in one.
+    """
+
+    def __init__(self, task: Task, mode: Mode, project_dir: Path, *, short: bool = False, template: str = "") -> None:
         self._task = task
         self._mode = mode
-        self._prompt: Prompt = load(_PROMPTS / "judgement-1.j2", task.prompts.judgement, project_dir, _VARIABLES)
+        builtin, override = _templates(task, short)
+        self._prompt: Prompt = (
+            parse(template, builtin, _VARIABLES) if template else load(builtin, override, project_dir, _VARIABLES)
+        )
 
     @property
     def version(self) -> str:
@@ -52,6 +59,19 @@ class Prompting:
         return self._prompt.messages(
             question=self._task.question, decisions=self._task.decisions, case=case, mode=self._mode.value
         )
+
+
+def template_text(task: Task, project_dir: Path, *, short: bool) -> str:
+    """The text of the template for prompts, short or full. Raises PromptError."""
+    builtin, override = _templates(task, short)
+    return read(builtin if override is None else project_dir / override)
+
+
+def _templates(task: Task, short: bool) -> tuple[Path, Path | None]:
+    """The built-in template, and the project's own that replaces it."""
+    if short:
+        return _PROMPTS / "student-1.j2", task.prompts.student
+    return _PROMPTS / "judgement-1.j2", task.prompts.judgement
 
 
 def target_answer(mode: Mode, reasoning: str, decision: str, confidence: float) -> str:

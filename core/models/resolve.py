@@ -19,6 +19,7 @@ from storage.runs import StoredCapabilities
 if TYPE_CHECKING:
     from core.llm.limits import Budget
     from core.models.baselines import LabelledCase
+    from core.models.student_format import StudentFormat
 
 
 class ModelError(UserError):
@@ -101,18 +102,18 @@ def model_for(
 def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: int) -> Model:
     from core.models import local as local_model
     from core.models.model_files import MissingError, locate_model
-    from core.models.parse_answer import is_complete
-    from core.models.prompting import Prompting
     from core.models.weights import Precision, WeightsError, open_weights
 
-    prompting = Prompting(project.task, mode, project.folder)
+    answer_format = _format_of(project, local, mode)
+    prompting = answer_format.prompting(project.task, project.folder)
     labels = project.task.labels
     local_prompting = local_model.LocalPrompting(
         messages=lambda case: prompting.messages(case.hypothesis, case.evidence),
         mode=mode,
         labels=labels,
-        is_complete=lambda text: is_complete(text, labels),
+        is_complete=answer_format.completeness(labels),
         prompt_version=prompting.version,
+        probabilities=lambda text, probability: answer_format.probabilities(text, probability, project.task),
         limit=local.max_output_tokens,
         temperature=local.temperature,
         seed=seed,
@@ -125,6 +126,17 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
         )
     except (MissingError, WeightsError) as error:
         raise ModelError(f"{name}: {error}") from None
+
+
+def _format_of(project: Project, local: LocalSettings, mode: Mode) -> StudentFormat:
+    """How a model on this machine is asked in `mode`: as it was trained, if it was trained in that mode."""
+    from core.models.student_format import StudentFormat, StudentFormatError, load_format
+
+    try:
+        kept = None if local.adapter is None else load_format(project.folder / local.adapter)
+    except StudentFormatError as error:
+        raise ModelError(str(error)) from None
+    return kept if kept is not None and kept.mode is mode else StudentFormat(mode=mode)
 
 
 def _baseline(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 from core.config.task import Task
 from core.curriculum.cell import Cell
+from core.qa.problem import Problem
+from core.qa.steps import check_steps
 from storage.schema import Candidate
 
 # Bands are written with two decimals, and so are the numbers that are compared with them.
@@ -21,14 +22,6 @@ HEDGES = re.compile(
 _REFERS = re.compile(r"\b(the|this|our) hypothesis\b|\b(evidence|piece) (?:#|no\. ?)?\d\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A rule that a candidate breaks: a stable short name, and what to improve."""
-
-    reason: str
-    critique: str
-
-
 def broken_rules(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
     """Every rule that `candidate` breaks in `cell`; empty if it breaks none."""
     return [
@@ -36,6 +29,7 @@ def broken_rules(task: Task, cell: Cell, candidate: Candidate) -> list[Problem]:
         *_check_counts(task, cell, candidate),
         *_check_bands(task, cell, candidate),
         *_check_language(task, cell, candidate),
+        *check_steps(task.steps.rule, candidate),
     ]
 
 

@@ -41,6 +41,7 @@ def form_values(example: Example) -> Values:
         "confidence": str(example.confidence),
         "domain": example.domain,
         "level": str(example.level),
+        "steps": [step.model_dump(mode="json") for step in example.steps],
     }
 
 

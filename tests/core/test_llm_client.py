@@ -323,7 +323,7 @@ async def test_requests_in_flight_do_not_overrun_the_budget() -> None:
     assert stopped and answers
     assert budget.spent == pytest.approx(sum(answer.usage.cost or 0 for answer in answers))
     # All that is left is less than what one request could cost.
-    assert 0.02 - 0.0035 < budget.spent <= 0.02
+    assert 0.02 - 0.0045 < budget.spent <= 0.02
 
 
 async def test_what_is_not_reported_is_charged_in_full() -> None:

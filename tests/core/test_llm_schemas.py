@@ -48,7 +48,7 @@ def test_the_schema_is_what_strict_mode_takes() -> None:
 
 def test_reasoning_comes_before_the_decision_and_labels_are_an_enum() -> None:
     properties = answer_schema(Candidate, LABELS).schema["properties"]
-    assert list(properties) == ["hypothesis", "evidence", "reasoning", "decision", "confidence"]
+    assert list(properties) == ["hypothesis", "evidence", "steps", "reasoning", "decision", "confidence"]
     assert properties["decision"]["enum"] == LABELS
 
 

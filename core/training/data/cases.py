@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.config.case import Mode
 from core.models.chat import Chat
-from core.models.prompting import Prompting, target_answer
+from core.models.prompting import Prompting
+from core.models.student_format import StudentFormat
 from core.training.data.sampler import CasePosition
-from storage.schema import Evidence, Example
+from storage.schema import Evidence, Example, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class TrainingCase:
     domain: str
     family: str
     evidence: tuple[Evidence, ...]
+    steps: tuple[Step, ...] = ()
 
     @property
     def position(self) -> CasePosition:
@@ -33,31 +34,48 @@ class TrainingCase:
         return CasePosition(self.level, self.label)
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """How many examples are not learned from: prompts that are too long, and examples without steps."""
+
+    too_long: int = 0
+    without_steps: int = 0
+
+
 def training_cases(
-    examples: Sequence[Example], prompting: Prompting, chat: Chat, mode: Mode, *, end: int, max_tokens: int
-) -> tuple[list[TrainingCase], int]:
-    """The cases with prompts of at most `max_tokens` tokens, and how many were longer; `end` is the end token."""
-    cases, too_long = [], 0
+    examples: Sequence[Example],
+    prompting: Prompting,
+    chat: Chat,
+    answer_format: StudentFormat,
+    *,
+    end: int,
+    max_tokens: int,
+) -> tuple[list[TrainingCase], LeftOut]:
+    """The cases with prompts of at most `max_tokens` tokens, and how many were left out; `end` is the end token."""
+    cases, too_long, without_steps = [], 0, 0
     for example in examples:
+        if not answer_format.can_answer(example):
+            without_steps += 1
+            continue
         prompt = chat.prompt(prompting.messages(example.hypothesis, example.evidence))
         if len(prompt) > max_tokens:
             too_long += 1
             continue
-        text = target_answer(mode, example.reasoning, example.decision, example.confidence)
         cases.append(
             TrainingCase(
                 example=example.id,
                 version=example.version,
                 prompt=prompt,
-                answer=[*chat.label_tokens([text])[0], end],
+                answer=[*chat.label_tokens([answer_format.answer(example)])[0], end],
                 label=example.decision,
                 level=example.level,
                 domain=example.domain,
                 family=example.family,
                 evidence=tuple(example.evidence),
+                steps=tuple(example.steps),
             )
         )
-    return cases, too_long
+    return cases, LeftOut(too_long, without_steps)
 
 
 def label_shares(cases: Sequence[TrainingCase]) -> dict[str, float]:

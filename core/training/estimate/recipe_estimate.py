@@ -168,7 +168,7 @@ def processes_of(recipe: Recipe) -> int:
 
 def guess_lengths(project: Project, recipe: Recipe, letters: int) -> TokenLengths:
     """The lengths by the `letters` of the longest case, before anything is taken apart into tokens."""
-    empty_prompt = Prompting(project.task, recipe.mode, project.folder).messages("", ())
+    empty_prompt = Prompting(project.task, recipe.mode, project.folder, short=recipe.prompt == "short").messages("", ())
     shared = int(sum(len(message["content"]) for message in empty_prompt) / _LETTERS)
     prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
     return TokenLengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))

@@ -9,10 +9,14 @@ from typing import Any
 from core.benchmark.calibration import calibration
 from core.benchmark.metrics import figures
 from core.benchmark.scored import ScoredAnswer
+from core.benchmark.step_fields import FieldCounts, judge_fields
 from core.config.case import Mode
+from core.config.task import Task
 from core.models.batching import pack, shared_prefix
 from core.models.decoding import Decoder, Prefix
-from core.models.parse_answer import is_complete, parse_answer
+from core.models.parse_answer import parse_answer
+from core.models.step_lines import as_parsed, parse_steps
+from core.models.student_format import StudentFormat
 from core.training.data.cases import TrainingCase
 from storage.schema import Outcome, PredictionOutcome
 
@@ -23,8 +27,8 @@ BUDGET, ROWS = 16_384, 32
 def evaluate_dev(
     decoder: Decoder,
     cases: Sequence[TrainingCase],
-    mode: Mode,
-    labels: Sequence[str],
+    answer_format: StudentFormat,
+    task: Task,
     tokens: Sequence[list[int]],
     max_tokens: int,
 ) -> dict[str, Any]:
@@ -37,13 +41,16 @@ def evaluate_dev(
     shared = shared_prefix(prompts) if decoder.can_share_prefix else 0
     prefix = decoder.prefix(prompts[0][:shared])
     answers: list[ScoredAnswer] = []
+    fields = FieldCounts()
     for group in pack([len(prompt) - shared + max_tokens for prompt in prompts], BUDGET, ROWS):
         chosen = [cases[position] for position in group]
-        answer_cases = _score_labels if mode is Mode.DIRECT else _generate_answers
-        answers += answer_cases(decoder, prefix, chosen, labels, tokens, max_tokens)
-    numbers = figures(answers, labels)
+        if answer_format.mode is Mode.DIRECT:
+            answers += _score_labels(decoder, prefix, chosen, task.labels, tokens)
+        else:
+            answers += _generate_answers(decoder, prefix, chosen, answer_format, task, max_tokens, fields)
+    numbers = figures(answers, task.labels)
     stated = calibration(answers)
-    confidence = stated.probability if mode is Mode.DIRECT else stated.stated
+    confidence = stated.stated if answer_format.rationale == "full" else stated.probability
     return {
         "n": numbers.n,
         "right": numbers.right,
@@ -55,20 +62,34 @@ def evaluate_dev(
         "unread": 1 - numbers.outcomes.get("answered", 0) / numbers.n,
         "ece": confidence.ece,
         "brier": confidence.brier,
+        "auroc": confidence.auroc,
         "confidence": confidence.mean_confidence,
+        "fields": {score.field: [score.right, score.n] for score in fields.scores()},
         "seconds": time.perf_counter() - started,
     }
 
 
 def _generate_answers(
-    decoder: Decoder, prefix: Prefix, cases: Sequence[TrainingCase], labels: Sequence[str], _: Any, max_tokens: int
+    decoder: Decoder,
+    prefix: Prefix,
+    cases: Sequence[TrainingCase],
+    answer_format: StudentFormat,
+    task: Task,
+    max_tokens: int,
+    fields: FieldCounts,
 ) -> list[ScoredAnswer]:
+    """The answers to `cases`; whether their steps are right is added to `fields`."""
     prompts = [case.prompt for case in cases]
-    answers = decoder.generate(prompts, prefix, max_tokens, lambda text: is_complete(text, labels))
+    completions = decoder.generate(prompts, prefix, max_tokens, answer_format.completeness(task.labels))
     scored = []
-    for case, answer in zip(cases, answers, strict=True):
-        parsed = parse_answer(answer.text, "", Outcome.WRITTEN if answer.complete else Outcome.TRUNCATED, labels)
-        scored.append(_scored(case, parsed.outcome, parsed.decision, parsed.confidence))
+    for case, answer in zip(cases, completions, strict=True):
+        parsed = parse_answer(answer.text, "", Outcome.WRITTEN if answer.complete else Outcome.TRUNCATED, task.labels)
+        if case.steps:
+            written = parse_steps(answer.text, answer_format.wording)
+            expected = as_parsed(case.steps, answer_format.wording)
+            fields.add(judge_fields(expected, written, parsed.decision, task.steps.rule))
+        probabilities = answer_format.probabilities(answer.text, answer.probability, task) if answer.complete else None
+        scored.append(_scored(case, parsed.outcome, parsed.decision, parsed.confidence, probabilities))
     return scored
 
 
@@ -78,7 +99,6 @@ def _score_labels(
     cases: Sequence[TrainingCase],
     labels: Sequence[str],
     tokens: Sequence[list[int]],
-    _: int,
 ) -> list[ScoredAnswer]:
     from core.models.local import softmax
 

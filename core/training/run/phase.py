@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.benchmark.sampling_order import sampling_order
+from core.config.case import Mode
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
-from core.models.prompting import Prompting
+from core.config.task import Task
+from core.models.student_format import StudentFormat, choose_format, load_format, save_format
 from core.runs.session import Ending
 from core.training import distributed
 from core.training.run import checkpoints
@@ -21,7 +23,7 @@ from storage.schema import Example, RunState
 
 if TYPE_CHECKING:
     from core.models.chat import Chat
-    from core.training.data.cases import TrainingCase
+    from core.training.data.cases import LeftOut, TrainingCase
     from core.training.data.sampler import CurriculumSampler
     from core.training.run.callback import TrainingCallback
     from core.training.trainers.grpo import Policy
@@ -71,15 +73,17 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
     first_step = checkpoints.step_of(checkpoint) if checkpoint else 0
     policy = open_policy(phase.path, recipe, adapter=phase.start_adapter)
     chat = Chat(policy.tokenizer, thinks=False)
-    prompting = Prompting(project.task, recipe.mode, project.folder)
-    train_cases, too_long = training_cases(
-        phase.train, prompting, chat, recipe.mode, end=policy.end, max_tokens=recipe.max_prompt_tokens
+    previous = load_format(phase.start_adapter) if phase.start_adapter else None
+    answer_format = choose_format(recipe, project.task, project.folder, phase.train, previous)
+    prompting = answer_format.prompting(project.task, project.folder)
+    train_cases, left_out = training_cases(
+        phase.train, prompting, chat, answer_format, end=policy.end, max_tokens=recipe.max_prompt_tokens
     )
     if not train_cases:
-        return Ending(RunState.FAILED, "no case of the train split is short enough: raise max_prompt_tokens")
+        return Ending(RunState.FAILED, why_no_case(left_out, recipe.max_prompt_tokens))
     dev = sampling_order(phase.dev, recipe.seed)[: recipe.evaluate_on]
-    dev_cases, _ = training_cases(
-        dev, prompting, chat, recipe.mode, end=policy.end, max_tokens=recipe.max_prompt_tokens
+    dev_cases, dev_left_out = training_cases(
+        dev, prompting, chat, answer_format, end=policy.end, max_tokens=recipe.max_prompt_tokens
     )
     sampler = CurriculumSampler(
         [case.position for case in train_cases],
@@ -92,17 +96,21 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
         sampler.restore(checkpoints.state(checkpoint), first_step // recipe.passes)
     reporter.log(
         f"{phase.name}: {recipe.algorithm.value}, {recipe.steps} steps, {len(train_cases)} cases, "
-        f"{len(dev_cases)} to watch"
-        + (f"; {too_long} are longer than {recipe.max_prompt_tokens} tokens and left out" if too_long else "")
+        f"{len(dev_cases)} to watch; {describe_format(answer_format)}"
+        + describe_left_out(left_out, recipe.max_prompt_tokens)
         + (f"; {distributed.process_count()} processes" if distributed.process_count() > 1 else "")
         + (f"; goes on after step {first_step}" if first_step else "")
     )
     if warning := truncation_warning([len(case.answer) for case in train_cases], recipe.max_answer_tokens):
         reporter.log(warning, severity="warning")
     if not dev_cases:
-        reporter.log("the dev split is empty: accuracy is not watched", severity="warning")
-    labels = project.task.labels
-    evaluate = _dev_evaluation(policy, chat, dev_cases, recipe, labels, reporter.stopping) if dev_cases else None
+        cause = describe_left_out(dev_left_out, recipe.max_prompt_tokens).lstrip("; ") or "the dev split is empty"
+        reporter.log(f"{cause}: accuracy is not watched", severity="warning")
+    evaluate = (
+        _dev_evaluation(project.task, policy, chat, dev_cases, recipe, answer_format, reporter.stopping)
+        if dev_cases
+        else None
+    )
     callback = TrainingCallback(recipe, reporter, sampler, evaluate, label_shares(train_cases))
     trainer = _trainer(project, phase, policy, train_cases, sampler, callback, first_step)
     if getattr(trainer, "no_sharing_reason", ""):
@@ -117,8 +125,40 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
         callback.stopped = True
     if callback.stopped:
         return Ending(RunState.STOPPED, f"stopped on request at step {trainer.state.global_step}; resume continues it")
+    if distributed.is_main_process():
+        save_format(phase.adapter, answer_format)
     _save_adapter(policy.model, trainer, phase.adapter)
     return Ending(RunState.FINISHED, callback.ended_early)
+
+
+def why_no_case(left_out: LeftOut, max_tokens: int) -> str:
+    """Why there is nothing to learn from, and what to do."""
+    if left_out.without_steps:
+        return (
+            f"{left_out.without_steps:,} examples have no steps, which this recipe learns to write: "
+            '`sidequest steps fill` adds them, or set rationale = "full"'
+            + (f"; {left_out.too_long:,} are longer than {max_tokens} tokens" if left_out.too_long else "")
+        )
+    return "no case of the train split is short enough: raise max_prompt_tokens"
+
+
+def describe_format(answer_format: StudentFormat) -> str:
+    """How the student is asked and what it writes, in short."""
+    if answer_format.mode is Mode.DIRECT:
+        return f"{answer_format.prompt} prompt, the decision alone"
+    rationale = {
+        "steps": "steps, then the decision",
+        "full": "prose, the decision and a confidence",
+        "none": "the decision alone",
+        "after": "the decision, then steps",
+    }[answer_format.rationale]
+    return f"{answer_format.prompt} prompt, {rationale}"
+
+
+def describe_left_out(left_out: LeftOut, max_tokens: int) -> str:
+    """What is not learned from, each kind behind a semicolon; '' if nothing is."""
+    kinds = [(left_out.too_long, f"longer than {max_tokens} tokens"), (left_out.without_steps, "without steps")]
+    return "".join(f"; {number:,} left out, {kind}" for number, kind in kinds if number)
 
 
 def truncation_warning(lengths: Sequence[int], max_tokens: int) -> str:
@@ -198,18 +238,19 @@ def _trainer(
 
 
 def _dev_evaluation(
+    task: Task,
     policy: Policy,
     chat: Chat,
     dev_cases: Sequence[TrainingCase],
     recipe: Recipe,
-    labels: Sequence[str],
+    answer_format: StudentFormat,
     stopping: Callable[[], bool],
 ) -> Callable[[], dict[str, Any]]:
     """The function that evaluates on the dev split; it raises StoppedError. All processes have to call it."""
     from core.models.decoding import Decoder
     from core.training.run.evaluate_dev import evaluate_dev
 
-    tokens = chat.label_tokens(labels)
+    tokens = chat.label_tokens(task.labels)
     # Several processes would have to agree at each token: they finish the evaluation.
     should_stop = stopping if distributed.process_count() == 1 else lambda: False
 
@@ -219,7 +260,7 @@ def _dev_evaluation(
         base_model.eval()
         try:
             decoder = Decoder(base_model, policy.text, policy.ends, should_stop)
-            return evaluate_dev(decoder, dev_cases, recipe.mode, labels, tokens, recipe.max_answer_tokens)
+            return evaluate_dev(decoder, dev_cases, answer_format, task, tokens, recipe.max_answer_tokens)
         finally:
             base_model.train(was_training)
 

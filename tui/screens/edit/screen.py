@@ -56,6 +56,7 @@ class EditScreen(ModalScreen[Example | None]):
         self._has_form = fits_form(example)
         # What the form says before the person types.
         self._initial_values: Values = form_values(example) | ({"decision": decision} if decision else {})
+        self._steps: list[Values] = self._initial_values["steps"]
         self._evidence: EvidenceForm | None = None
         # What the form said right after a piece was removed: as long as it says that, the removal is undone first.
         self._values_after_removal: Values | None = None
@@ -133,6 +134,7 @@ class EditScreen(ModalScreen[Example | None]):
             "confidence": self.query_one("#confidence", Field).edited,
             "domain": self.query_one("#domain", Select).value,
             "level": self.query_one("#level", Select).value,
+            "steps": self._steps,  # edited as JSON only
         }
 
     # ------------------------------------------------------------ while the person types

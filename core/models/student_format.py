@@ -1,0 +1,124 @@
+"""How a student is asked, and the form of its answers: decided when it is trained, and kept beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from core.config.case import Mode
+from core.config.recipe import Recipe
+from core.config.steps import StepWording
+from core.config.task import Task
+from core.models.model import spread
+from core.models.parse_answer import is_complete, parse_answer, states_decision
+from core.models.prompting import Prompting, target_answer, template_text
+from core.models.step_lines import contradicts, parse_steps, write_steps
+from storage.errors import UserError
+from storage.schema import Example, Outcome
+
+FILE = "sidequest.json"
+
+Rationale = Literal["steps", "full", "none", "after"]
+
+
+class StudentFormatError(UserError, ValueError):
+    """The file beside a student's weights cannot be read; the message says which and why."""
+
+
+class StudentFormat(BaseModel):
+    """How a student is asked and what it writes. `template` is the prompt as it was in training, '' if it is the
+    project's own; `labels` are the decisions that it knows."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    format: Literal[1] = 1
+    mode: Mode = Mode.REASON
+    rationale: Rationale = "full"
+    prompt: Literal["short", "full"] = "full"
+    template: str = ""
+    wording: StepWording = Field(default=StepWording())
+    labels: tuple[str, ...] = ()
+
+    def prompting(self, task: Task, project_dir: Path) -> Prompting:
+        """The prompts, by the template of the training. Raises PromptError."""
+        return Prompting(task, self.mode, project_dir, short=self.prompt == "short", template=self.template)
+
+    def answer(self, example: Example) -> str:
+        """The answer to learn for `example`."""
+        if self.mode is Mode.DIRECT:
+            return example.decision
+        decision = f"Decision: {example.decision}"
+        if self.rationale == "none":
+            return decision
+        if self.rationale == "full":
+            return target_answer(self.mode, example.reasoning, example.decision, example.confidence)
+        lines = write_steps(example.steps, self.wording)
+        return f"{lines}\n{decision}" if self.rationale == "steps" else f"{decision}\n{lines}"
+
+    def can_answer(self, example: Example) -> bool:
+        """Whether `example` has what the answer is made of."""
+        return self.mode is Mode.DIRECT or self.rationale in {"none", "full"} or bool(example.steps)
+
+    def completeness(self, labels: Sequence[str]) -> Callable[[str], bool]:
+        """Whether a text that is being written says all that is asked for."""
+        if self.rationale == "full":
+            return lambda text: is_complete(text, labels)
+        return lambda text: states_decision(text, labels)
+
+    def probabilities(self, text: str, probability: float, task: Task) -> dict[str, float] | None:
+        """The probabilities of the decisions, by that of all tokens of the answer `text`.
+
+        An answer that decides otherwise than its own steps is the least sure of all. None where nothing is decided, and
+        for prose: much of it could have been worded in other ways.
+        """
+        if self.rationale == "full":
+            return None
+        decision = parse_answer(text, "", Outcome.WRITTEN, task.labels).decision
+        sure = 0.0 if contradicts(parse_steps(text, self.wording), decision, task.steps.rule) else probability
+        return spread(decision, sure, task.labels)
+
+
+def choose_format(
+    recipe: Recipe, task: Task, project_dir: Path, train: Sequence[Example], previous: StudentFormat | None = None
+) -> StudentFormat:
+    """The format in which `recipe` trains on `train`; where it leaves the choice, that of the `previous` phase.
+
+    Without one, a student writes steps where every example to learn from has them. Raises PromptError.
+    """
+    rationale, prompt = recipe.rationale, recipe.prompt
+    if rationale == "auto":
+        all_have_steps = bool(train) and all(example.steps for example in train)
+        rationale = previous.rationale if previous else "steps" if all_have_steps else "full"
+    if prompt == "auto":
+        prompt = previous.prompt if previous else "full" if rationale == "full" else "short"
+    return StudentFormat(
+        mode=recipe.mode,
+        rationale=rationale,
+        prompt=prompt,
+        template=template_text(task, project_dir, short=prompt == "short"),
+        wording=task.steps.wording,
+        labels=tuple(task.labels),
+    )
+
+
+def save_format(folder: Path, chosen: StudentFormat) -> None:
+    """Write the format beside the weights in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / FILE).write_text(chosen.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def load_format(folder: Path) -> StudentFormat | None:
+    """The format beside the weights in `folder`; None if they are from before it was kept.
+
+    Raises StudentFormatError.
+    """
+    path = folder / FILE
+    try:
+        return StudentFormat.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise StudentFormatError(f"{path} cannot be read: {error}") from None
