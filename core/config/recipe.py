@@ -43,11 +43,13 @@ class Lora(_RecipeTable):
 class Curriculum(_RecipeTable):
     """Which levels are trained on when."""
 
-    order: Literal["mixed", "easy-to-hard", "adaptive"] = Field(
+    order: Literal["mixed", "easy-to-hard", "ladder", "adaptive"] = Field(
         default="mixed",
         description="mixed: as the examples are, all along; easy-to-hard: level by level, the easy ones fading; "
+        "ladder: the next level joins when the newest one is over the mark on dev; "
         "adaptive: the levels where some answers are right and some wrong.",
     )
+    mark: float = Field(default=0.9, gt=0, le=1, description="Ladder: the accuracy on dev at which a level is learned.")
     balanced: bool = Field(default=True, description="Each decision as often as the others, at each level.")
     floor: float = Field(default=0.1, ge=0, le=1, description="Share that no level falls below, once it was begun.")
 
@@ -114,6 +116,11 @@ class Recipe(_RecipeTable):
     evaluate_on: int = Field(default=60, ge=1, description="Examples of the dev split that are looked at.")
     checkpoint_every: int = Field(default=20, ge=1, description="Steps between checkpoints, from which a run goes on.")
     patience: int | None = Field(default=None, ge=1, description="Looks without a better dev accuracy before the end.")
+    fresh: bool = Field(
+        default=False,
+        description="New procedural examples in each step, of other families than dev and test, instead of those that "
+        "were accepted; for the task that ships.",
+    )
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of everything that is drawn at random.")
     vllm_server: str = Field(default="", description="RL: address of a vLLM server that writes the answers.")
 

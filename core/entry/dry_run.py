@@ -28,7 +28,7 @@ from core.models.weights import SAFE_OPTIONS, find_weights
 from core.training import distributed
 from core.training.data.cases import training_cases
 from core.training.plan import plan_phases
-from core.training.run.job import accepted_examples, failure_ending
+from core.training.run.job import accepted_examples, examples_to_learn, failure_ending
 from core.training.run.phase import PhaseSetup, run_phase
 from storage import database
 from storage.schema import Example, RunState
@@ -86,10 +86,14 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_c
     project = open_project(folder)
     params = plan_phases(project, name, allow_project_code=allow_project_code)
     with closing(database.connect(project.database)) as connection:
-        train, dev = accepted_examples(connection, "train"), accepted_examples(connection, "dev")
+        dev = accepted_examples(connection, "dev")
+        examples = {
+            name: examples_to_learn(project.task, connection, recipe.model_copy(update={"steps": STEPS + 5}))
+            for name, recipe in params.phases.items()
+        }
     previous_adapter: Path | None = None
     for phase_name, recipe in params.phases.items():
-        reporter = DryRunReporter(out, phase_name)
+        reporter, train = DryRunReporter(out, phase_name), examples[phase_name]
         try:
             path = locate_model(project.folder, local_models(project.task)[params.student])
             reporter.write(**lengths(project, path, recipe, train), watched=min(len(dev), recipe.evaluate_on))

@@ -43,3 +43,8 @@ def consecutive_slices(lengths: Sequence[int], budget: int) -> list[slice]:
             runs.append(slice(start, end))
             start = end
     return runs
+
+
+def padded_length(length: int, multiple: int) -> int:
+    """`length` rounded up to a multiple: with few lengths, the allocator finds memory of the right size again."""
+    return -(-length // multiple) * multiple

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from core.config.project import Project
 from core.config.recipe import Algorithm
+from core.generation.procedural.source import check_task
 from core.models.trained import local_models
 from core.runs.control import RunError
 from core.runs.params import TrainParams
@@ -51,7 +52,12 @@ def plan_phases(project: Project, name: str, *, allow_project_code: bool = False
     if student not in local_models(task):
         choices = ", ".join(local_models(task))
         raise RunError(f"{student} is no model of this machine, and only those can be trained: use one of {choices}")
-    for phase in phases.values():
+    for phase_name, phase in phases.items():
+        if phase.fresh:
+            try:
+                check_task(task)
+            except ValueError as error:
+                raise RunError(f"[train.{phase_name}] fresh: {error}") from None
         try:
             for reward in phase.rewards if phase.algorithm is not Algorithm.SFT else ():
                 find_reward(reward, project.folder, allow_project_code=allow_project_code)

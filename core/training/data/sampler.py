@@ -39,6 +39,17 @@ def level_shares(curriculum: Curriculum, levels: Sequence[int], progress: float)
     return {level: value / total for level, value in raw.items()}
 
 
+def ladder_shares(curriculum: Curriculum, levels: Sequence[int], joined: int) -> dict[int, float]:
+    """The share of each of `levels` (ascending) when the first `joined` of them are trained on; they sum to 1.
+
+    The newest has what the earlier ones, which stay at the floor, leave.
+    """
+    floor = min(curriculum.floor, 1 / joined)
+    shares = dict.fromkeys(levels, 0.0) | dict.fromkeys(levels[:joined], floor)
+    shares[levels[joined - 1]] = 1 - floor * (joined - 1)
+    return shares
+
+
 @dataclass
 class LevelSignal:
     """The signal of an adaptive curriculum: a moving average of how often answers of each level are right."""
@@ -77,6 +88,8 @@ class CurriculumSampler:
         for case, position in enumerate(positions):
             self._stacks[position.level][position.label if curriculum.balanced else ""].append(case)
         self.signal = LevelSignal()
+        # Levels that a ladder trains on.
+        self.joined = 1
         self.drawn: list[list[int]] = []
 
     def step(self, number: int) -> list[int]:
@@ -89,6 +102,8 @@ class CurriculumSampler:
         """The intended shares of the levels in step `number`."""
         if self._curriculum.order == "adaptive":
             return self.signal.shares(self._curriculum, self.levels)
+        if self._curriculum.order == "ladder":
+            return ladder_shares(self._curriculum, self.levels, self.joined)
         return level_shares(self._curriculum, self.levels, number / max(1, self._steps - 1))
 
     def draw_replacements(self, number: int, used: Sequence[int], count: int) -> list[int]:
@@ -101,13 +116,25 @@ class CurriculumSampler:
         weights = [mix[level_of[case]] for case in unused]
         return rng.choices(unused, weights, k=count) if any(weights) else rng.choices(unused, k=count)
 
+    def climb(self, accuracies: Mapping[int, float]) -> int | None:
+        """On a ladder, let the next level join if the newest is over the mark, by the accuracy (0 to 1) of each level
+        on dev; returns the level that joins."""
+        if self._curriculum.order != "ladder" or self.joined == len(self.levels):
+            return None
+        if accuracies.get(self.levels[self.joined - 1], 0.0) < self._curriculum.mark:
+            return None
+        self.joined += 1
+        return self.levels[self.joined - 1]
+
     def state(self) -> dict[str, Any]:
         """The state for a checkpoint."""
-        return {"drawn": self.drawn, "right": {str(level): value for level, value in self.signal.right.items()}}
+        right = {str(level): value for level, value in self.signal.right.items()}
+        return {"drawn": self.drawn, "right": right, "joined": self.joined}
 
     def restore(self, state: Mapping[str, Any], step: int) -> None:
         """Continue from a checkpoint that was made after `step` steps."""
         self.drawn = [list(map(int, step_cases)) for step_cases in state["drawn"][:step]]
+        self.joined = int(state.get("joined", 1))
         self.signal.right = {int(level): float(value) for level, value in state["right"].items()}
 
     def _draw_step(self, number: int) -> list[int]:

@@ -155,6 +155,9 @@ class TrainingCallback(TrainerCallback):
         figures = self._evaluate()
         self._reporter.evaluation(step, figures)
         self._report_alarms(unreadable_alarms(step, figures))
+        accuracies = {int(level): right / n for level, (right, n) in figures.get("levels", {}).items()}
+        if (joins := self._sampler.climb(accuracies)) is not None:
+            self._reporter.log(f"level {joins} joins after step {step}")
         self._began += time.perf_counter() - began
         self._update_best(figures["accuracy"] or 0.0)
         if self._recipe.patience is not None and self._since_best >= self._recipe.patience:

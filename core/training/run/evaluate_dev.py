@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from core.benchmark.calibration import calibration
 from core.benchmark.metrics import figures
@@ -22,6 +22,13 @@ from storage.schema import Outcome, PredictionOutcome
 
 # Tokens of prompts and answers that are processed at once.
 BUDGET, ROWS = 16_384, 32
+
+
+class LevelCount(NamedTuple):
+    """How many answers of a level were right."""
+
+    right: int
+    n: int
 
 
 def evaluate_dev(
@@ -64,9 +71,18 @@ def evaluate_dev(
         "brier": confidence.brier,
         "auroc": confidence.auroc,
         "confidence": confidence.mean_confidence,
+        "levels": {str(level): [row.right, row.n] for level, row in _by_level(answers).items()},
         "fields": {score.field: [score.right, score.n] for score in fields.scores()},
         "seconds": time.perf_counter() - started,
     }
+
+
+def _by_level(answers: Sequence[ScoredAnswer]) -> dict[int, LevelCount]:
+    counts: dict[int, LevelCount] = {}
+    for answer in sorted(answers, key=lambda answer: answer.level):
+        count = counts.get(answer.level, LevelCount(0, 0))
+        counts[answer.level] = LevelCount(count.right + answer.correct, count.n + 1)
+    return counts
 
 
 def _generate_answers(

@@ -14,18 +14,20 @@ from typing import Any
 
 from core.config.project import Project
 from core.config.recipe import Launcher, Recipe
+from core.config.task import Task
 from core.models.model_files import MissingError, locate_model
 from core.models.trained import local_models
 from core.models.weights import WeightsError
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import DevFigures, TrainProgress
 from core.runs.session import Ending, Session
+from core.training.data.fresh import fresh_count, fresh_examples
 from core.training.data.rewards import RewardError
 from core.training.plan import adapter_folder
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
 from core.training.run.phase import PhaseSetup, run_phase
-from storage import database, listing, runs, training
+from storage import database, listing, runs, splits, training
 from storage.examples import Filter
 from storage.schema import Example, RunState
 
@@ -87,10 +89,18 @@ def phase_setup(
         path=locate_model(project.folder, local_models(project.task)[params.student]),
         start_adapter=start_adapter,
         folder=project.run_folder(run) / name,
-        train=accepted_examples(connection, "train"),
+        train=examples_to_learn(project.task, connection, params.phases[name]),
         dev=accepted_examples(connection, "dev"),
         allow_project_code=params.allow_project_code,
     )
+
+
+def examples_to_learn(task: Task, connection: sqlite3.Connection, recipe: Recipe) -> list[Example]:
+    """What a recipe learns from: the accepted examples of the train split, or fresh ones."""
+    if not recipe.fresh:
+        return accepted_examples(connection, "train")
+    held_out = {row.family for row in splits.family_cells(connection, Filter(split=("dev", "test")))}
+    return fresh_examples(task, fresh_count(recipe), recipe.seed, held_out)
 
 
 def accepted_examples(connection: sqlite3.Connection, split: str) -> list[Example]:

@@ -41,7 +41,8 @@ def check_recipe(
     params = plan_phases(project, name, allow_project_code=allow_project_code)
     require_extra()
     require_server(params)
-    if not examples.count(connection, Filter(status=("accepted",), split=("train",))):
+    needs_train = any(not recipe.fresh for recipe in params.phases.values())
+    if needs_train and not examples.count(connection, Filter(status=("accepted",), split=("train",))):
         raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
     refuse_second(connection, KIND)
     return params

@@ -9,12 +9,15 @@ import torch
 from torch.utils.data import Sampler
 from transformers import Trainer, TrainingArguments
 
+from core.models.batching import padded_length
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
 from core.training.trainers.grpo import CurriculumSteps, Policy
-from core.training.trainers.shared_prefix import PrefixBatch, Scores, split_prefix, why_not_shareable
+from core.training.trainers.shared_prefix import PROMPT_MULTIPLE, PrefixBatch, Scores, split_prefix, why_not_shareable
 
 IGNORED = -100
+# Answers are padded to multiples of so many tokens, as prompts are to more.
+ANSWER_MULTIPLE = 16
 
 
 class SftTrainer(Trainer):
@@ -88,10 +91,11 @@ def collator(pad: int) -> Callable[[Sequence[dict[str, list[int]]]], dict[str, t
     """A function that makes a batch of rows: prompts padded on the left; answers, as labels, on the right."""
 
     def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        longest = max(len(row["prompt"]) for row in rows)
+        longest = padded_length(max(len(row["prompt"]) for row in rows), PROMPT_MULTIPLE)
         prompt = torch.full((len(rows), longest), pad)
         mask = torch.zeros(len(rows), longest, dtype=torch.long)
-        labels = torch.full((len(rows), max(len(row["answer"]) for row in rows)), IGNORED)
+        longest_answer = padded_length(max(len(row["answer"]) for row in rows), ANSWER_MULTIPLE)
+        labels = torch.full((len(rows), longest_answer), IGNORED)
         for position, row in enumerate(rows):
             start = longest - len(row["prompt"])
             prompt[position, start:] = torch.tensor(row["prompt"])

@@ -17,11 +17,13 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 from trl.kernels import ChunkedLogProbFunction
 
-from core.models.batching import shared_prefix
+from core.models.batching import padded_length, shared_prefix
 from core.models.cache import attends_to_all
 
 # Words of the vocabulary that are scored at a time.
 _CHUNK = 8192
+# Prompts are padded to multiples of so many tokens: of many lengths, the heap of a long run falls into fragments.
+PROMPT_MULTIPLE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def _read_prompts(
         shared_ids = ids.new_tensor([rows[0][:shared_length]])
         _forward(model, shared_ids, torch.ones_like(shared_ids), cache)
         cache.batch_repeat_interleave(len(rows))
-    width = max(map(len, rows)) - shared_length
+    width = padded_length(max(map(len, rows)) - shared_length, PROMPT_MULTIPLE)
     rest_ids = ids.new_zeros(len(rows), width)
     padded_mask = mask.new_ones(len(rows), shared_length + width)
     for position, row in enumerate(rows):
