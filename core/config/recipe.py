@@ -105,7 +105,7 @@ class Recipe(_RecipeTable):
     rewards: dict[str, Weight] = Field(
         default={"correct": 1.0, "calibration": 0.5, "format": 0.1},
         min_length=1,
-        description="Each with its weight: correct, format, calibration, length, evidence, or module:function.",
+        description="Each with its weight: correct, format, calibration, length, evidence, steps, or module:function.",
     )
     costs: dict[str, dict[str, float]] = Field(
         default_factory=dict,

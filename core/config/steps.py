@@ -100,8 +100,11 @@ class StepWording(_StepsTable):
         return {Holds.YES: self.yes, Holds.NO: self.no, Holds.OPEN: self.open}[holds]
 
 
+DEFAULT_WORDING = StepWording()
+
+
 class TaskSteps(_StepsTable):
     """`[task]`: steps of the task."""
 
     rule: StepRule | None = Field(default=None, description="How steps decide; unset: they only inform.")
-    wording: StepWording = Field(default=StepWording(), description="How a student writes a step.")
+    wording: StepWording = Field(default=DEFAULT_WORDING, description="How a student writes a step.")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.config.case import Mode
 from core.config.recipe import Recipe
-from core.config.steps import StepWording
+from core.config.steps import DEFAULT_WORDING, StepWording
 from core.config.task import Task
 from core.models.model import spread
 from core.models.parse_answer import is_complete, parse_answer, states_decision
@@ -39,7 +39,7 @@ class StudentFormat(BaseModel):
     rationale: Rationale = "full"
     prompt: Literal["short", "full"] = "full"
     template: str = ""
-    wording: StepWording = Field(default=StepWording())
+    wording: StepWording = Field(default=DEFAULT_WORDING)
     labels: tuple[str, ...] = ()
 
     def prompting(self, task: Task, project_dir: Path) -> Prompting:

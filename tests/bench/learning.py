@@ -1,7 +1,7 @@
 """What a student learns, by examples and by minutes: accuracy on held-out families, by level and by field.
 
     python -m tests.bench.learning [--json] [--student MODEL] [--kind reasoning|direct] [--levels 1-2]
-        [--examples 640,1280] [--test 600] [--batch 8] [--rate 1e-3] [--order mixed|ladder] [--threads N] [--seed N]
+        [--examples 640,1280] [--test 600] [--batch 8] [--rate 1e-3] [--order mixed|ladder] [--answer-tokens N] [--threads N] [--seed N]
         [--keep FOLDER]
 
 Trains on fresh procedural examples, one run for each number of `--examples`, and asks the student greedily about
@@ -178,6 +178,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--order", choices=("mixed", "easy-to-hard", "ladder"), default="mixed")
     parser.add_argument("--look-every", type=int, default=320, help="examples between looks at dev")
+    parser.add_argument("--answer-tokens", type=int, default=96)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path)
@@ -206,6 +207,7 @@ def main() -> None:
                 micro_batch=options.batch,
                 steps=max(1, examples // options.batch),
                 learning_rate=options.rate,
+                max_answer_tokens=options.answer_tokens,
                 evaluate_every=max(1, options.look_every // options.batch),
                 evaluate_on=options.dev,
                 checkpoint_every=10**6,

@@ -15,7 +15,7 @@ from core.training.data.rewards import BUILT_IN, RewardError, find_reward, grade
 from core.training.data.sampler import CasePosition, CurriculumSampler, LevelSignal, level_shares
 from core.training.run.alarms import STEPS, alarms, unreadable_alarms
 from core.training.run.phase import truncation_warning
-from storage.schema import Evidence
+from storage.schema import Evidence, Finding, Holds, Step
 
 LABELS = ["VALIDATED", "REJECTED", "REFINED"]
 PIECES = [Evidence(source="Cohort analysis", content="Conversion rose by half.", relevance=0.9)]
@@ -209,3 +209,31 @@ def test_answers_to_the_dev_split_that_cannot_be_read_are_an_alarm() -> None:
 )
 def test_a_lack_of_memory_is_told_from_other_errors(text: str, is_so: bool) -> None:
     assert out_of_memory(RuntimeError(text)) is is_so
+
+
+PART = Finding(piece=1, quote="Conversion rose", source="", says="up")
+EXAMPLE_STEPS = [
+    Step(part="new", findings=[PART], against=[], why="", found="up", claimed="up", holds=Holds.YES),
+    Step(part="old", findings=[PART], against=[], why="", found="same", claimed="up", holds=Holds.NO),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("new: up, claimed up, right.\nold: same, claimed up, wrong.\nDecision: REFINED", 1.0),
+        # What is found in one part is misread: 7 of the 8 fields, and whether it holds is judged by what was written.
+        ("new: up, claimed up, right.\nold: up, claimed up, right.\nDecision: VALIDATED", 6 / 7),
+        ("new: up, claimed up, right.\nDecision: VALIDATED", 4 / 8),
+        (
+            "new: up, claimed up, right.\nold: same, claimed up, wrong.\nx: a, claimed b, open.\nDecision: REFINED",
+            2 / 3,
+        ),
+        ("new: up, claimed up, right.\nold: same, claimed up, wrong.", 0.0),
+        ("Decision: REFINED", 0.0),
+    ],
+)
+def test_each_field_of_the_steps_is_paid(text: str, share: float) -> None:
+    graded = grade_answer(text, True, "REFINED", PIECES, LABELS, {}, EXAMPLE_STEPS)
+    assert BUILT_IN["steps"](graded) == pytest.approx(share)
+    assert BUILT_IN["steps"](grade_answer(text, True, "REFINED", PIECES, LABELS, {})) == 0.0

@@ -12,10 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.benchmark.step_fields import judge_fields
+from core.config.steps import DEFAULT_WORDING, StepWording
 from core.models.parse_answer import ParsedAnswer, parse_answer
+from core.models.step_lines import ParsedStep, as_parsed, parse_steps
 from core.training.data.project_code import ProjectCodeError, load_module
 from storage.errors import UserError
-from storage.schema import Evidence, Outcome
+from storage.schema import Evidence, Outcome, Step
 
 # A quotation in reasoning, in any of the usual marks.
 _QUOTED = re.compile(r"[\"“”«»„]([^\"“”«»„\n]{3,200})[\"“”«»„]")
@@ -25,13 +28,18 @@ ENOUGH_WORDS = 80
 
 @dataclass(frozen=True, slots=True)
 class GradedAnswer:
-    """An answer that was read, beside the case. `costs` is by label and decision, empty if all mistakes are alike."""
+    """An answer that was read, beside the case. `costs` is by label and decision, empty if all mistakes are alike.
+
+    `written` are the steps of the answer, `expected` those of the example.
+    """
 
     text: str
     read: ParsedAnswer
     label: str
     evidence: Sequence[Evidence]
     costs: Mapping[str, Mapping[str, float]]
+    written: Sequence[ParsedStep] = ()
+    expected: Sequence[ParsedStep] = ()
 
     @property
     def correct(self) -> bool:
@@ -57,11 +65,13 @@ def grade_answer(
     evidence: Sequence[Evidence],
     labels: Sequence[str],
     costs: Mapping[str, Mapping[str, float]],
+    steps: Sequence[Step] = (),
+    wording: StepWording = DEFAULT_WORDING,
 ) -> GradedAnswer:
     """A text as an answer; one that was cut off, not being `whole`, decides nothing."""
-    return GradedAnswer(
-        text, parse_answer(text, "", Outcome.WRITTEN if whole else Outcome.TRUNCATED, labels), label, evidence, costs
-    )
+    parsed = parse_answer(text, "", Outcome.WRITTEN if whole else Outcome.TRUNCATED, labels)
+    written = parse_steps(text, wording) if steps else []
+    return GradedAnswer(text, parsed, label, evidence, costs, written, as_parsed(steps, wording))
 
 
 def correct(answer: GradedAnswer) -> float:
@@ -105,12 +115,25 @@ def evidence(answer: GradedAnswer) -> float:
     return genuine / (genuine + invented) if genuine + invented else 0.0
 
 
+def steps(answer: GradedAnswer) -> float:
+    """The share of the fields of the steps that are right; 0 without a decision, and where the example has no steps.
+
+    Steps that nobody asked for count as wrong, so that writing more of them does not pay.
+    """
+    if answer.read.decision is None or not answer.expected:
+        return 0.0
+    judged = [is_right for _, is_right in judge_fields(answer.expected, answer.written, None, None)]
+    surplus = max(0, len(answer.written) - len(answer.expected)) * len(judged) / len(answer.expected)
+    return sum(judged) / (len(judged) + surplus)
+
+
 BUILT_IN: dict[str, Reward] = {
     "correct": correct,
     "format": well_formed,
     "calibration": calibration,
     "length": length,
     "evidence": evidence,
+    "steps": steps,
 }
 
 

@@ -112,7 +112,7 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
         else None
     )
     callback = TrainingCallback(recipe, reporter, sampler, evaluate, label_shares(train_cases))
-    trainer = _trainer(project, phase, policy, train_cases, sampler, callback, first_step)
+    trainer = _trainer(project, phase, policy, answer_format, train_cases, sampler, callback, first_step)
     if getattr(trainer, "no_sharing_reason", ""):
         reporter.log(f"each prompt is read for each of its answers: {trainer.no_sharing_reason}", severity="warning")
     trainer.remove_callback(PrinterCallback)  # its figures are in the database
@@ -200,6 +200,7 @@ def _trainer(
     project: Project,
     phase: PhaseSetup,
     policy: Policy,
+    answer_format: StudentFormat,
     train_cases: Sequence[TrainingCase],
     sampler: CurriculumSampler,
     callback: TrainingCallback,
@@ -230,7 +231,7 @@ def _trainer(
             arguments.grpo_arguments(recipe, phase.folder, distributed.process_count()),
             train_cases,
             sampler,
-            Grading(project.task.labels, rewards, recipe.rewards, recipe.costs),
+            Grading(project.task.labels, rewards, recipe.rewards, recipe.costs, answer_format.wording),
             on_rollouts=callback.record_rollouts,
             first_step=first_step,
             callbacks=[callback],

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from core.config.steps import DEFAULT_WORDING, StepWording
 from core.models.batching import shared_prefix
 from core.models.decoding import Completion, Decoder, Sampling
 from core.models.parse_answer import is_complete
@@ -36,16 +37,29 @@ class Rollout:
 
 @dataclass(frozen=True)
 class Grading:
-    """How answers are graded: the task's labels, the rewards by name, their weights, the costs of mistakes."""
+    """How answers are graded: the task's labels, the rewards by name, their weights, the costs of mistakes.
+
+    `wording` is how the student writes its steps.
+    """
 
     labels: Sequence[str]
     rewards: Mapping[str, Reward]
     weights: Mapping[str, float]
     costs: Mapping[str, Mapping[str, float]]
+    wording: StepWording = DEFAULT_WORDING
 
     def grade(self, case: TrainingCase, completion: Completion, end: int) -> Rollout:
         """Grade a completion. The end token is among the ids if the model chose it, so that it is learned, too."""
-        graded = grade_answer(completion.text, completion.complete, case.label, case.evidence, self.labels, self.costs)
+        graded = grade_answer(
+            completion.text,
+            completion.complete,
+            case.label,
+            case.evidence,
+            self.labels,
+            self.costs,
+            case.steps,
+            self.wording,
+        )
         parts = {name: float(reward(graded)) for name, reward in self.rewards.items()}
         chose_end = completion.complete and not is_complete(completion.text, self.labels)
         return Rollout(
