@@ -1,8 +1,8 @@
 """What a student learns, by examples and by minutes: accuracy on held-out families, by level and by field.
 
     python -m tests.bench.learning [--json] [--student MODEL] [--kind reasoning|direct] [--levels 1-2]
-        [--examples 640,1280] [--test 600] [--batch 8] [--rate 1e-3] [--order mixed|ladder] [--answer-tokens N] [--threads N] [--seed N]
-        [--keep FOLDER]
+        [--examples 640,1280] [--test 600] [--batch 8] [--rate 1e-3] [--order mixed|ladder] [--answer-tokens N]
+        [--threads N] [--seed N] [--keep FOLDER]
 
 Trains on fresh procedural examples, one run for each number of `--examples`, and asks the student greedily about
 `--test` cases of other families, as many of each level. MODEL is a folder with safetensors or a GGUF file; by default
