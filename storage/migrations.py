@@ -73,6 +73,7 @@ def training(database: Database) -> None:
 def steps(database: Database) -> None:
     """The reasoning of an example, part by part; those of before have none."""
     database.conn.execute("ALTER TABLE examples ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'")
+    database.conn.execute("ALTER TABLE cases ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'")
 
 
 _FIRST = """

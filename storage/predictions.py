@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pydantic import TypeAdapter
+
 from storage.database import transaction, write_in_chunks
 from storage.rows import columns, fields, insert
-from storage.schema import Candidate, Evidence, Prediction, PredictionOutcome, Question
+from storage.schema import Candidate, Evidence, Prediction, PredictionOutcome, Question, Step
 
 _NESTED = frozenset({"probabilities"})
 
@@ -63,12 +65,13 @@ def add_questions(connection: sqlite3.Connection, questions: Iterable[tuple[Ques
     """Store the questions of a run with their cases as they are now. Call it in the transaction that adds the run."""
     for question, case in questions:
         connection.execute(
-            "INSERT OR IGNORE INTO cases (example, version, hypothesis, evidence) VALUES (?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO cases (example, version, hypothesis, evidence, steps) VALUES (?, ?, ?, ?, ?)",
             (
                 question.example,
                 question.version,
                 case.hypothesis,
                 json.dumps([piece.model_dump() for piece in case.evidence]),
+                json.dumps([step.model_dump() for step in case.steps]),
             ),
         )
         insert(connection, "questions", columns(question))
@@ -176,6 +179,39 @@ def prediction_figures(
         )
         for key, example, sample, number, outcome, decision, confidence, distribution, *usage in rows
     ]
+
+
+class AnswerToSteps(NamedTuple):
+    """An answer in words to an example that has steps; `probability` is that of its decision, where it is known."""
+
+    example: str
+    raw: str
+    decision: str | None
+    probability: float | None
+    steps: list[Step]
+
+
+def answers_to_steps(connection: sqlite3.Connection, run: str) -> Iterator[AnswerToSteps]:
+    """The newest answer of a run to each of its examples that has steps, in order of position."""
+    rows = connection.execute(
+        "SELECT q.example, p.raw, p.decision, p.probabilities, c.steps FROM questions AS q "
+        "JOIN cases AS c ON c.example = q.example AND c.version = q.version "
+        "JOIN predictions AS p ON p.run = q.run AND p.example = q.example AND p.sample = 0 "
+        "WHERE q.run = ? AND c.steps <> '[]' AND NOT EXISTS (SELECT 1 FROM predictions AS later "
+        "WHERE later.run = p.run AND later.example = p.example AND later.sample = 0 AND later.number > p.number) "
+        "ORDER BY q.position",
+        (run,),
+    )
+    adapter = TypeAdapter(list[Step])
+    for row in rows:
+        distribution = json.loads(row["probabilities"]) if row["probabilities"] else {}
+        yield AnswerToSteps(
+            row["example"],
+            row["raw"],
+            row["decision"],
+            distribution.get(row["decision"]),
+            adapter.validate_json(row["steps"]),
+        )
 
 
 def families(connection: sqlite3.Connection, run: str) -> list[tuple[str, str]]:

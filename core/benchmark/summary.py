@@ -9,6 +9,7 @@ from typing import Any
 
 from core.benchmark.calibration import Calibration, calibration
 from core.benchmark.ceiling import Ceiling, ceiling
+from core.benchmark.field_report import FieldReport, field_report
 from core.benchmark.gate import Gate, gate
 from core.benchmark.metrics import BenchmarkFigures, figures
 from core.benchmark.paired import Comparison, compare
@@ -27,7 +28,10 @@ from storage.schema import Event, Prediction, Run, RunState
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSummary:
-    """The figures of one run so far; `asked` is how many examples it asks in all."""
+    """The figures of one run so far; `asked` is how many examples it asks in all.
+
+    `fields` is the accuracy by field of the steps, where examples have steps and the answers are in words.
+    """
 
     run: Run
     state: RunState
@@ -36,6 +40,7 @@ class BenchmarkSummary:
     answers: list[ScoredAnswer]
     figures: BenchmarkFigures
     calibration: Calibration
+    fields: FieldReport
 
 
 def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> BenchmarkSummary:
@@ -50,6 +55,7 @@ def summarize(project: Project, connection: sqlite3.Connection, run: Run) -> Ben
         answers=answers,
         figures=figures(answers, project.task.labels),
         calibration=calibration(answers),
+        fields=field_report(project, connection, run),
     )
 
 
@@ -113,7 +119,10 @@ def summary_document(summary: BenchmarkSummary) -> dict[str, Any]:
         else "probability"
         if calibration.probability.n
         else "none",
+        "auroc": basis.auroc,
+        "e_aurc": basis.e_aurc,
         "calibration": calibration,
+        "steps": summary.fields,
     }
 
 

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from core.benchmark.field_report import describe_fields, field_report
 from core.benchmark.step_fields import FieldCounts, judge_fields
-from core.config.project import ProjectError, parse_task, template
+from core.config.project import Project, ProjectError, parse_task, template
 from core.config.steps import StepRule, StepWording
 from core.config.task import Task
 from core.curriculum.cell import Cell
+from core.models.parse_answer import PARSER_VERSION
 from core.models.step_lines import ParsedStep, as_parsed, contradicts, parse_steps, write_steps
 from core.qa.rules import broken_rules
 from core.qa.steps import check_steps, compare, nearest_sentence, quote_span
-from storage.schema import Candidate, Evidence, Finding, Holds, Step
+from storage import predictions, runs
+from storage.database import transaction
+from storage.schema import (
+    Candidate,
+    Evidence,
+    Finding,
+    Holds,
+    Outcome,
+    Prediction,
+    PredictionOutcome,
+    Question,
+    Run,
+    Step,
+)
 
 RULE = StepRule(all="VALIDATED", none="REJECTED", some="REFINED")
 WORDING = StepWording()
@@ -306,3 +322,65 @@ def the_task() -> Task:
 def test_qa_rejects_what_its_steps_contradict() -> None:
     problems = broken_rules(the_task(), Cell("operations", 1, "REFINED"), candidate(WEIGHED, decision="REFINED"))
     assert "step_decision" in {problem.reason for problem in problems}
+
+
+# ------------------------------------------------------------------ over a benchmark
+
+
+def _question(run: Run, position: int, name: str) -> Question:
+    return Question(
+        run=run.id, position=position, example=name, label="VALIDATED", domain="market", level=1, family=name
+    )
+
+
+def test_a_benchmark_says_which_field_goes_wrong(project: Project, db: sqlite3.Connection) -> None:
+    right = "wait time: down, claimed down, right.\nDecision: VALIDATED"
+    answers = {
+        "a": (right, "VALIDATED", 0.9),
+        "b": ("wait time: up, claimed down, wrong.\nDecision: REJECTED", "REJECTED", 0.8),
+        "c": ("wait time: up, claimed down, wrong.\nDecision: VALIDATED", "VALIDATED", 0.3),
+        "d": ("I cannot say.", None, 0.0),
+        "e": ("wait time: up, claimed down, wrong.\nDecision: REJECTED", "REJECTED", 0.99),
+    }
+    run = Run(kind="benchmark", params={"model": "m", "mode": "reason", "split": "test"})
+    runs.add(db, run)
+    with transaction(db):
+        questions = [
+            (
+                Question(
+                    run=run.id,
+                    position=position,
+                    example=name,
+                    label="VALIDATED",
+                    domain="market",
+                    level=1,
+                    family=name,
+                ),
+                candidate(step()),
+            )
+            for position, name in enumerate(answers)
+        ]
+        predictions.add_questions(db, questions)
+    predictions.add(
+        db,
+        [
+            Prediction(
+                run=run.id,
+                example=name,
+                ended=Outcome.WRITTEN,
+                raw=raw,
+                reader=PARSER_VERSION,
+                outcome=PredictionOutcome.ANSWERED if decision else PredictionOutcome.UNPARSEABLE,
+                decision=decision,
+                probabilities={decision: sure} if decision else None,
+            )
+            for name, (raw, decision, sure) in answers.items()
+        ],
+    )
+    report = field_report(project, db, run)
+    figures = {score.field: (score.right, score.n) for score in report.scores}
+    assert figures == {"part": (4, 4), "found": (1, 4), "claimed": (4, 4), "holds": (1, 1), "concludes": (3, 4)}
+    assert (report.answers, report.without_steps, report.contradictions) == (5, 1, ["c"])
+    assert report.worst == {"found": ["e", "b", "c"], "concludes": ["c"]}
+    assert describe_fields(report).endswith("but reads the evidence in 25% only.")
+    assert field_report(project, db, Run(kind="benchmark", params=run.params)).scores == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.benchmark.calibration import Reliability
+from core.benchmark.field_report import FieldReport, describe_fields
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Rate, Slice
 from core.benchmark.paired import Comparison, Gap
 from core.benchmark.start import benchmark_title
@@ -39,6 +40,7 @@ def show_summary(summary: BenchmarkSummary) -> None:
     if figures.cost.total is not None:
         show(f"  cost        {figures.cost.total:.4f}, {figures.cost.per_thousand:.2f} per 1,000")
     _show_confusion(figures)
+    _show_fields(summary.fields)
     show("")
     slices = [(f"level {level}", slice_) for level, slice_ in figures.by_level.items()]
     slices += figures.by_domain.items()
@@ -69,6 +71,28 @@ def show_comparison(first: Run, second: Run, comparison: Comparison) -> None:
     )
 
 
+def _show_fields(report: FieldReport) -> None:
+    if not report.scores:
+        return
+    show("")
+    table(
+        ["steps", "right", "worst"],
+        [
+            (
+                score.field,
+                format_rate(Rate(score.right, score.n, score.share, score.low, score.high)),
+                ", ".join(example[-6:] for example in report.worst.get(score.field, [])),
+            )
+            for score in report.scores
+        ],
+    )
+    show(f"  {describe_fields(report)}")
+    if report.contradictions:
+        show(f"  {len(report.contradictions)} of {report.answers} answers decide otherwise than their own steps")
+    if report.without_steps:
+        show(f"  {report.without_steps} of {report.answers} answers hold no steps")
+
+
 def _show_confusion(figures: BenchmarkFigures) -> None:
     columns = list(dict.fromkeys(decision for row in figures.confusion.values() for decision in row))
     show("")
@@ -88,7 +112,9 @@ def _format_reliability(reliability: Reliability) -> str:
     if reliability.ece is not None and reliability.low is not None:
         ece = f", ECE {reliability.ece:.3f} ({reliability.low:.3f}–{reliability.high:.3f})"
     same = ", always the same" if reliability.distinct == 1 else ""
-    return f"confidence of {reliability.n}: Brier {reliability.brier:.3f}{ece}{same}"
+    auroc = "" if reliability.auroc is None else f", AUROC {reliability.auroc:.3f}"
+    e_aurc = "" if reliability.e_aurc is None else f", E-AURC {reliability.e_aurc:.3f}"
+    return f"confidence of {reliability.n}: Brier {reliability.brier:.3f}{ece}{auroc}{e_aurc}{same}"
 
 
 def _format_time(figures: BenchmarkFigures) -> str:
