@@ -15,6 +15,7 @@ from core.config.case import Case, Mode
 from core.llm.wire import Messages
 from core.models.batching import pack, shared_prefix
 from core.models.chat import Chat
+from core.models.confidence import at_temperature
 from core.models.model import Reply
 from core.models.weights import Weights
 from storage.schema import Outcome, Usage
@@ -30,7 +31,8 @@ MAX_BATCH_ROWS = 64
 @dataclass(frozen=True)
 class LocalPrompting:
     """How a model is asked. `is_complete` says whether the text so far holds the decision; `probabilities` are those of
-    the decisions, by an answer and the probability of all its tokens.
+    the decisions, by an answer and the probability of all its tokens; `fitted_temperature` softens those of labels as
+    answers.
 
     `limit` is how many tokens an answer may have. At a `temperature` of 0 the answer is the likeliest, else a random
     one that depends on `seed`, example and sample.
@@ -42,6 +44,7 @@ class LocalPrompting:
     is_complete: Callable[[str], bool]
     prompt_version: str = ""
     probabilities: Callable[[str, float], Mapping[str, float] | None] = lambda _text, _probability: None
+    fitted_temperature: float = 1.0
     limit: int = 512
     temperature: float = 0.0
     seed: int = 0
@@ -178,7 +181,7 @@ class LocalModel:
         for prompt, scores in zip(
             prompts, self._decoder.score(prompts, self._read_prefix(), self._labels), strict=True
         ):
-            shares = dict(zip(labels, softmax(scores), strict=True))
+            shares = at_temperature(dict(zip(labels, softmax(scores), strict=True)), self._prompting.fitted_temperature)
             usage = Usage(input_tokens=len(prompt), output_tokens=0)
             replies.append(
                 Reply(Outcome.WRITTEN, max(labels, key=shares.__getitem__), probabilities=shares, usage=usage)

@@ -113,6 +113,7 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
         labels=labels,
         is_complete=answer_format.completeness(labels),
         prompt_version=prompting.version,
+        fitted_temperature=answer_format.temperature,
         probabilities=lambda text, probability: answer_format.probabilities(text, probability, project.task),
         limit=local.max_output_tokens,
         temperature=local.temperature,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ from core.config.case import Mode
 from core.config.recipe import Recipe
 from core.config.steps import DEFAULT_WORDING, StepWording
 from core.config.task import Task
+from core.models.confidence import PlattScale, fit_platt, fit_temperature
 from core.models.model import spread
 from core.models.parse_answer import is_complete, parse_answer, states_decision
 from core.models.prompting import Prompting, target_answer, template_text
@@ -29,8 +30,11 @@ class StudentFormatError(UserError, ValueError):
 
 
 class StudentFormat(BaseModel):
-    """How a student is asked and what it writes. `template` is the prompt as it was in training, '' if it is the
-    project's own; `labels` are the decisions that it knows."""
+    """How a student is asked and what it writes.
+
+    `template` is the prompt as it was in training, '' if it is the project's own; `labels` are the decisions that it
+    knows. `slope` and `offset` fit the confidence of answers in words, `temperature` that of labels as answers.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -41,6 +45,9 @@ class StudentFormat(BaseModel):
     template: str = ""
     wording: StepWording = Field(default=DEFAULT_WORDING)
     labels: tuple[str, ...] = ()
+    slope: float = 1.0
+    offset: float = 0.0
+    temperature: float = Field(default=1.0, gt=0)
 
     def prompting(self, task: Task, project_dir: Path) -> Prompting:
         """The prompts, by the template of the training. Raises PromptError."""
@@ -77,8 +84,31 @@ class StudentFormat(BaseModel):
         if self.rationale == "full":
             return None
         decision = parse_answer(text, "", Outcome.WRITTEN, task.labels).decision
-        sure = 0.0 if contradicts(parse_steps(text, self.wording), decision, task.steps.rule) else probability
-        return spread(decision, sure, task.labels)
+        if contradicts(parse_steps(text, self.wording), decision, task.steps.rule):
+            return spread(decision, 0.0, task.labels)
+        return spread(decision, PlattScale(self.slope, self.offset)(probability), task.labels)
+
+    def fitted(
+        self,
+        distributions: Sequence[Mapping[str, float] | None],
+        decisions: Sequence[str | None],
+        labels: Sequence[str],
+    ) -> StudentFormat:
+        """This format with its confidence fitted to answers on dev: the probabilities and the decision of each, as this
+        format gives them, and its label. What has no decision or no probabilities is left out."""
+        known = [
+            (distribution, decision, label)
+            for distribution, decision, label in zip(distributions, decisions, labels, strict=True)
+            if distribution and decision is not None
+        ]
+        if self.mode is Mode.DIRECT:
+            temperature = fit_temperature([distribution for distribution, _, _ in known], [row[2] for row in known])
+            return self.model_copy(update={"temperature": temperature})
+        scale = fit_platt(
+            [distribution[decision] for distribution, decision, _ in known],
+            [decision == label for _, decision, label in known],
+        )
+        return self.model_copy(update={"slope": scale.slope, "offset": scale.offset})
 
 
 def choose_format(

@@ -143,7 +143,7 @@ def score(project: Project, recipe: Recipe, adapter: Path, test: Sequence[Exampl
     assert not left_out.too_long
     decoder = Decoder(model, policy.text, policy.ends)
     tokens = chat.label_tokens(project.task.labels)
-    return evaluate_dev(decoder, cases, answer_format, project.task, tokens, recipe.max_answer_tokens)
+    return evaluate_dev(decoder, cases, answer_format, project.task, tokens, recipe.max_answer_tokens).figures
 
 
 def row(

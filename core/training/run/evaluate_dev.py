@@ -13,6 +13,7 @@ from core.benchmark.step_fields import FieldCounts, judge_fields
 from core.config.case import Mode
 from core.config.task import Task
 from core.models.batching import pack, shared_prefix
+from core.models.confidence import at_temperature
 from core.models.decoding import Decoder, Prefix
 from core.models.parse_answer import parse_answer
 from core.models.step_lines import as_parsed, parse_steps
@@ -22,6 +23,13 @@ from storage.schema import Outcome, PredictionOutcome
 
 # Tokens of prompts and answers that are processed at once.
 BUDGET, ROWS = 16_384, 32
+
+
+class DevEvaluation(NamedTuple):
+    """The answers to dev cases, and their figures as they are stored."""
+
+    answers: list[ScoredAnswer]
+    figures: dict[str, Any]
 
 
 class LevelCount(NamedTuple):
@@ -38,8 +46,8 @@ def evaluate_dev(
     task: Task,
     tokens: Sequence[list[int]],
     max_tokens: int,
-) -> dict[str, Any]:
-    """The figures of the answers to `cases`, of at most `max_tokens` tokens; `tokens` are the labels as answers.
+) -> DevEvaluation:
+    """The answers to `cases`, of at most `max_tokens` tokens, with their figures; `tokens` are the labels as answers.
 
     Raises StoppedError.
     """
@@ -52,29 +60,32 @@ def evaluate_dev(
     for group in pack([len(prompt) - shared + max_tokens for prompt in prompts], BUDGET, ROWS):
         chosen = [cases[position] for position in group]
         if answer_format.mode is Mode.DIRECT:
-            answers += _score_labels(decoder, prefix, chosen, task.labels, tokens)
+            answers += _score_labels(decoder, prefix, chosen, task.labels, tokens, answer_format.temperature)
         else:
             answers += _generate_answers(decoder, prefix, chosen, answer_format, task, max_tokens, fields)
     numbers = figures(answers, task.labels)
     stated = calibration(answers)
     confidence = stated.stated if answer_format.rationale == "full" else stated.probability
-    return {
-        "n": numbers.n,
-        "right": numbers.right,
-        "accuracy": numbers.accuracy,
-        "low": numbers.low,
-        "high": numbers.high,
-        "balanced_accuracy": numbers.balanced_accuracy,
-        "cut": numbers.outcomes.get("truncated", 0) / numbers.n,
-        "unread": 1 - numbers.outcomes.get("answered", 0) / numbers.n,
-        "ece": confidence.ece,
-        "brier": confidence.brier,
-        "auroc": confidence.auroc,
-        "confidence": confidence.mean_confidence,
-        "levels": {str(level): [row.right, row.n] for level, row in _by_level(answers).items()},
-        "fields": {score.field: [score.right, score.n] for score in fields.scores()},
-        "seconds": time.perf_counter() - started,
-    }
+    return DevEvaluation(
+        answers,
+        {
+            "n": numbers.n,
+            "right": numbers.right,
+            "accuracy": numbers.accuracy,
+            "low": numbers.low,
+            "high": numbers.high,
+            "balanced_accuracy": numbers.balanced_accuracy,
+            "cut": numbers.outcomes.get("truncated", 0) / numbers.n,
+            "unread": 1 - numbers.outcomes.get("answered", 0) / numbers.n,
+            "ece": confidence.ece,
+            "brier": confidence.brier,
+            "auroc": confidence.auroc,
+            "confidence": confidence.mean_confidence,
+            "levels": {str(level): [row.right, row.n] for level, row in _by_level(answers).items()},
+            "fields": {score.field: [score.right, score.n] for score in fields.scores()},
+            "seconds": time.perf_counter() - started,
+        },
+    )
 
 
 def _by_level(answers: Sequence[ScoredAnswer]) -> dict[int, LevelCount]:
@@ -115,12 +126,13 @@ def _score_labels(
     cases: Sequence[TrainingCase],
     labels: Sequence[str],
     tokens: Sequence[list[int]],
+    temperature: float,
 ) -> list[ScoredAnswer]:
     from core.models.local import softmax
 
     scored = []
     for case, scores in zip(cases, decoder.score([case.prompt for case in cases], prefix, tokens), strict=True):
-        probabilities = dict(zip(labels, softmax(scores), strict=True))
+        probabilities = at_temperature(dict(zip(labels, softmax(scores), strict=True)), temperature)
         decision = max(probabilities, key=lambda label: probabilities[label])
         scored.append(_scored(case, PredictionOutcome.ANSWERED, decision, None, probabilities))
     return scored

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.training.data.cases import LeftOut, TrainingCase
     from core.training.data.sampler import CurriculumSampler
     from core.training.run.callback import TrainingCallback
+    from core.training.run.evaluate_dev import DevEvaluation
     from core.training.trainers.grpo import Policy
 
 
@@ -106,8 +107,9 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
     if not dev_cases:
         cause = describe_left_out(dev_left_out, recipe.max_prompt_tokens).lstrip("; ") or "the dev split is empty"
         reporter.log(f"{cause}: accuracy is not watched", severity="warning")
+    looks: list[DevEvaluation] = []
     evaluate = (
-        _dev_evaluation(project.task, policy, chat, dev_cases, recipe, answer_format, reporter.stopping)
+        _dev_evaluation(project.task, policy, chat, dev_cases, recipe, answer_format, reporter.stopping, looks)
         if dev_cases
         else None
     )
@@ -126,7 +128,7 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
     if callback.stopped:
         return Ending(RunState.STOPPED, f"stopped on request at step {trainer.state.global_step}; resume continues it")
     if distributed.is_main_process():
-        save_format(phase.adapter, answer_format)
+        save_format(phase.adapter, _fit_confidence(answer_format, looks))
     _save_adapter(policy.model, trainer, phase.adapter)
     return Ending(RunState.FINISHED, callback.ended_early)
 
@@ -238,6 +240,18 @@ def _trainer(
         )
 
 
+def _fit_confidence(answer_format: StudentFormat, looks: Sequence[DevEvaluation]) -> StudentFormat:
+    """The format with its confidence fitted to the last look at dev; as it is where there was none."""
+    if not looks:
+        return answer_format
+    answers = looks[-1].answers
+    return answer_format.fitted(
+        [answer.probabilities for answer in answers],
+        [answer.decision for answer in answers],
+        [answer.label for answer in answers],
+    )
+
+
 def _dev_evaluation(
     task: Task,
     policy: Policy,
@@ -246,8 +260,12 @@ def _dev_evaluation(
     recipe: Recipe,
     answer_format: StudentFormat,
     stopping: Callable[[], bool],
+    looks: list[DevEvaluation],
 ) -> Callable[[], dict[str, Any]]:
-    """The function that evaluates on the dev split; it raises StoppedError. All processes have to call it."""
+    """The function that evaluates on the dev split, and leaves what it saw last in `looks`; it raises StoppedError.
+
+    All processes have to call it.
+    """
     from core.models.decoding import Decoder
     from core.training.run.evaluate_dev import evaluate_dev
 
@@ -261,7 +279,8 @@ def _dev_evaluation(
         base_model.eval()
         try:
             decoder = Decoder(base_model, policy.text, policy.ends, should_stop)
-            return evaluate_dev(decoder, dev_cases, answer_format, task, tokens, recipe.max_answer_tokens)
+            looks[:] = [evaluate_dev(decoder, dev_cases, answer_format, task, tokens, recipe.max_answer_tokens)]
+            return looks[-1].figures
         finally:
             base_model.train(was_training)
 
