@@ -53,29 +53,47 @@ class FieldCounts:
         ]
 
 
+@dataclass(frozen=True, slots=True)
+class JudgedField:
+    """Whether a field of an answer is right: of the expected step at `position`, and the written one at `written`.
+
+    `written` is None where the student wrote no such step.
+    """
+
+    field: str
+    position: int
+    written: int | None
+    is_right: bool
+
+
+def match_fields(expected: Sequence[ParsedStep], written: Sequence[ParsedStep]) -> list[JudgedField]:
+    """Which fields of the steps that were `expected` are right in those that were `written`, both as parsed.
+
+    Steps are matched by their part, and where it was misnamed, by their place. A step that was not written has all of
+    its fields wrong. Whether a part holds is judged only where found and claimed are right, so that one mistake counts
+    once.
+    """
+    by_part = {_plain(written[number].part): number for number in reversed(range(len(written)))}
+    judged: list[JudgedField] = []
+    for position, step in enumerate(expected):
+        number = by_part.get(_plain(step.part), position if position < len(written) else None)
+        answer = None if number is None else written[number]
+        is_found = answer is not None and _plain(answer.found) == _plain(step.found)
+        is_claimed = answer is not None and _plain(answer.claimed) == _plain(step.claimed)
+        rights = {"part": _plain(step.part) in by_part, "found": is_found, "claimed": is_claimed}
+        if step.grounds:
+            rights["grounds"] = answer is not None and _plain(answer.grounds) == _plain(step.grounds)
+        if answer is None or (is_found and is_claimed):
+            rights["holds"] = answer is not None and answer.holds is step.holds
+        judged += [JudgedField(name, position, number, rights[name]) for name in FIELDS if name in rights]
+    return judged
+
+
 def judge_fields(
     expected: Sequence[ParsedStep], written: Sequence[ParsedStep], decision: str | None, rule: StepRule | None
 ) -> list[tuple[str, bool]]:
-    """Which fields of an answer are right, against the steps that were `expected`, both as parsed.
-
-    Steps are matched by their part, and where it was misnamed, by their place. A step that was not written has all of
-    its fields wrong. Whether a part holds is judged by what was written as found and claimed, so that one mistake
-    counts once.
-    """
-    by_part = {_plain(step.part): step for step in reversed(written)}
-    judged: list[tuple[str, bool]] = []
-    for position, step in enumerate(expected):
-        named = _plain(step.part) in by_part
-        answer = by_part.get(_plain(step.part)) or (written[position] if position < len(written) else None)
-        judged.append(("part", named))
-        if step.grounds:
-            judged.append(("grounds", answer is not None and _plain(answer.grounds) == _plain(step.grounds)))
-        judged.append(("found", answer is not None and _plain(answer.found) == _plain(step.found)))
-        judged.append(("claimed", answer is not None and _plain(answer.claimed) == _plain(step.claimed)))
-        if answer is None:
-            judged.append(("holds", False))
-        elif (_plain(answer.found), _plain(answer.claimed)) == (_plain(step.found), _plain(step.claimed)):
-            judged.append(("holds", answer.holds is step.holds))
+    """Which fields of an answer are right, by name, and whether its `decision` follows from its own steps."""
+    judged = [(field.field, field.is_right) for field in match_fields(expected, written)]
     if rule is not None and (follows := decision_of(written, rule)) is not None:
         judged.append(("concludes", decision == follows))
     return judged

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 from core.config.steps import StepRule, StepWording
@@ -17,13 +17,17 @@ _LONGEST_LINE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class ParsedStep:
-    """A step as a student wrote it. `holds` is None where the word is none of the task's."""
+    """A step as a student wrote it. `holds` is None where the word is none of the task's.
+
+    `spans` are where its fields stand in the answer, from and to, in characters.
+    """
 
     part: str
     grounds: str
     found: str
     claimed: str
     holds: Holds | None
+    spans: Mapping[str, tuple[int, int]] = field(default_factory=dict, compare=False)
 
 
 def write_steps(steps: Sequence[Step], wording: StepWording) -> str:
@@ -34,9 +38,12 @@ def write_steps(steps: Sequence[Step], wording: StepWording) -> str:
 def parse_steps(text: str, wording: StepWording) -> list[ParsedStep]:
     """The steps that an answer holds, in their order; lines that are none are left out."""
     pattern = _step_pattern(wording)
-    lines = (line.strip() for line in text.splitlines())
-    matches = (pattern.fullmatch(line) for line in lines if len(line) <= _LONGEST_LINE)
-    return [_parsed(match, wording) for match in matches if match is not None]
+    steps, start = [], 0
+    for line in text.splitlines(keepends=True):
+        if len(line) <= _LONGEST_LINE and (match := pattern.fullmatch(line.strip())) is not None:
+            steps.append(_parsed(match, wording, start + len(line) - len(line.lstrip())))
+        start += len(line)
+    return steps
 
 
 def as_parsed(steps: Sequence[Step], wording: StepWording) -> list[ParsedStep]:
@@ -58,10 +65,18 @@ def contradicts(written: Sequence[ParsedStep], decision: str | None, rule: StepR
     return follows is not None and follows != decision
 
 
-def _parsed(match: re.Match[str], wording: StepWording) -> ParsedStep:
+def _parsed(match: re.Match[str], wording: StepWording, start: int) -> ParsedStep:
+    """The step of a line that begins at `start`."""
     words = {wording.word(holds): holds for holds in Holds}
     fields = {name: " ".join((value or "").split()) for name, value in match.groupdict().items()}
-    return ParsedStep(fields["part"], fields["grounds"], fields["found"], fields["claimed"], words.get(fields["holds"]))
+    return ParsedStep(
+        part=fields["part"],
+        grounds=fields["grounds"],
+        found=fields["found"],
+        claimed=fields["claimed"],
+        holds=words.get(fields["holds"]),
+        spans={name: (start + match.start(name), start + match.end(name)) for name in fields},
+    )
 
 
 def _write_step(step: Step, wording: StepWording) -> str:

@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 from trl import GRPOConfig
 
 from core.config.recipe import Recipe
+from core.training.trainers.field_credit import STEPS
 from core.training.trainers.vllm import PATIENCE_S
 
 
@@ -47,7 +48,8 @@ def grpo_arguments(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConf
         epsilon_high=recipe.clip_high,
         loss_type="dapo",
         scale_rewards="group",
-        reward_weights=list(recipe.rewards.values()),
+        # The tokens of each field get what its steps earn; the rest of the answer does not.
+        reward_weights=[0.0 if name == STEPS else weight for name, weight in recipe.rewards.items()],
         shuffle_dataset=False,
         log_completions=False,
         lr_scheduler_type="constant_with_warmup",

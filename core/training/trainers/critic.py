@@ -12,23 +12,28 @@ from torch import nn
 def gae(rewards: torch.Tensor, values: torch.Tensor, mask: torch.Tensor, lam: float) -> torch.Tensor:
     """Generalized advantage estimates (B, T) without discount (Schulman et al. 2016).
 
-    `rewards` (B,) are earned by the last token of each row; `values` (B, T) are the expectations before each token was
-    chosen; `mask` (B, T) is 1 where a token is, from the left.
+    `rewards` are earned by the last token of each row, (B,), or by each token, (B, T); `values` (B, T) are the
+    expectations before each token was chosen; `mask` (B, T) is 1 where a token is, from the left.
     """
     advantages = torch.zeros_like(values)
-    running = torch.zeros_like(rewards)
-    last = mask.sum(1).long() - 1
+    earned = rewards if rewards.dim() > 1 else at_last_token(rewards, mask)
+    nothing = torch.zeros_like(values[:, 0])
+    running = nothing
     for position in range(values.shape[1] - 1, -1, -1):
-        reward = torch.where(last == position, rewards, torch.zeros_like(rewards))
-        next_value = (
-            values[:, position + 1] * mask[:, position + 1]
-            if position + 1 < values.shape[1]
-            else torch.zeros_like(rewards)
-        )
-        delta = reward + next_value - values[:, position]
+        is_last = position + 1 == values.shape[1]
+        next_value = nothing if is_last else values[:, position + 1] * mask[:, position + 1]
+        delta = earned[:, position] + next_value - values[:, position]
         running = (delta + lam * running) * mask[:, position]
         advantages[:, position] = running
     return advantages
+
+
+def at_last_token(rewards: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Rewards (B,) as (B, T): on the last token of each row of `mask`, 0 elsewhere."""
+    earned = torch.zeros(mask.shape, dtype=rewards.dtype, device=rewards.device)
+    rows = torch.arange(len(rewards), device=rewards.device)
+    earned[rows, (mask.sum(1).long() - 1).clamp(min=0)] = rewards
+    return earned
 
 
 def whiten(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

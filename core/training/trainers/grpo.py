@@ -16,6 +16,7 @@ from core.models.decoding import Completion, Decoder, Sampling
 from core.training import distributed
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
+from core.training.trainers.field_credit import STEPS, FieldCredit, field_credits, group_advantages
 from core.training.trainers.rollout import Grading, Rollout, rollout_figures, row_seeds, write_answers
 from core.training.trainers.shared_prefix import PrefixBatch, Scores, split_prefix, why_not_shareable
 from core.training.trainers.vllm import reach_server
@@ -64,12 +65,12 @@ class CurriculumSteps(Sampler[int]):
 
 
 class GrpoTrainer(GRPOTrainer):
-    """trl's GRPO with four differences, each of them exact.
+    """trl's GRPO with five differences, each of them exact.
 
     Each prompt is read once for all answers to it, when answers are written and when they are scored;
-    `no_sharing_reason` says why not, if a model cannot do that. Answers end with the decision. The curriculum chooses
-    the cases of a step. Groups whose answers all earn the same are replaced by others (dynamic sampling, Yu et al.
-    2025).
+    `no_sharing_reason` says why not, if a model cannot do that. Answers end with the decision. The curriculum
+    chooses the cases of a step. What the reward `steps` pays is credited to the tokens of each field. Groups whose
+    answers all earn the same are replaced by others (dynamic sampling, Yu et al. 2025).
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class GrpoTrainer(GRPOTrainer):
         self._written: list[Completion] = []
         self._rollouts: list[Rollout] = []
         self._micro_batches: list[dict[str, Any]] = []
+        self._credits: list[list[FieldCredit]] = []
         rows = Dataset.from_dict({"prompt": [str(index) for index in range(len(cases))]})
         super().__init__(
             model=policy.model,
@@ -250,6 +252,11 @@ class GrpoTrainer(GRPOTrainer):
         figures = rollout_figures(all_rollouts, group, self.grading.labels)
         self._update_level_signal(all_rollouts)
         self._on_rollouts(self.state.global_step, all_rollouts, figures | {"no_signal": first_figures["no_signal"]})
+        if STEPS in self.grading.weights:
+            self._credits = [field_credits(rollout, self.grading.wording, self.policy.text) for rollout in rollouts]
+            width = batch["completion_mask"].shape[1]
+            by_field = group_advantages(self._credits, group, width, self.grading.weights[STEPS])
+            batch["advantages"] = batch["advantages"][:, None] + by_field.to(batch["advantages"].device)
         return batch
 
     def _refills(self) -> int:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from core.training.trainers.critic import Scale, gae, seeded_critic, value_loss, whiten
+from core.training.trainers.critic import Scale, at_last_token, gae, seeded_critic, value_loss, whiten
+from core.training.trainers.field_credit import STEPS, token_rewards
 from core.training.trainers.grpo import GrpoTrainer
 from core.training.trainers.shared_prefix import PrefixBatch, Scores
 
@@ -47,10 +48,28 @@ class PpoTrainer(GrpoTrainer):
         rewards = torch.tensor([rollout.reward for rollout in self._rollouts], device=mask.device)
         self.scale.update(self.accelerator.gather(rewards))
         values = self._values(batch)
-        advantages = gae(self.scale.scaled(rewards), values, mask, self.recipe.gae_lambda)
+        paid = self._paid_at_fields().to(mask.device)
+        earned = at_last_token(self.scale.scaled(rewards - paid), mask)
+        if self._credits:
+            at_fields = token_rewards(self._credits, mask.shape[1], (paid / self.scale.deviation).tolist())
+            earned += at_fields.to(mask.device) * mask
+        advantages = gae(earned, values, mask, self.recipe.gae_lambda)
         batch["values"], batch["returns"] = values, advantages + values
         batch["advantages"] = whiten(advantages, mask)
         return batch
+
+    def _paid_at_fields(self) -> torch.Tensor:
+        """What of each reward (B,) is paid at the tokens of fields that are right, and not at the end of the answer."""
+        weight = self.grading.weights.get(STEPS, 0.0)
+        paid = (
+            [
+                weight * rollout.parts[STEPS] if any(credit.is_right for credit in credits_) else 0.0
+                for rollout, credits_ in zip(self._rollouts, self._credits, strict=True)
+            ]
+            if self._credits
+            else [0.0] * len(self._rollouts)
+        )
+        return torch.tensor(paid)
 
     @torch.no_grad()
     def _values(self, batch: dict[str, Any]) -> torch.Tensor:
