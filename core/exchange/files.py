@@ -1,33 +1,36 @@
-"""Reads records from JSONL, JSON, CSV and Parquet files, gzipped or not, each with its place in the file."""
+"""Reads records from JSONL, JSON, CSV, TSV and Parquet files, gzipped or not, each with its place in the file."""
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
-import json
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from core.config.mapping import compile_expression
-from core.exchange.record_reader import RejectedError, search_record
-from storage.errors import UserError
+from core.exchange import delimited, json_records
+from core.exchange.faults import FileError as FileError
+from core.exchange.faults import RejectedError
+from core.exchange.file_head import HEAD_SIZE, check_head
+from core.exchange.json_records import PlacedRecord
 
-_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
-# A field of a CSV file may be a whole document.
-_FIELD_LIMIT = 2**27
+_SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+}
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 _BATCH_SIZE = 1000
-
-PlacedRecord = tuple[str, Any]
-
-
-class FileError(UserError, ValueError):
-    """A file cannot be read; `str()` of it says which, where and why."""
+# What pyarrow raises besides its own errors where a value has no counterpart in Python.
+_UNREADABLE = (ValueError, OverflowError, KeyError, TypeError, ArithmeticError)
 
 
 def file_kind(path: Path) -> str:
-    """The kind of the file by its name: 'jsonl', 'json', 'csv' or 'parquet'. Raises FileError."""
+    """The kind of the file by its name: 'jsonl', 'json', 'csv', 'tsv' or 'parquet'. Raises FileError."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] == ".gz":
         suffixes.pop()
@@ -42,94 +45,104 @@ def file_stem(path: Path) -> str:
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).stem
 
 
-def read_records(path: Path, where: str = "") -> Iterator[PlacedRecord]:
-    """Yield each record of the file with its place, such as 'line 3'.
+def read_records(path: Path, where: str = "", *, delimiter: str = "", quote: str = '"') -> Iterator[PlacedRecord]:
+    """Yield each record of the file with its place, such as 'line 3', on which it begins.
 
-    `where` is the JMESPath of the list in a JSON document. A record that cannot be decoded is a RejectedError instead
-    of a value. Raises FileError if the file as a whole cannot be read.
+    `where` is the JMESPath of the list in a JSON document; `delimiter` and `quote` are those of a CSV file, if they are
+    not the usual ones. A record that cannot be decoded is a RejectedError instead of a value. Raises FileError if the
+    file as a whole cannot be read, or has no records.
     """
+    kind = _check_kind(path)
+    with _reading(path) as file:
+        if kind == "jsonl":
+            yield from json_records.read_json_lines(path, file)
+        elif kind == "json":
+            yield from json_records.read_json(path, file, where)
+        elif kind in DELIMITERS:
+            yield from delimited.read_rows(path, file, delimiter or DELIMITERS[kind], quote)
+        else:
+            yield from _read_parquet(path, file)
+
+
+def read_columns(path: Path, *, delimiter: str = "", quote: str = '"') -> list[str] | None:
+    """The names of the columns of a table; None for JSON, of which each record has its own. Raises FileError."""
+    kind = _check_kind(path)
+    with _reading(path) as file:
+        if kind in DELIMITERS:
+            return delimited.read_header(path, file, delimiter or DELIMITERS[kind], quote)
+        return list(_open_parquet(path, file).schema_arrow.names) if kind == "parquet" else None
+
+
+def read_document(path: Path) -> Any:
+    """The value of a JSON document; raises FileError."""
+    _check_kind(path)
+    with _reading(path) as file:
+        return json_records.read_document(path, file)
+
+
+def _check_kind(path: Path) -> str:
+    """The kind of the file; raises FileError if its first bytes say that it is of another one."""
     kind = file_kind(path)
+    with _reading(path) as file:
+        check_head(path, kind, file.read(HEAD_SIZE))
+    return kind
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[BinaryIO]:
+    """The opened file, unpacked; what goes wrong with it as a whole is a FileError."""
+    packed = path.suffix.lower() == ".gz"
     try:
-        with _open(path) as file:
-            if kind == "jsonl":
-                yield from _read_json_lines(file)
-            elif kind == "json":
-                yield from _read_json(path, file, where)
-            elif kind == "csv":
-                yield from _read_csv(path, file)
-            else:
-                yield from _read_parquet(path, file)
-    except (OSError, EOFError) as error:
-        raise FileError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        with cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb") as file:
+            yield file
+    except EOFError:
+        raise FileError(f"{path}: the gzip is cut off: it was not copied or downloaded whole; fetch it again") from None
+    except zlib.error as error:
+        raise FileError(f"{path}: the gzip is damaged ({error}): fetch it again") from None
+    except gzip.BadGzipFile as error:
+        raise FileError(f"{path}: {error}: unpacked already? Then its name has no .gz") from None
+    except OSError as error:
+        raise FileError(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: not UTF-8 at byte {error.start}: save the file as UTF-8") from None
 
 
-def _open(path: Path) -> BinaryIO:
-    if path.suffix.lower() == ".gz":
-        return cast("BinaryIO", gzip.open(path, "rb"))
-    return path.open("rb")
-
-
-def _read_json_lines(file: BinaryIO) -> Iterator[PlacedRecord]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            value: Any = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-        except ValueError as error:
-            value = RejectedError(f"not JSON: {error}")
-        except RecursionError:
-            value = RejectedError("nested too deeply")
-        yield f"line {number}", value
-
-
-def _read_json(path: Path, file: BinaryIO, where: str) -> Iterator[PlacedRecord]:
-    try:
-        document = json.loads(file.read().decode("utf-8-sig"))
-    except json.JSONDecodeError as error:
-        raise FileError(f"{path}:{error.lineno}: not JSON: {error.msg}") from None
-    except RecursionError:
-        raise FileError(f"{path}: nested too deeply") from None
-    expression = compile_expression(where, "records")
-    try:
-        value = document if expression is None else search_record(expression, document)
-    except RejectedError as error:
-        raise FileError(f"{path}: {error}") from None
-    if not isinstance(value, list):
-        kind = "an object" if isinstance(value, dict) else "nothing" if value is None else type(value).__name__
-        raise FileError(
-            f"{path}: {where or 'the document'} is {kind}, not a list: say with `records` where the list is, "
-            'such as records = "values(@)"'
-        )
-    for number, record in enumerate(value, start=1):
-        yield f"record {number}", record
-
-
-def _read_csv(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
-    csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.DictReader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
-    try:
-        for row in reader:
-            place = f"line {reader.line_num}"
-            if None in row:
-                yield place, RejectedError("it has more fields than the first line has names")
-            else:
-                yield place, {str(name): value for name, value in row.items() if value is not None}
-    except csv.Error as error:
-        raise FileError(f"{path}:{reader.line_num}: not CSV: {error}") from None
-
-
-def _read_parquet(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
+def _open_parquet(path: Path, file: BinaryIO) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         parquet = pq.ParquetFile(pa.BufferReader(file.read()) if path.suffix.lower() == ".gz" else file)
-        number = 0
+        names = parquet.schema_arrow.names
+    except pa.ArrowException as error:
+        raise FileError(f"{path}: not Parquet: {error}") from None
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise FileError(f"{path}: two columns have the same name, {', '.join(map(repr, repeated))}")
+    return parquet
+
+
+def _read_parquet(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
+    import pyarrow as pa
+
+    parquet = _open_parquet(path, file)
+    number = 0
+    try:
         for batch in parquet.iter_batches(batch_size=_BATCH_SIZE):
-            for row in batch.to_pylist():
+            for row in _rows(batch):
                 number += 1
                 yield f"row {number}", row
     except pa.ArrowException as error:
         raise FileError(f"{path}: not Parquet: {error}") from None
+    if not number:
+        raise FileError(f"{path}: it has columns, and no rows")
+
+
+def _rows(batch: Any) -> list[Any]:
+    """The rows of an Arrow batch; one with a value that Python cannot hold is a RejectedError."""
+    try:
+        return list(batch.to_pylist(maps_as_pydicts="strict"))
+    except _UNREADABLE as error:
+        if batch.num_rows == 1:
+            return [RejectedError(f"a value of it cannot be read: {' '.join(str(error).split())[:200]}")]
+        return [row for position in range(batch.num_rows) for row in _rows(batch.slice(position, 1))]

@@ -51,7 +51,7 @@ def test_csv_has_names_in_its_first_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text(f'claim,label\n"a\nb",yes\n{"x" * 200_000},no\na,b,c\n', encoding="utf-8")
     records: list[tuple[str, Any]] = list(read_records(path))
-    assert records[0] == ("line 3", {"claim": "a\nb", "label": "yes"})
+    assert records[0] == ("line 2", {"claim": "a\nb", "label": "yes"})
     assert len(records[1][1]["claim"]) == 200_000
     assert records[2][0] == "line 5"
     assert isinstance(records[2][1], RejectedError)

@@ -1,0 +1,1 @@
+"""A TOML file for each data set, with the keys of `[import.NAME]`."""
