@@ -41,6 +41,8 @@ _MEANINGS = {
 }
 _RESTARTING = re.compile(r"[A-Za-z]{0,5}[_-]?\d{1,5}")
 _FEW_LABELS = 12
+# A field that is shorter on average is no text.
+_TEXT_LENGTH = 15
 
 
 def values_of(records: Sequence[Any], expression: str) -> list[Any]:
@@ -76,7 +78,7 @@ def find_longest(records: Sequence[Any], taken: Sequence[str]) -> str:
         if "[]" not in path and path not in taken
     }
     longest = max(lengths, key=lambda path: lengths[path], default="")
-    return longest if lengths.get(longest) else ""
+    return longest if lengths.get(longest, 0) >= _TEXT_LENGTH * len(records) else ""
 
 
 def find_labels(records: Sequence[Any], taken: Sequence[str]) -> str:

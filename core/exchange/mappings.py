@@ -107,20 +107,23 @@ def _own_table(task: Task, mapping: Mapping, tables: list[str]) -> str:
     defaults = {"domain": names["domains"][0], "level": task.levels[0].level}
     needed = {name: value for name, value in defaults.items() if not getattr(mapping, name)}
     if needed:
-        lines.append(f"defaults = {_inline(mapping.defaults | needed)}")
+        lines.append(f"defaults = {inline_table(mapping.defaults | needed)}")
     return "\n".join(lines)
 
 
 def _table(entries: Dict[str, Any], names: list[str]) -> str:
     """The table with a name of the task for each label that is to be chosen anew."""
-    return _inline({label: value if str(value) in names else " or ".join(names) for label, value in entries.items()})
+    return inline_table(
+        {label: value if str(value) in names else " or ".join(names) for label, value in entries.items()}
+    )
 
 
-def _inline(entries: Dict[str, Any]) -> str:
+def inline_table(entries: Dict[str, Any]) -> str:
     """An inline table of TOML."""
-    parts = (f"{_toml_key(str(key))} = {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items())
+    parts = (f"{toml_key(str(key))} = {json.dumps(value, ensure_ascii=False)}" for key, value in entries.items())
     return f"{{ {', '.join(parts)} }}"
 
 
-def _toml_key(key: str) -> str:
+def toml_key(key: str) -> str:
+    """`key` as a key of TOML: in quotes, unless it is a bare one."""
     return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)

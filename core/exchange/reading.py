@@ -130,7 +130,7 @@ class ExampleReader:
         columns = read_columns(self._path, delimiter=mapping.delimiter, quote=mapping.quote)
         if columns is None:
             return
-        for name, expression in _record_expressions(mapping):
+        for name, expression in record_expressions(mapping):
             missing = sorted(missing_fields(expression, {*columns, PARENT, VALUE}))
             if missing and (not mapping.steps or name == "each"):
                 listed = join_names([quote_name(column) for column in columns])
@@ -160,10 +160,10 @@ class ExampleReader:
             counts = ", ".join(f"{label[:40]!r} {count:,}" for label, count in reader.unknown_labels.most_common(20))
             table = "the table `decisions` does not have" if mapping.decisions else "the task does not have"
             self.notes.append(f"labels that {table}: {counts}")
-        read = {field for _, expression in _record_expressions(mapping) for field in root_fields(expression)}
+        read = {field for _, expression in record_expressions(mapping) for field in root_fields(expression)}
         read |= {
             match.strip('"')
-            for _, expression in _record_expressions(mapping)
+            for _, expression in record_expressions(mapping)
             for match in _PARENT_FIELD.findall(expression)
         }
         self._note_unread(self._fields - read)
@@ -205,7 +205,7 @@ def _attempt(read: Callable[[Any], Example], record: Any) -> Example | RejectedE
         return RejectedError("nested too deeply")
 
 
-def _record_expressions(mapping: Mapping) -> list[tuple[str, str]]:
+def record_expressions(mapping: Mapping) -> list[tuple[str, str]]:
     """The expressions that look into a record, by their names."""
     named = [("each", step) for step in mapping.steps]
     return named + [

@@ -85,6 +85,15 @@ class RecordReader:
         except RejectedError:
             return []
 
+    def label(self, record: Any) -> str:
+        """The label of a member of `expand` that has a hypothesis and evidence, as the file says it; else ''."""
+        try:
+            evidence = self.references(record) if self._mapping.join else self._evidence_reader.read(record, {})
+            complete = bool(evidence) and bool(as_text(self._value(record, "hypothesis")))
+            return as_text(self._value(record, "decision"), fraction=True) if complete else ""
+        except RejectedError:
+            return ""
+
     def read(self, record: Any, texts: Dict[str, JoinedText] | None = None) -> Example:
         """Turn `record` (decoded JSON, or a row by the names of its columns) into an example.
 

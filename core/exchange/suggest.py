@@ -11,15 +11,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from core.config.expressions import missing_fields, toml_text
+from core.config.expressions import join_names, missing_fields, toml_text
 from core.config.mapping import EXPRESSIONS, Mapping
 from core.config.task import Task
 from core.exchange import guess
 from core.exchange.faults import FileError, RejectedError
 from core.exchange.files import DELIMITERS, file_kind, file_stem, read_columns, read_document, read_records
-from core.exchange.mappings import ready_mappings
-from core.exchange.reading import ExampleReader
-from core.exchange.record_reader import SPLIT_NAMES
+from core.exchange.mappings import inline_table, ready_mappings, toml_key
+from core.exchange.reading import ExampleReader, record_expressions
+from core.exchange.record_reader import SPLIT_NAMES, RecordReader, TaskNames
+from core.exchange.shape import field_paths
 from core.exchange.values import NameTable, as_text
 from storage.schema import Example
 from storage.splits import SPLITS
@@ -39,17 +40,20 @@ class Suggestion:
     examples: list[tuple[str, Example | RejectedError]] = field(default_factory=list)
 
 
-def suggest_mapping(task: Task, path: Path) -> Suggestion:
-    """The mapping that fits the shape of a file best, by what its fields are called and hold; raises FileError."""
+def suggest_mapping(task: Task, path: Path, join_file: str = "") -> Suggestion:
+    """The mapping that fits the shape of a file best, by what its fields are called and hold; raises FileError.
+
+    `join_file` is the second file, if a ready mapping needs one.
+    """
     suggestion = Suggestion(_table_name(path))
     settings = _layout(path)
     options = {name: str(settings[name]) for name in ("delimiter",) if name in settings}
     sample = list(islice(read_records(path, str(settings.get("records", "")), **options), _SAMPLE))
     records = [record for _, record in sample if isinstance(record, dict)]
-    base = _find_ready(path)
+    base = _find_ready(task, path)
     if base:
         suggestion.notes.append(f"it has the shape of the ready mapping {base}")
-        settings = {"base": base}
+        settings = {"base": base} | ({"join": {"file": join_file}} if join_file else {})
         labels: dict[str, str | None] = {}
         counts: Counter[str] = Counter()
     else:
@@ -106,7 +110,7 @@ def _delimiter(path: Path, usual: str) -> dict[str, Any]:
     return {} if best == usual else {"delimiter": best}
 
 
-def _find_ready(path: Path) -> str:
+def _find_ready(task: Task, path: Path) -> str:
     """The ready mapping whose fields the records have, and whose labels they use; '' if there is none."""
     best, most = "", 0
     samples: dict[str, list[Any]] = {}
@@ -115,18 +119,11 @@ def _find_ready(path: Path) -> str:
             samples[mapping.records] = _sample(path, mapping.records)
         records = samples[mapping.records]
         fields = {key for record in records for key in record}
-        expressions = mapping.steps[:1] or [getattr(mapping, part) for part in ("hypothesis", "evidence", "decision")]
-        expressions += [mapping.reasoning, *([] if mapping.steps else [mapping.family])]
-        if mapping.source and not (mapping.content or mapping.steps):
-            expressions.append(mapping.source)
-        if not records or any(missing_fields(expression, fields) for expression in expressions):
+        expressions = [expression for _, expression in record_expressions(mapping) if not _inside(mapping, expression)]
+        if any(missing_fields(expression, fields) for expression in expressions):
             continue
-        table = NameTable(mapping.decisions)
-        labels = [] if mapping.steps else guess.values_of(records, mapping.decision)
-        if not mapping.steps and not any(table.get(_plain(label)) for label in labels):
-            continue
-        used = len({field for expression in expressions for field in _words(expression)})
-        if used > most:
+        used = len({word for expression in expressions for word in re.findall(r"\w+", expression)})
+        if used > most and _fits(task, mapping, records):
             best, most = name, used
     return best
 
@@ -138,8 +135,24 @@ def _sample(path: Path, where: str) -> list[Any]:
         return []
 
 
-def _words(expression: str) -> list[str]:
-    return re.findall(r"\w+", expression)
+def _inside(mapping: Mapping, expression: str) -> bool:
+    """Whether an expression looks into a member that `each` finds, and not into the record."""
+    return bool(mapping.steps) and expression != mapping.steps[0]
+
+
+def _fits(task: Task, mapping: Mapping, records: list[Any]) -> bool:
+    """Whether most of `records` are whole by a ready mapping, and some have a label of its table."""
+    reader = RecordReader(mapping, TaskNames(tuple(task.labels), (), ()), "")
+    table = NameTable(mapping.decisions)
+    whole, known = 0, 0
+    for record in records:
+        try:
+            labels = [reader.label(view) for _, view in reader.expand(record)]
+        except RejectedError:
+            continue
+        whole += any(labels)
+        known += any(table.get(label) is not None for label in labels)
+    return bool(known) and whole * 2 >= len(records)
 
 
 def _plain(value: Any) -> str:
@@ -167,7 +180,10 @@ def _fields(task: Task, records: list[Any], notes: list[str]) -> dict[str, Any]:
         take("hypothesis", guess.find_longest(records, taken))
     missing = [name for name in ("hypothesis", "evidence", "decision") if name not in settings]
     if missing:
-        raise FileError(f"no field looks like the {' or the '.join(missing)}: write the mapping by hand")
+        listed = join_names(field_paths(records))
+        raise FileError(
+            f"no field looks like the {' or the '.join(missing)}: write the mapping by hand; the fields are {listed}"
+        )
     values = guess.values_of(records, evidence)
     pieces = [piece for value in values if isinstance(value, list) for piece in value if isinstance(piece, dict)]
     if pieces:
@@ -224,15 +240,11 @@ def _labels(records: list[Any], expression: str) -> Counter[str]:
 def _toml(name: str, settings: dict[str, Any], labels: dict[str, str | None], counts: Counter[str], task: Task) -> str:
     lines = [f"[import.{name}]"]
     for key, value in settings.items():
-        if key == "defaults":
-            inside = ", ".join(f"{inner} = {_value(entry)}" for inner, entry in value.items())
-            lines.append(f"defaults = {{ {inside} }}")
-        else:
-            lines.append(f"{key} = {_value(value)}")
+        lines.append(f"{key} = {inline_table(value) if isinstance(value, dict) else _value(value)}")
     if labels and any(label != decision for label, decision in labels.items()):
         lines += ["", f"[import.{name}.decisions]"]
         for label, decision in list(labels.items())[:30]:
-            entry = f"{_value(label)} = {_value(decision or ' or '.join(task.labels))}"
+            entry = f"{toml_key(label)} = {_value(decision or ' or '.join(task.labels))}"
             lines.append(entry if decision else f"# {entry}  # {counts[label]:,} of {counts.total():,}")
     return "\n".join(lines) + "\n"
 

@@ -101,7 +101,7 @@ def as_number(value: Any, name: str, table: NameTable[float], scale: tuple[float
     if isinstance(value, bool) or not _NUMBER.fullmatch(digits):
         raise RejectedError(
             f"{name} {text[:20]!r} is no number: say what it stands for in a table, such as "
-            f"{_TABLE_OF[name]} = {{ {_key(text[:20])} = 0.9 }}"
+            f"{_TABLE_OF[name]} = {{ {json.dumps(text[:20], ensure_ascii=False)} = 0.9 }}"
         )
     number = float(digits)
     shown = f"{number:g}" if math.isfinite(number) else f"{digits[:20]}…"
@@ -111,7 +111,7 @@ def as_number(value: Any, name: str, table: NameTable[float], scale: tuple[float
     if scale == PERCENT and not percent and 0 < number < 1:
         raise RejectedError(
             f"{name}: {shown} on a scale of 0 to 100 may be a share: say what it stands for in a table, such as "
-            f"{_TABLE_OF[name]} = {{ {_key(text[:20])} = {shown} }}"
+            f"{_TABLE_OF[name]} = {{ {json.dumps(text[:20], ensure_ascii=False)} = {shown} }}"
         )
     return number if scale is None else (number - low) / (high - low)
 
@@ -156,7 +156,3 @@ def _digits(number: int) -> str:
     if limit and number.bit_length() > limit * 3:
         raise RejectedError("is a whole number of thousands of digits")
     return str(number)
-
-
-def _key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else json.dumps(text, ensure_ascii=False)

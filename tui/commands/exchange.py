@@ -71,7 +71,8 @@ def import_(
     if file is None:
         raise RefusedError("name the FILE to import, or list the mappings with --maps")
     if suggest:
-        _show_suggestion(suggest_mapping(context.project().task, file), as_json)
+        second = str(Path(join_file).absolute()) if join_file else ""
+        _show_suggestion(suggest_mapping(context.project().task, file, second), as_json)
         return
     try:
         project, connection = context.open()
