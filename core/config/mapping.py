@@ -173,7 +173,7 @@ class Mapping(BaseModel):
     @model_validator(mode="after")
     def _coherent(self) -> Mapping:
         for name, field in (TABLES | SCALES).items():
-            if getattr(self, name) and not getattr(self, field) and field not in self.defaults:
+            if getattr(self, name) and not getattr(self, field):
                 raise ValueError(f"{name} is about {field}, and the mapping does not say where the {field} is")
         for name in TABLES:
             self._check_table(name)

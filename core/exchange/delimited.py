@@ -106,7 +106,7 @@ def read_rows(path: Path, file: BinaryIO, delimiter: str, quote: str) -> Iterato
     if first_problem and not any_good:
         raise FileError(first_problem)
     if not any_good:
-        raise FileError(f"{path}: it has a first line with names, and no rows")
+        raise FileError(f"{path}: it has a first line with names, and no rows: was it written whole?")
 
 
 def _read_header(path: Path, lines: _Lines, delimiter: str, quote: str) -> list[str]:

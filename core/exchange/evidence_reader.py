@@ -133,7 +133,7 @@ class EvidenceReader:
             return
         defaults = self._mapping.defaults
         if is_missing(relevance):
-            number = float(defaults.get("relevance", 1.0))
+            number = as_number(defaults.get("relevance", 1.0), "relevance", self._relevances, None)
         else:
             number = as_number(relevance, "relevance", self._relevances, self._mapping.relevance_scale)
         try:
@@ -205,8 +205,10 @@ class JoinReader:
         return " ".join(filter(None, (sentences[position].strip() for position in positions)))
 
     def entry(self, record: Any) -> tuple[str, JoinedText]:
-        """The key of a record of the second file, and what it says; raises RejectedError if it has no text."""
+        """The key of a record of the second file, '' if it has none, and what it says; raises RejectedError."""
         key = as_text(_find(self._key, record), fraction=True)
+        if not key:
+            return "", JoinedText("")
         text = _find(self._text, record)
         sentences = [as_text(sentence) for sentence in text] if isinstance(text, list) else as_text(text)
         return key, JoinedText(sentences, as_text(_find(self._source, record)))

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 from core.exchange import delimited, json_records
 from core.exchange.faults import FileError as FileError
 from core.exchange.faults import RejectedError
-from core.exchange.file_head import HEAD_SIZE, check_head
+from core.exchange.file_head import HEAD_SIZE, check_head, check_packed
 from core.exchange.json_records import PlacedRecord
 
 _SUFFIXES = {
@@ -83,17 +83,20 @@ def read_document(path: Path) -> Any:
 def _check_kind(path: Path) -> str:
     """The kind of the file; raises FileError if its first bytes say that it is of another one."""
     kind = file_kind(path)
+    if path.suffix.lower() == ".gz":
+        with _reading(path, packed=False) as file:
+            check_packed(path, file.read(HEAD_SIZE))
     with _reading(path) as file:
         check_head(path, kind, file.read(HEAD_SIZE))
     return kind
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[BinaryIO]:
-    """The opened file, unpacked; what goes wrong with it as a whole is a FileError."""
-    packed = path.suffix.lower() == ".gz"
+def _reading(path: Path, *, packed: bool | None = None) -> Iterator[BinaryIO]:
+    """The opened file, unpacked if it is `packed` (else by its name); what goes wrong with it is a FileError."""
+    unpack = path.suffix.lower() == ".gz" if packed is None else packed
     try:
-        with cast("BinaryIO", gzip.open(path, "rb")) if packed else path.open("rb") as file:
+        with cast("BinaryIO", gzip.open(path, "rb")) if unpack else path.open("rb") as file:
             yield file
     except EOFError:
         raise FileError(f"{path}: the gzip is cut off: it was not copied or downloaded whole; fetch it again") from None
@@ -135,7 +138,7 @@ def _read_parquet(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
     except pa.ArrowException as error:
         raise FileError(f"{path}: not Parquet: {error}") from None
     if not number:
-        raise FileError(f"{path}: it has columns, and no rows")
+        raise FileError(f"{path}: it has columns, and no rows: was it written whole?")
 
 
 def _rows(batch: Any) -> list[Any]:

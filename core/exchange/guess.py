@@ -41,8 +41,8 @@ _MEANINGS = {
 }
 _RESTARTING = re.compile(r"[A-Za-z]{0,5}[_-]?\d{1,5}")
 _FEW_LABELS = 12
-# A field that is shorter on average is no text.
-_TEXT_LENGTH = 15
+# Texts of a field that are shorter on average are no evidence.
+EVIDENCE_LENGTH = 15
 
 
 def values_of(records: Sequence[Any], expression: str) -> list[Any]:
@@ -70,15 +70,15 @@ def find_field(records: Sequence[Any], name: str, taken: Sequence[str] = ()) -> 
     return ""
 
 
-def find_longest(records: Sequence[Any], taken: Sequence[str]) -> str:
-    """The expression of the field with the longest texts, '' if there is none."""
+def find_longest(records: Sequence[Any], taken: Sequence[str], least: int = 1) -> str:
+    """The expression of the field with the longest texts, of `least` characters on average; '' if there is none."""
     lengths = {
         path: sum(len(value) for value in values_of(records, path) if isinstance(value, str))
         for path in field_paths(records)
         if "[]" not in path and path not in taken
     }
     longest = max(lengths, key=lambda path: lengths[path], default="")
-    return longest if lengths.get(longest, 0) >= _TEXT_LENGTH * len(records) else ""
+    return longest if lengths.get(longest, 0) >= least * len(records) else ""
 
 
 def find_labels(records: Sequence[Any], taken: Sequence[str]) -> str:

@@ -76,23 +76,33 @@ def check_record(record: Any) -> Any:
 
 
 def read_json_lines(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
-    """Yield the value of each line that is not blank; raises FileError if it is one document over several lines."""
+    """Yield the value of each line that is not blank.
+
+    Raises FileError if the file is one document over several lines, or if no line is JSON.
+    """
+    first_problem, any_json = "", False
     for number, line in enumerate(file, start=1):
         if not line.strip():
             continue
         if number == 1 and line.removeprefix(BOM_UTF8).strip() in {b"{", b"["}:
             raise FileError(f"{path}: it is one JSON document over many lines: its name has to end in .json")
+        is_json = True
         try:
             value = check_record(decode_json(line.decode("utf-8-sig" if number == 1 else "utf-8")))
         except UnicodeDecodeError as error:
-            value = RejectedError(f"not UTF-8 at byte {error.start} of the line")
+            value, is_json = RejectedError(f"not UTF-8 at byte {error.start} of the line"), False
         except ValueError as error:
-            value = RejectedError(f"not JSON: {error}")
+            value, is_json = RejectedError(f"not JSON: {error}"), False
         except RecursionError:
             value = RejectedError("nested too deeply")
+        any_json = any_json or is_json
+        if not is_json:
+            first_problem = first_problem or f"{path}:{number}: {value}"
         if number == 1 and isinstance(value, list) and value and isinstance(value[0], dict):
             raise FileError(f"{path}: its first line is a list of records: its name has to end in .json")
         yield f"line {number}", value
+    if first_problem and not any_json:
+        raise FileError(f"{first_problem}; no line is JSON")
 
 
 def read_document(path: Path, file: BinaryIO) -> Any:

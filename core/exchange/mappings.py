@@ -14,8 +14,9 @@ from core.config.mapping import DefaultField, Mapping
 from core.config.project import Project, check_toml
 from core.config.ready import ready_mapping, ready_names
 from core.config.task import Task
-from core.exchange.faults import FileError
-from core.exchange.values import NameTable
+from core.exchange.faults import FileError, RejectedError
+from core.exchange.values import NameTable, as_number
+from storage.splits import SPLITS
 
 
 def load_mapping(project: Project, name: str) -> Mapping:
@@ -81,6 +82,7 @@ def check_mapping(task: Task, mapping: Mapping) -> None:
                 f"the mapping does not say the {field}: give {field} an expression, or one for all in defaults, or "
                 f"with --default {field}={names[0]} (there are {', '.join(names)})"
             )
+    problems += _wrong_defaults(task, mapping)
     if not mapping.confidence and "confidence" not in mapping.defaults:
         problems.append("the mapping does not say the confidence: give it an expression, or one for all in defaults")
     if not problems:
@@ -89,6 +91,28 @@ def check_mapping(task: Task, mapping: Mapping) -> None:
         tables = [table for table in _task_names(task) if any(problem.startswith(table) for problem in problems)]
         problems.append("in sidequest.toml, for `--map mine`:\n\n" + _own_table(task, mapping, tables))
     raise FileError("\n".join(problems))
+
+
+def _wrong_defaults(task: Task, mapping: Mapping) -> list[str]:
+    """What is wrong with the defaults, a sentence each: they hold for all records, so one is enough."""
+    known = {name: NameTable(dict.fromkeys(names, True)) for name, names in _task_names(task).items()}
+    problems = []
+    cell: tuple[tuple[DefaultField, str], ...] = (("decision", "decisions"), ("domain", "domains"), ("level", "levels"))
+    for field, table in cell:
+        value = str(mapping.defaults.get(field, ""))
+        own = NameTable(dict.fromkeys(getattr(mapping, table), True))
+        if value and not known[table].get(value) and not own.get(value):
+            problems.append(f"defaults.{field}: the task has no {value[:60]!r}, only {known[table]}")
+    for field, words in (("confidence", mapping.confidences), ("relevance", mapping.relevances)):
+        if field in mapping.defaults:
+            try:
+                as_number(mapping.defaults[field], field, NameTable(words), None)
+            except RejectedError as error:
+                problems.append(f"defaults.{error}")
+    split = str(mapping.defaults.get("split", ""))
+    if split and split not in {*SPLITS, *mapping.splits}:
+        problems.append(f"defaults.split: {split[:20]!r} is none of {', '.join(SPLITS)}")
+    return problems
 
 
 def _task_names(task: Task) -> dict[str, list[str]]:

@@ -27,7 +27,7 @@ _ULID = re.compile(r"[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _PROJECT_FIELDS = frozenset({"version", "status", "flagged", "refused", "run", "attempt"})
 _LICENCE = "licence"
 # A record has to say these by itself, if there is no default.
-_NEEDED = ("hypothesis", "evidence", "decision")
+_NEEDED = ("hypothesis", "evidence", "content", "decision")
 # What looks into a piece of evidence, and not into the record.
 _IN_PIECES = frozenset({"content", "source", "relevance"})
 _PARENT_FIELD = re.compile(rf'\b{PARENT}\.(?:{PARENT}\.)*("(?:[^"\\]|\\.)+"|\w+)')
@@ -151,11 +151,7 @@ class ExampleReader:
             )
             words = f"{needed[0]} = {getattr(mapping, needed[0])!r}"
             raise FileError(f"{self._path}: {words} finds nothing in any record; the fields are {listed}")
-        self.notes += [
-            f"{name} = {getattr(mapping, name)!r} finds nothing in any record"
-            for name in unfound
-            if not (name == "content" and mapping.join)
-        ]
+        self.notes += [f"{name} = {getattr(mapping, name)!r} finds nothing in any record" for name in unfound]
         if reader.unknown_labels:
             counts = ", ".join(f"{label[:40]!r} {count:,}" for label, count in reader.unknown_labels.most_common(20))
             table = "the table `decisions` does not have" if mapping.decisions else "the task does not have"
@@ -236,6 +232,8 @@ def _native_reader(names: TaskNames) -> Callable[[Any], Example]:
         ]
         if example.split not in {"", *SPLITS}:
             problems.append(f"split: {example.split!r} is none of {', '.join(SPLITS)}")
+        if example.seed is not None and example.seed.bit_length() > 63:
+            problems.append("seed: it has more than 64 bits")
         if not _ULID.fullmatch(example.id):
             problems.append(f"id: {example.id[:40]!r} is no ULID: leave it out, and one is given")
         if problems:

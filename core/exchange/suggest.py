@@ -175,7 +175,10 @@ def _fields(task: Task, records: list[Any], notes: list[str]) -> dict[str, Any]:
 
     take("decision", guess.find_field(records, "decision") or guess.find_labels(records, taken))
     take("hypothesis", guess.find_field(records, "hypothesis", taken))
-    evidence = take("evidence", guess.find_field(records, "evidence", taken) or guess.find_longest(records, taken))
+    evidence = take(
+        "evidence",
+        guess.find_field(records, "evidence", taken) or guess.find_longest(records, taken, guess.EVIDENCE_LENGTH),
+    )
     if "hypothesis" not in settings:
         take("hypothesis", guess.find_longest(records, taken))
     missing = [name for name in ("hypothesis", "evidence", "decision") if name not in settings]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +181,149 @@ def test_an_example_as_it_is_has_to_fit_the_task(
     (_, _, fitting), (_, _, rejected) = read_examples(project.task, path, None)
     assert isinstance(fitting, Example)
     assert reason in str(rejected)
+
+
+def test_the_same_case_with_two_decisions_is_flagged_and_waits(
+    project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Whatever its case, blanks, order and sources; others are accepted. One undo takes flags and acceptance back."""
+    path = write_records(
+        tmp_path,
+        {"claim": "The kiosk shuts at six.", "facts": ["Sign: six.", "Till: closed."]},
+        {},
+        {"claim": "the kiosk  shuts at six.", "facts": ["Till: closed.", "Sign: six."], "label": "no"},
+    )
+    result = import_file(project, db, path, MAPPING, accept=True, reviewer="ann")
+    assert (result.imported, result.conflicting) == (3, 2)
+    assert [(conflict.place, conflict.decision, conflict.other) for conflict in result.conflicts] == [
+        ("line 1", "VALIDATED", "line 3 says REJECTED"),
+        ("line 3", "REJECTED", "line 1 says VALIDATED"),
+    ]
+    assert [(stored_example.status, stored_example.flagged) for stored_example in stored(db)] == [
+        (Status.PENDING, True),
+        (Status.ACCEPTED, False),
+        (Status.PENDING, True),
+    ]
+    notes = [row["note"] for row in db.execute("SELECT note FROM reviews WHERE action = 'flag' ORDER BY id")]
+    assert notes[0] == "the same hypothesis and evidence with another decision: line 3 says REJECTED"
+    reviews.undo(db)
+    assert [(stored_example.status, stored_example.flagged) for stored_example in stored(db)] == [
+        (Status.PENDING, False)
+    ] * 3
+
+
+def test_a_conflict_with_what_the_project_has_is_named(
+    project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """With the id of the example; one that a person has rejected, or edited since, contradicts nothing."""
+    import_file(project, db, write_records(tmp_path, {}, {}), MAPPING, accept=True)
+    first, second = stored(db)
+    reviews.edit(db, second.model_copy(update={"decision": "REJECTED"}))
+    result = import_file(project, db, write_records(tmp_path, {"label": "no"}, {"label": "no"}), MAPPING, accept=True)
+    assert [conflict.other for conflict in result.conflicts] == [f"example {first.id} says VALIDATED"]
+    assert result.duplicates == 1
+
+
+def test_a_record_twice_in_the_file_comes_in_once_and_is_counted(
+    project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Apart from what the project had before."""
+    again = {"claim": "It is 0.", "facts": ["Fact 0."]}
+    result = import_file(project, db, write_records(tmp_path, {}, again, again), MAPPING)
+    assert (result.imported, result.duplicates, result.repeated) == (1, 2, 2)
+    result = import_file(project, db, write_records(tmp_path, {}, {}), MAPPING)
+    assert (result.imported, result.duplicates, result.repeated) == (1, 1, 0)
+
+
+def test_names_of_families_that_start_anew_in_each_file(
+    project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Their records are refused with the setting that tells them apart; with it they come in."""
+    records = [{"id": f"q{number}", "split": "train"} for number in range(4)]
+    first = write_records(tmp_path, *records).rename(tmp_path / "train.jsonl")
+    second = write_records(
+        tmp_path, *(record | {"claim": f"Other {n}.", "split": "dev"} for n, record in enumerate(records))
+    )
+    import_file(project, db, first, MAPPING)
+    refused = import_file(project, db, second, MAPPING)
+    assert (refused.imported, refused.rejected) == (0, 4)
+    assert any("4 are rejected" in note and 'family_scope = "file"' in note for note in refused.notes)
+    scoped = MAPPING.model_copy(update={"family_scope": "file"})
+    assert import_file(project, db, second, scoped).imported == 4
+    assert [stored_example.family for stored_example in stored(db)[4:]] == [f"facts-q{n}" for n in range(4)]
+    numbers = write_records(tmp_path, {"id": 7, "claim": "N."})
+    import_file(project, db, numbers, MAPPING.model_copy(update={"family_scope": "project"}))
+    assert stored(db)[-1].family == "7"
+
+
+def test_what_was_not_read_is_said(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Fields that no expression reads, expressions that find nothing, labels that no table has."""
+    path = write_records(tmp_path, {"page 1": "x"}, {"label": "perhaps"}, {"label": "perhaps"}, {"label": "never"})
+    notes = import_file(project, db, path, MAPPING).notes
+    assert notes[:3] == [
+        "family = 'id' finds nothing in any record",
+        "split = 'split' finds nothing in any record",
+        "labels that the table `decisions` does not have: 'perhaps' 2, 'never' 1",
+    ]
+    assert notes[3].startswith('not read: "page 1"; a name with a blank')
+    assert len(notes) == 4
+
+
+def test_a_field_that_an_example_has_not_is_said_as_well(
+    project: Project, db: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Without a mapping; the licence, which is the file's, too. A seed that no database holds rejects its record."""
+    path = tmp_path / "whole.jsonl"
+    fields = example().model_dump(mode="json") | {"licence": "CC0-1.0", "confidnce": 1}
+    seeded = example().model_dump(mode="json") | {"seed": 2**70}
+    path.write_text(f"{json.dumps(fields)}\n{json.dumps(seeded)}\n", encoding="utf-8")
+    result = import_file(project, db, path, None)
+    assert result.notes == ["not read: confidnce", "the licence is not kept (CC0-1.0): name it again when you export"]
+    assert [rejection.reason for rejection in result.rejections] == ["seed: it has more than 64 bits"]
+
+
+def test_a_long_file_is_not_held_in_memory(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Neither its examples nor its rejects: 24 MB pass through a few."""
+    path = tmp_path / "facts.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(6000):
+            record = {
+                "claim": f"{number}",
+                "facts": [f"{number} " + "x" * 4000],
+                "label": "perhaps" if number % 50 else "no",
+            }
+            file.write(json.dumps(record) + "\n")
+    tracemalloc.start()
+    try:
+        result = import_file(project, db, path, MAPPING)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (result.imported, result.rejected, len(result.rejections)) == (120, 5880, 1000)
+    assert result.rejects is not None
+    assert sum(1 for _ in result.rejects.open(encoding="utf-8")) == 5880
+    assert peak < 16_000_000
+
+
+HOSTILE = [
+    {"claim": "\ud800 left.", "facts": ["\ud800"], "label": "yes", "id": "\ud800", "\ud800": 1},
+    {"claim": 10**4200, "facts": "x", "label": "yes"},
+    {"claim": {"a": []}, "facts": [[["x"]]], "label": ["yes"], "id": {}},
+    {"claim": "\x00\x1b[31m", "facts": ["\x00"], "label": "\x00", "split": 10**300},
+    {"claim": 1.5, "facts": [1, True, None], "label": 1e308},
+    {"facts": {"text": "x"}},
+]
+
+
+def test_no_record_ends_an_import_with_a_traceback(project: Project, db: sqlite3.Connection, tmp_path: Path) -> None:
+    """Whatever it holds, it comes in or is listed with the reason."""
+    path = write_records(tmp_path, *HOSTILE)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('{"claim": ' + "[" * 900 + "]" * 900 + ', "facts": "x", "label": "yes"}\n')
+        file.write(f'{{"claim": "Long.", "facts": "x", "label": "yes", "id": {"7" * 5000}}}\n')
+    result = import_file(project, db, path, MAPPING, accept=True)
+    assert result.imported + result.rejected == len(HOSTILE) + 2
+    assert (stored(db)[0].hypothesis, stored(db)[0].family) == ("\ufffd left.", "\ufffd")
+    assert stored(db)[-1].hypothesis == "Long."
+    assert result.rejects is not None
+    assert all(json.loads(line)["reason"] for line in result.rejects.read_text(encoding="utf-8").splitlines())
