@@ -305,7 +305,7 @@ def test_a_long_file_is_not_held_in_memory(project: Project, db: sqlite3.Connect
     assert peak < 16_000_000
 
 
-HOSTILE = [
+HOSTILE: list[dict[str, Any]] = [
     {"claim": "\ud800 left.", "facts": ["\ud800"], "label": "yes", "id": "\ud800", "\ud800": 1},
     {"claim": 10**4200, "facts": "x", "label": "yes"},
     {"claim": {"a": []}, "facts": [[["x"]]], "label": ["yes"], "id": {}},
