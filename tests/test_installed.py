@@ -23,6 +23,7 @@ import pytest
 
 from core.config.case import Mode
 from core.config.project import FILE, open_project
+from core.config.ready import ready_names
 from core.models.prompting import Prompting
 from storage.database import connect
 from tests import tiny_model
@@ -190,6 +191,8 @@ def test_the_wheel_has_one_name(source: Path, wheel: Path, tmp_path: Path) -> No
         scripts = archive.read(f"{info}/entry_points.txt").decode()
     assert info.endswith(".dist-info")
     assert {"sidequest/py.typed", "sidequest/_packages/core/report/page.py", "sidequest/_packages/tui/cli.py"} <= names
+    ready = "sidequest/_packages/core/config/ready_mappings"
+    assert {f"{ready}/{name}.toml" for name in ready_names()} <= names
     assert {name.split("/")[2] for name in names if "/_packages/" in name} == {"core", "storage", "tui"}
     assert scripts.split() == ["[console_scripts]", "sidequest", "=", "sidequest.__main__:main"]
     assert "Typing :: Typed" in metadata
