@@ -84,6 +84,12 @@ class Join(BaseModel):
         default="", description="In a record of that file: where it comes from; without, its key."
     )
 
+    @model_validator(mode="after")
+    def _coherent(self) -> Join:
+        if self.first and not self.pick:
+            raise ValueError("first is the number of the first sentence, and the mapping picks none")
+        return self
+
 
 class Mapping(BaseModel):
     """`[import.NAME]` of the project file, or a TOML file of its own: where to find each field of an example.

@@ -14,6 +14,10 @@ from core.exchange.faults import FileError, RejectedError
 # A cell may be a whole document. A quote that is never closed is given up after so many characters.
 _CELL_LIMIT = 2**25
 _DELIMITERS = ("\t", ";", ",", "|")
+_QUOTE_HINT = (
+    "is there a stray quote? Inside quotes it is written twice; where quotes are plain text in the whole file, the "
+    'mapping says quote = ""'
+)
 _UNDECODABLE = re.compile("[\udc80-\udcff]")
 
 
@@ -86,7 +90,7 @@ def read_rows(path: Path, file: BinaryIO, delimiter: str, quote: str) -> Iterato
         except StopIteration:
             break
         except csv.Error as error:
-            problem = f"not CSV: {error}: is there a stray quote? It is written twice inside quotes"
+            problem = f"not CSV: {error}: {_QUOTE_HINT}"
             lines.skip_one()
             reader = _reader(lines, delimiter, quote)
         else:

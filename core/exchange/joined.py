@@ -11,10 +11,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from core.config.expressions import join_names
 from core.config.mapping import Join
 from core.exchange.evidence_reader import JoinedText, JoinReader
 from core.exchange.faults import FileError, RejectedError
-from core.exchange.files import read_records
+from core.exchange.files import file_kind, read_records
+from core.exchange.shape import fields_of
 
 T = TypeVar("T")
 
@@ -42,9 +44,10 @@ class JoinedFile:
         """Read the file, and keep the records that `keys` name; raises FileError if it cannot be read."""
         for names in _batches(keys):
             self._write("INSERT OR IGNORE INTO wanted VALUES (?)", [(_key(name),) for name in names])
-        unreadable = ""
-        any_entry = False
+        unreadable, any_entry, any_text = "", False, False
         for path in self._paths:
+            if self._join.records and file_kind(path) != "json":
+                raise FileError(f"{path}: `join.records` says where the list of a JSON document is, and this is none")
             for batch in _batches(read_records(path, self._join.records)):
                 rows = []
                 for place, record in batch:
@@ -56,15 +59,20 @@ class JoinedFile:
                         unreadable = unreadable or f"{path}, {place}: {error}"
                         continue
                     if key:
-                        any_entry = True
+                        any_entry, any_text = True, any_text or bool(text.text)
                         value = json.dumps([text.text, text.source])
                         rows.append((_key(key), value, _key(key)))
                 # The first record of a key counts.
                 self._write(
                     "INSERT OR IGNORE INTO texts SELECT ?, ? WHERE EXISTS (SELECT 1 FROM wanted WHERE key = ?)", rows
                 )
-        if not any_entry:
-            raise FileError(unreadable or f"{self._paths[0]}: `key` finds nothing in any record: {self._join.key}")
+        if not any_entry and unreadable:
+            raise FileError(unreadable)
+        for name, was_found in (("key", any_entry), ("text", any_text)):
+            if not was_found:
+                listed = join_names(fields_of(self._paths[0], self._join.records))
+                words = f"join.{name} = {getattr(self._join, name)!r}"
+                raise FileError(f"{self._paths[0]}: {words} finds nothing in any record; the fields are {listed}")
 
     def find(self, keys: Sequence[str]) -> dict[str, JoinedText]:
         """What the file says by each of `keys` that it has."""

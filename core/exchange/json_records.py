@@ -15,10 +15,8 @@ from core.exchange.faults import FileError, RejectedError
 PlacedRecord = tuple[str, Any]
 
 
-class _Repeated(dict[str, Any]):
-    """An object in which a key stood twice, with different values."""
-
-    key = ""
+# The name, which no file can have, of a field of an object in which a key stood twice, with different values.
+_REPEATED = "\x00repeated\ud800"
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -27,9 +25,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         return record
     for key, value in pairs:
         if repr(record[key]) != repr(value):
-            repeated = _Repeated(record)
-            repeated.key = key
-            return repeated
+            return record | {_REPEATED: key}
     return record
 
 
@@ -55,24 +51,24 @@ def decode_json(text: str) -> Any:
         return _LONG_DECODER.decode(text)
 
 
-def find_repeated_key(value: Any) -> str | None:
-    """A key that stands twice in an object within a decoded `value`, with different values; None if there is none."""
-    pending = [value]
+def find_repeated_keys(value: Any) -> list[str]:
+    """The keys that stand twice in an object within a decoded `value`, with different values."""
+    keys, pending = [], [value]
     while pending:
         inner = pending.pop()
-        if isinstance(inner, _Repeated):
-            return inner.key
         if isinstance(inner, dict):
+            if _REPEATED in inner:
+                keys.append(str(inner[_REPEATED]))
             pending += inner.values()
         elif isinstance(inner, list):
             pending += inner
-    return None
+    return keys
 
 
 def check_record(record: Any) -> Any:
     """`record`, or the error that rejects it because a key stands in it twice."""
-    key = find_repeated_key(record)
-    return record if key is None else RejectedError(f"the key {key[:60]!r} stands in it twice, with different values")
+    keys = find_repeated_keys(record)
+    return RejectedError(f"the key {keys[0][:60]!r} stands in it twice, with different values") if keys else record
 
 
 def read_json_lines(path: Path, file: BinaryIO) -> Iterator[PlacedRecord]:
@@ -122,12 +118,11 @@ def read_json(path: Path, file: BinaryIO, where: str) -> Iterator[PlacedRecord]:
         raise FileError(_no_list(path, where, value, document))
     if not value:
         raise FileError(f"{path}: {where or 'the document'} is an empty list: there are no records")
-    repeated = find_repeated_key(document) if isinstance(document, dict) else None
-    records = [check_record(record) for record in value]
-    if repeated is not None and not any(isinstance(record, RejectedError) for record in records):
-        raise FileError(f"{path}: the key {repeated[:60]!r} stands in it twice, with different values")
-    for number, record in enumerate(records, start=1):
-        yield f"record {number}", record
+    repeated = find_repeated_keys(document)
+    if len(repeated) > len(find_repeated_keys(value)):
+        raise FileError(f"{path}: the key {repeated[-1][:60]!r} stands in it twice, with different values")
+    for number, record in enumerate(value, start=1):
+        yield f"record {number}", check_record(record)
 
 
 def _decode_document(path: Path, text: str) -> Any:

@@ -126,6 +126,9 @@ class ExampleReader:
         changed = [name for name, usual in (("delimiter", ""), ("quote", '"')) if getattr(mapping, name) != usual]
         if changed and kind not in DELIMITERS:
             raise FileError(f"{self._path}: `{changed[0]}` is about CSV and TSV, and this is {kind}")
+        if kind in DELIMITERS and (mapping.steps or (mapping.content and not mapping.parse_lists)):
+            name, what = ("each", "lists") if mapping.steps else ("content", "objects")
+            raise FileError(f"{self._path}: `{name}` looks into {what}, and the cells of {kind} are texts")
         check_mapping(self._task, mapping)
         columns = read_columns(self._path, delimiter=mapping.delimiter, quote=mapping.quote)
         if columns is None:

@@ -27,6 +27,8 @@ from storage.splits import SPLITS
 
 SHOWN = 5
 _SAMPLE = 500
+# The fields that an example cannot be without.
+_NATIVE = {name for name, field in Example.model_fields.items() if field.is_required()}
 _KEYED = "items(@)[*].merge({key: [0]}, [1])"
 
 
@@ -50,6 +52,11 @@ def suggest_mapping(task: Task, path: Path, join_file: str = "") -> Suggestion:
     options = {name: str(settings[name]) for name in ("delimiter",) if name in settings}
     sample = list(islice(read_records(path, str(settings.get("records", "")), **options), _SAMPLE))
     records = [record for _, record in sample if isinstance(record, dict)]
+    if records and all(_NATIVE.issubset(record) for record in records):
+        suggestion.notes.append("its records are whole examples, as `export` writes them: import it without --map")
+        reader = islice(ExampleReader(task, path, None), SHOWN)
+        suggestion.examples = [(place, example) for place, _, example in reader]
+        return suggestion
     base = _find_ready(task, path)
     if base:
         suggestion.notes.append(f"it has the shape of the ready mapping {base}")

@@ -216,8 +216,12 @@ def test_a_second_file_that_cannot_be_read_is_named(project: Project, tmp_path: 
     """If it is missing, is of another kind, or has no such key."""
     with pytest.raises(FileError, match=r"pages\.jsonl: it is empty"):
         read_joined(project, tmp_path, [{"page": 1}], pages=[])
-    with pytest.raises(FileError, match="`key` finds nothing in any record: nr"):
+    with pytest.raises(FileError, match=r"join\.key = 'nr' finds nothing in any record; the fields are id, name, lines"):
         read_joined(project, tmp_path, [{"page": 1}], {"key": "nr"})
+    with pytest.raises(FileError, match=r"join\.text = 'body' finds nothing"):
+        read_joined(project, tmp_path, [{"page": 1}], {"text": "body"})
+    with pytest.raises(FileError, match=r"`join.records` says where"):
+        read_joined(project, tmp_path, [{"page": 1}], {"records": "data"})
     with pytest.raises(FileError, match=r"none/\*\.jsonl: no such file"):
         read_joined(project, tmp_path, [{"page": 1}], {"file": "none/*.jsonl"})
     with pytest.raises(FileError, match="--join names another"):

@@ -31,6 +31,14 @@ def test_a_key_that_stands_twice_with_two_values_rejects_its_record(tmp_path: Pa
     assert document == values
 
 
+def test_it_rejects_its_record_also_where_the_list_is_made_by_the_expression(tmp_path: Path) -> None:
+    """Such as from an object that is keyed by names."""
+    text = '{"a": {"x": 1, "x": 2}, "b": {"x": 3}}'
+    values = values_of(tmp_path / "r.json", text, "items(@)[*].merge({key: [0]}, [1])")
+    assert "the key 'x' stands in it twice" in values[0]
+    assert values[1] == {"key": "b", "x": 3}
+
+
 def test_outside_the_records_it_refuses_the_document(tmp_path: Path) -> None:
     """It is not known then which value was meant."""
     with pytest.raises(FileError, match="'name' stands in it twice"):

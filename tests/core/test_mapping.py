@@ -55,6 +55,7 @@ def test_a_mistake_is_named_by_line(lines: str, line: int, message: str) -> None
         ("relevance_scale = [0, 10]", "relevance_scale is about relevance"),
         ('content = "t"\njoin = { file = "m.jsonl", key = "id", text = "t" }', "content and join exclude each other"),
         ("decisions = { yes = 'A', Yes = 'B' }", "'yes' and 'Yes' are the same but for case"),
+        ('join = { file = "m.jsonl", key = "id", text = "t", first = 1 }', "first is the number of the first sentence"),
         ('base = "cityfact"', "no ready mapping 'cityfact': there are anli, averitec"),
     ],
 )
@@ -134,6 +135,8 @@ def test_defaults_and_the_second_file_can_be_said_at_once(project: Project) -> N
         ("a.jsonl", {"records": "data"}, "`records` says where the list of a JSON document is, and this is jsonl"),
         ("a.jsonl", {"delimiter": ";"}, "`delimiter` is about CSV and TSV"),
         ("a.json", {"quote": ""}, "`quote` is about CSV and TSV"),
+        ("a.csv", {"each": "facts"}, "`each` looks into lists, and the cells of csv are texts"),
+        ("a.csv", {"content": "text"}, "`content` looks into objects, and the cells of csv are texts"),
         ("a.csv", {"family": "id"}, "family = 'id': there is no column 'id'; the columns are claim, facts, label"),
         ("a.csv", {"evidence": "facts.text"}, "evidence = 'facts.text' finds nothing in any record"),
         ("a.csv", {"reasoning": "why || label"}, ""),

@@ -15,6 +15,7 @@ from core.exchange.faults import FileError, RejectedError
 from core.exchange.guess import guess_scale, match_labels, restarts
 from core.exchange.suggest import Suggestion, suggest_mapping
 from storage.schema import Example
+from tests.conftest import example
 
 
 def suggested(project: Project, path: Path, content: Any) -> tuple[Suggestion, Mapping]:
@@ -134,6 +135,16 @@ def test_where_nothing_fits_it_says_so(project: Project, tmp_path: Path, name: s
     with pytest.raises(FileError) as caught:
         suggested(project, tmp_path / name, content)
     assert reason in str(caught.value)
+
+
+def test_whole_examples_need_no_mapping(project: Project, tmp_path: Path) -> None:
+    """They are recognised by the fields that an example cannot be without."""
+    path = tmp_path / "whole.jsonl"
+    path.write_text(json.dumps(example().model_dump(mode="json")) + "\n", encoding="utf-8")
+    suggestion = suggest_mapping(project.task, path)
+    assert suggestion.toml == ""
+    assert "import it without --map" in suggestion.notes[0]
+    assert isinstance(suggestion.examples[0][1], Example)
 
 
 def test_labels_that_nobody_can_tell_are_left_open() -> None:

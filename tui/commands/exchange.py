@@ -147,7 +147,8 @@ def _show_suggestion(suggestion: Suggestion, as_json: bool) -> None:
         ]
         print_json({"name": suggestion.name, "toml": suggestion.toml, "notes": suggestion.notes, "examples": examples})
         return
-    show(suggestion.toml)
+    if suggestion.toml:
+        show(suggestion.toml)
     for note in suggestion.notes:
         say(f"! {note}")
     for place, example in suggestion.examples:
@@ -160,7 +161,8 @@ def _show_suggestion(suggestion: Suggestion, as_json: bool) -> None:
             show(f"  - {line(piece.source, 30)} ({piece.relevance:g}): {line(piece.content, 80)}")
         if len(example.evidence) > LISTED_PIECES:
             show(f"  {LISTED_PIECES} of {len(example.evidence)} pieces")
-    say("Nothing is stored. Put the table into sidequest.toml, and import with --map " + suggestion.name)
+    how = f" Put the table into sidequest.toml, and import with --map {suggestion.name}" if suggestion.toml else ""
+    say(f"Nothing is stored.{how}")
 
 
 def _show_import(result: ImportResult, as_json: bool) -> None:
