@@ -95,18 +95,15 @@ class JoinedFile:
 
 def _paths(folder: Path, file: str) -> list[Path]:
     """The files that `file` names, from `folder`; raises FileError if there are none."""
-    if not any(mark in file for mark in "*?["):
-        path = folder / file
-        if not path.exists():
-            raise FileError(
-                f"{path}: no such file: the mapping takes the text of the evidence from it; --join names another"
-            )
-        return [path]
     pattern = Path(file)
+    if (folder / pattern).exists():
+        return [folder / pattern]
     root = Path(pattern.anchor) if pattern.is_absolute() else folder
     paths = sorted(root.glob(str(pattern.relative_to(pattern.anchor))))
     if not paths:
-        raise FileError(f"{folder / file}: no such file: the mapping takes the text of the evidence from there")
+        raise FileError(
+            f"{folder / file}: no such file: the mapping takes the text of the evidence from it; --join names another"
+        )
     return paths
 
 

@@ -216,7 +216,7 @@ def test_a_second_file_that_cannot_be_read_is_named(project: Project, tmp_path: 
     """If it is missing, is of another kind, or has no such key."""
     with pytest.raises(FileError, match=r"pages\.jsonl: it is empty"):
         read_joined(project, tmp_path, [{"page": 1}], pages=[])
-    with pytest.raises(FileError, match=r"join\.key = 'nr' finds nothing in any record; the fields are id, name, lines"):
+    with pytest.raises(FileError, match=r"join\.key = 'nr' finds nothing in any record; the fields are id, name"):
         read_joined(project, tmp_path, [{"page": 1}], {"key": "nr"})
     with pytest.raises(FileError, match=r"join\.text = 'body' finds nothing"):
         read_joined(project, tmp_path, [{"page": 1}], {"text": "body"})
