@@ -97,8 +97,9 @@ def read_rows(path: Path, file: BinaryIO, delimiter: str, quote: str) -> Iterato
             if not cells:
                 continue
             problem = _find_problem(cells, names)
-            if problem and len(cells) != len(names) and lines.row_lines > 1:
+            if len(cells) != len(names) and lines.row_lines > 1:
                 # A quote that was closed too late has swallowed rows.
+                problem = f"over {lines.row_lines} lines, it has {len(cells)} fields of {len(names)}: {_QUOTE_HINT}"
                 lines.skip_one()
                 reader = _reader(lines, delimiter, quote)
         if problem:

@@ -23,11 +23,11 @@ class JoinedText:
 
 
 class EvidenceReader:
-    """Reads evidence by a mapping. `found` holds the names of the expressions that have found something so far."""
+    """Reads evidence by a mapping. `hits` holds the names of the expressions that have found something so far."""
 
-    def __init__(self, mapping: Mapping, found: set[str]) -> None:
+    def __init__(self, mapping: Mapping, hits: set[str]) -> None:
         self._mapping = mapping
-        self._found = found
+        self._hits = hits
         self._evidence = compile_expression(mapping.evidence)
         self._parts = {name: compile_expression(getattr(mapping, name)) for name in ("content", "source", "relevance")}
         self._relevances: NameTable[float] = NameTable(mapping.relevances)
@@ -64,7 +64,7 @@ class EvidenceReader:
     def _pieces(self, record: Any) -> list[Any]:
         value = _find(self._evidence, record)
         if value is not None:
-            self._found.add("evidence")
+            self._hits.add("evidence")
         pieces: list[Any] = []
         for piece in value if isinstance(value, list) else [value]:
             written = isinstance(piece, str) and self._join is None and looks_like_list(piece)
@@ -103,7 +103,7 @@ class EvidenceReader:
             return [None] * len(pieces)
         value = _find(expression, record)
         if value is not None:
-            self._found.add(name)
+            self._hits.add(name)
         if not isinstance(value, list):
             return [value] * len(pieces)
         if len(value) != len(pieces):
@@ -114,7 +114,7 @@ class EvidenceReader:
         expression = self._parts[name]
         value = _find(expression, piece) if expression is not None else None
         if value is not None:
-            self._found.add(name)
+            self._hits.add(name)
         return value
 
     def _content(self, value: Any, *, alone: bool) -> str:

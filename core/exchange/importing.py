@@ -70,6 +70,12 @@ def import_file(
                 staging.reject(place, record, str(example))
         staging.resolve(connection, splits.frozen(connection))
         result = _result(staging, reader.notes)
+        joining, families = staging.count_joining()
+        if joining and mapping is not None and mapping.family and mapping.family_scope is None:
+            result.notes.append(
+                f"{joining:,} join {families:,} families that the project has already: if their names start anew "
+                'in each file, the mapping says family_scope = "file", else "project"'
+            )
         if result.rejected:
             result.rejects = rejects or project.folder / f"{path.name}.rejects.jsonl"
             _write_rejects(result.rejects, staging)

@@ -68,8 +68,8 @@ class JoinedFile:
                 )
         if not any_entry and unreadable:
             raise FileError(unreadable)
-        for name, was_found in (("key", any_entry), ("text", any_text)):
-            if not was_found:
+        for name, has_hit in (("key", any_entry), ("text", any_text)):
+            if not has_hit:
                 listed = join_names(fields_of(self._paths[0], self._join.records))
                 words = f"join.{name} = {getattr(self._join, name)!r}"
                 raise FileError(f"{self._paths[0]}: {words} finds nothing in any record; the fields are {listed}")

@@ -68,13 +68,13 @@ def check_mapping(task: Task, mapping: Mapping) -> None:
     """Raise FileError, with what to write, if the mapping names what the task lacks, or leaves out what it needs."""
     problems = []
     for table, names in _task_names(task).items():
-        known = NameTable({name: name for name in names})
+        names_of_task = NameTable({name: name for name in names})
         entries = {label: str(value) for label, value in getattr(mapping, table).items()}
-        foreign = [value for value in dict.fromkeys(entries.values()) if known.get(value) is None]
+        foreign = [value for value in dict.fromkeys(entries.values()) if names_of_task.get(value) is None]
         if foreign:
             problems.append(
-                f"{table}: the task has no {', '.join(map(repr, foreign))}, only {known}: say for each label of the "
-                f"file which it is: {table} = {_table(entries, names)}"
+                f"{table}: the task has no {', '.join(map(repr, foreign))}, only {names_of_task}: say for each label "
+                f"of the file which it is: {table} = {_table(entries, names)}"
             )
     for field, names in (("domain", [domain.name for domain in task.domains]), ("level", _levels(task))):
         if not getattr(mapping, field) and field not in mapping.defaults:
@@ -95,14 +95,14 @@ def check_mapping(task: Task, mapping: Mapping) -> None:
 
 def _wrong_defaults(task: Task, mapping: Mapping) -> list[str]:
     """What is wrong with the defaults, a sentence each: they hold for all records, so one is enough."""
-    known = {name: NameTable(dict.fromkeys(names, True)) for name, names in _task_names(task).items()}
+    names_of_task = {name: NameTable(dict.fromkeys(names, True)) for name, names in _task_names(task).items()}
     problems = []
     cell: tuple[tuple[DefaultField, str], ...] = (("decision", "decisions"), ("domain", "domains"), ("level", "levels"))
     for field, table in cell:
         value = str(mapping.defaults.get(field, ""))
         own = NameTable(dict.fromkeys(getattr(mapping, table), True))
-        if value and not known[table].get(value) and not own.get(value):
-            problems.append(f"defaults.{field}: the task has no {value[:60]!r}, only {known[table]}")
+        if value and not names_of_task[table].get(value) and not own.get(value):
+            problems.append(f"defaults.{field}: the task has no {value[:60]!r}, only {names_of_task[table]}")
     for field, words in (("confidence", mapping.confidences), ("relevance", mapping.relevances)):
         if field in mapping.defaults:
             try:

@@ -127,8 +127,8 @@ class ExampleReader:
         if changed and kind not in DELIMITERS:
             raise FileError(f"{self._path}: `{changed[0]}` is about CSV and TSV, and this is {kind}")
         if kind in DELIMITERS and (mapping.steps or (mapping.content and not mapping.parse_lists)):
-            name, what = ("each", "lists") if mapping.steps else ("content", "objects")
-            raise FileError(f"{self._path}: `{name}` looks into {what}, and the cells of {kind} are texts")
+            name, wanted = ("each", "lists") if mapping.steps else ("content", "objects")
+            raise FileError(f"{self._path}: `{name}` looks into {wanted}, and the cells of {kind} are texts")
         check_mapping(self._task, mapping)
         columns = read_columns(self._path, delimiter=mapping.delimiter, quote=mapping.quote)
         if columns is None:
@@ -146,7 +146,7 @@ class ExampleReader:
         """Raise FileError if no record has what each needs; note what was not found, not known or not read."""
         if not self._records:
             return
-        unfound = [name for name in EXPRESSIONS if getattr(mapping, name) and name not in reader.found]
+        unfound = [name for name in EXPRESSIONS if getattr(mapping, name) and name not in reader.hits]
         needed = [name for name in unfound if name in _NEEDED and name not in mapping.defaults]
         if needed:
             listed = join_names(

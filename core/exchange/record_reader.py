@@ -47,7 +47,7 @@ class TaskNames:
 class RecordReader:
     """Turns the records of one file into examples; `stem` is its name, for families that are the file's own.
 
-    `found` holds the names of the expressions that have found something so far, `unknown_labels` counts labels that
+    `hits` holds the names of the expressions that have found something so far, `unknown_labels` counts labels that
     the table of the mapping, or the task, does not have.
     """
 
@@ -55,11 +55,11 @@ class RecordReader:
         self._mapping = mapping
         self._names = names
         self._stem = stem
-        self.found: set[str] = set()
+        self.hits: set[str] = set()
         self.unknown_labels: Counter[str] = Counter()
         self._steps = [compile_expression(step) for step in mapping.steps]
         self._expressions = {name: compile_expression(getattr(mapping, name)) for name in EXPRESSIONS}
-        self._evidence_reader = EvidenceReader(mapping, self.found)
+        self._evidence_reader = EvidenceReader(mapping, self.hits)
         self._decisions: NameTable[str] = NameTable(mapping.decisions)
         self._domains: NameTable[str] = NameTable(mapping.domains)
         self._levels: NameTable[int] = NameTable(mapping.levels)
@@ -136,7 +136,7 @@ class RecordReader:
         expression = self._expressions[name]
         value = _search(expression, record) if expression is not None else None
         if value is not None:
-            self.found.add(name)
+            self.hits.add(name)
         return self._mapping.defaults.get(cast("DefaultField", name)) if is_missing(value) else value
 
     def _text(self, record: Any, name: str, problems: list[str], *, fraction: bool = False) -> str:
@@ -147,17 +147,17 @@ class RecordReader:
             return ""
 
     def _hypothesis(self, record: Any, problems: list[str]) -> str:
-        known = len(problems)
+        problem_count = len(problems)
         text = self._text(record, "hypothesis", problems)
-        if not text and len(problems) == known:
+        if not text and len(problems) == problem_count:
             problems.append("hypothesis is empty")
         return text
 
     def _decision(self, record: Any, problems: list[str]) -> str:
-        known = len(problems)
+        problem_count = len(problems)
         label = self._text(record, "decision", problems, fraction=True)
         if not label:
-            if len(problems) == known:
+            if len(problems) == problem_count:
                 problems.append("decision is empty")
             return ""
         name = self._decisions.get(label) if self._decisions else label
@@ -184,10 +184,10 @@ class RecordReader:
         self, record: Any, name: str, table: NameTable[Any], of_task: NameTable[V], problems: list[str]
     ) -> V | None:
         """The task's domain or level that the record names, by the table or by itself; None if there is none."""
-        known = len(problems)
+        problem_count = len(problems)
         label = self._text(record, name, problems, fraction=True)
         if not label:
-            if len(problems) == known:
+            if len(problems) == problem_count:
                 problems.append(f"{name} is empty: give an expression, or one for all in defaults")
             return None
         mapped = table.get(label)
@@ -204,7 +204,7 @@ class RecordReader:
         expression = self._expressions["confidence"]
         value = _search(expression, record) if expression is not None else None
         if value is not None:
-            self.found.add("confidence")
+            self.hits.add("confidence")
         if not is_missing(value):
             scale = self._mapping.confidence_scale
             return _collect(problems, float, lambda: as_number(value, "confidence", self._confidences, scale))
@@ -218,8 +218,8 @@ class RecordReader:
         name = self._text(record, "split", problems)
         split = self._splits.get(name) or self._split_names.get(name)
         if name and split is None:
-            known = f"{self._splits}, " if self._splits else ""
-            problems.append(f"split: {name[:20]!r} is none of {known}{', '.join(SPLITS)}")
+            own_names = f"{self._splits}, " if self._splits else ""
+            problems.append(f"split: {name[:20]!r} is none of {own_names}{', '.join(SPLITS)}")
         return split or ""
 
     def _family(self, record: Any, problems: list[str]) -> str:

@@ -27,7 +27,7 @@ CREATE TABLE records (
 CREATE TABLE stored (content BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE stored_questions (question BLOB, decision TEXT, id TEXT, PRIMARY KEY (question, decision)) WITHOUT ROWID;
 CREATE TABLE stored_ids (id TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE families (family TEXT PRIMARY KEY, split TEXT) WITHOUT ROWID;
+CREATE TABLE families (family TEXT PRIMARY KEY, split TEXT, stored INTEGER) WITHOUT ROWID;
 CREATE TABLE frozen (split TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 # A record without a fate so far is new.
@@ -51,7 +51,7 @@ UPDATE records SET fate = 'frozen', reason = 'split ' || coalesce(nullif(split, 
     (SELECT f.split FROM families AS f WHERE f.family = records.family)) || ' is frozen: a benchmark has used it'
     WHERE fate IS NULL AND coalesce(nullif(split, ''),
     (SELECT f.split FROM families AS f WHERE f.family = records.family)) IN (SELECT split FROM frozen);
-INSERT OR IGNORE INTO families SELECT family, split FROM records WHERE fate IS NULL ORDER BY number;
+INSERT OR IGNORE INTO families SELECT family, split, 0 FROM records WHERE fate IS NULL ORDER BY number;
 UPDATE records SET fate = 'elsewhere', reason = 'split: its family is in '
     || (SELECT coalesce(nullif(f.split, ''), 'no split') FROM families AS f WHERE f.family = records.family)
     || ' already, not in ' || split
@@ -129,7 +129,7 @@ class Staging:
             ),
         )
         self._insert("INSERT INTO stored_ids VALUES (?)", ((name,) for name in imported.ids(connection)))
-        self._insert("INSERT INTO families VALUES (?, ?)", imported.splits(connection))
+        self._insert("INSERT INTO families VALUES (?, ?, 1)", imported.splits(connection))
         self._insert("INSERT INTO frozen VALUES (?)", ((name,) for name in frozen))
         self._db.executescript(f"BEGIN; {_RESOLVE} COMMIT;")
 
@@ -137,6 +137,14 @@ class Staging:
         """How many records have one of these fates: 'rejected', 'stored', 'repeated', 'elsewhere' or 'frozen'."""
         marks = ", ".join("?" * len(fates))
         return int(self._db.execute(f"SELECT count(*) FROM records WHERE fate IN ({marks})", fates).fetchone()[0])
+
+    def count_joining(self) -> tuple[int, int]:
+        """How many new examples are of a family that the project has already, and how many families these are."""
+        row = self._db.execute(
+            "SELECT count(*), count(DISTINCT r.family) FROM records AS r JOIN families AS f ON f.family = r.family "
+            "WHERE r.fate IS NULL AND f.stored"
+        ).fetchone()
+        return int(row[0]), int(row[1])
 
     def rejections(self) -> Iterator[RejectedRecord]:
         """The records that do not come in for what they are, in the order of the file."""

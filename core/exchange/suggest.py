@@ -151,15 +151,15 @@ def _fits(task: Task, mapping: Mapping, records: list[Any]) -> bool:
     """Whether most of `records` are whole by a ready mapping, and some have a label of its table."""
     reader = RecordReader(mapping, TaskNames(tuple(task.labels), (), ()), "")
     table = NameTable(mapping.decisions)
-    whole, known = 0, 0
+    whole, labelled = 0, 0
     for record in records:
         try:
             labels = [reader.label(view) for _, view in reader.expand(record)]
         except RejectedError:
             continue
         whole += any(labels)
-        known += any(table.get(label) is not None for label in labels)
-    return bool(known) and whole * 2 >= len(records)
+        labelled += any(table.get(label) is not None for label in labels)
+    return bool(labelled) and whole * 2 >= len(records)
 
 
 def _plain(value: Any) -> str:
@@ -214,12 +214,12 @@ def _fields(task: Task, records: list[Any], notes: list[str]) -> dict[str, Any]:
     confidence = take("confidence", guess.find_field(records, "confidence", taken))
     scale = guess.guess_scale(guess.values_of(records, confidence))
     settings |= {"confidence_scale": list(scale)} if scale else {}
-    known: dict[str, dict[str, Any]] = {
+    names_by_field: dict[str, dict[str, Any]] = {
         "domain": {domain.name: True for domain in task.domains},
         "level": {str(level.level): True for level in task.levels},
         "split": dict.fromkeys((*SPLITS, *SPLIT_NAMES), True),
     }
-    for name, names in known.items():
+    for name, names in names_by_field.items():
         path = guess.find_field(records, name, taken)
         values = guess.values_of(records, path) if path else []
         if path and guess.share_known(values, names) > 0.5:

@@ -91,8 +91,8 @@ def name_kind(value: Any) -> str:
 def as_number(value: Any, name: str, table: NameTable[float], scale: tuple[float, float] | None) -> float:
     """A number from 0 to 1 by the table of words or the scale of the file; raises RejectedError."""
     text = as_text(value, fraction=True)
-    if table and (known := table.get(text)) is not None:
-        return known
+    if table and (number_of_word := table.get(text)) is not None:
+        return number_of_word
     low, high = scale or (0.0, 1.0)
     percent = text.endswith("%")
     if percent and scale != PERCENT:

@@ -37,6 +37,9 @@ def test_rows_that_a_late_quote_has_swallowed_come_out_again(tmp_path: Path) -> 
     assert rows["line 3"] == ["two", "2"]
     assert rows["line 5"] == ["four", "4"]
     assert [place for place, row in rows.items() if isinstance(row, str)] == ["line 2", "line 4"]
+    rows = rows_of(tmp_path / "t.csv", 'a,b\n"one,1\ntwo,2\nthree"\nfour,4\n')
+    assert [row for row in rows.values() if isinstance(row, list)] == [["two", "2"], ['three"'], ["four", "4"]]
+    assert "over 3 lines, it has 1 fields of 2" in str(rows["line 2"])
 
 
 def test_the_place_is_where_the_row_begins(tmp_path: Path) -> None:

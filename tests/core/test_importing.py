@@ -251,6 +251,14 @@ def test_names_of_families_that_start_anew_in_each_file(
     scoped = MAPPING.model_copy(update={"family_scope": "file"})
     assert import_file(project, db, second, scoped).imported == 4
     assert [stored_example.family for stored_example in stored(db)[4:]] == [f"facts-q{n}" for n in range(4)]
+    third = write_records(tmp_path, {"id": "q1", "claim": "A third.", "split": "train"})
+    assert any(
+        "1 join 1 families that the project has already" in note
+        for note in import_file(project, db, third, MAPPING).notes
+    )
+    settled = MAPPING.model_copy(update={"family_scope": "project"})
+    fourth = write_records(tmp_path, {"id": "q1", "claim": "A fourth.", "split": "train"})
+    assert import_file(project, db, fourth, settled).notes == []
     numbers = write_records(tmp_path, {"id": 7, "claim": "N."})
     import_file(project, db, numbers, MAPPING.model_copy(update={"family_scope": "project"}))
     assert stored(db)[-1].family == "7"
