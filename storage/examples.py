@@ -74,10 +74,12 @@ class CellCount:
 
 def add(connection: sqlite3.Connection, example: Example) -> None:
     """Insert `example` and its first version; it joins the split of its family. Call it inside a transaction."""
-    kin = connection.execute(
-        "SELECT split FROM examples WHERE family = ? ORDER BY id LIMIT 1", (example.family,)
-    ).fetchone()
-    values = columns(example) | ({"split": kin["split"]} if kin and not example.split else {})
+    values = columns(example)
+    if not example.split:
+        kin = connection.execute(
+            "SELECT split FROM examples WHERE family = ? ORDER BY id LIMIT 1", (example.family,)
+        ).fetchone()
+        values |= {"split": kin["split"]} if kin else {}
     insert(connection, "examples", values)
     _keep_version(connection, example)
 

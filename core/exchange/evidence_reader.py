@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.config.expressions import ExpressionError, compile_expression, search
 from core.config.mapping import Join, Mapping
 from core.exchange.faults import RejectedError
 from core.exchange.values import NameTable, as_number, as_text, is_missing, looks_like_list, name_kind, parse_list
+
+if TYPE_CHECKING:
+    from jmespath.parser import ParsedResult
 
 Fields = dict[str, Any]
 
@@ -62,7 +65,7 @@ class EvidenceReader:
         return evidence
 
     def _pieces(self, record: Any) -> list[Any]:
-        value = _find(self._evidence, record)
+        value = find(self._evidence, record)
         if value is not None:
             self._hits.add("evidence")
         pieces: list[Any] = []
@@ -101,7 +104,7 @@ class EvidenceReader:
         expression = self._parts[name]
         if expression is None or all(isinstance(piece, dict) for piece in pieces):
             return [None] * len(pieces)
-        value = _find(expression, record)
+        value = find(expression, record)
         if value is not None:
             self._hits.add(name)
         if not isinstance(value, list):
@@ -111,8 +114,7 @@ class EvidenceReader:
         return value
 
     def _part(self, piece: Any, name: str) -> Any:
-        expression = self._parts[name]
-        value = _find(expression, piece) if expression is not None else None
+        value = find(self._parts[name], piece)
         if value is not None:
             self._hits.add(name)
         return value
@@ -175,9 +177,9 @@ class JoinReader:
 
     def reference(self, piece: Any, record: Any) -> str:
         """The key that a piece of evidence refers to, or else its record; '' if none. Raises RejectedError."""
-        value = _find(self._reference, piece)
+        value = find(self._reference, piece)
         if value is None:
-            value = _find(self._reference, record)
+            value = find(self._reference, record)
         try:
             return as_text(value, fraction=True)
         except RejectedError as error:
@@ -185,7 +187,7 @@ class JoinReader:
 
     def pick(self, piece: Any, key: str, joined: JoinedText) -> str:
         """The sentences of `joined` that `piece` names, in their order there, or all of it. Raises RejectedError."""
-        numbers = _find(self._pick, piece)
+        numbers = find(self._pick, piece)
         sentences = joined.text
         if numbers is None:
             return sentences if isinstance(sentences, str) else " ".join(filter(None, map(str.strip, sentences)))
@@ -206,15 +208,16 @@ class JoinReader:
 
     def entry(self, record: Any) -> tuple[str, JoinedText]:
         """The key of a record of the second file, '' if it has none, and what it says; raises RejectedError."""
-        key = as_text(_find(self._key, record), fraction=True)
+        key = as_text(find(self._key, record), fraction=True)
         if not key:
             return "", JoinedText("")
-        text = _find(self._text, record)
+        text = find(self._text, record)
         sentences = [as_text(sentence) for sentence in text] if isinstance(text, list) else as_text(text)
-        return key, JoinedText(sentences, as_text(_find(self._source, record)))
+        return key, JoinedText(sentences, as_text(find(self._source, record)))
 
 
-def _find(expression: Any, value: Any) -> Any:
+def find(expression: ParsedResult | None, value: Any) -> Any:
+    """What `expression` finds in `value`, None without one; raises RejectedError if it fails on this value."""
     if expression is None:
         return None
     try:

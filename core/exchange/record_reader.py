@@ -12,9 +12,9 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from core.config.expressions import ExpressionError, compile_expression, search
+from core.config.expressions import compile_expression
 from core.config.mapping import EXPRESSIONS, DefaultField, Mapping
-from core.exchange.evidence_reader import EvidenceReader, JoinedText
+from core.exchange.evidence_reader import EvidenceReader, JoinedText, find
 from core.exchange.faults import RejectedError as RejectedError
 from core.exchange.values import NameTable, as_number, as_text, is_missing
 from storage.schema import Example
@@ -121,7 +121,7 @@ class RecordReader:
         if depth == len(self._steps):
             yield place, record
             return
-        members = _search(self._steps[depth], record)
+        members = find(self._steps[depth], record)
         if not isinstance(members, list) or not members:
             kind = "nothing" if members is None or members == [] else "no list"
             raise RejectedError(f"each: {self._mapping.steps[depth][:60]} finds {kind} in it")
@@ -133,8 +133,7 @@ class RecordReader:
 
     def _value(self, record: Any, name: str) -> Any:
         """What the expression finds, or what holds for all; None if neither says anything."""
-        expression = self._expressions[name]
-        value = _search(expression, record) if expression is not None else None
+        value = find(self._expressions[name], record)
         if value is not None:
             self.hits.add(name)
         return self._mapping.defaults.get(cast("DefaultField", name)) if is_missing(value) else value
@@ -201,8 +200,7 @@ class RecordReader:
         return value
 
     def _confidence(self, record: Any, problems: list[str]) -> float:
-        expression = self._expressions["confidence"]
-        value = _search(expression, record) if expression is not None else None
+        value = find(self._expressions["confidence"], record)
         if value is not None:
             self.hits.add("confidence")
         if not is_missing(value):
@@ -252,13 +250,6 @@ def family_of(hypothesis: str) -> str:
 def _digest(text: str) -> str:
     plain = " ".join(text.casefold().split())
     return sha256(plain.encode(errors="replace")).hexdigest()[:16]
-
-
-def _search(expression: Any, value: Any) -> Any:
-    try:
-        return search(expression, value)
-    except ExpressionError as error:
-        raise RejectedError(str(error)) from None
 
 
 def _collect(problems: list[str], empty: Callable[[], R], read: Callable[[], R]) -> R:

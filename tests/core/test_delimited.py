@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.exchange import delimited
 from core.exchange.faults import FileError, RejectedError
@@ -93,3 +97,25 @@ def test_columns_are_read_without_the_rows(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("claim, facts \n", encoding="utf-8-sig")
     assert read_columns(path) == ["claim", " facts "]
+
+
+CELLS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@given(
+    st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=8), st.sampled_from(["\n", "\r\n"]), st.sampled_from(",;\t")
+)
+def test_what_was_written_is_read(rows: list[tuple[str, str]], line_end: str, delimiter: str) -> None:
+    """Whatever stands in the cells; a bad row in the middle costs nothing but itself."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, lineterminator=line_end)
+    writer.writerow(["a", "b"])
+    head = text.getvalue()
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=delimiter, lineterminator=line_end, quoting=csv.QUOTE_ALL).writerows(rows)
+    bad = f'"stray "quote"{delimiter}"x"{line_end}'
+    for content, count in ((text.getvalue(), 0), (bad + text.getvalue(), 1), (text.getvalue() + bad, 1)):
+        records = delimited.read_rows(Path("t.csv"), io.BytesIO((head + content).encode()), delimiter, '"')
+        values = [row for _, row in records]
+        assert [tuple(row.values()) for row in values if isinstance(row, dict)] == rows
+        assert sum(isinstance(row, RejectedError) for row in values) == count

@@ -176,6 +176,7 @@ def test_strange_names_are_told_without_a_traceback(folder: Path) -> None:
         (["--map", "facts", "--default", "level"], "write FIELD=VALUE"),
         (["--map", "facts", "--default", "claim=x"], "no default for claim"),
         (["--default", "level=1"], "go with --map"),
+        (["--suggest", "--accept"], "--suggest stores nothing"),
         (["--map", "facts", "--join", "x.jsonl"], "[import.NAME.join]"),
         (["--map", "cityfact"], "no ready mapping of that name (anli, averitec"),
     ],

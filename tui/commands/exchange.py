@@ -70,6 +70,8 @@ def import_(
         return
     if file is None:
         raise RefusedError("name the FILE to import, or list the mappings with --maps")
+    if suggest and (name or accept or defaults or rejects):
+        raise RefusedError("--suggest stores nothing: it goes with --join and --json alone")
     if suggest:
         second = str(Path(join_file).absolute()) if join_file else ""
         _show_suggestion(suggest_mapping(context.project().task, file, second), as_json)
