@@ -126,8 +126,8 @@ class FamilyLink:
 def family_links(examples: Sequence[ComparedExample], threshold: float) -> list[FamilyLink]:
     """What ties families together: the same case, hypothesis or evidence, or near-duplicates in each other.
 
-    Of families that share a text, each is tied to the first. Among more than `COMPARED` examples near-duplicates are
-    not looked for.
+    Each pair is named once. Of families that share a text, each is tied to the first. Among more than `COMPARED`
+    examples near-duplicates are not looked for.
     """
     links: list[FamilyLink] = []
     keys: dict[LeakKind, Callable[[ComparedExample], bytes]] = {
@@ -144,7 +144,11 @@ def family_links(examples: Sequence[ComparedExample], threshold: float) -> list[
         numbers = {family: number for number, family in enumerate(dict.fromkeys(e.family for e in examples))}
         for one, other, _ in _near(examples, threshold, [numbers[example.family] for example in examples]):
             links.append(FamilyLink(LeakKind.NEAR_DUPLICATE, examples[one].family, examples[other].family))
-    return list(dict.fromkeys(links))
+    # One link a pair, by what it has most in common.
+    pairs: dict[frozenset[str], FamilyLink] = {}
+    for link in sorted(links, key=lambda link: list(LeakKind).index(link.kind)):
+        pairs.setdefault(frozenset((link.family, link.other)), link)
+    return list(pairs.values())
 
 
 def _groups(

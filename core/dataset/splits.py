@@ -204,6 +204,25 @@ def _leaks_between(
     )
 
 
+_IN_COMMON = {
+    LeakKind.CASE: "the same case",
+    LeakKind.HYPOTHESIS: "the same hypothesis",
+    LeakKind.NEAR_DUPLICATE: "near-duplicates",
+}
+
+
+def describe_leaks(assignment: Assignment) -> str:
+    """The leaks of an assignment in words, with the first of them; '' if it has none."""
+    if not assignment.leaks:
+        return ""
+    first, number = assignment.leaks[0], len(assignment.leaks)
+    pairs = "1 pair of families would be" if number == 1 else f"{number:,} pairs of families would be"
+    return (
+        f"{pairs} in two splits and leak from one into the other, such as {first.family} and {first.other}, "
+        f"which have {_IN_COMMON[first.kind]}"
+    )
+
+
 def count_accepted(connection: sqlite3.Connection, new_splits: Mapping[str, str] | None = None) -> dict[str, int]:
     """Accepted examples by split ('' for none); with `new_splits`, after these families are assigned."""
     return _counted(splits.family_cells(connection, ACCEPTED), new_splits or {})

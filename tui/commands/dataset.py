@@ -28,8 +28,8 @@ def dataset() -> None:
 def check(context: Context, query: tuple[str, ...], limit: int, as_json: bool) -> None:
     """Find contradictions, leaks between splits, shortcuts and suspected label errors. Exit status 1: some stop.
 
-    Of all examples that are not rejected, unless a QUERY says which. What stops a benchmark: a case with two labels, and
-    a family, a case, a hypothesis or near-duplicates in two splits, where accepted examples are concerned.
+    Of all examples that are not rejected, unless a QUERY says which. What stops a benchmark: a case with two labels,
+    and a family, a case, a hypothesis or near-duplicates in two splits, where accepted examples are concerned.
     """
     project, connection = context.open()
     where = parse_words(project, connection, query) if query else NOT_REJECTED
@@ -62,7 +62,8 @@ def _show(done: Check, limit: int) -> None:
             show("  words alone tell nothing here, so they point to no label errors")
     stopping = sum(finding.severity == "stops" for finding in done.findings)
     advising = len(done.findings) - stopping
-    show(f"\n{stopping} kinds of findings stop a benchmark, {advising} only advise" if done.findings else "\nno findings")
+    total = f"{stopping} kinds of findings stop a benchmark, {advising} only advise"
+    show(f"\n{total if done.findings else 'no findings'}")
 
 
 def _show_finding(finding: Finding, limit: int) -> None:
