@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import subprocess
 from typing import Any
@@ -33,8 +32,7 @@ CUES = {"VALIDATED": "rose", "REJECTED": "fell"}
 
 def cued(number: int, decision: str, said: str = "", **change: Any) -> Example:
     """An accepted example, the only one of its family, whose evidence names its decision, or another one, by a cue."""
-    rng = random.Random(number)
-    noise = " ".join(rng.choice("abcdefghijklmnopqrstuvwxyz") + str(rng.randrange(40)) for _ in range(12))
+    noise = " ".join(f"n{number}w{position}" for position in range(12))
     piece = Evidence(source="A paper", content=f"{noise} {CUES[said or decision]}.", relevance=0.9)
     fields = {"hypothesis": f"Claim {number} is right of q{number}.", "evidence": [piece], "decision": decision}
     return example(**{"family": f"f{number}", "status": Status.ACCEPTED, **fields, **change})
@@ -91,7 +89,7 @@ def test_leaks_are_findings_with_their_splits(project: Project, db: sqlite3.Conn
 
 def test_a_cue_in_the_evidence_is_told_and_wrong_labels_are_suspected(project: Project, db: sqlite3.Connection) -> None:
     decisions = ["VALIDATED", "REJECTED"]
-    store(db, *(cued(number, decisions[number % 2]) for number in range(240)))
+    store(db, *(cued(number, decisions[number % 2]) for number in range(120)))
     wrong = [cued(300 + number, decisions[number % 2], decisions[1 - number % 2]) for number in range(6)]
     store(db, *wrong)
     check = checked(project, db)
@@ -106,7 +104,7 @@ def test_a_cue_in_the_evidence_is_told_and_wrong_labels_are_suspected(project: P
     assert "labelled VALIDATED (0." in suspects[0].detail or "labelled REJECTED (0." in suspects[0].detail
     assert "its words say" in suspects[0].detail
     assert check.baseline is not None
-    assert check.baseline.right >= 225
+    assert check.baseline.right >= 115
 
 
 def procedural(project: Project, places: int) -> list[Example]:

@@ -66,12 +66,12 @@ def test_leaks_are_refused_unless_they_are_allowed(project: Project, db: sqlite3
         assert words in refused.stderr
     assert data("splits", "show", cwd=folder)[-1]["accepted"] == 1
     assert data("splits", "assign", "--yes", "--allow-leaks", cwd=folder)["done"] is True
-    words = ("bench", "run", "--model", "majority")
-    asked = run(*words, cwd=folder)
+    bench = ("bench", "run", "--model", "majority")
+    asked = run(*bench, cwd=folder)
     assert asked.returncode == 2
     assert "1 case in two splits" in asked.stderr
     assert "--allow-leaks" in asked.stderr
-    assert data(*words, "--allow-leaks", cwd=folder)["n"] == 1
+    assert data(*bench, "--allow-leaks", cwd=folder)["n"] == 1
 
 
 @pytest.mark.parametrize("text", HOSTILE)
