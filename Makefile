@@ -60,6 +60,8 @@ bench: $(DEVELOPED) ## the measurements of docs/measurements.md
 	$(BIN)/python -m tests.bench.shortcuts
 	$(BIN)/python -m tests.bench.solver
 	$(BIN)/python -m tests.bench.near_duplicates
+	$(BIN)/python -m tests.bench.label_errors
+	$(BIN)/python -m tests.bench.dataset_check
 	$(BIN)/python -m tests.bench.exporting
 	$(BIN)/python -m tests.bench.app
 	$(BIN)/python -m tests.bench.watch

@@ -48,6 +48,7 @@ TITLES = {
     "FIELD": "Review, in a field",
     "EXAMPLE": "Dataset, one example whole",
     "COVERAGE": "Dataset, Coverage",
+    "CHECK": "Dataset, Check",
     "PAIRS": "Benchmark, pairs",
     "BENCH_FORM": "Benchmark, the form that starts one",
     "BENCH_CHOICE": "Benchmark, the list of all",

@@ -129,6 +129,9 @@ DATASET = [
     Action("p", "split", "Split", "Put their families into train, dev or test, or share all out", footer=False),
     Action("o", "order", "Sort", "Choose the order: newest, least certain, by cell and more"),
     Action("c", "coverage", "Cells", "Coverage: cells, lengths, confidence, near-duplicates, shortcuts"),
+    Action(
+        "f", "check", "Check", "Contradictions, leaks between splits, shortcuts, suspected label errors", footer=False
+    ),
     Action("exclamation_mark", "flag", "Flag", "Flag them, or take the flags away", footer=False),
     Action("y", "copy", "Copy", "Send them as JSON to the terminal's clipboard", footer=False),
     Action("v", "mark_range", "Mark to here", "Mark from the row marked last to this one", footer=False),
@@ -137,7 +140,7 @@ DATASET = [
         "escape",
         "release",
         "Unmark",
-        "Stop what is done to many, take marks away, undo a filter of Cells",
+        "Stop what is done to many, take marks away, undo a filter of Cells or Check",
         footer=False,
     ),
     Action("down,j", "move(1)", "Next row", "The next row", footer=False),
@@ -175,6 +178,21 @@ COVERAGE = [
     Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
     Action("home", "edge(False)", "Top", "To the top", footer=False),
     Action("end,G", "edge(True)", "End", "To the end", footer=False),
+]
+
+# What the examples say against each other, over the list.
+CHECK = [
+    Action("escape,q,f", "close", "Back", "Back to the list"),
+    Action(
+        "enter", "show", "Show", "Let the list show the examples behind the line under the cursor; escape goes back"
+    ),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
+    Action("down,j", "move(1)", "Next", "The next line", footer=False),
+    Action("up,k", "move(-1)", "Previous", "The line before", footer=False),
+    Action("pagedown", "page(1)", "Page down", "Down a page", footer=False),
+    Action("pageup", "page(-1)", "Page up", "Up a page", footer=False),
+    Action("home", "edge(False)", "First", "The first finding", footer=False),
+    Action("end,G", "edge(True)", "Last", "The last line", footer=False),
 ]
 
 BENCHMARK = [

@@ -19,6 +19,7 @@ VERBS = {
     "review": "tui.commands.review:review",
     "examples": "tui.commands.examples:examples",
     "splits": "tui.commands.splits:splits",
+    "dataset": "tui.commands.dataset:dataset",
     "import": "tui.commands.exchange:import_",
     "export": "tui.commands.exchange:export",
     "bench": "tui.commands.bench:bench",

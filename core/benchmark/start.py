@@ -9,6 +9,7 @@ from typing import Any
 
 from ulid import ULID
 
+from core.benchmark.leak_check import refuse_leaks
 from core.benchmark.sampling_order import SMOKE_TEST_SIZE, sampling_order, smoke_test_sample
 from core.config.case import fingerprint
 from core.config.project import Project
@@ -30,7 +31,11 @@ KIND = "benchmark"
 
 
 def start_benchmark(project: Project, connection: sqlite3.Connection, params: BenchmarkParams) -> Run:
-    """Start a benchmark in a process of its own. Raises RunError, which says what to do instead, and FileError."""
+    """Start a benchmark in a process of its own.
+
+    Raises RunError, which says what to do instead, FileError, and, unless the params allow it, LeakError. A run like
+    another, and one over a file, is not checked for leaks: the first repeats what was, the second is in no split.
+    """
     if problem := resolve.check_mode(project, connection, params.model, params.mode):
         raise RunError(problem)
     params = params.model_copy(update={"model": resolve.resolve_name(project, connection, params.model)})
@@ -47,6 +52,8 @@ def start_benchmark(project: Project, connection: sqlite3.Connection, params: Be
     if params.like:
         params = _with_questions_of(require_benchmark(connection, params.like), params)
     examples = [] if params.like else chosen_examples(project, connection, params)
+    if not (params.like or params.file or params.allow_leaks):
+        refuse_leaks(project.task, connection, examples)
     run = Run(kind=KIND, params=params.model_dump(mode="json"))
     with transaction(connection):
         runs.write(connection, run)
@@ -168,4 +175,6 @@ def benchmark_title(params: BenchmarkParams) -> str:
         parts.append(f"smoke test of {SMOKE_TEST_SIZE}")
     if params.samples > 1:
         parts.append(f"{params.samples} samples each")
+    if params.allow_leaks:
+        parts.append("leaks allowed")
     return " · ".join(parts)

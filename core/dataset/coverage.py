@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from statistics import quantiles
 
 from core.config.task import Task
-from core.dataset.neighbours import connected_components, near_pairs
-from core.dataset.shortcuts import Shortcut, hypothesis_only
+from core.dataset.neighbours import connected_components
+from core.dataset.shortcuts import Shortcut, side_alone
 from storage import listing
 from storage.examples import Filter
 from storage.schema import Example, Status
@@ -98,7 +98,7 @@ def measure_coverage(
     groups = near_duplicates(measured, task.limits.near_duplicate)
     coverage = replace(coverage, groups=len(groups), alike=groups[:SHOWN_GROUPS], doing="training on hypotheses alone")
     yield coverage
-    score = hypothesis_only(
+    score = side_alone(
         [example.hypothesis for example in measured],
         [example.decision for example in measured],
         [example.family for example in measured],
@@ -157,6 +157,7 @@ def confidence(examples: Iterable[Example], labels: Sequence[str]) -> dict[int, 
 
 def near_duplicates(examples: Iterable[Example], threshold: float) -> list[NearDuplicates]:
     """Groups of examples of one cell that are near-duplicates of each other, in chains; the largest first."""
+    from core.dataset.near_pairs import near_pairs
     from core.qa.duplicates import candidate_words
 
     cells: dict[tuple[str, int, str], list[Example]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""Can the decision be predicted from the hypothesis alone? Then a model need not read the evidence, and will not."""
+"""Can the decision be predicted from one side alone? Then a model need not read the other, and will not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEWEST, FEWEST_FAMILIES = 50, 10
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """How many of `examples` a classifier predicts correctly that reads only the hypothesis.
+    """How many of `examples` a classifier predicts correctly that reads only one side, hypothesis or evidence.
 
     `low` and `high` bound its accuracy (Wilson, 95 %); `majority` is the share of the most frequent decision, which
     needs no text at all. `problem` says why there is no figure, '' if there is one.
@@ -31,7 +31,7 @@ class Shortcut:
 
     @property
     def exists(self) -> bool:
-        """Whether the hypothesis predicts the decision better than always giving the most frequent one."""
+        """Whether it predicts the decision better than always giving the most frequent one."""
         return not self.problem and self.low > self.majority
 
 
@@ -50,21 +50,40 @@ def cross_validate(model: Any, features: Any, labels: Sequence[str], families: S
     """The label that `model` predicts for each example, fitted on the families of the four other folds."""
     import numpy as np
     from sklearn.model_selection import GroupKFold, cross_val_predict
+    from threadpoolctl import threadpool_limits
 
-    predicted = cross_val_predict(model, features, np.array(labels), groups=np.array(families), cv=GroupKFold(FOLDS))
+    # The matrices are small: several threads would wait for one another more than they work.
+    with threadpool_limits(1):
+        predicted = cross_val_predict(
+            model, features, np.array(labels), groups=np.array(families), cv=GroupKFold(FOLDS)
+        )
     return [str(label) for label in predicted]
 
 
-def hypothesis_only(hypotheses: Sequence[str], labels: Sequence[str], families: Sequence[str]) -> Shortcut:
-    """The score of a classifier on words of the hypothesis, with whole families in each of five folds."""
-    counts = Counter(labels)
-    if len(labels) < FEWEST or len(set(families)) < FEWEST_FAMILIES or len(counts) < 2:
-        problem = f"needs {FEWEST} examples of {FEWEST_FAMILIES} families and two decisions at least"
+def side_alone(texts: Sequence[str], labels: Sequence[str], families: Sequence[str]) -> Shortcut:
+    """The score of a classifier on words of `texts`, one side of each example, with whole families in each of 5 folds.
+
+    `labels` and `families` are those of the examples.
+    """
+    if problem := too_little(labels, families):
         return Shortcut(len(labels), problem=problem)
     try:
-        predicted = cross_validate(classifier(), list(hypotheses), labels, families)
+        predicted = cross_validate(classifier(), list(texts), labels, families)
     except ValueError as error:
         # No word twice, or a fold of one decision only: there is nothing to learn from.
         return Shortcut(len(labels), problem=f"cannot be learnt from these: {str(error).splitlines()[0]}")
+    return score(predicted, labels)
+
+
+def too_little(labels: Sequence[str], families: Sequence[str]) -> str:
+    """What is missing for a figure by five folds of families; '' if nothing is."""
+    if len(labels) < FEWEST or len(set(families)) < FEWEST_FAMILIES or len(set(labels)) < 2:
+        return f"needs {FEWEST} examples of {FEWEST_FAMILIES} families and two decisions at least"
+    return ""
+
+
+def score(predicted: Sequence[str], labels: Sequence[str]) -> Shortcut:
+    """How many of `predicted` are right, with the interval, beside the most frequent of `labels`."""
     right = sum(prediction == label for prediction, label in zip(predicted, labels, strict=True))
-    return Shortcut(len(labels), right, *wilson(right, len(labels)), max(counts.values()) / len(labels))
+    majority = max(Counter(labels).values()) / len(labels)
+    return Shortcut(len(labels), right, *wilson(right, len(labels)), majority)

@@ -9,13 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.config.task import Task
-from core.dataset.neighbours import connected_components, linked_families
+from core.dataset.fingerprints import read_compared
+from core.dataset.leaks import COMPARED, FamilyLink, LeakKind, family_links
+from core.dataset.neighbours import connected_components
 from storage import examples, splits
 from storage.examples import CellCount, Filter
 from storage.schema import Status
 from storage.splits import SPLITS, FamilyCount, SplitError
 
 ACCEPTED = Filter(status=(Status.ACCEPTED.value,))
+_PLACED = Filter(split=SPLITS, without=(Filter(status=(Status.REJECTED.value,)),))
 CellKey = tuple[str, int, str]
 
 
@@ -23,12 +26,15 @@ CellKey = tuple[str, int, str]
 class Assignment:
     """Which families get which split. `examples` counts all that match by split: those that were in one, and these.
 
-    `linked` families go with another because examples of theirs are near-duplicates; None if they were not compared.
+    `linked` families go with another because they have the same hypothesis or evidence, or near-duplicates in each
+    other; None if there are too many to look for near-duplicates. `leaks` are pairs that end up in two splits all the
+    same, at least one of them newly placed: the other is in a frozen split, or in two already.
     """
 
     family_splits: dict[str, str]
     examples: dict[str, int]
     linked: int | None = None
+    leaks: tuple[FamilyLink, ...] = ()
 
 
 def shares_of(task: Task) -> dict[str, float]:
@@ -148,24 +154,72 @@ def _targets(
 def plan_splits(
     task: Task, connection: sqlite3.Connection, where: Filter = ACCEPTED, *, seed: int | None = None
 ) -> Assignment:
-    """The assignment of all families in no split among the examples that match `where`; raises SplitError."""
+    """The assignment of all families in no split among the examples that match `where`; raises SplitError.
+
+    They are compared with the families that are in a split already, whether these match or not.
+    """
     kin = splits.family_cells(connection, where)
     families: dict[str, Counter[CellKey]] = defaultdict(Counter)
     current_splits: dict[str, str] = {}
     for row in kin:
         families[row.family][row.domain, row.level, row.decision] += row.examples
         current_splits[row.family] = row.split
-    linked = linked_families(connection, where, task.limits.near_duplicate)
+    compared = read_compared(connection, where, _PLACED)
+    for example in compared:
+        if example.family not in families:
+            families[example.family] = Counter()
+            current_splits[example.family] = example.split
+    links = family_links(compared, task.limits.near_duplicate)
+    groups = connected_components((link.family, link.other) for link in links)
     family_splits = assign(
         families,
         shares_of(task),
         task.splits.seed if seed is None else seed,
         current_splits=current_splits,
         frozen=list(splits.frozen(connection)),
-        linked=linked or (),
+        linked=groups,
     )
     return Assignment(
-        family_splits, _counted(kin, family_splits), None if linked is None else sum(len(group) - 1 for group in linked)
+        family_splits,
+        _counted(kin, family_splits),
+        None if len(compared) > COMPARED else sum(len(group) - 1 for group in groups),
+        _leaks_between(links, current_splits, family_splits),
+    )
+
+
+def _leaks_between(
+    links: Sequence[FamilyLink], current_splits: Mapping[str, str], new_splits: Mapping[str, str]
+) -> tuple[FamilyLink, ...]:
+    """The links of families that are newly placed to one in another split; evidence alone is no leak."""
+
+    def split_of(family: str) -> str:
+        return new_splits.get(family) or current_splits.get(family, "")
+
+    return tuple(
+        link
+        for link in links
+        if link.kind is not LeakKind.EVIDENCE
+        and (link.family in new_splits or link.other in new_splits)
+        and "" != split_of(link.family) != split_of(link.other) != ""
+    )
+
+
+_IN_COMMON = {
+    LeakKind.CASE: "the same case",
+    LeakKind.HYPOTHESIS: "the same hypothesis",
+    LeakKind.NEAR_DUPLICATE: "near-duplicates",
+}
+
+
+def describe_leaks(assignment: Assignment) -> str:
+    """The leaks of an assignment in words, with the first of them; '' if it has none."""
+    if not assignment.leaks:
+        return ""
+    first, number = assignment.leaks[0], len(assignment.leaks)
+    pairs = "1 pair of families would be" if number == 1 else f"{number:,} pairs of families would be"
+    return (
+        f"{pairs} in two splits and leak from one into the other, such as {first.family} and {first.other}, "
+        f"which have {_IN_COMMON[first.kind]}"
     )
 
 

@@ -72,7 +72,8 @@ class BenchmarkParams(BaseModel):
     One of `split`, `where` (a query; of accepted examples, unless it names a status) and `file` selects the examples.
     `like` is a run whose questions are asked again unchanged, with its samples and seed; the fields that select
     examples are then that run's own. `reference` is the run of the reference, if this is the student's, and `student`
-    the other way round: the gate compares the pairs. `number` counts how often failures were asked again.
+    the other way round: the gate compares the pairs. `number` counts how often failures were asked again. With
+    `allow_leaks`, examples are asked even if another split has the same.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -95,6 +96,7 @@ class BenchmarkParams(BaseModel):
     level: float = Field(default=LEVEL, gt=0.5, lt=1)
     margin: float = Field(default=MARGIN, gt=0, lt=1)
     budget: Decimal | None = Field(default=None, ge=0)
+    allow_leaks: bool = False
     number: int = Field(default=0, ge=0)
 
 

@@ -26,7 +26,7 @@ def fill(db: sqlite3.Connection, number: int, *, split: str = "test", family: st
             examples.add(
                 db,
                 example(
-                    hypothesis=f"Hypothesis {split} {family} {i}.",
+                    hypothesis=f"Hypothesis {split} {family} {i} of {split}{i}.",
                     evidence=evidence,
                     decision=LABELS[i % 3],
                     family=f"{family}{split}{i}",

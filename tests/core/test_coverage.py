@@ -15,9 +15,10 @@ from core.config.project import Project
 from core.dataset.coverage import BINS, confidence, lengths, measure_coverage, near_duplicates, pieces, spread
 from core.dataset.example_detail import example_detail
 from core.dataset.measure import COVERAGE, command
-from core.dataset.neighbours import connected_components, near_pairs, nearest
+from core.dataset.near_pairs import near_pairs
+from core.dataset.neighbours import connected_components, nearest
 from core.dataset.query import read_query
-from core.dataset.shortcuts import hypothesis_only
+from core.dataset.shortcuts import side_alone
 from storage import examples, reviews
 from storage.database import transaction
 from storage.schema import Example, ReviewAction
@@ -99,21 +100,21 @@ def test_a_label_in_the_hypothesis_is_seen_and_noise_is_not() -> None:
     rng = random.Random(1)
     labels = [rng.choice(["V", "R"]) for _ in range(200)]
     families = [f"f{number // 2}" for number in range(200)]
-    giveaway = hypothesis_only([f"claim {label} {label}x" for label in labels], labels, families)
+    giveaway = side_alone([f"claim {label} {label}x" for label in labels], labels, families)
     assert (giveaway.right, giveaway.exists) == (200, True)
-    noise = hypothesis_only([f"claim {rng.choice('abcdefgh')} word" for _ in labels], labels, families)
+    noise = side_alone([f"claim {rng.choice('abcdefgh')} word" for _ in labels], labels, families)
     assert not noise.exists
     assert noise.low < noise.right / noise.examples < noise.high
 
 
 @pytest.mark.parametrize("count", [0, 10])
 def test_too_few_have_no_score(count: int) -> None:
-    assert "needs" in hypothesis_only(["a"] * count, ["V"] * count, ["f"] * count).problem
+    assert "needs" in side_alone(["a"] * count, ["V"] * count, ["f"] * count).problem
 
 
 def test_what_cannot_be_learnt_is_said() -> None:
     labels = ["V", "R"] * 40
-    result = hypothesis_only(["?"] * 80, labels, [f"f{number}" for number in range(80)])
+    result = side_alone(["?"] * 80, labels, [f"f{number}" for number in range(80)])
     assert "cannot be learnt" in result.problem
 
 

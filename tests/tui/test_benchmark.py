@@ -252,8 +252,10 @@ async def test_hostile_text_is_shown_inert(project: Project, db: sqlite3.Connect
 
 @pytest.fixture
 def accepted(project: Project, db: sqlite3.Connection) -> SidequestApp:
-    """The app on 24 accepted examples that are shared out."""
-    put(db, *several(24))
+    """The app on 24 accepted examples that are shared out; none is like another."""
+    for number, case in enumerate(several(24)):
+        own_words = " ".join(f"w{number}x{position}" for position in range(10))
+        put(db, case.model_copy(update={"hypothesis": f"{case.hypothesis} It is about {own_words}."}))
     for number in range(24):
         decide(db, f"01J{number:023d}", ReviewAction.ACCEPT)
         split = "test" if number % 2 else "train"

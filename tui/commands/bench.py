@@ -48,6 +48,7 @@ def bench() -> None:
 @click.option("--student", default="", help="The student's run: watch the lead of this one, the reference's.")
 @click.option("--target", type=click.FloatRange(0, 1, True, True), help="What is good enough.  [default: 0.85]")
 @click.option("--budget", type=Money(), help="Money that the run may spend.  [default: the project file's]")
+@click.option("--allow-leaks", is_flag=True, help="Go on if other splits have the same, or a case has two labels.")
 @click.option("--detach", is_flag=True, help="Return at once; the run goes on by itself.")
 @json_option
 @pass_context

@@ -159,12 +159,26 @@ class BenchmarkScreen(ProjectScreen):
     def on_benchmark_started(self, event: BenchmarkStarted) -> None:
         """Show the run that starts."""
         self._starter.finish()
+        if event.leaks:
+            self._ask_about_leaks(event)
+            return
         if event.run is None:
             self.tell(event.problem, error=True)
             return
         self._shown.show_new(role_of(self.project.task, event.params), event.run.id)
         self.tell(f"run {event.run.id[-6:]} starts; it goes on if you leave")
         self._show_view("overview")
+
+    def _ask_about_leaks(self, event: BenchmarkStarted) -> None:
+        """Start it all the same if the person says so."""
+        from tui.widgets.modals import Confirm
+
+        def on_answer(yes: bool | None) -> None:
+            if yes:
+                self._starter.start(event.params.model_copy(update={"allow_leaks": True}))
+
+        question = f"{event.leaks}.\n{key('dataset.check')} on Dataset shows all of it. Measure all the same?"
+        self.app.push_screen(Confirm(question), on_answer)
 
     def action_choose(self) -> None:
         """Choose which benchmarks are shown."""

@@ -7,6 +7,7 @@ from functools import partial
 
 from textual.message import Message
 
+from core.benchmark.leak_check import LeakError
 from core.benchmark.start import start_benchmark
 from core.runs.params import BenchmarkParams
 from storage.database import connect
@@ -19,11 +20,14 @@ SLOW_START_S = 0.2
 
 
 class BenchmarkStarted(Message):
-    """A benchmark of `params` was started as `run`, or `problem` says why not."""
+    """A benchmark of `params` was started as `run`, or `problem` says why not.
 
-    def __init__(self, params: BenchmarkParams, run: Run | None, problem: str) -> None:
+    If it was refused for `leaks`, it starts with params that allow them.
+    """
+
+    def __init__(self, params: BenchmarkParams, run: Run | None, problem: str, leaks: str = "") -> None:
         super().__init__()
-        self.params, self.run, self.problem = params, run, problem
+        self.params, self.run, self.problem, self.leaks = params, run, problem, leaks
 
 
 class BenchmarkStarter:
@@ -49,16 +53,18 @@ class BenchmarkStarter:
 
     def _announce(self) -> None:
         if self._starting:
-            self._screen.tell("what is asked is being written down …")
+            self._screen.tell("what is asked is being checked and written down …")
 
     def _start_in_thread(self, params: BenchmarkParams) -> None:
-        run, problem = None, ""
+        run, problem, leaks = None, "", ""
         try:
             connection = connect(self._screen.project.database)
             try:
                 run = start_benchmark(self._screen.project, connection, params)
             finally:
                 connection.close()
+        except LeakError as error:
+            problem, leaks = str(error), error.findings
         except (UserError, sqlite3.Error) as error:
             problem = str(error)
-        self._screen.post_message(BenchmarkStarted(params, run, problem))
+        self._screen.post_message(BenchmarkStarted(params, run, problem, leaks))

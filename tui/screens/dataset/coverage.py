@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -17,10 +16,10 @@ from core.config.project import Project
 from core.curriculum.plan import CellPlan, current_plan
 from core.dataset.coverage import Coverage
 from core.dataset.measure import COVERAGE, command
-from core.runs.child_process import safe_environment
 from storage.search import query_part
 from tui.actions import COVERAGE as KEYS
 from tui.actions import Action, bindings
+from tui.screens.dataset.measuring import Measuring, MeasuringError
 from tui.text import clean, line
 from tui.widgets.coverage_figures import draw_coverage
 from tui.widgets.heatmap import SHELVED
@@ -49,7 +48,7 @@ class CoverageScreen(ModalScreen[str | None]):
         self._problem = ""
         # The cursor: a row of the grid, or, counted on behind its last row, a group of near-duplicates.
         self._cursor = 0
-        self._measuring: asyncio.subprocess.Process | None = None
+        self._measuring = Measuring()
 
     def compose(self) -> ComposeResult:
         yield Static(id="bar")
@@ -67,30 +66,19 @@ class CoverageScreen(ModalScreen[str | None]):
 
     def on_unmount(self) -> None:
         """Stop measuring: nobody sees the figures."""
-        if self._measuring is not None and self._measuring.returncode is None:
-            self._measuring.kill()
+        self._measuring.stop()
 
     async def _measure(self) -> None:
-        pipe = asyncio.subprocess.PIPE
-        self._measuring = process = await asyncio.create_subprocess_exec(
-            *command(self._project.folder, self._query), env=safe_environment(), stdout=pipe, stderr=pipe, limit=2**24
-        )
         try:
-            while output_line := await process.stdout.readline() if process.stdout else b"":
+            async for output_line in self._measuring.lines(command(self._project.folder, self._query)):
                 self._coverage = COVERAGE.validate_json(output_line)
                 self._draw()
-            _, errors = await process.communicate()
-            if process.returncode:
-                error_lines = errors.decode(errors="replace").strip().splitlines()
-                reason = error_lines[-1] if error_lines else f"exit {process.returncode}"
-                self._problem = f"it could not be measured: {reason}"
-                self._draw()
+        except MeasuringError as error:
+            self._problem = f"it could not be measured: {error}"
+            self._draw()
         except (ValidationError, ValueError) as error:
             self._problem = f"what was measured cannot be read: {error}"
             self._draw()
-        finally:
-            if process.returncode is None:
-                process.kill()
 
     def _draw(self) -> None:
         coverage = self._coverage

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input
@@ -45,8 +47,8 @@ class DatasetScreen(ProjectScreen):
         self.bulk_actions = BulkActions(self, self.example_list, marks, self.undo_stack.remember)
         self.split_actions = SplitActions(self, self.bulk_actions)
         self.example_actions = ExampleActions(self, self.example_list, self.undo_stack.remember, self.action_undo)
-        # The query that was there before Coverage showed another one.
-        self._query_before_coverage: str | None = None
+        # The query that was there before Coverage or Check showed another one.
+        self._query_before_view: str | None = None
 
     def parts(self) -> ComposeResult:
         yield self.example_list
@@ -113,7 +115,7 @@ class DatasetScreen(ProjectScreen):
     def filter_by(self, query: str) -> None:
         """Show the examples that match `query`; another query clears the marks."""
         before = self.example_list.query_text
-        self._query_before_coverage = None
+        self._query_before_view = None
         try:
             where = read_query(self.project.task, self.db, query)
         except UserError as error:
@@ -128,16 +130,23 @@ class DatasetScreen(ProjectScreen):
         """Show what the examples cover."""
         from tui.screens.dataset.coverage import CoverageScreen
 
-        before = self.example_list.query_text
+        query = self.example_list.query_text
+        self.app.push_screen(CoverageScreen(self.project, self.db, query), partial(self._show_chosen, query))
 
-        def on_close(query: str | None) -> None:
-            if query is not None:
-                self.filter_by(query)
-                self._query_before_coverage = before
-                previous = f"“{line(before, 60)}”" if before else "all of them"
-                self.tell(f"the filter is now “{line(query, 60)}”; escape brings back {previous}")
+    def action_check(self) -> None:
+        """Show what the examples say against each other."""
+        from tui.screens.dataset.check import CheckScreen
 
-        self.app.push_screen(CoverageScreen(self.project, self.db, before), on_close)
+        query = self.example_list.query_text
+        self.app.push_screen(CheckScreen(self.project, query), partial(self._show_chosen, query))
+
+    def _show_chosen(self, before: str, query: str | None) -> None:
+        """Filter by the `query` that was chosen over the list; escape brings back the one `before`."""
+        if query is not None:
+            self.filter_by(query)
+            self._query_before_view = before
+            previous = f"“{line(before, 60)}”" if before else "all of them"
+            self.tell(f"the filter is now “{line(query, 60)}”; escape brings back {previous}")
 
     # ------------------------------------------------------------ many examples
 
@@ -154,9 +163,9 @@ class DatasetScreen(ProjectScreen):
         self.bulk_actions.mark_all()
 
     def action_release(self) -> None:
-        """Stop the act of many, take the marks away, or bring back the filter that was there before Coverage."""
-        if not self.bulk_actions.release() and self._query_before_coverage is not None:
-            self.filter_by(self._query_before_coverage)
+        """Stop the act of many, take the marks away, or bring back the filter from before Coverage or Check."""
+        if not self.bulk_actions.release() and self._query_before_view is not None:
+            self.filter_by(self._query_before_view)
 
     def action_accept(self) -> None:
         """Accept."""

@@ -64,7 +64,10 @@ class SplitActions:
 
     def _put_planned(self, assignment: core_splits.Assignment) -> None:
         linked = f" {assignment.linked:,} of them stay with near-duplicates." if assignment.linked else ""
-        self._put(assignment.family_splits, f"Put {len(assignment.family_splits):,} families into splits?{linked}")
+        leaks = core_splits.describe_leaks(assignment)
+        warning = f" Careful: {leaks}. No benchmark starts over them without another question." if leaks else ""
+        question = f"Put {len(assignment.family_splits):,} families into splits?{linked}{warning}"
+        self._put(assignment.family_splits, question)
 
     def _put(self, given: dict[str, str], question: str) -> None:
         """Ask `question`, and put each family of `given` into its split if the answer is yes."""
