@@ -8,15 +8,20 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from storage.review_log import IN_EFFECT
 from storage.rows import columns, fields, insert, to_column
 from storage.schema import Example, Status
 
-_NESTED = frozenset({"evidence", "steps"})
+_NESTED = frozenset({"evidence", "steps", "stale"})
 # This many characters at the end of an id tell examples apart on a screen.
 TAIL = 6
 CONTENT = frozenset({"hypothesis", "evidence", "steps", "reasoning", "decision", "confidence", "domain", "level"})
+# What else belongs to a version, and comes back with it.
+_OF_VERSION = ("version", "certainty", "stale")
+# The condition of a partial index.
+_STALE = "examples.stale <> '[]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,8 @@ class Filter:
 
     `text` is searched in hypothesis and evidence: every word must occur, and "quoted words" as one phrase. `ids` are
     full ids or their last six characters. `split` '' selects examples in no split. `reviewer` has decided about the
-    example. `judged` says whether the certainty is known. Examples that match one of `without` are excluded.
+    example. `stale` says whether a field argues for another decision. `judged` says whether the certainty is known.
+    Examples that match one of `without` are excluded.
     """
 
     status: Sequence[str] = ()
@@ -52,6 +58,7 @@ class Filter:
     flagged: bool | None = None
     refused: bool | None = None
     edited: bool | None = None
+    stale: bool | None = None
     judged: bool | None = None
     confidence: Span | None = None
     certainty: Span | None = None
@@ -85,9 +92,9 @@ def add(connection: sqlite3.Connection, example: Example) -> None:
 
 
 def replace_content(connection: sqlite3.Connection, example: Example) -> None:
-    """Give the stored example the content, cell, version and certainty of `example`; keeps a new version."""
+    """Give the stored example the content, cell and version of `example`, and what belongs to it; keeps the version."""
     values = columns(example)
-    names = [*sorted(CONTENT), "version", "certainty"]
+    names = [*sorted(CONTENT), *_OF_VERSION]
     assignments = ", ".join(f"{name} = ?" for name in names)
     connection.execute(
         f"UPDATE examples SET {assignments} WHERE id = ?", [*(values[name] for name in names), example.id]
@@ -97,14 +104,26 @@ def replace_content(connection: sqlite3.Connection, example: Example) -> None:
 
 def _keep_version(connection: sqlite3.Connection, example: Example) -> None:
     connection.execute(
-        "INSERT OR IGNORE INTO versions (example, version, content, certainty, created) VALUES (?, ?, ?, ?, ?)",
+        "INSERT OR IGNORE INTO versions (example, version, content, certainty, stale, created) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
         (
             example.id,
             example.version,
             example.model_dump_json(include=set(CONTENT)),
             example.certainty,
+            to_column(example.stale),
             to_column(example.created),
         ),
+    )
+
+
+def version_values(row: sqlite3.Row) -> dict[str, Any]:
+    """The fields of an example that a row of `versions` holds; those from before there were steps have none."""
+    content: dict[str, Any] = json.loads(row["content"])
+    return (
+        {"steps": []}
+        | content
+        | {"version": row["version"], "certainty": row["certainty"], "stale": json.loads(row["stale"])}
     )
 
 
@@ -124,20 +143,12 @@ def get(connection: sqlite3.Connection, example: str) -> Example | None:
 def versions(connection: sqlite3.Connection, example: Example) -> list[tuple[Example, datetime]]:
     """Each version of the example with the time it was made, oldest first."""
     rows = connection.execute(
-        "SELECT version, content, certainty, created FROM versions WHERE example = ? ORDER BY version", (example.id,)
+        "SELECT version, content, certainty, stale, created FROM versions WHERE example = ? ORDER BY version",
+        (example.id,),
     )
-    stored = example.model_dump() | {"steps": []}  # versions from before there were steps have none
+    stored = example.model_dump()
     return [
-        (
-            Example.model_validate(
-                stored
-                | {"steps": []}
-                | json.loads(row["content"])
-                | {"version": row["version"], "certainty": row["certainty"]}
-            ),
-            datetime.fromisoformat(row["created"]),
-        )
-        for row in rows
+        (Example.model_validate(stored | version_values(row)), datetime.fromisoformat(row["created"])) for row in rows
     ]
 
 
@@ -171,6 +182,13 @@ def count(connection: sqlite3.Connection, where: Filter = Filter()) -> int:
     return int(connection.execute(sql, values).fetchone()[0])
 
 
+def all_have_steps(connection: sqlite3.Connection, where: Filter) -> bool:
+    """Whether each example that matches has steps."""
+    source, conditions, values = select_parts(where)
+    without = f"SELECT 1 FROM {source} {_where([*conditions, '+examples.steps = ?'])} LIMIT 1"
+    return connection.execute(without, [*values, "[]"]).fetchone() is None
+
+
 def longest(connection: sqlite3.Connection, where: Filter) -> int:
     """The length in characters, roughly, of the longest case that matches; 0 if there is none."""
     source, conditions, values = select_parts(where)
@@ -197,6 +215,9 @@ def select_parts(where: Filter) -> tuple[str, list[str], list[object]]:
         conditions, values = restrictions(replace(where, text=""))
         source = "examples_text CROSS JOIN examples INDEXED BY examples_listed ON examples.number = examples_text.rowid"
         return source, ["examples_text MATCH ?", *(f"+{term}" for term in conditions)], [query, *values]
+    if where.stale:
+        conditions, values = restrictions(replace(where, stale=None))
+        return "examples INDEXED BY examples_stale", [_STALE, *(f"+{term}" for term in conditions)], values
     conditions, values = restrictions(where)
     if where.ids or where.family or where.reviewer:
         return "examples", conditions, values
@@ -273,6 +294,8 @@ def restrictions(where: Filter) -> tuple[list[str], list[object]]:
             add(f"examples.{name} = ?", int(flag))
     if where.edited is not None:
         add(f"(examples.version > 1) = {int(where.edited)}")
+    if where.stale is not None:
+        add(f"({_STALE}) = {int(where.stale)}")
     if where.judged is not None:
         add(f"(examples.certainty IS NOT NULL) = {int(where.judged)}")
     for name in ("confidence", "certainty"):

@@ -9,6 +9,8 @@ import sqlite3
 
 from sqlite_utils import Database, Migrations
 
+from storage.migrate_staleness import add_staleness
+
 migrations = Migrations("sidequest")
 
 
@@ -74,6 +76,12 @@ def steps(database: Database) -> None:
     """The reasoning of an example, part by part; those of before have none."""
     database.conn.execute("ALTER TABLE examples ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'")
     database.conn.execute("ALTER TABLE cases ADD COLUMN steps TEXT NOT NULL DEFAULT '[]'")
+
+
+@migrations()
+def staleness(database: Database) -> None:
+    """Which fields argue for an earlier decision, for each version that was made so far; and their repairs."""
+    add_staleness(database.conn)
 
 
 _FIRST = """

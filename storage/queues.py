@@ -225,6 +225,7 @@ def inapplicable_to_attempts(where: Filter) -> list[str]:
         "split": bool(where.split),
         "reviewer": bool(where.reviewer),
         "edited": where.edited is not None,
+        "stale": where.stale is not None,
         "certainty": where.certainty is not None or where.judged is not None,
         "refused": where.refused is False,
     }

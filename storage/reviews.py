@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from storage import examples, splits
@@ -13,6 +12,7 @@ from storage.errors import UserError
 from storage.review_log import IN_EFFECT, derive_state
 from storage.rows import columns, fields, insert
 from storage.schema import Example, Review, ReviewAction, Status, new_id
+from storage.staleness import stale_fields
 
 
 class ReviewError(UserError):
@@ -48,10 +48,18 @@ def _check(line: Review, example: Example) -> None:
         raise ReviewError(f"{example.id} is labelled {example.decision}, not {line.value}: label it, or edit it")
 
 
-def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", reviewer: str = "") -> Example:
+def edit(
+    connection: sqlite3.Connection,
+    edited: Example,
+    *,
+    note: str = "",
+    reviewer: str = "",
+    confirmed: Collection[str] = (),
+) -> Example:
     """Store the content of `edited` as a new version of the example with its id, and return it; raises ReviewError.
 
-    Earlier versions are kept. The version that was edited must still be the current one.
+    Earlier versions are kept. The version that was edited must still be the current one. Fields that argue for another
+    decision than that of `edited` are stale in the new version, but for those that the person has `confirmed`.
     """
     with transaction(connection):
         current = _require(connection, edited.id)
@@ -59,7 +67,8 @@ def edit(connection: sqlite3.Connection, edited: Example, *, note: str = "", rev
             raise ReviewError(f"{edited.id} was edited elsewhere meanwhile (version {current.version}): open it again")
         newest = connection.execute("SELECT max(version) FROM versions WHERE example = ?", (edited.id,)).fetchone()[0]
         # No judge has read the new version.
-        new_version = edited.model_copy(update={"version": newest + 1, "certainty": None})
+        stale = stale_fields(current, edited, confirmed)
+        new_version = edited.model_copy(update={"version": newest + 1, "certainty": None, "stale": stale})
         examples.replace_content(connection, new_version)
         review = Review(example=edited.id, action=ReviewAction.EDIT, note=note, reviewer=reviewer, version=newest + 1)
         _append(connection, review)
@@ -238,12 +247,12 @@ def apply_log(connection: sqlite3.Connection, example_ids: Sequence[str]) -> Non
 
 
 def _restore(connection: sqlite3.Connection, example: str, version: int) -> None:
-    """Give the example the content and the certainty that it had as `version`."""
+    """Give the example the content, the certainty and the stale fields that it had as `version`."""
     row = connection.execute(
-        "SELECT content, certainty FROM versions WHERE example = ? AND version = ?", (example, version)
+        "SELECT version, content, certainty, stale FROM versions WHERE example = ? AND version = ?", (example, version)
     ).fetchone()
-    content = json.loads(row["content"]) | {"version": version, "certainty": row["certainty"]}
-    examples.replace_content(connection, Example.model_validate(_require(connection, example).model_dump() | content))
+    values = _require(connection, example).model_dump() | examples.version_values(row)
+    examples.replace_content(connection, Example.model_validate(values))
 
 
 def _update_from_log(connection: sqlite3.Connection, example: str) -> Example:

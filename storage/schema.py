@@ -126,6 +126,16 @@ class Candidate(StoredModel):
 
 # ------------------------------------------------------------------ examples and what people decide about them
 
+# What argues for a decision: stale where that changes, until it is written anew. A field joins by its name here.
+JUSTIFYING = ("reasoning", "confidence", "steps")
+
+
+class StaleField(StoredModel):
+    """A field of an example that argues for another decision than the one it has now."""
+
+    field: str = Field(pattern=f"^({'|'.join(JUSTIFYING)})$", description=f"One of {', '.join(JUSTIFYING)}.")
+    written_for: Text = Field(description="The decision that it argues for.")
+
 
 class Status(StrEnum):
     """The status of an example; derived from its reviews."""
@@ -151,6 +161,7 @@ class Example(Candidate):
         default=None,
         description="How sure the judge was of this version, 0 to 1: the lowest of its confidence and scores.",
     )
+    stale: list[StaleField] = Field(default=[], description="Its fields that argue for an earlier decision.")
     source: Text = Field(description="What wrote it: 'procedural', 'openai', 'import'.")
     model: Text = Field(default="", description="The model that the source used, if any.")
     prompt_version: Text = Field(default="", description="The version of the prompt template, if any.")
@@ -364,7 +375,7 @@ class Run(StoredModel):
     """One piece of long work, done in a process of its own."""
 
     id: str = Field(default_factory=new_id)
-    kind: Text = Field(description="'generate', 'qa', 'benchmark', 'train' or 'export'.")
+    kind: Text = Field(description="'generate', 'repair', 'benchmark', 'train' or 'export'.")
     state: RunState = RunState.QUEUED
     params: dict[str, Any] = Field(default_factory=dict, description="What was asked for; enough to resume.")
     progress: dict[str, Any] = Field(default_factory=dict, description="The newest figures from the worker.")

@@ -20,7 +20,7 @@ LANGUAGE = (
     ("status:pending", "also accepted, rejected"),
     ("split:train", "also dev, test, none"),
     ("confidence:<0.8", "also 0.5-0.8 or 0.8; certainty: too, and certainty:none"),
-    ("flagged", "also unflagged, refused (by QA), is:edited, is:pending"),
+    ("flagged", "also unflagged, refused (by QA), is:edited, is:stale, is:pending"),
     ("id:9XKJ2M", "the end of an id, or all of it; family: and run: with all"),
     ("-domain:risk", "not these; also -level:1-2 -draft -flagged"),
 )
@@ -159,10 +159,10 @@ def _parse_field(name: str, rest: str) -> dict[str, Any]:
 
 def _parse_is(values: list[str]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
-    choices = ["flagged", "refused", "edited", *(status.value for status in Status)]
+    choices = ["flagged", "refused", "edited", "stale", *(status.value for status in Status)]
     for value in values:
         word = _check_choice("is", value, choices)
-        addition = {"edited": True} if word == "edited" else _parse_flag(word) or {"status": (word,)}
+        addition = {word: True} if word in {"edited", "stale"} else _parse_flag(word) or {"status": (word,)}
         _merge(fields, addition, f"is:{value}")
     return fields
 

@@ -61,6 +61,7 @@ REVIEW = [
     Action("a", "accept", "Accept", "Accept the example, and show the next"),
     Action("x", "reject", "Reject", "Reject the example: a digit gives the reason, enter none, n notes, escape leaves"),
     Action("e", "edit", "Edit", "Edit the example; a new version is made, the old one stays"),
+    Action("R", "repair", "Repair", "Have what argues for an earlier decision written anew", footer=False),
     Action("s", "skip", "Skip", "Show the next one without a decision"),
     Action("u", "undo", "Undo", "Take your newest act back; asks first if it was not made here just now"),
     Action("exclamation_mark", "flag", "Flag", "Flag it for another look, or take the flag away"),
@@ -155,6 +156,7 @@ DATASET = [
 EXAMPLE = [
     Action("escape,enter,q", "close", "Back", "Back to the list"),
     Action("e", "edit", "Edit", "Edit the example; the old version stays"),
+    Action("R", "repair", "Repair", "Have what argues for an earlier decision written anew", footer=False),
     Action("u", "undo", "Undo", "Take your newest decision back", footer=False),
     Action("y", "copy", "Copy", "Send the example as JSON to the terminal's clipboard"),
     Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
@@ -164,6 +166,19 @@ EXAMPLE = [
     Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
     Action("home", "edge(False)", "Top", "To the top", footer=False),
     Action("end,G", "edge(True)", "End", "To the end", footer=False),
+]
+
+# What was written in place of stale fields, over Review and over the example of Dataset.
+REPAIR = [
+    Action("a", "accept", "Accept", "Store the new fields, with the decision that they argue for"),
+    Action("k", "keep", "Keep the old", "The old fields are right for the decision as it is now"),
+    Action("e", "edit", "Edit", "Edit the new fields before they are stored"),
+    Action("escape,q", "close", "Later", "Decide later: what was written is kept"),
+    Action("question_mark", "explain_keys", "Help", "What the keys of this screen do"),
+    Action("down,j", "scroll(1)", "Line down", "Scroll down a line", footer=False),
+    Action("up", "scroll(-1)", "Line up", "Scroll up a line", footer=False),
+    Action("space,pagedown", "page(1)", "Page down", "Scroll down a page", footer=False),
+    Action("pageup", "page(-1)", "Page up", "Scroll up a page", footer=False),
 ]
 
 COVERAGE = [
@@ -314,6 +329,13 @@ EDIT = [
     Action("ctrl+z", "undo_edit", "Undo", "Bring back a removed piece, or what was deleted in a field", footer=False),
     Action("alt+up,ctrl+up", "shift(-1)", "Piece up", "Move the piece of evidence that the cursor is in up"),
     Action("alt+down,ctrl+down", "shift(1)", "Down", "Move it down", footer=False),
+    Action(
+        "ctrl+t",
+        "confirm",
+        "Still right",
+        "Reasoning, confidence and steps are right, though the decision changed",
+        footer=False,
+    ),
     Action("ctrl+o", "editor", "$EDITOR", "Edit the whole example as JSON in $EDITOR"),
     Action("escape", "cancel", "Cancel", "Leave without saving"),
 ]

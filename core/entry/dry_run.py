@@ -27,6 +27,7 @@ from core.models.trained import local_models
 from core.models.weights import SAFE_OPTIONS, find_weights
 from core.training import distributed
 from core.training.data.cases import training_cases
+from core.training.data.stale import learned_fields
 from core.training.plan import plan_phases
 from core.training.run.job import accepted_examples, examples_to_learn, failure_ending
 from core.training.run.phase import PhaseSetup, run_phase
@@ -118,7 +119,7 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_c
 
 
 def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Example]) -> dict[str, int]:
-    """Tokens of the longest prompt and of the longest answer; how many cases there are, and how many are too long."""
+    """Tokens of the longest prompt and of the longest answer; how many cases there are, and how many are left out."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE_OPTIONS)
@@ -126,7 +127,13 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
     answer_format = choose_format(recipe, project.task, project.folder, train)
     prompting = answer_format.prompting(project.task, project.folder)
     made_cases, left_out = training_cases(
-        train, prompting, chat, answer_format, end=0, max_tokens=recipe.max_prompt_tokens
+        train,
+        prompting,
+        chat,
+        answer_format,
+        end=0,
+        max_tokens=recipe.max_prompt_tokens,
+        learned=learned_fields(recipe, answer_format),
     )
     answers = max((len(case.answer) for case in made_cases), default=0)
     learned = recipe.algorithm is not Algorithm.SFT
@@ -134,6 +141,7 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
         "cases": len(made_cases),
         "longer": left_out.too_long,
         "without_steps": left_out.without_steps,
+        "stale": left_out.stale,
         "shared": shared_prefix([case.prompt for case in made_cases]) if len(made_cases) > 1 else 0,
         "prompt": max((len(case.prompt) for case in made_cases), default=0),
         "answer": recipe.max_answer_tokens if learned else answers,

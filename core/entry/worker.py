@@ -30,6 +30,10 @@ def work_of(kind: str) -> Work:
         from core.generation.loop import generate
 
         return generate
+    if kind == "repair":
+        from core.generation.repair.run import repair
+
+        return repair
     if kind == "benchmark":
         from core.benchmark.runner import benchmark
 

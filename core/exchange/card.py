@@ -15,6 +15,7 @@ from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from storage import attempts, splits
 from storage.examples import Filter
 from storage.schema import Example, Result, Status
+from storage.staleness import is_stale
 
 # What each column holds; a card is read by people who have never seen the program.
 COLUMNS = {
@@ -34,6 +35,7 @@ COLUMNS = {
     "refused": "whether QA had rejected it and a person brought it in all the same",
     "split": "train, dev or test; empty while unassigned",
     "certainty": "how sure the judge of QA was of the label, 0 to 1; null where no judge read this version",
+    "stale": "its fields that argue for an earlier decision, which a person changed since; leave them out of training",
     "source": "what wrote it",
     "model": "the model that the source used, if any",
     "prompt_version": "the version of the prompt, if any",
@@ -55,6 +57,8 @@ class ExportCounts:
     refused: int = 0
     unreasoned: int = 0
     unjudged: int = 0
+    stale: int = 0
+    stale_confidence: int = 0
     splits: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     sources: Counter[tuple[str, str, str]] = field(default_factory=Counter)
@@ -72,6 +76,8 @@ class ExportCounts:
             self.refused += example.refused
             self.unreasoned += example.reasoning == NO_REASONING
             self.unjudged += example.certainty is None
+            self.stale += bool(example.stale)
+            self.stale_confidence += is_stale(example, "confidence")
             self.splits[split] += 1
             self.statuses[example.status.value] += 1
             self.sources[example.source, example.model, example.prompt_version] += 1
@@ -133,6 +139,11 @@ def known_limits(counts: ExportCounts, families: dict[str, int]) -> list[str]:
         sentences.append(f"{counts.flagged:,} are flagged for a second look.")
     if counts.unreasoned:
         sentences.append(f"{counts.unreasoned:,} came without reasoning: theirs says so, and is nothing to learn from.")
+    if counts.stale:
+        sentences.append(
+            f"{counts.stale:,} have fields that argue for an earlier decision than the label (`stale`): leave those "
+            "fields out of training."
+        )
     if counts.splits[UNASSIGNED]:
         sentences.append(f"{counts.splits[UNASSIGNED]:,} are in no split.")
     if 0 < (test_families := families.get("test", 0)) < 100:

@@ -27,17 +27,20 @@ from core.exchange.formats import (
     lineage_record,
     open_record_file,
     record_maker,
+    teaches_stale,
 )
 from core.exchange.markdown import licence_problem
-from core.models.prompting import Prompting
+from core.models.prompting import Prompting, answer_fields
 from storage import examples, listing
 from storage.database import snapshot
 from storage.errors import UserError
 from storage.examples import Filter
 from storage.listing import SortOrder
-from storage.schema import Example, Status
+from storage.schema import JUSTIFYING, Example, Status
+from storage.staleness import list_names
 
 BATCH_SIZE = 1000
+REPAIR = "`sidequest examples repair --stale` has them written anew"
 
 
 class ExportError(UserError, ValueError):
@@ -58,10 +61,14 @@ class ExportRequest:
 
 @dataclass(slots=True)
 class ExportResult:
-    """What was written: examples by file and by split, and notes about them."""
+    """What was written: examples by file and by split, and notes about them.
+
+    `stale` examples were left out, since the format would teach what argues for another decision.
+    """
 
     output: Path
     examples: int = 0
+    stale: int = 0
     files: dict[str, int] = field(default_factory=dict)
     splits: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -83,23 +90,26 @@ def export(
     mode = request.mode or Mode.REASON
     prompting = Prompting(project.task, mode, project.folder) if request.format.has_prompt else None
     make_record = record_maker(request.format, prompting, mode, request.licence)
-    counts = ExportCounts()
+    counts, stale = ExportCounts(), 0
     with snapshot(connection):
         where = export_filter(project.task, connection, request)
         with atomic_write(
             request.output, overwrite=request.overwrite, folder_files=request.format.folder_files
         ) as path:
             with open_files(path, request) as files:
-                for batch in example_batches(connection, where):
+                for matching in example_batches(connection, where):
+                    batch = [example for example in matching if not teaches_stale(request.format, mode, example)]
+                    stale += len(matching) - len(batch)
                     files.write(batch, [make_record(example) for example in batch])
                     counts.add(batch)
                     on_progress(counts.examples)
             if request.format is Format.DATASETS:
                 text = card.dataset_card(project.task, connection, where, counts, request.licence)
                 (path / CARD).write_text(text, encoding="utf-8")
-    result = ExportResult(request.output, counts.examples, dict(files.counts), counts.splits)
+    result = ExportResult(request.output, counts.examples, stale, dict(files.counts), counts.splits)
     if request.format.has_prompt:
         result.notes = training_notes(request.format, mode, counts)
+    result.notes += stale_notes(request.format, mode, counts, stale)
     return result
 
 
@@ -118,8 +128,8 @@ def check_request(request: ExportRequest) -> None:
 def export_filter(task: Task, connection: sqlite3.Connection, request: ExportRequest) -> Filter:
     """The filter of the examples to export: accepted ones, unless the query names a status.
 
-    Raises QueryError, and ExportError if there is no example, or if a format with prompts would hold a decision that
-    the task no longer has.
+    Raises QueryError, and ExportError if there is no example, if a format with prompts would hold a decision that
+    the task no longer has, or if all examples would be left out.
     """
     where = read_query(task, connection, request.query)
     if not where.status:
@@ -133,6 +143,13 @@ def export_filter(task: Task, connection: sqlite3.Connection, request: ExportReq
     if foreign and request.format.has_prompt:
         query = " ".join(f"-decision:{name}" for name in foreign)
         raise ExportError(f"the task has no decision {', '.join(foreign)} any more: leave it out ({query}), or edit")
+    number = sum(cell.examples for cell in cells)
+    if where.stale is not False and examples.count(connection, replace(where, stale=True)) == number:
+        mode = request.mode or Mode.REASON
+        batches = example_batches(connection, where)
+        if all(teaches_stale(request.format, mode, example) for batch in batches for example in batch):
+            count = count_stale(number, number, answer_fields(mode))
+            raise ExportError(f"{count}: {REPAIR}, or --mode direct, which asks for the decision alone")
     return where
 
 
@@ -157,6 +174,24 @@ def training_notes(format_: Format, mode: Mode, counts: ExportCounts) -> list[st
         listed = " and ".join(f"{number:,} of {name}" for name, number in held_out.items())
         notes.append(f"{listed} are in it: what is trained on is no measure any more; split:train leaves them out")
     return notes
+
+
+def stale_notes(format_: Format, mode: Mode, counts: ExportCounts, left_out: int) -> list[str]:
+    """What became of examples with stale fields, in a sentence, of which `left_out` were not written."""
+    if left_out:
+        count = count_stale(left_out, left_out + counts.examples, answer_fields(mode))
+        return [f"{count}: they were left out; {REPAIR}, or --mode direct takes them with the decision alone"]
+    if format_ is Format.PROMPTS and counts.stale_confidence:
+        count = count_stale(counts.stale_confidence, counts.examples, ["confidence"])
+        return [f"{count}: it is null there; {REPAIR}"]
+    if not format_.has_prompt and counts.stale:
+        return [f"{count_stale(counts.stale, counts.examples, JUSTIFYING)}: the column `stale` marks them; {REPAIR}"]
+    return []
+
+
+def count_stale(number: int, total: int, names: Sequence[str]) -> str:
+    """Says of how many of `total` examples one of the fields `names` is stale."""
+    return f"{number:,} of {total:,} have {list_names(names, 'or')} for another decision"
 
 
 # ------------------------------------------------------------------ one file, or one for each split

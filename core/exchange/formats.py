@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origi
 from pydantic import BaseModel
 
 from core.config.case import Mode
-from core.models.prompting import Prompting, target_answer
+from core.models.prompting import Prompting, answer_fields, target_answer
 from storage.schema import Example
 from storage.splits import SPLITS
+from storage.staleness import is_stale
 
 UNASSIGNED = "unassigned"
 LINEAGE, CARD = "lineage.jsonl", "README.md"
@@ -39,6 +40,11 @@ class Format(StrEnum):
     def has_prompt(self) -> bool:
         """Whether records hold the prompt of a model."""
         return self in {Format.SFT, Format.PROMPTS, Format.OPENAI}
+
+    @property
+    def has_answer(self) -> bool:
+        """Whether records hold the answer that a model should give."""
+        return self in {Format.SFT, Format.OPENAI}
 
     @property
     def suffix(self) -> str:
@@ -66,6 +72,11 @@ def lineage_record(example: Example, licence: str) -> Record:
     return example.model_dump(mode="json", include=set(_LINEAGE_FIELDS)) | {"licence": licence}
 
 
+def teaches_stale(format_: Format, mode: Mode, example: Example) -> bool:
+    """Whether the record of an example would teach reasoning or a confidence that argue for another decision."""
+    return format_.has_answer and any(is_stale(example, name) for name in answer_fields(mode))
+
+
 def conversation(prompting: Prompting, mode: Mode, example: Example) -> list[Record]:
     """The question about an example as a model is asked it, and the answer that the model should give."""
     answer = target_answer(mode, example.reasoning, example.decision, example.confidence)
@@ -78,7 +89,10 @@ def question(prompting: Prompting, example: Example) -> list[Record]:
 
 
 def record_maker(format_: Format, prompting: Prompting | None, mode: Mode, licence: str) -> Callable[[Example], Record]:
-    """The function that makes the record of an example; `prompting` is needed for formats that hold prompts."""
+    """The function that makes the record of an example; `prompting` is needed for formats that hold prompts.
+
+    Full records mark the stale fields of an example; the others leave them out.
+    """
     if prompting is None:
         return lambda example: full_record(example, licence)
     if format_ is Format.PROMPTS:
@@ -86,7 +100,7 @@ def record_maker(format_: Format, prompting: Prompting | None, mode: Mode, licen
             {
                 "prompt": question(prompting, example),
                 "label": example.decision,
-                "confidence": example.confidence,
+                "confidence": None if is_stale(example, "confidence") else example.confidence,
             }
             | lineage_record(example, licence)
         )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from core.config.project import Project
 from core.generation.source import Source
 from core.qa.judge import Judge
-from core.runs.params import GenerateParams
+from core.runs.params import GenerateParams, RepairParams
 from storage.runs import StoredCapabilities
 
 if TYPE_CHECKING:
     from core.llm.limits import Budget
 
 
-def open_budget(params: GenerateParams, spent: float | None) -> Budget | None:
+def open_budget(params: GenerateParams | RepairParams, spent: float | None) -> Budget | None:
     """The budget of a run that has `spent` some of it before; None if it has none."""
     if params.budget is None:
         return None
@@ -44,7 +44,7 @@ def open_source(
 
 
 def open_judge(
-    params: GenerateParams, project: Project, connection: sqlite3.Connection, budget: Budget | None
+    params: GenerateParams | RepairParams, project: Project, connection: sqlite3.Connection, budget: Budget | None
 ) -> Judge:
     """The judge that `params` names."""
     if params.judge == "solver":

@@ -74,6 +74,11 @@ def _templates(task: Task, short: bool) -> tuple[Path, Path | None]:
     return _PROMPTS / "judgement-1.j2", task.prompts.judgement
 
 
+def answer_fields(mode: Mode) -> tuple[str, ...]:
+    """The fields of an example that its answer in `mode` states beside the decision."""
+    return () if mode is Mode.DIRECT else ("reasoning", "confidence")
+
+
 def target_answer(mode: Mode, reasoning: str, decision: str, confidence: float) -> str:
     """The answer that a model should give in `mode`."""
     if mode is Mode.DIRECT:

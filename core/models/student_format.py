@@ -15,7 +15,7 @@ from core.config.task import Task
 from core.models.confidence import PlattScale, fit_platt, fit_temperature
 from core.models.model import spread
 from core.models.parse_answer import is_complete, parse_answer, states_decision
-from core.models.prompting import Prompting, target_answer, template_text
+from core.models.prompting import Prompting, answer_fields, target_answer, template_text
 from core.models.step_lines import contradicts, parse_steps, write_steps
 from storage.errors import UserError
 from storage.schema import Example, Outcome
@@ -64,6 +64,12 @@ class StudentFormat(BaseModel):
             return target_answer(self.mode, example.reasoning, example.decision, example.confidence)
         lines = write_steps(example.steps, self.wording)
         return f"{lines}\n{decision}" if self.rationale == "steps" else f"{decision}\n{lines}"
+
+    def answer_fields(self) -> tuple[str, ...]:
+        """The fields of an example that the answer states beside the decision."""
+        if self.mode is Mode.DIRECT or self.rationale == "none":
+            return ()
+        return answer_fields(self.mode) if self.rationale == "full" else ("steps",)
 
     def can_answer(self, example: Example) -> bool:
         """Whether `example` has what the answer is made of."""

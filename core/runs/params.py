@@ -66,6 +66,20 @@ class GenerateParams(BaseModel):
         )
 
 
+class RepairParams(BaseModel):
+    """What a repair does: `source` writes the stale fields of these examples anew, and `judge` reads the result.
+
+    Each example is given with the version that is to be repaired; a later edit makes the repair needless.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str
+    judge: str
+    budget: Decimal | None = Field(default=None, ge=0)
+    examples: list[tuple[str, int]] = Field(min_length=1)
+
+
 class BenchmarkParams(BaseModel):
     """What a benchmark does: which model it asks, how, and about which examples.
 
@@ -138,11 +152,12 @@ class ExportParams(BaseModel):
     overwrite: bool = False
 
 
-RunParams = GenerateParams | BenchmarkParams | TrainParams | ExportParams
+RunParams = GenerateParams | RepairParams | BenchmarkParams | TrainParams | ExportParams
 P = TypeVar("P", bound=BaseModel)
 
 _MODELS: dict[str, type[RunParams]] = {
     "generate": GenerateParams,
+    "repair": RepairParams,
     "benchmark": BenchmarkParams,
     "train": TrainParams,
     "export": ExportParams,

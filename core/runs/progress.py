@@ -38,6 +38,16 @@ class GenerateProgress(RunProgress):
     outcomes: dict[str, int] = {}
 
 
+class RepairProgress(RunProgress):
+    """Examples and cost of a repair: `written` anew, `agreed` to by the judge, `failed` or not needed any more."""
+
+    written: int = 0
+    agreed: int = 0
+    failed: int = 0
+    cost: float | None = None
+    budget: float | None = None
+
+
 class KeptFigures(BaseModel):
     """All figures of a finished benchmark, as `core.benchmark.figures_cache` dumps them, with the parser's version."""
 
@@ -97,6 +107,7 @@ G = TypeVar("G", bound=RunProgress)
 
 _MODELS: dict[str, type[RunProgress]] = {
     "generate": GenerateProgress,
+    "repair": RepairProgress,
     "benchmark": BenchmarkProgress,
     "train": TrainProgress,
     "export": ExportProgress,

@@ -139,7 +139,7 @@ def score(project: Project, recipe: Recipe, adapter: Path, test: Sequence[Exampl
     answer_format = load_format(adapter)
     assert answer_format is not None
     prompting = answer_format.prompting(project.task, project.folder)
-    cases, left_out = training_cases(test, prompting, chat, answer_format, end=policy.end, max_tokens=4096)
+    cases, left_out = training_cases(test, prompting, chat, answer_format, end=policy.end, max_tokens=4096, learned=())
     assert not left_out.too_long
     decoder = Decoder(model, policy.text, policy.ends)
     tokens = chat.label_tokens(project.task.labels)

@@ -45,6 +45,7 @@ def test_it_says_what_it_wrote(folder: Path) -> None:
         "output": str(path),
         "examples": 1,
         "files": {"a.jsonl": 1},
+        "stale": 0,
         "splits": {"unassigned": 1},
         "notes": [],
     }

@@ -22,8 +22,11 @@ from storage.examples import Filter
 from storage.listing import SortOrder
 from storage.schema import Example, ReviewAction, Status
 from storage.search import LANGUAGE, match_spans
+from storage.staleness import describe_stale
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
+from tui.commands.example_ids import resolve_example
 from tui.commands.output import print_json, say, show, table
+from tui.commands.repair import repair
 from tui.text import clean
 from tui.widgets.excerpt import excerpt
 
@@ -37,16 +40,7 @@ def examples() -> None:
     """The examples of the project."""
 
 
-def resolve_example(connection: sqlite3.Connection, partial_id: str) -> Example:
-    """The example whose id starts or ends with `partial_id`; raises RefusedError if there is none, or several."""
-    ids = stored.resolve(connection, partial_id)
-    if len(ids) > 1:
-        raise RefusedError(f"{partial_id} stands for several examples: write more of the id")
-    example = stored.get(connection, ids[0]) if ids else None
-    if example is None:
-        raise RefusedError(f"no example {partial_id}: `sidequest examples list` shows those there are")
-    return example
-
+examples.add_command(repair)
 
 # Settings of a command that takes a query: a word of it may begin with a minus, or with -h, and is no option then.
 QUERY_SETTINGS: dict[str, Any] = {"ignore_unknown_options": True, "help_option_names": ["--help"]}
@@ -217,6 +211,8 @@ def _show_content(example: Example, find: str) -> None:
         _show_marked(f"  {piece.relevance:.2f}  {piece.source}\n        {piece.content}", find)
     show(f"\nDECISION  {example.decision}, confidence {example.confidence:.2f}")
     _show_marked(f"  {example.reasoning}", find)
+    for text in describe_stale(example):
+        show(f"  ! {text}")
 
 
 def _show_marked(text: str, find: str) -> None:

@@ -12,10 +12,11 @@ from core.review.editing import parse_json, validate_edit
 from core.review.item import ReviewItem, blind_decision_line, decision_lines, read_item
 from storage import blind_reviews, queues, reviews
 from storage.queues import Queue
-from storage.schema import Example, Review, ReviewAction
+from storage.schema import JUSTIFYING, Example, Review, ReviewAction
 from storage.search import parse_query
+from storage.staleness import describe_stale
 from tui.commands.context import Context, RefusedError, json_option, pass_context, verb
-from tui.commands.examples import resolve_example
+from tui.commands.example_ids import resolve_example
 from tui.commands.output import print_json, say, show, table
 
 as_option = click.option("--as", "reviewer", default=None, help="Who decides.  [default: what `sidequest --as` says]")
@@ -251,20 +252,38 @@ def flag(context: Context, example: str, off: bool, note: str, reviewer: str | N
 @review.command()
 @click.argument("example")
 @click.argument("content", type=click.File("r", encoding="utf-8"))
+@click.option(
+    "--still-right", is_flag=True, help="Reasoning and confidence are right for the decision, even unchanged."
+)
 @note_option
 @as_option
 @json_option
 @pass_context
 @verb
-def edit(context: Context, example: str, content: TextIO, note: str, reviewer: str | None, as_json: bool) -> None:
-    """Replace fields of an example by those of a JSON object in file CONTENT ('-': stdin); makes a new version."""
+def edit(
+    context: Context,
+    example: str,
+    content: TextIO,
+    still_right: bool,
+    note: str,
+    reviewer: str | None,
+    as_json: bool,
+) -> None:
+    """Replace fields of an example by those of a JSON object in file CONTENT ('-': stdin); makes a new version.
+
+    Where the decision changes, reasoning and confidence that do not change with it are stale from then on.
+    """
     project, connection = context.open()
     current = resolve_example(connection, example)
     change, problem = parse_json(content.read())
     edited, problems = validate_edit(project.task, current, change) if not problem else (None, [problem])
     if edited is None:
         raise RefusedError(f"{content.name}: {'; '.join(problems)}")
-    _print_example(reviews.edit(connection, edited, note=note, reviewer=_reviewer(context, reviewer)), as_json)
+    person = _reviewer(context, reviewer)
+    saved = reviews.edit(connection, edited, note=note, reviewer=person, confirmed=JUSTIFYING if still_right else ())
+    _print_example(saved, as_json)
+    for text in describe_stale(saved):
+        say(f"! {text}: `sidequest examples repair {saved.id}`")
 
 
 @review.command()

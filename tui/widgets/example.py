@@ -9,6 +9,7 @@ from textual.content import Content
 
 from core.review.item import ReviewItem
 from storage.schema import Example, Result, Review, ReviewAction, Status
+from storage.staleness import describe_stale
 from tui.keymap import key
 from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance_bar
@@ -69,6 +70,9 @@ def body(example: Example, *, hidden: bool = False, verdict: str = "", log: Sequ
     if hidden:
         return Content.assemble(*parts)
     parts += [("\nREASONING\n", "bold $text-accent"), content(example.reasoning, style="$text-muted")]
+    if example.stale:
+        stale = "\n".join(line(text, 100) for text in describe_stale(example))
+        parts.append((f"\n{stale} ({key('review.repair')}: repair)", "$text-warning"))
     if verdict:
         parts += [("\n\nVERDICT  ", "bold $text-accent"), content(verdict, style="$text-muted", limit=2000)]
     if log:

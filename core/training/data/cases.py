@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from core.models.chat import Chat
@@ -11,6 +11,7 @@ from core.models.prompting import Prompting
 from core.models.student_format import StudentFormat
 from core.training.data.sampler import CasePosition
 from storage.schema import Evidence, Example, Step
+from storage.staleness import is_stale
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +37,14 @@ class TrainingCase:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """How many examples are not learned from: prompts that are too long, and examples without steps."""
+    """How many examples are not learned from: prompts that are too long, and examples without steps.
+
+    `stale` ones argue for another decision than the one that they have.
+    """
 
     too_long: int = 0
     without_steps: int = 0
+    stale: int = 0
 
 
 def training_cases(
@@ -50,10 +55,17 @@ def training_cases(
     *,
     end: int,
     max_tokens: int,
+    learned: Collection[str],
 ) -> tuple[list[TrainingCase], LeftOut]:
-    """The cases with prompts of at most `max_tokens` tokens, and how many were left out; `end` is the end token."""
-    cases, too_long, without_steps = [], 0, 0
+    """The cases with prompts of at most `max_tokens` tokens, and how many were left out; `end` is the end token.
+
+    `learned` are the fields that are learned from beside the decision: none of them may be stale.
+    """
+    cases, too_long, without_steps, stale = list[TrainingCase](), 0, 0, 0
     for example in examples:
+        if any(is_stale(example, name) for name in learned):
+            stale += 1
+            continue
         if not answer_format.can_answer(example):
             without_steps += 1
             continue
@@ -75,7 +87,7 @@ def training_cases(
                 steps=tuple(example.steps),
             )
         )
-    return cases, LeftOut(too_long, without_steps)
+    return cases, LeftOut(too_long, without_steps, stale)
 
 
 def label_shares(cases: Sequence[TrainingCase]) -> dict[str, float]:

@@ -26,6 +26,7 @@ from core.runs.child_process import python_command, safe_environment
 from core.runs.control import RunError
 from core.runs.describe import format_duration
 from core.runs.params import TrainParams
+from core.training.data.stale import count_stale, stale_note
 from core.training.estimate.memory import MemoryNeed, TokenLengths, advice, memory_need
 from core.training.plan import plan_phases, require_extra
 from storage import database, examples
@@ -116,10 +117,13 @@ def by_formula(
     except (WeightsError, MissingError) as error:
         raise RunError(str(error)) from None
     letters = examples.longest(connection, Filter(status=("accepted",), split=("train",)))
-    return shape, [
-        phase_by_formula(name, recipe, shape, guess_lengths(project, recipe, letters), has)
-        for name, recipe in params.phases.items()
-    ]
+    estimates = []
+    for name, recipe in params.phases.items():
+        estimate = phase_by_formula(name, recipe, shape, guess_lengths(project, recipe, letters), has)
+        if stale := count_stale(project, connection, recipe):
+            estimate.notes.append(stale_note(stale))
+        estimates.append(estimate)
+    return shape, estimates
 
 
 def _known(
@@ -269,6 +273,8 @@ async def _try(
                         record["phase"], params.phases[record["phase"]], shape, exact, has
                     )
                     estimates[index].watched = record["watched"]
+                    if record["stale"]:
+                        estimates[index].notes.append(stale_note(record["stale"]))
                     if record["longer"]:
                         estimates[index].notes.append(f"{record['longer']} cases are too long and left out")
                     if estimates[index].peak_mb * MB > has.available:
@@ -296,7 +302,7 @@ def apply_dry_run_line(phase: PhaseEstimate, recipe: Recipe, record: dict[str, A
     elif "look" in record:
         phase.look_seconds = record["look"]
         on_progress(f"{phase.name}: a look at the dev split takes {format_duration(record['look'] * phase.watched)}")
-    elif "note" in record:
+    elif "note" in record and record["note"] not in phase.notes:
         phase.notes.append(record["note"])
     elif record.get("ended") == "finished":
         phase.measured_mb = record["peak"] / MB

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from core.config.task import Task
 from core.models.student_format import StudentFormat, choose_format, load_format, save_format
 from core.runs.session import Ending
 from core.training import distributed
+from core.training.data.stale import learned_fields, stale_note
 from core.training.run import checkpoints
 from core.training.run.reporter import Reporter
 from storage.schema import Example, RunState
@@ -77,15 +79,19 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
     previous = load_format(phase.start_adapter) if phase.start_adapter else None
     answer_format = choose_format(recipe, project.task, project.folder, phase.train, previous)
     prompting = answer_format.prompting(project.task, project.folder)
-    train_cases, left_out = training_cases(
-        phase.train, prompting, chat, answer_format, end=policy.end, max_tokens=recipe.max_prompt_tokens
+    make_cases = partial(
+        training_cases,
+        prompting=prompting,
+        chat=chat,
+        answer_format=answer_format,
+        end=policy.end,
+        max_tokens=recipe.max_prompt_tokens,
     )
+    train_cases, left_out = make_cases(phase.train, learned=learned_fields(recipe, answer_format))
     if not train_cases:
         return Ending(RunState.FAILED, why_no_case(left_out, recipe.max_prompt_tokens))
     dev = sampling_order(phase.dev, recipe.seed)[: recipe.evaluate_on]
-    dev_cases, dev_left_out = training_cases(
-        dev, prompting, chat, answer_format, end=policy.end, max_tokens=recipe.max_prompt_tokens
-    )
+    dev_cases, dev_left_out = make_cases(dev, learned=())
     sampler = CurriculumSampler(
         [case.position for case in train_cases],
         recipe.curriculum,
@@ -102,6 +108,8 @@ def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending
         + (f"; {distributed.process_count()} processes" if distributed.process_count() > 1 else "")
         + (f"; goes on after step {first_step}" if first_step else "")
     )
+    if left_out.stale:
+        reporter.log(stale_note(left_out.stale), severity="warning")
     if warning := truncation_warning([len(case.answer) for case in train_cases], recipe.max_answer_tokens):
         reporter.log(warning, severity="warning")
     if not dev_cases:
@@ -141,7 +149,10 @@ def why_no_case(left_out: LeftOut, max_tokens: int) -> str:
             '`sidequest steps fill` adds them, or set rationale = "full"'
             + (f"; {left_out.too_long:,} are longer than {max_tokens} tokens" if left_out.too_long else "")
         )
-    return "no case of the train split is short enough: raise max_prompt_tokens"
+    if left_out.stale and not left_out.too_long:
+        return f"nothing is left to learn from: {stale_note(left_out.stale)}"
+    stale = f"; {stale_note(left_out.stale)}" if left_out.stale else ""
+    return f"no case of the train split is short enough: raise max_prompt_tokens{stale}"
 
 
 def describe_format(answer_format: StudentFormat) -> str:

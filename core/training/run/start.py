@@ -8,6 +8,7 @@ from core.config.project import Project
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
 from core.runs.params import TrainParams
+from core.training.data.stale import count_stale, stale_note
 from core.training.estimate.recipe_estimate import refuse
 from core.training.plan import KIND, find_adapter, plan_phases, require_extra, require_server
 from storage import examples
@@ -42,7 +43,11 @@ def check_recipe(
     require_extra()
     require_server(params)
     needs_train = any(not recipe.fresh for recipe in params.phases.values())
-    if needs_train and not examples.count(connection, Filter(status=("accepted",), split=("train",))):
+    accepted = examples.count(connection, Filter(status=("accepted",), split=("train",)))
+    if needs_train and not accepted:
         raise RunError("no accepted example is in the split train: accept some, then `sidequest splits assign --yes`")
+    for recipe in params.phases.values():
+        if accepted and (stale := count_stale(project, connection, recipe)) == accepted:
+            raise RunError(f"nothing is left to learn from: {stale_note(stale)}")
     refuse_second(connection, KIND)
     return params

@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from storage import examples, listing
 from storage.schema import Example
+from storage.staleness import name_stale
 from tui.keymap import key
 from tui.screens.dataset.example_list import ExampleList
 from tui.screens.edit.saving import save_edit
 from tui.screens.project_screen import ProjectScreen
+from tui.screens.repair.flow import RepairFlow
 
 
 class ExampleActions:
@@ -30,6 +32,11 @@ class ExampleActions:
         self._list = example_list
         self._remember = remember
         self._undo = undo
+        self._repairs = RepairFlow(screen, self._show_saved)
+
+    def check_repairs(self) -> None:
+        """Say which repairs that were asked for are ready."""
+        self._repairs.check()
 
     def open(self) -> None:
         """Show the whole example; come back to it after an edit."""
@@ -43,6 +50,8 @@ class ExampleActions:
         def on_close(action: str | None) -> None:
             if action == "edit" and (latest := examples.get(self._screen.db, example_id)) is not None:
                 self._edit(latest, then=self.open)
+            elif action == "repair" and (latest := examples.get(self._screen.db, example_id)) is not None:
+                self._repairs.begin(latest, then=self.open)
             elif action == "undo":
                 self._undo()
 
@@ -65,17 +74,21 @@ class ExampleActions:
     def _edit(self, example: Example, then: Callable[[], None] | None = None) -> None:
         from tui.screens.edit.screen import EditScreen
 
+        form = EditScreen(self._screen.project.task, example)
+
         def on_close(edited: Example | None) -> None:
             if edited is not None:
-                self._save(edited)
+                saved = save_edit(self._screen, edited, confirmed=form.confirmed)
+                if saved is not None:
+                    self._show_saved(saved)
             if then is not None:
                 then()
 
-        self._screen.app.push_screen(EditScreen(self._screen.project.task, example), on_close)
+        self._screen.app.push_screen(form, on_close)
 
-    def _save(self, edited: Example) -> None:
+    def _show_saved(self, example: Example) -> None:
         screen = self._screen
-        if (example := save_edit(screen, edited)) is not None:
-            self._remember(example)
-            screen.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes")
-            screen.redraw()
+        self._remember(example)
+        stale = f"; {name_stale(example)} are stale: R repairs them" if example.stale else ""
+        screen.tell(f"saved as version {example.version}, which no judge has read; {key('dataset.undo')} undoes{stale}")
+        screen.redraw()

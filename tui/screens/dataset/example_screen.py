@@ -44,7 +44,7 @@ class NeighboursFound(Message):
 class ExampleScreen(ModalScreen[str]):
     """The example with its reviews, versions, family and neighbours; `words` are marked.
 
-    It closes with what is to be done: "edit", "undo", or nothing.
+    It closes with what is to be done: "edit", "repair", "undo", or nothing.
     """
 
     TITLE = "Example"
@@ -108,6 +108,10 @@ class ExampleScreen(ModalScreen[str]):
     def action_edit(self) -> None:
         """Edit the example."""
         self.dismiss("edit")
+
+    def action_repair(self) -> None:
+        """Have stale fields written anew."""
+        self.dismiss("repair")
 
     def action_undo(self) -> None:
         """Take the newest decision back, where the list can tell what it was."""

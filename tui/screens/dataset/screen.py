@@ -57,6 +57,7 @@ class DatasetScreen(ProjectScreen):
     def draw(self) -> None:
         """Draw the list."""
         self.example_list.draw()
+        self.example_actions.check_repairs()
 
     def ticking(self) -> bool:
         """Whether an example has changed and the list does not show that yet."""

@@ -7,7 +7,9 @@ import shlex
 import sqlite3
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from textual import on
@@ -22,7 +24,8 @@ from core.config.task import Task
 from core.review.editing import Values, fits_form, form_values, format_json, parse_json, rule_violations, validate_edit
 from storage import drafts
 from storage.database import busy, busy_timeout
-from storage.schema import Example
+from storage.schema import JUSTIFYING, Example
+from storage.staleness import is_stale, list_names, stale_fields
 from tui.actions import EDIT, bindings
 from tui.keymap import key
 from tui.screens.edit.evidence_form import EvidenceForm, PieceForm
@@ -36,26 +39,31 @@ if TYPE_CHECKING:
 
 # After so long without a key the draft is saved.
 DRAFT_DELAY_S = 0.4
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class EditScreen(ModalScreen[Example | None]):
     """A form for the content and place of an example; closes with the edited one, or None.
 
-    It begins with the draft that the person left, or else with `decision`, if that is given. The draft is dropped when
-    they leave without saving; whoever saves the edited example drops it then.
+    It begins with the draft that the person left, or else with what `begin_with` has by field. The draft is dropped
+    when they leave without saving; whoever saves the edited example drops it then, and passes on what was `confirmed`.
     """
 
     TITLE = "Edit"
     ACTIONS = EDIT
     BINDINGS = bindings(EDIT)
 
-    def __init__(self, task: Task, example: Example, *, decision: str = "") -> None:
+    def __init__(self, task: Task, example: Example, *, begin_with: Mapping[str, Any] = NOTHING) -> None:
+        """What `begin_with` says of a field that argues for the decision, the person confirms by saving it."""
         super().__init__()
+        # The fields that argue for the decision as it is in the form, though nobody may have changed them.
+        self.confirmed: frozenset[str] = frozenset(begin_with) & frozenset(JUSTIFYING)
+        self._asked = next((name for name in JUSTIFYING if name in self.confirmed), "")
         self._project_task = task
         self._example = example
         self._has_form = fits_form(example)
         # What the form says before the person types.
-        self._initial_values: Values = form_values(example) | ({"decision": decision} if decision else {})
+        self._initial_values: Values = form_values(example) | dict(begin_with)
         self._steps: list[Values] = self._initial_values["steps"]
         self._evidence: EvidenceForm | None = None
         # What the form said right after a piece was removed: as long as it says that, the removal is undone first.
@@ -82,7 +90,7 @@ class EditScreen(ModalScreen[Example | None]):
                 with Horizontal(classes="row"):
                     yield Label("decision ")
                     yield _select("decision", self._project_task.labels, values["decision"])
-                    yield Label(" confidence ")
+                    yield Label(self._label(" confidence "))
                     yield Field(values["confidence"], id="confidence", placeholder="0 to 1")
                 with Horizontal(classes="row"):
                     domains = [domain.name for domain in self._project_task.domains]
@@ -92,10 +100,16 @@ class EditScreen(ModalScreen[Example | None]):
                     yield _select("level", [str(level.level) for level in self._project_task.levels], values["level"])
                 self._evidence = EvidenceForm(values["evidence"])
                 yield self._evidence
-                yield Label("reasoning")
+                yield Label(self._label("reasoning"))
                 yield Area(values["reasoning"], id="reasoning")
+        yield Static(id="stale")
         yield Static(id="problems")
         yield Keys()
+
+    def _label(self, name: str) -> Content:
+        """The label of a field, with a mark where the field is stale."""
+        mark = "(stale) " if is_stale(self._example, name.strip()) else ""
+        return Content.assemble(name.rstrip(), " " if mark or name.endswith(" ") else "", (mark, "$text-warning"))
 
     def _starting_values(self) -> Values:
         """The draft that was left, or what the example says."""
@@ -103,6 +117,8 @@ class EditScreen(ModalScreen[Example | None]):
         if draft is None:
             return self._initial_values
         self._has_draft = True
+        # What the draft repeats was not written for the decision that this form began with.
+        self.confirmed = frozenset()
         saved = f"{draft.saved.astimezone():%d %B, %H:%M}"
         outdated = (
             "" if draft.version == self._example.version else f", of version {draft.version}: check what changed since"
@@ -116,9 +132,11 @@ class EditScreen(ModalScreen[Example | None]):
         return cast("AppContext", self.app)
 
     def on_mount(self) -> None:
-        """Begin with the hypothesis."""
+        """Begin with the hypothesis, or with the first field that is asked for."""
         if self._has_form:
-            self.query_one("#hypothesis").focus()
+            self.query_one(f"#{self._asked or 'hypothesis'}").focus()
+        if self._asked or self._example.stale:
+            self._check()
         if self._broken_json:
             self._show_problems([f"what came back from $EDITOR has a mistake: {key('edit.editor')} opens it again"])
 
@@ -153,7 +171,29 @@ class EditScreen(ModalScreen[Example | None]):
         if edited is not None and edited != self._example:
             problems = [f"QA would doubt it: {doubt}" for doubt in rule_violations(self._project_task, edited)]
         self._show_problems(problems)
+        self._show_stale(edited)
         return edited
+
+    def _show_stale(self, edited: Example | None) -> None:
+        """Say which fields would argue for another decision once the form is saved, or are said to be right."""
+        text = Content("")
+        if edited is not None:
+            stale = stale_fields(self._example, edited)
+            names = list_names([field.field for field in stale])
+            shortcut = key("edit.still-right")
+            if stale and all(field.field in self.confirmed for field in stale):
+                text = Content(f"{names}: right for {line(edited.decision, 24)} too, you say; {shortcut}: not")
+            elif stale:
+                written_for = " and ".join(dict.fromkeys(line(field.written_for, 24) for field in stale))
+                text = Content(f"{names}: written for {written_for}, stale once saved; {shortcut}: still right")
+        panel = self.query_one("#stale", Static)
+        panel.display = bool(text.plain)
+        panel.update(text)
+
+    def action_confirm(self) -> None:
+        """Say that fields which were written for another decision are right all the same, or take that back."""
+        self.confirmed = frozenset() if self.confirmed else frozenset(JUSTIFYING)
+        self._check()
 
     def _schedule_draft(self) -> None:
         if self._draft_timer is not None:
@@ -244,7 +284,8 @@ class EditScreen(ModalScreen[Example | None]):
             return
         edited = self._check()
         if edited is not None:
-            self._close(edited if edited != self._example else None)
+            confirms = any(is_stale(self._example, name) for name in self.confirmed)
+            self._close(edited if edited != self._example or confirms else None)
 
     def action_cancel(self) -> None:
         """Close an open choice, or the form without a change; ask first if something was changed."""

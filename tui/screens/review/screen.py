@@ -20,10 +20,10 @@ from storage.queues import Queue
 from storage.schema import Example, Review, ReviewAction
 from tui.actions import FIELD, LABELS, REASON, REVIEW, bindings
 from tui.keymap import key, label_keys
-from tui.screens.edit.saving import save_edit
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.review import wording
 from tui.screens.review.example_panel import ExamplePanel
+from tui.screens.review.item_edits import ItemEdits
 from tui.screens.review.question_panel import QuestionPanel
 from tui.screens.review.queue_session import QueueSession
 from tui.screens.undo import UndoStack
@@ -43,6 +43,7 @@ class ReviewScreen(ProjectScreen):
         self._example = ExamplePanel(self)
         self._questions = QuestionPanel(self, self._reject, self._narrow)
         self._undo_stack = UndoStack(self, self._show_undone, self._questions.say)
+        self._edits = ItemEdits(self, self._show_saved, lambda: self._questions.note)
         self._item: ReviewItem | None = None
         # What the person decided blind about the example in front, where its label turned out to be another.
         self._blind_decision = ""
@@ -120,6 +121,7 @@ class ReviewScreen(ProjectScreen):
         self._draw_header(quotas)
         self._draw_item()
         self._example.show_context(self._item, quotas, hidden=self._label_hidden)
+        self._edits.check()
 
     def _draw_header(self, quotas: dict[str, Quota]) -> None:
         session, current = self._session, self._session.round
@@ -320,31 +322,30 @@ class ReviewScreen(ProjectScreen):
 
     def action_edit(self) -> None:
         """Edit the example, beginning with the decision that the person came to."""
-        from tui.screens.edit.screen import EditScreen
+        if (example := self._open_label("the form shows")) is not None:
+            self._edits.edit(example, self._blind_decision)
 
-        item = self._item_in_front()
-        if item is None:
-            return
-        example = item.example
-        if not item.stored:
-            # A draft is kept for what is stored; without a line about it, it stays as QA left it.
-            example = reviews.record(self.db, example, [])
+    def action_repair(self) -> None:
+        """Have stale fields of the example written for its decision."""
+        if (example := self._open_label("a repair shows")) is not None:
+            self._edits.repair(example)
+
+    def _open_label(self, cause: str) -> Example | None:
+        """The example in front, stored, now that "`cause` the label"; None if there is none."""
+        if (item := self._item_in_front()) is None:
+            return None
+        # A draft is kept for what is stored; without a line about it, it stays as QA left it.
+        example = item.example if item.stored else reviews.record(self.db, item.example, [])
         if self._label_hidden and item.undecided:
-            self.tell("the form shows the label: this example cannot be decided blind any more")
+            self.tell(f"{cause} the label: this example cannot be decided blind any more")
         self._blindness.mark_seen(example.id)
-        form = EditScreen(self.project.task, example, decision=self._blind_decision)
-        self.app.push_screen(form, self._save_edit)
+        return example
 
-    def _save_edit(self, edited: Example | None) -> None:
-        if edited is None:
-            self.redraw()
-            return
-        example = save_edit(self, edited, note=self._questions.note)
-        if example is not None:
-            self._undo_stack.remember(example)
-            self._questions.note = self._blind_decision = ""
-            self._questions.say(wording.edit_saved(example))
-            self.redraw()
+    def _show_saved(self, example: Example) -> None:
+        self._undo_stack.remember(example)
+        self._questions.note = self._blind_decision = ""
+        self._questions.say(wording.edit_saved(example))
+        self.redraw()
 
     # ------------------------------------------------------------ notes, filter, changes, scrolling
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from core.curriculum.plan import Quota
 from storage.queues import UNDECIDED, Queue, QueueSize
 from storage.schema import Example, Review, ReviewAction
+from storage.staleness import name_stale
 from tui.keymap import key
 from tui.text import clean, flow, line
 from tui.widgets.example import entry
@@ -113,6 +114,8 @@ def explain_label_key(letter: str, not_blind: str) -> str:
 def edit_saved(example: Example) -> Content:
     """Says that an edit was saved, and what can be done about it."""
     keys = f"{key('review.accept')} accepts it, {key('review.undo')} undoes"
+    if example.stale:
+        keys = f"{name_stale(example)} stale: {key('review.repair')} repairs; {keys}"
     return Content(f"saved as version {example.version}, which no judge has read; {keys}")
 
 

@@ -228,6 +228,7 @@ def formula_summary(params: TrainParams, train: int, dev: int, estimate: RecipeE
     lines += [f"  {clean(name, limit=30)}: {_describe_phase(recipe)}" for name, recipe in params.phases.items()]
     if not dev:
         lines.append("the split dev is empty: accuracy cannot be watched")
+    lines += [clean(f"{phase.name}: {note}", limit=200) for phase in estimate.phases for note in phase.notes]
     lines.append(f"by formula, {clean(in_words(estimate), limit=200)}; ctrl+e tries three steps, for memory and time")
     return Content("\n").join(lines)
 

@@ -1,0 +1,1 @@
+"""Writing stale fields of examples anew: by the procedural source for its own, by an endpoint for all others."""

@@ -1,0 +1,1 @@
+"""Repair: what was written in place of stale fields, beside what was there."""
