@@ -67,8 +67,7 @@ class Evidence(StoredModel):
 class Holds(StrEnum):
     """Whether one part of a hypothesis holds."""
 
-    YES = "yes"
-    NO = "no"
+    YES, NO = "yes", "no"
     OPEN = "open"  # the evidence does not settle it
 
 
@@ -126,7 +125,7 @@ class Candidate(StoredModel):
 
 # ------------------------------------------------------------------ examples and what people decide about them
 
-# What argues for a decision: stale where that changes, until it is written anew. A field joins by its name here.
+# What argues for a decision, and is stale once that changes. A field joins by its name here.
 JUSTIFYING = ("reasoning", "confidence", "steps")
 
 
