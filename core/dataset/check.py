@@ -60,7 +60,7 @@ class Concern:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckFinding:
     """All that was found of one kind: `count` concerns, of which the first `LISTED` are listed, those that stop first.
 
     `summary` is a sentence; `advice` says what to do.
@@ -85,7 +85,7 @@ class Check:
     total: int
     doing: str = ""
     compared: bool = True
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[CheckFinding] = field(default_factory=list)
     sides: dict[str, Shortcut] = field(default_factory=dict)
     baseline: Shortcut | None = None
 
@@ -160,7 +160,9 @@ def find_contradictions(examples: Iterable[ComparedExample]) -> list[Contradicti
     return sorted(contradictions, key=lambda contradiction: not contradiction.stops)
 
 
-def _contradiction_finding(connection: sqlite3.Connection, examples: Sequence[ComparedExample]) -> Iterator[Finding]:
+def _contradiction_finding(
+    connection: sqlite3.Connection, examples: Sequence[ComparedExample]
+) -> Iterator[CheckFinding]:
     contradictions = find_contradictions(examples)
     if contradictions:
         concerns = [
@@ -172,7 +174,7 @@ def _contradiction_finding(connection: sqlite3.Connection, examples: Sequence[Co
         yield _finding(connection, FindingKind.TWO_LABELS, summary, advice, concerns)
 
 
-def leak_findings(connection: sqlite3.Connection, leaks: Sequence[Leak]) -> list[Finding]:
+def leak_findings(connection: sqlite3.Connection, leaks: Sequence[Leak]) -> list[CheckFinding]:
     """A finding for each kind of leak."""
     findings = []
     for kind in LeakKind:
@@ -208,13 +210,13 @@ def _finding(
     summary: str,
     advice: str,
     concerns: Sequence[tuple[list[ComparedExample], str, bool]],
-) -> Finding:
+) -> CheckFinding:
     """A finding of `concerns` (members, detail, whether it stops), with the hypotheses of those that are listed."""
     listed = concerns[:LISTED]
     firsts = [members[0].number for members, _, _ in listed]
     hypotheses = {row.id: row.hypothesis for row in listing.read_rows(connection, firsts)}
     severities = [Severity.STOPS if stops else Severity.ADVISES for _, _, stops in concerns]
-    return Finding(
+    return CheckFinding(
         kind,
         Severity.STOPS if Severity.STOPS in severities else Severity.ADVISES,
         len(concerns),
@@ -250,13 +252,13 @@ def _evidence_text(example: Example) -> str:
     return " ".join(f"{piece.source} {piece.content}" for piece in example.evidence)
 
 
-def _side_findings(sides: dict[str, Shortcut]) -> Iterator[Finding]:
+def _side_findings(sides: dict[str, Shortcut]) -> Iterator[CheckFinding]:
     others = {"hypothesis": "evidence", "evidence": "hypothesis"}
     for side, shortcut in sides.items():
         if shortcut.exists:
             summary = f"the {side} alone tells {describe_score(shortcut)}"
             advice = f"a model can be right without the {others[side]}: write examples that differ in it alone"
-            yield Finding(FindingKind(f"{side}_alone"), Severity.ADVISES, 1, summary, advice)
+            yield CheckFinding(FindingKind(f"{side}_alone"), Severity.ADVISES, 1, summary, advice)
 
 
 def describe_score(shortcut: Shortcut) -> str:
@@ -272,7 +274,7 @@ def describe_score(shortcut: Shortcut) -> str:
 
 def _suspect_labels(
     connection: sqlite3.Connection, examples: Sequence[ComparedExample], seed: int
-) -> tuple[Shortcut, list[Finding]]:
+) -> tuple[Shortcut, list[CheckFinding]]:
     """The score of the baseline, and a finding of suspected label errors if it is better than the majority."""
     from core.config.case import Case
     from core.dataset.label_errors import suspected_errors

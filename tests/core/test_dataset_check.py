@@ -13,7 +13,7 @@ from core.benchmark.leak_check import LeakError
 from core.config.case import Mode
 from core.config.project import Project
 from core.curriculum.cell import Cell
-from core.dataset.check import Check, Finding, FindingKind, Severity, check_dataset
+from core.dataset.check import Check, CheckFinding, FindingKind, Severity, check_dataset
 from core.dataset.check_process import CHECK, command
 from core.dataset.splits import plan_splits
 from core.generation.procedural.source import write_example
@@ -50,7 +50,7 @@ def checked(project: Project, db: sqlite3.Connection, query: str = "") -> Check:
     return steps[-1]
 
 
-def findings(check: Check) -> dict[FindingKind, Finding]:
+def findings(check: Check) -> dict[FindingKind, CheckFinding]:
     return {finding.kind: finding for finding in check.findings}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from core.dataset.check import Check, Finding, check_dataset, describe_score
+from core.dataset.check import Check, CheckFinding, check_dataset, describe_score
 from core.dataset.coverage import NOT_REJECTED
 from tui.as_json import json_value
 from tui.commands.context import Context, json_option, pass_context, verb
@@ -66,7 +66,7 @@ def _show(done: Check, limit: int) -> None:
     show(f"\n{total if done.findings else 'no findings'}")
 
 
-def _show_finding(finding: Finding, limit: int) -> None:
+def _show_finding(finding: CheckFinding, limit: int) -> None:
     show(f"\n{finding.severity.upper()}  {finding.summary}")
     table(
         ["examples", "what", "hypothesis"],

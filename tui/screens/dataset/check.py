@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from core.config.project import Project
-from core.dataset.check import Check, Concern, Finding, Severity, describe_score
+from core.dataset.check import Check, CheckFinding, Concern, Severity, describe_score
 from core.dataset.check_process import CHECK, command
 from storage.search import query_part
 from tui.actions import CHECK as KEYS
@@ -35,7 +35,7 @@ MAX_IDS = 100
 class Row:
     """A line of the table: a finding, or one of its concerns."""
 
-    finding: Finding
+    finding: CheckFinding
     concern: Concern | None = None
 
     @property
