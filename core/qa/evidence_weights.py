@@ -37,6 +37,7 @@ class WeighedClaim:
 
     votes: dict[int, float] = field(default_factory=dict)
     changes: list[tuple[float, float]] = field(default_factory=list)  # (relative change, weight)
+    figures: list[tuple[float, float]] = field(default_factory=list)  # (figure with the intervention, weight)
     joined: bool = False
 
     @property
@@ -121,7 +122,12 @@ def _is_settled(finding: WeighedClaim) -> bool:
 
 
 def _conclude(claim: Hypothesis, findings: list[WeighedClaim], readings: list[PieceReading]) -> tuple[str, float, int]:
-    """Decision, certainty from 0 to 1, and how many claims are unsettled."""
+    """Decision, certainty from 0 to 1, and how many claims are unsettled.
+
+    A wrong direction that carries the claim rejects it, whatever its mechanism, size or scope; with the right one,
+    another size, threshold, scope, duration or cause refines it. Of two parts, one that holds refines the claim; where
+    none does, as in swapped groups, it is rejected.
+    """
     unsettled = sum(not _is_settled(finding) for finding in findings)
     certainty = 1.0
     for finding in findings:
@@ -144,7 +150,7 @@ def _fits(claim: Hypothesis, finding: WeighedClaim, readings: list[PieceReading]
     if claim.qualifiers.size:
         return _in_range(claim.qualifiers.size, finding)
     if claim.qualifiers.grade:
-        return _in_grade(claim.qualifiers.grade, readings)
+        return _in_grade(claim.qualifiers.grade, finding, readings)
     stated = [reading.fits for reading in readings if reading.fits is not None]
     if stated:
         return stated[0]
@@ -155,12 +161,10 @@ def _fits(claim: Hypothesis, finding: WeighedClaim, readings: list[PieceReading]
     return _main_cause(readings)
 
 
-def _in_grade(grade: str, readings: list[PieceReading]) -> bool | None:
+def _in_grade(grade: str, finding: WeighedClaim, readings: list[PieceReading]) -> bool | None:
     """Whether the figure with the intervention falls into the bounds that a standard sets for `grade`."""
     bounds = {name: pair for reading in readings for name, pair in reading.grades.items()}
-    figures = [
-        report.value for reading in readings for report in reading.reports if report.arm == "with" and not reading.aside
-    ]
+    figures = [value for value, trust in finding.figures if trust > WEIGHTS["weak"]]
     if not figures or not bounds:
         return None
     low, high = bounds.get(grade, (0.0, 0.0))
@@ -204,6 +208,8 @@ def _gather(part: int, readings: list[PieceReading], weights: list[float]) -> We
                     _vote(finding, report.state if report.month >= start else 0, trust)
                     finding.joined = True
                 continue
+            if report.value and report.arm != "without":
+                finding.figures.append((report.value, trust))
             if report.change is not None:
                 _vote(finding, sign(report.change), trust)
                 finding.changes.append((report.change, trust))

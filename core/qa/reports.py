@@ -56,7 +56,7 @@ _MAIN = re.compile(
     r"(?:most of the change in ⟨m0⟩ came from|mainly through|the larger part passed through|most of it through) ⟨d(\d)⟩"
     r"|⟨d(\d)⟩ was the main cause"
 )
-_SIZED = re.compile(r"size of the change|is how far|changed by \d")
+_SIZED = re.compile(r"size of the change|changed by \d")
 # A cause was held constant, and what was left of the effect.
 _HELD = re.compile(r"with ⟨d(\d)⟩ held constant|where ⟨d(\d)⟩ could not change|leaving ⟨d(\d)⟩ out of account")
 _COUNTED = re.compile(r"\b(\d+) of (\d+) ")
@@ -90,8 +90,9 @@ _EFFECT = re.compile(r"⟨m0⟩|\bthe (?:change|effect)\b")
 class ReportedEffect:
     """What one sentence reports on claim `part`.
 
-    Either `change` (relative, with over without), or one `arm` with its `value`, or a `state` in words (with the index
-    of the `month` in which it came about, if that is said), or a `link` (-1, 0, 1) to `driver`, or that it is `open`.
+    Either `change` (relative, with over without; `value` is the figure with), or one `arm` with its `value`, or a
+    `state` in words (with the index of the `month` in which it came about, if that is said), or a `link` (-1, 0, 1) to
+    `driver`, or that it is `open`.
     """
 
     part: int
@@ -252,7 +253,7 @@ def _read_sentence(sentence: str, claim: Hypothesis, reading: PieceReading) -> N
         change = values["with"] / values["without"] - 1 if values["without"] else 0.0
         reading.contradiction |= stated_direction is not None and stated_direction != sign(change)
         reading.contradiction |= stated is not None and abs(float(stated[1]) - 100 * abs(change)) > _ROUNDED
-        reading.reports.append(ReportedEffect(part, change=change))
+        reading.reports.append(ReportedEffect(part, change=change, value=values["with"]))
     elif stated_direction is not None and "⟨i⟩" in text:
         reading.reports.append(ReportedEffect(part, state=stated_direction))
     elif len(arms) == 1:

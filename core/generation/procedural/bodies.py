@@ -7,7 +7,7 @@ from enum import StrEnum
 from random import Random
 
 from core.config.task import Band, Level
-from core.generation.procedural.facts import Arm, Compared, Counted, Fact, Measured, Moved, Series, Stated
+from core.generation.procedural.facts import Arm, Compared, Counted, Defined, Fact, Measured, Moved, Series, Stated
 from core.generation.procedural.truths import BASES, plan_facts
 from core.generation.procedural.worlds import Inference, World
 
@@ -66,7 +66,9 @@ def plan_body(world: World, position: int, level: Level, rng: Random) -> Body:
     irrelevant, contrary, supporting = _counts(level, rng)
     facts = plan_facts(world, position, level.steps, rng)
     asides = [_aside(world, rng) for _ in range(contrary)]
-    echoes = [_counterpart(world, aside, rng) for aside in asides][: supporting - 1]
+    # Of two directions, half of what does not count is right; of three, it has to be less to tell nothing.
+    share = 1.0 if world.shape.carried else 0.6
+    echoes = [_counterpart(world, aside, rng) for aside in asides if rng.random() < share][: supporting - 1]
     strengths = {"high": (2,), "mixed": (1, 2), "low": (1, 1, 2)}[level.reliability]
 
     def piece(role: Role, stated: tuple[Fact, ...], aside: Aside = Aside.NONE) -> PlannedPiece:
@@ -150,8 +152,13 @@ def share_out(facts: list[Fact], count: int, steps: int, rng: Random) -> list[tu
 
 
 def _repeatable(facts: list[Fact]) -> list[list[Fact]]:
-    """What a second study can find again: each fact by itself, and the two sides of a comparison together."""
+    """What a second study can find again: each fact by itself, and the two sides of a comparison together.
+
+    A figure that a standard classes is not found again: in another sample it could be of another grade.
+    """
     groups: list[list[Fact]] = [[fact] for fact in facts if not isinstance(fact, Measured | Counted)]
+    if any(isinstance(fact, Defined) for fact in facts):
+        return groups
     for part in (0, 1):
         sides = {fact.arm: fact.value for fact in facts if isinstance(fact, Measured) and fact.part == part}
         if len(sides) == len(Arm):
@@ -195,5 +202,7 @@ def _said(world: World, position: int, true: bool, rng: Random) -> Fact:
     part = 0 if world.shape.carried else rng.randrange(2)
     state = world.states[position][part]
     if not true:
-        state = -state if state else rng.choice((1, -1))
+        # Where a part can stay the same, so can what is wrongly said of it.
+        others = (-state,) if world.shape.carried else tuple(other for other in (1, 0, -1) if other != state)
+        state = rng.choice(others)
     return Stated(part, state)

@@ -67,7 +67,7 @@ def _findings(world: World, body: Body, part: int, pieces: list[WordedPiece]) ->
         marks = [mark for mark in worded.marks if mark.part in _bearing(world, part)]
         findings += [_finding(number, worded, mark) for mark in marks if _bears(world, body, part, mark)]
         if findings and _outright(planned.facts, part):
-            return findings
+            break
     return sorted(findings, key=_reading_order)
 
 
@@ -94,9 +94,11 @@ def _outright(facts: tuple[Fact, ...], part: int) -> bool:
 
 
 def _reading_order(finding: Finding) -> int:
-    """What comes first when findings are put together: a start, what was without, a driver; then the rest."""
+    """Findings are put together in one order: what came first, or was without; then the rest; then a standard."""
     says = finding.says
-    return 0 if says.startswith(("start ", "driver ")) or says.endswith((" without", " spent")) else 1
+    if says.startswith(("start ", "driver ", "same without")) or says.endswith((" without", " spent")):
+        return 0
+    return 2 if " is " in says else 1
 
 
 def _finding(number: int, worded: WordedPiece, mark: Mark) -> Finding:

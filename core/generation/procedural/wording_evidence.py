@@ -8,7 +8,7 @@ from random import Random
 from core.config.task import Level
 from core.generation.procedural.bodies import Aside, Body, PlannedPiece, Role
 from core.generation.procedural.facts import Arm, Counted, Fact, Measured, Qualified, Stated, Undecided
-from core.generation.procedural.wording import Mark, Sentence, Style, random_style
+from core.generation.procedural.wording import Mark, Sentence, Style, pick_unused, random_style, sentence
 from core.generation.procedural.wording_asides import aside_lines
 from core.generation.procedural.wording_figures import state_fact
 from core.generation.procedural.wording_fillers import irrelevant_piece
@@ -82,8 +82,9 @@ def write_piece(
         findings = [one.text for one in stated]
         marks = tuple(mark for one in stated for mark in one.marks)
         method = source.method
-        if world.inference == Inference.SELECTION:
-            method = rng.choice(_EVERYONE).format(u=world.lexicon.unit, i=world.intervention)
+        if world.inference == Inference.SELECTION and method:
+            everyone = pick_unused(_EVERYONE, used, rng)
+            method = sentence(everyone.format(u=world.lexicon.unit, i=world.intervention))
     # A reader weighs a source by its method: it is left out only where nothing has to be weighed.
     weighed = piece.strength == 0 or level.contradicting[1] > 0 or world.inference == Inference.SELECTION
     lines = list(findings)

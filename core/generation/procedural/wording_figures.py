@@ -81,7 +81,7 @@ _SAVING = ("{F}the {i} brought [w:savings of {w} a year]", "[w:The yearly saving
 _COST = ("{F}the {i} had [o:costs of {o} a year]", "[o:The yearly outlays for the {i}{t} came to {o}]")
 _SHARE = (
     "The size of the change in the {m} was put at [q:{p}]",
-    "[q:By {p}] is how far the {m} changed with the {i}",
+    "In all, the {m} changed [q:by {p}]",
     "Relative to the figure without the {i}, the {m} changed [q:by {p}]",
 )
 _COUNTED = {
