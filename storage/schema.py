@@ -295,6 +295,7 @@ class Flaw(StrEnum):
     CONFIDENCE_OUT_OF_BAND = "confidence_out_of_band"
     AMBIGUOUS = "ambiguous"
     NEAR_DUPLICATE = "near_duplicate"
+    WRONG_STEP = "wrong_step"
 
 
 # ------------------------------------------------------------------ benchmark

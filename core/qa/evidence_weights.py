@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from core.qa.claims import Hypothesis, PieceReading, ReportedEffect, direction, read_hypothesis, read_piece, sign
+from core.qa.claims import Hypothesis, read_hypothesis
+from core.qa.reports import PieceReading, ReportedEffect, direction, read_piece, sign
 
 _STRONG = re.compile(
-    r"randomi[sz]ed|by lot|controlled|matched"
-    r"|independent audit|outside auditor|records review|switch-back|alternated|preregistered|fixed beforehand"
-    r"|stepped|random order|all [\d,]+ "
+    r"randomi[sz]ed|by lot|controlled|matched|independent audit|external audit|outside auditor|records review"
+    r"|register count|switch-back|alternated|preregistered|fixed beforehand|stepped|random order|all [\d,]+ "
 )
 _WEAK = re.compile(
-    r"brochure|poll|anecdote|forum|exit-interview|recollection|hallway|vendor|supplier's|volunteered|replied|posted"
-    r"|nothing was written down|no method|no figures"
+    r"brochure|poll|anecdote|forum|exit-interview|recollection|hallway|vendor's newsletter|the vendor picked"
+    r"|volunteered|replied|posted|nothing was written down|no method|no figures"
 )
 _HEDGES = re.compile(
     r"\b(?:may|might|could|perhaps|possibly|possible|suggests?|appears?|seems?|likely|unclear|inconclusive|probably)\b"
@@ -37,6 +37,7 @@ class WeighedClaim:
 
     votes: dict[int, float] = field(default_factory=dict)
     changes: list[tuple[float, float]] = field(default_factory=list)  # (relative change, weight)
+    figures: list[tuple[float, float]] = field(default_factory=list)  # (figure with the intervention, weight)
     joined: bool = False
 
     @property
@@ -71,7 +72,9 @@ def trust_of(source: str, reading: PieceReading) -> float:
     The names of what is claimed are masked in `reading`: a forum that is the subject of a test is no forum thread.
     """
     text = f"{source.casefold()}. {' '.join(reading.sentences)}"
-    if _WEAK.search(text):
+    if reading.aside in ("scope", "time"):
+        return 0.0
+    if reading.aside == "figures" or _WEAK.search(text):
         return WEIGHTS["weak"]
     return WEIGHTS["strong" if _STRONG.search(text) else "fair"]
 
@@ -95,6 +98,7 @@ def decide(hypothesis: str, pieces: list[EvidenceText]) -> WeighedDecision:
     strength = max([w for w, r in zip(weights, readings, strict=True) if r.reports] or [0.0])
     joined = any(finding.joined for finding in findings)
     confidence = certainty * (0.88 + 0.1 * strength) * (0.94 if joined else 1.0)
+    confidence *= max(0.85, 1 - 0.03 * hedges)
     if open_parts:
         confidence = min(confidence, 0.5)
     minor = [v for f in findings for s, v in f.votes.items() if s != f.state]
@@ -118,27 +122,59 @@ def _is_settled(finding: WeighedClaim) -> bool:
 
 
 def _conclude(claim: Hypothesis, findings: list[WeighedClaim], readings: list[PieceReading]) -> tuple[str, float, int]:
-    """Decision, certainty from 0 to 1, and how many claims are unsettled."""
+    """Decision, certainty from 0 to 1, and how many claims are unsettled.
+
+    A wrong direction that carries the claim rejects it, whatever its mechanism, size or scope; with the right one,
+    another size, threshold, scope, duration or cause refines it. Of two parts, one that holds refines the claim; where
+    none does, as in swapped groups, it is rejected.
+    """
     unsettled = sum(not _is_settled(finding) for finding in findings)
     certainty = 1.0
     for finding in findings:
         certainty *= finding.certainty if _is_settled(finding) else 0.45
-    if claim.size or claim.causes:
+    if claim.qualifiers:
         if findings[0].state is None or findings[0].state != claim.claims[0].state:
             return "REJECTED", certainty, unsettled
-        fits = _in_range(claim.size, findings[0]) if claim.size else _main_cause(readings)
+        fits = _fits(claim, findings[0], readings)
         if fits is None:
             return "REFINED", certainty * 0.45, unsettled + 1
         return ("VALIDATED" if fits else "REFINED"), certainty, unsettled
     supported = [part for part, finding in zip(claim.claims, findings, strict=True) if part.state == finding.state]
     if len(supported) == len(findings):
         return "VALIDATED", certainty, unsettled
-    core = any(part.state for part in supported) or not any(part.state for part in claim.claims)
-    return ("REFINED" if supported and core else "REJECTED"), certainty, unsettled
+    return ("REFINED" if supported else "REJECTED"), certainty, unsettled
+
+
+def _fits(claim: Hypothesis, finding: WeighedClaim, readings: list[PieceReading]) -> bool | None:
+    """Whether what qualifies the direction is as claimed; None where no piece says."""
+    if claim.qualifiers.size:
+        return _in_range(claim.qualifiers.size, finding)
+    if claim.qualifiers.grade:
+        return _in_grade(claim.qualifiers.grade, finding, readings)
+    stated = [reading.fits for reading in readings if reading.fits is not None]
+    if stated:
+        return stated[0]
+    held = {cause: state for reading in readings for cause, state in reading.held.items()}
+    if len(held) == 2:
+        # The effect is gone where its main cause cannot act.
+        return held[0] == 0 and held[1] != 0
+    return _main_cause(readings)
+
+
+def _in_grade(grade: str, finding: WeighedClaim, readings: list[PieceReading]) -> bool | None:
+    """Whether the figure with the intervention falls into the bounds that a standard sets for `grade`."""
+    bounds = {name: pair for reading in readings for name, pair in reading.grades.items()}
+    figures = [value for value, trust in finding.figures if trust > WEIGHTS["weak"]]
+    if not figures or not bounds:
+        return None
+    low, high = bounds.get(grade, (0.0, 0.0))
+    return low <= fmean(figures) <= high
 
 
 def _in_range(size: tuple[float, float] | None, finding: WeighedClaim) -> bool | None:
-    supporting = [(abs(change), w) for change, w in finding.changes if sign(change) == finding.state]
+    supporting = [
+        (abs(change), w) for change, w in finding.changes if sign(change) == finding.state and w > WEIGHTS["weak"]
+    ]
     if size is None or not supporting:
         return None
     mean = sum(change * w for change, w in supporting) / sum(w for _, w in supporting) * 100
@@ -161,10 +197,19 @@ def _gather(part: int, readings: list[PieceReading], weights: list[float]) -> We
     finding = WeighedClaim()
     arms: dict[str, list[tuple[float, float]]] = {"with": [], "without": []}
     links: list[tuple[ReportedEffect, float]] = []
+    start = next((reading.start for reading in readings if reading.start is not None), None)
     for reading, trust in zip(readings, weights, strict=True):
         for report in reading.reports:
-            if report.part != part:
+            if report.part != part or not trust:
                 continue
+            if report.month is not None and report.state is not None:
+                # What moved before the start is no effect of it.
+                if start is not None:
+                    _vote(finding, report.state if report.month >= start else 0, trust)
+                    finding.joined = True
+                continue
+            if report.value and report.arm != "without":
+                finding.figures.append((report.value, trust))
             if report.change is not None:
                 _vote(finding, sign(report.change), trust)
                 finding.changes.append((report.change, trust))

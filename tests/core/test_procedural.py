@@ -18,25 +18,28 @@ from hypothesis import strategies as st
 from core.config.project import parse_task, template
 from core.config.task import Level, Task
 from core.curriculum.cell import Cell
-from core.generation.procedural.bodies import Role, plan_body
+from core.generation.procedural.bodies import Aside, Role, plan_body
 from core.generation.procedural.lexicon import UnknownDomainError, known_domains
 from core.generation.procedural.source import ProceduralSource, UnsuitableTaskError, family_size, write_example
 from core.generation.procedural.worlds import (
     BODIES,
     DECISIONS,
+    PARTNERS,
     REFINED,
     REJECTED,
     VALIDATED,
-    Scenario,
+    Inference,
+    Shape,
+    World,
+    arrangements,
     build_world,
-    family_of,
     random_stream,
 )
 from core.generation.source import Request, SourceResult
-from core.qa.claims import direction
 from core.qa.duplicates import candidate_words
+from core.qa.reports import direction
 from core.qa.rules import broken_rules
-from storage.schema import Candidate, Flaw
+from storage.schema import Candidate, Flaw, Holds, Step
 from tests.bench.near_duplicates import duplicated, lettered, sample
 from tests.bench.shortcuts import majority, measure, rows
 
@@ -82,6 +85,37 @@ def test_any_example_keeps_the_rules_of_its_cell(cell: Cell, slot: int, idea: in
     assert not re.search(r"\b[Aa] (?:[aeio]|u(?!ni|se)|hour)|\b[Aa]n (?!hour)[^aeiou]", text)
     assert written_candidate.hypothesis[0].isupper()
     assert cell.decision in written_candidate.reasoning
+    check_steps(written_candidate)
+
+
+def decided(steps: list[Step]) -> str:
+    """The decision that follows from `steps` by the rule of the task."""
+    holds = {step.holds for step in steps}
+    return VALIDATED if holds == {Holds.YES} else REJECTED if holds == {Holds.NO} else REFINED
+
+
+def check_steps(written: Candidate) -> None:
+    """Each step is short, quotes its pieces word for word, and leads to the decision."""
+    assert decided(written.steps) == written.decision
+    assert len(written.steps) <= 2
+    for step in written.steps:
+        assert step.findings
+        assert bool(step.against) == bool(step.why)
+        assert (step.holds is Holds.YES) == agrees(step)
+        for finding in [*step.findings, *step.against]:
+            assert finding.quote
+            assert finding.quote in written.evidence[finding.piece - 1].content
+            assert not re.search(r"[,:;.](?!\d)", finding.says), "a comma or colon would break the student's line"
+        words = [step.part, step.found, step.claimed, *(finding.says for finding in step.findings)]
+        assert max(len(word.split()) for word in words) <= 4
+
+
+def agrees(step: Step) -> bool:
+    """Whether what was found is what is claimed, or lies in its range."""
+    bounds = re.fullmatch(r"(\d+) to (\d+) %", step.claimed)
+    if bounds is None:
+        return step.found == step.claimed
+    return int(bounds[1]) <= int(step.found.removesuffix(" %")) <= int(bounds[2])
 
 
 @st.composite
@@ -113,7 +147,8 @@ def test_any_level_has_its_knobs_kept(level: Level, cell: Cell, slot: int, seed:
     first_level = Cell(cell.domain, 1, cell.decision)
     written_candidate = candidate_of(write_example(task, Request(first_level, slot, 0, 0, seed)))
     assert broken_rules(task, first_level, written_candidate) == []
-    world = build_world(f"{seed}-{slot}", cell.domain)
+    check_steps(written_candidate)
+    world = build_world(f"{seed}-{slot}", cell.domain, level)
     body = plan_body(world, slot % 4, level, random_stream(seed))
     roles = Counter(piece.role for piece in body.pieces)
     assert level.evidence[0] <= len(body.pieces) <= level.evidence[1]
@@ -179,20 +214,101 @@ def test_a_full_family_shows_a_hypothesis_under_all_three_decisions() -> None:
         assert set(DECISIONS) in observed.values()
 
 
-def test_claims_and_truths_are_spread_alike_over_the_decisions() -> None:
-    counts: dict[str, Counter[tuple[Scenario, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
-    truths: dict[str, Counter[tuple[Scenario, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
-    total = 9000
+@pytest.mark.parametrize("level", [1, 2, 3])
+def test_claims_and_truths_are_spread_alike_over_the_decisions(level: int) -> None:
+    claims: dict[str, Counter[tuple[Shape, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
+    truths: dict[str, Counter[tuple[Shape, tuple[int, int]]]] = {name: Counter() for name in DECISIONS}
+    total = 6000
     for number in range(total):
-        world = build_world(f"family-{number}", "risk")
+        world = build_world(f"family-{number}", "risk", the_task().level(level))
         for decision in DECISIONS:
             body = BODIES[decision][number % 3]
-            counts[decision][world.scenario, world.states[world.partner(body, decision)]] += 1
-            truths[decision][world.scenario, world.states[body]] += 1
-    for table in (counts, truths):
+            claims[decision][world.shape, world.states[world.partner(body, decision)]] += 1
+            truths[decision][world.shape, world.states[body]] += 1
+    for table in (claims, truths):
         for key in table[VALIDATED]:
             shares = [table[name][key] / total for name in DECISIONS]
             assert max(shares) - min(shares) < 0.012, key
+
+
+@pytest.mark.parametrize("shape", Shape)
+def test_partners_share_one_part_where_the_claim_is_refined_and_none_where_it_is_rejected(shape: Shape) -> None:
+    for states in arrangements(shape):
+        for position, claimed in enumerate(states):
+            shared = {
+                decision: [
+                    one == other for one, other in zip(claimed, states[PARTNERS[decision][position]], strict=True)
+                ]
+                for decision in (REFINED, REJECTED)
+            }
+            assert shared[REFINED] == [True, False] if shape.carried else sum(shared[REFINED]) == 1
+            assert not shared[REJECTED][0]
+            assert shape.carried or not any(shared[REJECTED])
+
+
+def level_worlds(level: int, number: int) -> list[World]:
+    """Worlds of a level, over all domains."""
+    domains = known_domains()
+    return [build_world(f"w{n}", domains[n % len(domains)], the_task().level(level)) for n in range(number)]
+
+
+def test_the_first_level_has_one_claim_stated_in_words_and_the_second_some_of_two_parts() -> None:
+    first = Counter(world.shape for world in level_worlds(1, 300))
+    second = Counter(world.shape for world in level_worlds(2, 600))
+    assert set(first) == {Shape.SCOPE, Shape.CONDITION, Shape.TIME, Shape.SIZE, Shape.CAUSE}
+    assert set(first) < set(second)
+    pairs = sum(count for shape, count in second.items() if not shape.carried)
+    assert 0.2 < pairs / 600 < 0.5
+
+
+def test_from_the_third_level_on_decisions_come_from_eight_kinds_of_inference() -> None:
+    for level in (3, 4, 5):
+        kinds = {world.inference for world in level_worlds(level, 200)}
+        assert kinds == set(Inference) - {Inference.STATED}
+    assert {world.inference for world in level_worlds(1, 50) + level_worlds(2, 50)} == {Inference.STATED}
+
+
+def test_an_intervention_bears_on_what_its_vocabulary_lists_for_it() -> None:
+    for world in level_worlds(2, 300) + level_worlds(4, 300):
+        if world.shape != Shape.BALANCE:
+            names = world.lexicon.interventions[world.intervention]
+            assert {metric.name for metric in world.metrics} <= set(names)
+
+
+def test_what_does_not_count_is_right_no_more_often_than_tells_nothing() -> None:
+    """Half of it where a part has two directions; less where it can stay the same, too."""
+    agreed: dict[tuple[bool, bool], Counter[bool]] = {}
+    for number, world in enumerate(level_worlds(4, 900)):
+        body = plan_body(world, number % 4, the_task().level(4), random_stream(number))
+        for piece in body.pieces:
+            if piece.aside:
+                key = (world.shape.carried, piece.aside == Aside.HEARSAY)
+                agreed.setdefault(key, Counter())[piece.role == Role.ECHO] += 1
+    assert len(agreed) == 4
+    for (carried, _), counts in agreed.items():
+        low, high = (0.42, 0.55) if carried else (0.3, 0.45)
+        assert counts.total() > 200
+        assert low < counts[True] / counts.total() < high
+
+
+def test_figures_that_are_compared_come_from_one_study() -> None:
+    apart = 0
+    for number in range(400):
+        written = candidate_of(example(Cell("technical", 3 + number % 3, DECISIONS[number % 3]), number % 3, number))
+        for step in written.steps:
+            arms = [f.piece for f in step.findings if f.says.endswith((" with", " without")) and "is" not in f.says]
+            sources = {written.evidence[piece - 1].source.rpartition(", ")[0] for piece in arms}
+            apart += len(set(arms)) > 1
+            assert len(set(arms)) < 2 or len(sources) == 1
+    assert apart > 40
+
+
+def test_a_case_has_a_group_without_or_a_time_before_and_never_both() -> None:
+    for number in range(600):
+        written = candidate_of(example(Cell("operations", 3 + number % 3, DECISIONS[number % 3]), number % 3, number))
+        text = " ".join(f"{piece.source} {piece.content}" for piece in written.evidence)
+        controlled = re.search(r"control group|comparison group|by lot|Matched cohort", text)
+        assert not (controlled and re.search(r"parallel group|Before-and-after|no control for", text)), text
 
 
 def test_a_family_has_the_decisions_in_the_proportion_of_the_whole() -> None:
@@ -205,31 +321,28 @@ def test_a_family_has_the_decisions_in_the_proportion_of_the_whole() -> None:
 
 
 @pytest.mark.parametrize("level", [1, 2])
-def test_where_one_step_decides_each_piece_says_what_it_found(level: int) -> None:
+def test_where_one_step_decides_the_pieces_say_what_they_found(level: int) -> None:
     balances = ("saved more than it cost", "broke even", "cost more than it saved")
-    causes = ("accounted for more", "more passed through", "most of the change")
     for number, domain in enumerate(known_domains() * 12):
         written = candidate_of(example(Cell(domain, level, DECISIONS[number % 3]), number % 4, number))
-        for piece in written.evidence:
-            if piece.relevance >= the_task().level(level).relevance[0]:
-                words = any(phrase in piece.content for phrase in (*balances, *causes))
-                assert words or direction(piece.content) is not None, piece.content
+        for step in written.steps:
+            for finding in step.findings:
+                if finding.says in ("up", "down", "same"):
+                    assert direction(finding.quote) is not None, finding
+                if finding.says in ("gain", "even", "loss"):
+                    assert any(words in finding.quote for words in balances)
+            assert {finding.says for finding in step.findings} == {step.found}
 
 
 @settings(max_examples=200, deadline=None)
 @given(cells, st.integers(0, 40), st.integers(0, 2**63))
-def test_the_reasoning_says_of_each_part_whether_it_holds(cell: Cell, slot: int, seed: int) -> None:
-    reasoning = candidate_of(example(cell, slot, seed)).reasoning
-    parts = [verdict == "holds" for verdict in re.findall(r": this part (holds|does not hold)\.", reasoning)]
+def test_the_reasoning_follows_the_steps(cell: Cell, slot: int, seed: int) -> None:
+    written = candidate_of(example(cell, slot, seed))
+    parts = [verdict == "holds" for verdict in re.findall(r": this part (holds|does not hold)\.", written.reasoning)]
+    assert parts == [step.holds is Holds.YES for step in written.steps]
     allowed = {VALIDATED: [[True, True]], REFINED: [[True, False], [False, True]], REJECTED: [[False], [False, False]]}
     assert parts in allowed[cell.decision]
-    assert reasoning.endswith(f": {cell.decision}.")
-
-
-def test_there_are_at_least_six_scenarios_in_every_domain() -> None:
-    for domain in known_domains():
-        observed = {build_world(family_of(1, domain, 1, n, 0), domain).scenario for n in range(150)}
-        assert observed == set(Scenario)
+    assert written.reasoning.endswith(f": {cell.decision}.")
 
 
 def test_an_unknown_domain_and_other_decisions_are_named() -> None:
@@ -270,6 +383,18 @@ def test_flaws_come_at_their_rate_and_only_in_first_attempts() -> None:
             1.0,
         )
         assert mended.flaw is None
+
+
+@pytest.mark.parametrize("level", [1, 2, 3, 5])
+def test_a_wrong_step_does_not_bear_checking(level: int) -> None:
+    for request, written in planted(Flaw.WRONG_STEP, level):
+        written_candidate, sound = candidate_of(written), candidate_of(write_example(the_task(), request, 0.0))
+        assert (written_candidate.hypothesis, written_candidate.decision) == (sound.hypothesis, sound.decision)
+        assert written_candidate.steps != sound.steps
+        with pytest.raises(AssertionError):
+            check_steps(written_candidate)
+            assert len(written_candidate.steps) == len(sound.steps)
+        assert broken_rules(the_task(), request.cell, written_candidate) == []
 
 
 @pytest.mark.parametrize("flaw", [Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE, Flaw.AMBIGUOUS, Flaw.WRONG_DECISION])

@@ -43,7 +43,7 @@ def test_the_template_is_the_task_of_the_story() -> None:
         ("max_attempts = 3", "max_attempts = 0", "max_attempts", "limits.max_attempts"),
         ('question = "', 'unknown = 1\nquestion = "', "unknown", "unknown"),
         ("relevance = [0.85, 1.0]", "relevance = [1.0, 0.85]", "relevance = [1.0", "levels[1].relevance"),
-        ("irrelevant = [0, 1]", "irrelevant = [0, 3]", "irrelevant = [0, 3]", "levels[2].irrelevant"),
+        ("irrelevant = [1, 1]", "irrelevant = [1, 3]", "irrelevant = [1, 3]", "levels[2].irrelevant"),
     ],
 )
 def test_a_mistake_is_named_by_line_and_field(old: str, new: str, line: str, field: str) -> None:

@@ -34,7 +34,7 @@ def test_a_good_candidate_breaks_no_rule() -> None:
     [
         ({"decision": "PERHAPS"}, "unknown_decision"),
         ({"decision": "REJECTED"}, "wrong_cell"),
-        ({"evidence": pieces(0.9)}, "evidence_count"),
+        ({"evidence": pieces(0.9, 0.9, 0.9)}, "evidence_count"),
         ({"evidence": pieces(0.9, 0.9, 0.9, 0.9)}, "evidence_count"),
         ({"evidence": [pieces(0.9)[0]] * 2}, "repeated_evidence"),
         ({"evidence": pieces(0.9, 0.5)}, "relevance_band"),
@@ -54,6 +54,8 @@ def test_pieces_beside_the_point_are_counted_where_the_level_has_them() -> None:
     none = candidate(evidence=pieces(0.8, 0.7, 0.6), confidence=0.8)
     assert broken_rules(TASK, cell, good) == []
     assert [problem.reason for problem in broken_rules(TASK, cell, none)] == ["irrelevant_count"]
+    few = candidate(evidence=pieces(0.8, 0.2), confidence=0.8)
+    assert [problem.reason for problem in broken_rules(TASK, cell, few)] == ["evidence_count"]
 
 
 def test_a_month_is_no_hedge() -> None:

@@ -101,6 +101,101 @@ def test_decides_on_prose_written_by_hand(students: str, commuters: str, decisio
     assert weighed_decision.unsettled == 0
 
 
+ONE = "The night bus raises the ticket revenue, but only among students."
+TWO = "The night bus raises the ticket revenue among students and among commuters alike."
+BRIEF = "The night bus raises the ticket revenue in the first month but no longer after six months."
+LASTING = "The night bus raises the ticket revenue in the first month and still after six months."
+LITTLE = "The night bus slightly raises the ticket revenue."
+MUCH = "The night bus raises the ticket revenue by a wide margin."
+CAUSED = "The night bus raises the ticket revenue, mainly through evening trips rather than ticket prices."
+GRADED = "The night bus raises the ticket revenue, to where it counts as green."
+ROSE = "The ticket revenue rose once the night bus was in place."
+FELL = "The ticket revenue fell once the night bus was in place."
+
+
+@pytest.mark.parametrize(
+    ("claim", "other", "finding"),
+    [
+        (ONE, TWO, "The change in the ticket revenue showed only among students; among commuters, there was none."),
+        (TWO, ONE, "The change in the ticket revenue showed among students and among commuters alike."),
+        (BRIEF, LASTING, "After six months, nothing was left of the change in the ticket revenue."),
+        (LASTING, BRIEF, "After six months, the change in the ticket revenue was still there."),
+        (LITTLE, MUCH, "The change in the ticket revenue was slight."),
+        (MUCH, LITTLE, "The effect on the ticket revenue was marked."),
+    ],
+)
+def test_a_direction_carries_the_claim_and_what_qualifies_it_refines_it(claim: str, other: str, finding: str) -> None:
+    for direction, validated, refined in ((ROSE, "VALIDATED", "REFINED"), (FELL, "REJECTED", "REJECTED")):
+        assert decide(claim, pieces(direction, finding)).decision == validated
+        assert decide(other, pieces(direction, finding)).decision == refined
+    assert decide(claim, pieces(ROSE)).unsettled == 1
+    assert decide(claim, pieces(finding)).unsettled == 1
+
+
+def test_a_cause_is_what_the_effect_needs() -> None:
+    held = "With evening trips held constant, the ticket revenue did not move under the night bus."
+    free = "Where ticket prices could not change, the ticket revenue still rose with the night bus."
+    turned = CAUSED.replace("evening trips rather than ticket prices", "ticket prices rather than evening trips")
+    assert decide(CAUSED, pieces(ROSE, held, free)).decision == "VALIDATED"
+    assert decide(turned, pieces(ROSE, held, free)).decision == "REFINED"
+    assert decide(CAUSED, pieces(FELL, held, free)).decision == "REJECTED"
+
+
+def test_a_grade_is_what_a_standard_calls_the_figure() -> None:
+    standard = "On the scale in use for the ticket revenue, green is from 45.0 to 50.0 and amber is from 40.0 to 45.0."
+    figures = "The ticket revenue went from 41.0 to 48.2 thousand euros once the night bus ran."
+    assert decide(GRADED, pieces(figures, standard)).decision == "VALIDATED"
+    # A figure with the bus alone is what the standard classes.
+    arms = (
+        "Without the night bus, the ticket revenue came to 38.0.",
+        "With the night bus, the ticket revenue came to 42.0.",
+    )
+    assert decide(GRADED, pieces(*arms, standard)).decision == "REFINED"
+    assert decide(GRADED.replace("green", "amber"), pieces(*arms, standard)).decision == "VALIDATED"
+
+
+@pytest.mark.parametrize(("month", "decision"), [("March", "REJECTED"), ("September", "VALIDATED")])
+def test_what_moved_before_the_start_is_no_effect(month: str, decision: str) -> None:
+    claim = "The night bus raises the ticket revenue and lowers the noise level."
+    dated = pieces(
+        "The night bus started in June.",
+        f"The ticket revenue rose in {month}, and was level before and after.",
+        f"The noise level fell in {month}, and was level before and after.",
+    )
+    assert decide(claim, dated).decision == decision
+
+
+def test_shares_are_compared_and_not_counts() -> None:
+    claim = "The night bus raises the late share among students but lowers it among commuters."
+    counted = pieces(
+        "Among students, 30 of 200 riders without the night bus counted towards the late share.",
+        "Among students, 25 of 100 riders with the night bus counted towards the late share.",
+        "Among commuters, 20 of 100 riders without the night bus counted towards the late share.",
+        "Among commuters, 48 of 400 riders with the night bus counted towards the late share.",
+    )
+    assert decide(claim, counted).decision == "VALIDATED"
+
+
+@pytest.mark.parametrize(
+    "aside",
+    [
+        "In another country, the ticket revenue among students fell with the night bus.",
+        "Under an earlier version of the night bus, the ticket revenue among students fell.",
+        "The count is limited to volunteers. Among students, the ticket revenue fell with the night bus.",
+        "It is the impression that, among students, the ticket revenue fell with the night bus.",
+    ],
+)
+def test_what_is_about_something_else_does_not_count_however_imposing(aside: str) -> None:
+    sound = (
+        "Among students, the ticket revenue went from 41.0 to 48.2 thousand euros with the night bus.",
+        "Among commuters, the ticket revenue went from 60.1 to 60.2 thousand euros with the night bus.",
+    )
+    weighed_decision = decide(CLAIM, pieces(*sound, aside))
+    assert weighed_decision.decision == "VALIDATED"
+    assert not weighed_decision.torn
+    assert decide(CLAIM, pieces(aside, sound[1])).unsettled == 1
+
+
 def test_trusts_a_trial_over_hearsay_and_says_so_in_its_confidence() -> None:
     trial = pieces(
         "Among students, the ticket revenue went from 41.0 to 48.2 thousand euros with the night bus.",

@@ -7,53 +7,30 @@ from enum import StrEnum
 from random import Random
 
 from core.config.task import Band, Level
-from core.generation.procedural.lexicon import Metric
-from core.generation.procedural.worlds import Scenario, World
-
-
-class Form(StrEnum):
-    """How a fact is stated. All but BOTH and SAID need a second fact for a conclusion."""
-
-    BOTH = "both"  # the figure with and without the intervention
-    WITH = "with"
-    WITHOUT = "without"
-    MOVE = "move"  # the intervention moved a driver
-    LINK = "link"  # the metric follows the driver
-    SAID = "said"  # a direction in words
-    OPEN = "open"  # an interval on both sides of zero
+from core.generation.procedural.facts import Arm, Compared, Counted, Defined, Fact, Measured, Moved, Series, Stated
+from core.generation.procedural.truths import BASES, plan_facts
+from core.generation.procedural.worlds import Inference, World
 
 
 class Role(StrEnum):
     """What a piece does for the decision."""
 
     SUPPORT = "support"
+    ECHO = "echo"  # agrees with what others settle
     CONTRARY = "contrary"
     IRRELEVANT = "irrelevant"
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """The finding for one half of the claim: `state` -1, 0 or 1, and the figures behind it.
+class Aside(StrEnum):
+    """Why what a piece says on the claim does not count, and how it shows."""
 
-    For BREAK_EVEN `with_value` is the saving and `without_value` the cost; for the second half of DRIVERS they are the
-    amounts that passed through the first and the second driver.
-    """
-
-    state: int
-    without_value: float
-    with_value: float
-    moved: int = 0
-    moved_percent: int = 0
-    linked: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One statement about one half of the claim."""
-
-    form: Form
-    part: int
-    finding: Effect
+    NONE = ""
+    HEARSAY = "hearsay"
+    IMPRESSION = "impression"  # no count stands behind it
+    ELSEWHERE = "elsewhere"
+    CHOSEN = "chosen"  # those alone who chose the intervention themselves
+    OTHER_MEASURE = "other measure"
+    EARLIER = "earlier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +42,7 @@ class PlannedPiece:
     strength: int
     relevance: float
     world: World
+    aside: Aside = Aside.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +51,6 @@ class Body:
 
     world: World
     position: int
-    findings: tuple[Effect, ...]
     pieces: tuple[PlannedPiece, ...]
 
 
@@ -84,155 +61,148 @@ def draw_from_band(band: Band, rng: Random, low: float = 0.0, high: float = 1.0)
     return min(max(value, band[0]), band[1])
 
 
-def draw_findings(world: World, position: int, rng: Random) -> tuple[Effect, ...]:
-    """The findings that make `position` true, one for each half of the claim."""
-    first, second = world.states[position]
-    if world.scenario == Scenario.SIZE:
-        low, high = world.bands[second]
-        return (_finding(world.metrics[0], first, (low / 100, high / 100), rng),)
-    if world.scenario == Scenario.DRIVERS:
-        main = _finding(world.metrics[0], first, (0.14, 0.36), rng)
-        return (main, _shares(main, second, world.metrics[0], rng))
-    return tuple(_finding(m, s, (0.1, 0.34), rng) for m, s in zip(world.metrics, (first, second), strict=True))
-
-
-def _finding(metric: Metric, state: int, size: tuple[float, float], rng: Random) -> Effect:
-    margin = (size[1] - size[0]) * 0.1
-    for attempt in range(400):
-        base = round(rng.uniform(metric.low, metric.high), metric.decimals)
-        change = state * rng.uniform(*size) if state else rng.uniform(-0.008, 0.008)
-        value = round(base * (1 + change), metric.decimals)
-        observed = abs(value / base - 1)
-        if (state and size[0] + margin <= observed <= size[1] - margin) or (
-            not state and observed <= 0.015 and (observed or attempt > 20)
-        ):
-            break
-    # A state of zero is either a driver that stood still or a metric that does not follow it.
-    driver_move = rng.choice((1, -1))
-    linked = state * driver_move
-    if not state and rng.random() < 0.5:
-        driver_move, linked = 0, rng.choice((1, -1))
-    return Effect(state, base, value, driver_move, rng.randint(11, 38), linked)
-
-
-def _shares(main: Effect, driver: int, metric: Metric, rng: Random) -> Effect:
-    change = abs(main.with_value - main.without_value)
-    larger = change * rng.uniform(0.7, 0.88)
-    amounts = (larger, change - larger)
-    decimals = metric.decimals + 1
-    first, second = amounts if driver == 0 else (amounts[1], amounts[0])
-    return Effect(driver, round(second, decimals), round(first, decimals))
-
-
 def plan_body(world: World, position: int, level: Level, rng: Random) -> Body:
     """A body of evidence for `position` within the knobs of `level`."""
-    findings = draw_findings(world, position, rng)
     irrelevant, contrary, supporting = _counts(level, rng)
-    facts = _facts(world, findings, level.steps if supporting >= 2 else 1, rng)
-    strength = {"high": (2, 2), "mixed": (1, 2), "low": (1, 1)}[level.reliability]
-    pieces = [
-        PlannedPiece(Role.SUPPORT, group, rng.randint(*strength), draw_from_band(level.relevance, rng, 0.25), world)
-        for group in share_out(facts, supporting, rng, exact=world.scenario == Scenario.SIZE)
-    ]
-    pieces += [
-        PlannedPiece(
-            Role.CONTRARY,
-            (contrary_fact(world, findings, rng),),
-            0,
-            draw_from_band(level.relevance, rng, 0.0, 0.5),
-            world,
-        )
-        for _ in range(contrary)
-    ]
+    facts = plan_facts(world, position, level.steps, rng)
+    asides = [_aside(world, rng) for _ in range(contrary)]
+    # Of two directions, half of what does not count is right; of three, it has to be less to tell nothing.
+    share = 1.0 if world.shape.carried else 0.6
+    echoes = [_counterpart(world, aside, rng) for aside in asides if rng.random() < share][: supporting - 1]
+    strengths = {"high": (2,), "mixed": (1, 2), "low": (1, 1, 2)}[level.reliability]
+
+    def piece(role: Role, stated: tuple[Fact, ...], aside: Aside = Aside.NONE) -> PlannedPiece:
+        fixed = {Aside.HEARSAY: 0, Aside.IMPRESSION: 1}
+        imposing = aside and aside not in fixed
+        drawn = fixed[aside] if aside in fixed else rng.choice((1, 2, 2)) if imposing else rng.choice(strengths)
+        band = (0.0, 0.5) if aside else (0.25, 1.0)
+        return PlannedPiece(role, stated, drawn, draw_from_band(level.relevance, rng, *band), world, aside)
+
+    pieces = []
+    for number, group in enumerate(share_out(facts, supporting - len(echoes), level.steps, rng)):
+        repeated = number >= len(facts) if level.steps > 1 else False
+        pieces.append(piece(Role.ECHO if repeated else Role.SUPPORT, group))
+    pieces += [piece(Role.ECHO, (_said(world, position, True, rng),), aside) for aside in echoes]
+    pieces += [piece(Role.CONTRARY, (_said(world, position, False, rng),), aside) for aside in asides]
     low, high = level.irrelevant_relevance
     below = (low, max(low, min(high, round(level.relevance[0] - 0.01, 2))))
     pieces += [PlannedPiece(Role.IRRELEVANT, (), 1, draw_from_band(below, rng), world) for _ in range(irrelevant)]
     rng.shuffle(pieces)
-    return Body(world, position, findings, tuple(pieces))
+    return Body(world, position, tuple(pieces))
 
 
 def _counts(level: Level, rng: Random) -> tuple[int, int, int]:
-    """Irrelevant, contradicting and supporting pieces, within the knobs; two that support where that is possible."""
+    """Irrelevant, contradicting and supporting pieces, within the knobs; where steps are joined, two that support."""
     total = rng.randint(max(level.evidence[0], 1), max(level.evidence[1], 1))
     irrelevant = rng.randint(*level.irrelevant)
     contrary = rng.randint(*level.contradicting)
-    while total - irrelevant - contrary < 2 and total < level.evidence[1]:
+    least = 2 if level.steps > 1 or level.contradicting[1] else 1
+    while total - irrelevant - contrary < least and total < level.evidence[1]:
         total += 1
-    while total - irrelevant - contrary < 2 and contrary > level.contradicting[0]:
+    while total - irrelevant - contrary < least and contrary > level.contradicting[0]:
         contrary -= 1
-    while total - irrelevant - contrary < 2 and irrelevant > level.irrelevant[0]:
+    while total - irrelevant - contrary < least and irrelevant > level.irrelevant[0]:
         irrelevant -= 1
     return irrelevant, contrary, total - irrelevant - contrary
 
 
-def _facts(world: World, findings: tuple[Effect, ...], steps: int, rng: Random) -> list[Fact]:
-    if steps == 1:
-        return [Fact(Form.BOTH, part, finding) for part, finding in enumerate(findings)]
-    chains = world.scenario not in (Scenario.SIZE, Scenario.DRIVERS, Scenario.BREAK_EVEN, Scenario.STATED)
-    forced = rng.randrange(len(findings))
-    facts = []
-    for part, finding in enumerate(findings):
-        chained = chains and ((steps >= 3 and part == forced) or rng.random() < 0.3)
-        forms = (Form.MOVE, Form.LINK) if chained else (Form.WITH, Form.WITHOUT)
-        facts += [Fact(form, part, finding) for form in forms]
-    return facts
+def _imposing(world: World, rng: Random) -> Aside:
+    """Why a piece from a source that seems to count does not."""
+    if world.inference == Inference.SELECTION:
+        return Aside.CHOSEN
+    options = [Aside.ELSEWHERE, Aside.EARLIER]
+    # Beside two parts it would be open against which of them another measure stands.
+    if world.shape.carried:
+        options.append(Aside.OTHER_MEASURE)
+    if world.inference not in (Inference.STATED, Inference.CHAIN):
+        options.append(Aside.IMPRESSION)
+    return rng.choice(options)
 
 
-def share_out(facts: list[Fact], count: int, rng: Random, exact: bool = False) -> list[tuple[Fact, ...]]:
-    """Distribute `facts` over `count` pieces.
+def _aside(world: World, rng: Random) -> Aside:
+    """Why a contrary piece does not count: as often for what it is as for what it is about."""
+    return Aside.HEARSAY if rng.random() < 0.5 else _imposing(world, rng)
 
-    Two facts that are conclusive only together go to different pieces where there are two.
+
+def _counterpart(world: World, aside: Aside, rng: Random) -> Aside:
+    """A piece that agrees with the truth and does not count either, beside a contrary one.
+
+    It is of the other kind, so that hearsay and imposing pieces are right as often as not, and neither tells anything.
     """
-    firsts = [fact for fact in facts if fact.form not in (Form.WITHOUT, Form.LINK)]
-    seconds = [fact for fact in facts if fact.form in (Form.WITHOUT, Form.LINK)]
-    if count == 1:
-        return [tuple(facts)]
-    groups: list[tuple[Fact, ...]]
-    if not seconds:
-        groups = [tuple(facts)] if rng.random() < 0.5 or len(facts) == 1 else [(fact,) for fact in facts]
-    else:
-        groups = [tuple(firsts), tuple(seconds)]
-    while len(groups) < count and any(len(group) > 1 for group in groups):
-        splittable = rng.choice([group for group in groups if len(group) > 1])
-        groups.remove(splittable)
-        groups += [(fact,) for fact in splittable]
-    groups = groups[:count]
+    return _imposing(world, rng) if aside == Aside.HEARSAY else Aside.HEARSAY
+
+
+def share_out(facts: list[Fact], count: int, steps: int, rng: Random) -> list[tuple[Fact, ...]]:
+    """Distribute `facts` over `count` pieces; past one piece for each fact, they are found again.
+
+    Where steps are joined, facts that are conclusive only together go to different pieces if there are two.
+    """
+    if steps == 1 and count >= 2 and rng.random() < 0.5:
+        return [
+            tuple(facts) if number == 0 else tuple(repeated(fact, rng) for fact in facts) for number in range(count)
+        ]
+    groups: list[list[Fact]] = [[] for _ in range(min(count, len(facts)))]
+    shift = rng.randrange(len(groups))
+    for number, fact in enumerate(facts):
+        groups[(number + shift) % len(groups)].append(fact)
+    again = _repeatable(facts)
     while len(groups) < count:
-        groups.append((rng.choice(facts),))
-    stated: set[tuple[Form, int]] = set()
-    result = []
-    for group in groups:
-        result.append(
-            tuple(_replicated(fact, exact, rng) if (fact.form, fact.part) in stated else fact for fact in group)
-        )
-        stated |= {(fact.form, fact.part) for fact in group}
-    return result
+        groups.append([repeated(fact, rng) for fact in rng.choice(again)])
+    return [tuple(group) for group in groups]
 
 
-def _replicated(fact: Fact, exact: bool, rng: Random) -> Fact:
-    """The same fact as a second study finds it; `exact` keeps the relative change to a third of a per cent."""
-    finding = fact.finding
-    if fact.form == Form.MOVE:
-        return replace(fact, finding=replace(finding, moved_percent=finding.moved_percent + rng.choice((-2, -1, 1, 2))))
-    original = (finding.without_value, finding.with_value)
-    rounded = max(original) >= 10_000
-    digits = -3 if rounded else max(len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in original)
-    for _ in range(12):
-        if fact.form == Form.BOTH:
-            scale = rng.uniform(0.92, 1.05)
-            without, with_value = (round(value * scale, digits) for value in original)
-        else:
-            without, with_value = (round(value * (1 + rng.uniform(-0.003, 0.003)), digits) for value in original)
-        drift = abs(with_value / without - original[1] / original[0]) if without else 1.0
-        if drift < (0.0035 if exact else 0.012) and (without, with_value) != original:
-            return replace(fact, finding=replace(finding, without_value=without, with_value=with_value))
+def _repeatable(facts: list[Fact]) -> list[list[Fact]]:
+    """What a second study can find again: each fact by itself, and the two sides of a comparison together.
+
+    A figure that a standard classes is not found again: in another sample it could be of another grade.
+    """
+    groups: list[list[Fact]] = [[fact] for fact in facts if not isinstance(fact, Measured | Counted)]
+    if any(isinstance(fact, Defined) for fact in facts):
+        return groups
+    for part in (0, 1):
+        sides = {fact.arm: fact.value for fact in facts if isinstance(fact, Measured) and fact.part == part}
+        if len(sides) == len(Arm):
+            groups.append([Compared(part, sides[Arm.WITHOUT], sides[Arm.WITH])])
+        counts: list[Fact] = [fact for fact in facts if isinstance(fact, Counted) and fact.part == part]
+        if len(counts) == len(Arm):
+            groups.append(counts)
+    return groups or [[fact] for fact in facts]
+
+
+def repeated(fact: Fact, rng: Random) -> Fact:
+    """The same fact as a second study finds it."""
+    if isinstance(fact, Moved):
+        return replace(fact, percent=fact.percent + rng.choice((-2, -1, 1, 2)))
+    if isinstance(fact, Counted):
+        share = fact.count * 100 // fact.base
+        base = rng.choice([base for base in BASES if base != fact.base])
+        return replace(fact, count=share * base // 100, base=base)
+    if isinstance(fact, Compared):
+        without, value = _rescaled((fact.without_value, fact.with_value), 0.0035, rng)
+        return replace(fact, without_value=without, with_value=value)
+    if isinstance(fact, Series):
+        return replace(fact, readings=_rescaled(fact.readings, 0.01, rng))
     return fact
 
 
-def contrary_fact(world: World, findings: tuple[Effect, ...], rng: Random) -> Fact:
-    """What a weak source says against one of `findings`: another direction than the true one."""
-    directional = 1 if world.scenario == Scenario.DRIVERS else len(findings)
-    part = rng.randrange(directional)
-    truth = findings[part].state
-    false = -truth if truth else rng.choice((1, -1))
-    return Fact(Form.SAID, part, Effect(false, 0.0, 0.0))
+def _rescaled(values: tuple[float, ...], drift: float, rng: Random) -> tuple[float, ...]:
+    """`values` in another sample: other figures whose shares of the first differ by no more than `drift`."""
+    digits = -3 if max(values) >= 10_000 else max(len(f"{value:.10f}".rstrip("0").split(".")[1]) for value in values)
+    for _ in range(12):
+        scale = rng.uniform(0.92, 1.05)
+        scaled = tuple(round(value * scale, digits) for value in values)
+        drifts = [abs(new / scaled[0] - old / values[0]) for new, old in zip(scaled, values, strict=True)]
+        if max(drifts) < drift and scaled != values:
+            return scaled
+    return values
+
+
+def _said(world: World, position: int, true: bool, rng: Random) -> Fact:
+    """A direction in words that agrees with `position`, or another one."""
+    part = 0 if world.shape.carried else rng.randrange(2)
+    state = world.states[position][part]
+    if not true:
+        # Where a part can stay the same, so can what is wrongly said of it.
+        others = (-state,) if world.shape.carried else tuple(other for other in (1, 0, -1) if other != state)
+        state = rng.choice(others)
+    return Stated(part, state)

@@ -6,14 +6,15 @@ from dataclasses import replace
 from random import Random
 
 from core.config.task import Band, Level
-from core.generation.procedural.bodies import Body, Effect, Fact, Form, PlannedPiece, Role, share_out
-from core.generation.procedural.worlds import DECISIONS, Scenario
-from storage.schema import Candidate, Flaw
+from core.generation.procedural.bodies import Body, Role, share_out
+from core.generation.procedural.facts import Compared, Fact, Moved, Qualified, Started, Stated, Undecided
+from core.generation.procedural.worlds import DECISIONS
+from storage.schema import Candidate, Flaw, Holds
 
 
 def applicable(level: Level, decision: str, repeats: bool) -> list[Flaw]:
     """The flaws that can be planted at `level`; `repeats`: whether there is an earlier example to repeat."""
-    flaws = [Flaw.WRONG_DECISION, Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE]
+    flaws = [Flaw.WRONG_DECISION, Flaw.MISSING_EVIDENCE, Flaw.FOREIGN_EVIDENCE, Flaw.WRONG_STEP]
     if _relevances_outside_bands(level):
         flaws.append(Flaw.RELEVANCE_OUT_OF_BAND)
     if _outside(level.confidence.get(decision, (0.0, 1.0))) is not None:
@@ -23,33 +24,26 @@ def applicable(level: Level, decision: str, repeats: bool) -> list[Flaw]:
     return [*flaws, Flaw.NEAR_DUPLICATE] if repeats else flaws
 
 
-def without_decisive(body: Body, rng: Random) -> Body:
-    """`body` without any fact about one half of the claim; the number of pieces stays."""
-    support = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
-    facts = [fact for piece in support for fact in piece.facts]
-    removed_part = 0 if body.world.scenario in (Scenario.SIZE, Scenario.DRIVERS) else rng.randrange(len(body.findings))
-    remaining = [fact for fact in facts if fact.part != removed_part]
-    if not remaining:
-        remaining = [replace(fact, form=Form.WITH) for fact in facts[:1]]
-    return _regrouped(body, remaining, rng)
+def without_decisive(body: Body, level: Level, rng: Random) -> Body:
+    """`body` without any fact on one part of the claim; the number of pieces stays."""
+    facts = _facts(body)
+    removed_part = 0 if body.world.shape.carried else rng.randrange(2)
+    remaining = [fact for fact in facts if fact.part != removed_part or isinstance(fact, Started)]
+    return _regrouped(body, remaining, level, rng, without=removed_part)
 
 
-def inconclusive(body: Body, rng: Random) -> Body:
-    """`body` with one half of the claim left open: an interval around zero, or two equal studies that disagree."""
-    part = 0 if body.world.scenario == Scenario.DRIVERS else rng.randrange(len(body.findings))
-    rest = [f for piece in body.pieces if piece.role == Role.SUPPORT for f in piece.facts if f.part != part]
-    finding = body.findings[part]
-    if rng.random() < 0.5 or not finding.state:
-        return _regrouped(body, [*_distinct(rest), Fact(Form.OPEN, part, finding)], rng)
-    swapped = Effect(-finding.state, finding.with_value, finding.without_value)
-    facts = [Fact(Form.BOTH, part, finding), Fact(Form.BOTH, part, swapped)]
+def inconclusive(body: Body, level: Level, rng: Random) -> Body:
+    """`body` with one part of the claim left open: an interval around zero, or two equal studies that disagree."""
+    part = 0 if body.world.shape.carried else rng.randrange(2)
     support = [number for number, piece in enumerate(body.pieces) if piece.role == Role.SUPPORT]
-    if len(support) < 2:
-        return _regrouped(body, [*_distinct(rest), Fact(Form.OPEN, part, finding)], rng)
+    rest = [fact for fact in _facts(body) if fact.part != part]
+    state = body.world.states[body.position][part]
+    if rng.random() < 0.5 or not state or len(support) < 2:
+        return _regrouped(body, [*rest, Undecided(part)], level, rng, without=part)
     pieces = list(body.pieces)
     for turn, number in enumerate(support):
-        other_facts = tuple(_distinct(rest)) if turn == 0 else ()
-        pieces[number] = replace(pieces[number], facts=(facts[turn % 2], *other_facts))
+        said = Stated(part, state if turn % 2 == 0 else -state)
+        pieces[number] = replace(pieces[number], facts=(said, *rest) if turn == 0 else (said,), strength=2)
     return replace(body, pieces=tuple(pieces))
 
 
@@ -64,22 +58,28 @@ def with_foreign(body: Body, foreign: Body, rng: Random) -> Body:
     return replace(body, pieces=tuple(pieces))
 
 
-def _distinct(facts: list[Fact]) -> list[Fact]:
-    unique: dict[tuple[Form, int], Fact] = {}
+def _facts(body: Body) -> list[Fact]:
+    """The facts of the supporting pieces, each once."""
+    facts = [fact for piece in body.pieces if piece.role == Role.SUPPORT for fact in piece.facts]
+    unique: dict[object, Fact] = {}
     for fact in facts:
-        unique.setdefault((fact.form, fact.part), fact)
+        key = (type(fact), fact.part) if isinstance(fact, Stated | Qualified | Compared | Moved) else fact
+        unique.setdefault(key, fact)
     return list(unique.values())
 
 
-def _regrouped(body: Body, facts: list[Fact], rng: Random) -> Body:
-    support: list[PlannedPiece] = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
-    groups = iter(share_out(_distinct(facts), len(support), rng, exact=body.world.scenario == Scenario.SIZE))
-    return replace(
-        body,
-        pieces=tuple(
-            replace(piece, facts=next(groups)) if piece.role == Role.SUPPORT else piece for piece in body.pieces
-        ),
-    )
+def _regrouped(body: Body, facts: list[Fact], level: Level, rng: Random, without: int) -> Body:
+    """`body` with `facts` in its supporting pieces, and nothing said on part `without` by others that agree."""
+    support = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
+    groups = iter(share_out(facts, len(support), level.steps, rng))
+    pieces = []
+    for piece in body.pieces:
+        if piece.role == Role.SUPPORT:
+            piece = replace(piece, facts=next(groups))
+        elif piece.role == Role.ECHO and not piece.aside and any(fact.part == without for fact in piece.facts):
+            piece = replace(piece, facts=(rng.choice(facts),))
+        pieces.append(piece)
+    return replace(body, pieces=tuple(pieces))
 
 
 def other_decision(decision: str, rng: Random) -> str:
@@ -116,6 +116,27 @@ def off_confidence(candidate: Candidate, level: Level) -> Candidate:
     return candidate if value is None else candidate.model_copy(update={"confidence": value})
 
 
+def wrong_step(candidate: Candidate, rng: Random) -> Candidate:
+    """`candidate` with one step that does not bear checking.
+
+    A quote that is not in its piece, a part without a step, or a verdict that what was found and claimed contradicts.
+    """
+    steps = list(candidate.steps)
+    chosen = rng.randrange(len(steps))
+    step = steps[chosen]
+    ways = ["quote", "verdict", "missing"] if len(steps) > 1 else ["quote", "verdict"]
+    way = rng.choice(ways)
+    if way == "missing":
+        del steps[chosen]
+    elif way == "verdict":
+        steps[chosen] = step.model_copy(update={"holds": Holds.NO if step.holds is Holds.YES else Holds.YES})
+    else:
+        finding = step.findings[0]
+        altered = finding.model_copy(update={"quote": f"{finding.quote} in nearly every case on record"})
+        steps[chosen] = step.model_copy(update={"findings": [altered, *step.findings[1:]]})
+    return candidate.model_copy(update={"steps": steps})
+
+
 _SYNONYMS = (
     (" the figure ", " the number "),
     ("came to", "reached"),
@@ -132,4 +153,15 @@ def near_duplicate(candidate: Candidate, rng: Random) -> Candidate:
     ]
     last = pieces[-1]
     pieces[-1] = last.model_copy(update={"content": f"{last.content} The report is on file."})
-    return candidate.model_copy(update={"evidence": pieces})
+    steps = [
+        step.model_copy(
+            update={
+                "findings": [
+                    finding.model_copy(update={"quote": finding.quote.replace(phrase, synonym, 1)})
+                    for finding in step.findings
+                ]
+            }
+        )
+        for step in candidate.steps
+    ]
+    return candidate.model_copy(update={"evidence": pieces, "steps": steps})

@@ -29,6 +29,7 @@ class Metric:
 class Lexicon:
     """The vocabulary of one theme of a domain: things that can plausibly affect each other.
 
+    `interventions` are names with those of the metrics that each can plausibly move.
     `segments` (nouns), `conditions` (clauses) and `loads` (phrases with their preposition) are pairs of opposite
     contexts.
     """
@@ -36,15 +37,18 @@ class Lexicon:
     domain: str
     unit: str
     teams: tuple[str, ...]
-    interventions: tuple[str, ...]
+    interventions: dict[str, tuple[str, ...]]
     drivers: tuple[str, ...]
     metrics: tuple[Metric, ...]
-    stated: tuple[Metric, ...]
-    recorded: tuple[Metric, ...]
     segments: tuple[tuple[str, str], ...]
     conditions: tuple[tuple[str, str], ...]
     loads: tuple[tuple[str, str], ...]
     background: tuple[str, ...]
+
+    def measures_of(self, intervention: str) -> list[Metric]:
+        """The metrics that `intervention` can plausibly move."""
+        names = self.interventions[intervention]
+        return [metric for metric in self.metrics if metric.name in names]
 
 
 def known_domains() -> list[str]:
@@ -67,11 +71,9 @@ def lexicons(domain: str) -> tuple[Lexicon, ...]:
             domain=domain,
             unit=theme["unit"],
             teams=tuple(data["teams"]),
-            interventions=tuple(theme["interventions"]),
+            interventions={name: tuple(measures) for name, measures in theme["interventions"].items()},
             drivers=tuple(theme["drivers"]),
             metrics=tuple(Metric(*row) for row in theme["metrics"]),
-            stated=tuple(Metric(*row) for row in theme.get("stated", data["stated"])),
-            recorded=tuple(Metric(*row) for row in theme.get("recorded", data["recorded"])),
             segments=tuple((first, second) for first, second in theme["segments"]),
             conditions=tuple((first, second) for first, second in theme["conditions"]),
             loads=tuple((first, second) for first, second in theme["loads"]),

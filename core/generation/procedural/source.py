@@ -11,6 +11,7 @@ from core.generation.procedural import flaws
 from core.generation.procedural.bodies import Body, draw_from_band, plan_body
 from core.generation.procedural.lexicon import lexicons
 from core.generation.procedural.reasoning import write_reasoning
+from core.generation.procedural.steps import write_steps
 from core.generation.procedural.wording_evidence import write_evidence
 from core.generation.procedural.wording_hypothesis import write_hypothesis
 from core.generation.procedural.worlds import BODIES, DECISIONS, World, build_world, family_of, random_stream
@@ -19,7 +20,7 @@ from storage.errors import UserError
 from storage.schema import Candidate, Flaw, Outcome, Usage
 
 NAME = "procedural"
-VERSION = "2"
+VERSION = "3"
 
 
 class UnsuitableTaskError(UserError, ValueError):
@@ -99,7 +100,7 @@ def _world(task: Task, request: Request) -> World:
     cell = request.cell
     number = request.slot // family_size(task, cell.decision)
     family = family_of(request.seed, cell.domain, cell.level, number, request.idea)
-    return build_world(family, cell.domain)
+    return build_world(family, cell.domain, task.level(cell.level))
 
 
 def _chance(request: Request) -> tuple[object, ...]:
@@ -158,12 +159,16 @@ def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) ->
     # The label of the cell stays, so that only reading the case reveals that the hypothesis belongs to another label.
     worded_claim = world.partner(position, flaws.other_decision(decision, rng)) if wrong else claim
     reasoning_stream = random_stream(world.family, position, claim, version, "reasoning")
+    hypothesis, order = write_hypothesis(
+        world, worded_claim, random_stream(world.family, worded_claim, version, "hypothesis")
+    )
+    evidence = [piece.evidence for piece in worded]
+    steps = write_steps(world, body, claim, worded, order)
     candidate = Candidate(
-        hypothesis=write_hypothesis(
-            world, worded_claim, random_stream(world.family, worded_claim, version, "hypothesis")
-        ),
-        evidence=worded,
-        reasoning=write_reasoning(world, body, claim, decision, worded, reasoning_stream),
+        hypothesis=hypothesis,
+        evidence=evidence,
+        steps=steps,
+        reasoning=write_reasoning(world, body, steps, decision, evidence, reasoning_stream),
         decision=decision,
         confidence=draw_from_band(
             level.confidence.get(decision, (0.0, 1.0)), random_stream(world.family, position, version, "sure")
@@ -173,15 +178,15 @@ def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) ->
         return flaws.off_relevance(candidate, level, rng)
     if flaw == Flaw.CONFIDENCE_OUT_OF_BAND:
         return flaws.off_confidence(candidate, level)
-    return candidate
+    return flaws.wrong_step(candidate, rng) if flaw == Flaw.WRONG_STEP else candidate
 
 
 def _flawed(body: Body, level: Level, request: Request, flaw: Flaw | None) -> Body:
     rng = random_stream(*_chance(request), "plant")
     if flaw == Flaw.MISSING_EVIDENCE:
-        return flaws.without_decisive(body, rng)
+        return flaws.without_decisive(body, level, rng)
     if flaw == Flaw.AMBIGUOUS:
-        return flaws.inconclusive(body, rng)
+        return flaws.inconclusive(body, level, rng)
     if flaw == Flaw.FOREIGN_EVIDENCE:
         return flaws.with_foreign(body, _unrelated_body(body.world, level), rng)
     return body
@@ -193,7 +198,7 @@ def _unrelated_body(world: World, level: Level) -> Body:
     number = 0
     while True:
         family = f"{world.family}/{number}"
-        world_of_family = build_world(family, world.lexicon.domain)
+        world_of_family = build_world(family, world.lexicon.domain, level)
         if world_of_family.intervention != world.intervention and not used_metrics & {
             metric.name for metric in world_of_family.metrics
         }:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import re
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
@@ -10,6 +11,25 @@ from typing import TypeVar
 from core.generation.procedural.lexicon import Metric
 
 T = TypeVar("T", bound=Hashable)
+
+_MARKED = re.compile(r"\[(\w):([^\[\]]*)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a sentence says on one part of a claim: in short, and in its deciding words."""
+
+    part: int
+    says: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence with what it says on the parts of a claim."""
+
+    text: str
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +87,21 @@ def sentence(text: str) -> str:
     """`text` as a sentence: capital letter, full stop."""
     text = capitalize(text.strip())
     return text if text.endswith(".") else f"{text}."
+
+
+def compose(template: str, words: Mapping[str, str], says: Mapping[str, tuple[int, str]]) -> Sentence:
+    """The sentence that `template` gives with `words` filled in.
+
+    `[k:words]` in the template marks the deciding words of what `says` has under `k`: a part of the claim, and what is
+    said of it in short. What is marked with a key that `says` does not have is not kept as a mark.
+    """
+    text, spans, end = "", [], 0
+    filled = template.format_map(words)
+    for marked in _MARKED.finditer(filled):
+        text += filled[end : marked.start()]
+        if marked[1] in says:
+            spans.append((marked[1], len(text), len(text) + len(marked[2])))
+        text += marked[2]
+        end = marked.end()
+    text = sentence(text + filled[end:])
+    return Sentence(text, tuple(Mark(*says[key], text[start:stop]) for key, start, stop in spans))

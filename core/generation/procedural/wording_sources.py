@@ -2,42 +2,82 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from core.generation.procedural.wording import pick_unused, sentence
-from core.generation.procedural.worlds import World
+from core.generation.procedural.worlds import Inference, World
 
-# By strength: kind of document, and how it came about.
+Design = Literal["", "controlled", "before"]
+CONTROLLED: Design = "controlled"
+BEFORE: Design = "before"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of document: its name, its short name in steps, how it came about, and the design that it needs.
+
+    `design` is CONTROLLED with a group that went without at the same time, BEFORE with an earlier period alone, or ""
+    for either.
+    """
+
+    name: str
+    short: str
+    method: str
+    design: Design = ""
+
+
 _STRONG = (
-    ("Randomised trial", "{n} {u} were assigned by lot to the new or the usual arrangement"),
-    ("Randomised trial report", "Assignment was by lot, and all {n} {u} were followed to the end"),
-    ("Controlled rollout", "Sites were paired before the start, and {n} {u} were followed in both halves"),
-    ("Matched cohort study", "{n} {u} were matched on size, age and history before anything was compared"),
-    ("Independent audit", "An outside auditor recomputed every figure from the {n} {u} on file"),
-    ("Full records review", "All {n} {u} of the period were counted; none were left out"),
-    ("Switch-back experiment", "Arms alternated by week, and {n} {u} passed through the experiment"),
-    ("Preregistered experiment", "The analysis was fixed beforehand; {n} {u} took part"),
-    ("Stepped rollout study", "Groups joined in random order until all {n} {u} were included"),
+    Kind("Randomised trial", "trial", "{n} {u} were assigned by lot to the new or the usual arrangement", "controlled"),
+    Kind(
+        "Randomised trial report",
+        "trial",
+        "Assignment was by lot, and all {n} {u} were followed to the end",
+        "controlled",
+    ),
+    Kind(
+        "Controlled rollout",
+        "trial",
+        "Sites were paired before the start, and {n} {u} were followed in both halves",
+        "controlled",
+    ),
+    Kind(
+        "Matched cohort study", "cohort", "{n} {u} were matched on size, age and history before the start", "controlled"
+    ),
+    Kind(
+        "Switch-back experiment",
+        "trial",
+        "Arms alternated by week, and {n} {u} passed through the experiment",
+        "controlled",
+    ),
+    Kind("Preregistered experiment", "trial", "The analysis was fixed beforehand; {n} {u} took part", "controlled"),
+    Kind(
+        "Stepped rollout study", "trial", "Groups joined in random order until all {n} {u} were included", "controlled"
+    ),
+    Kind("Independent audit", "audit", "An outside auditor recomputed every figure from the {n} {u} on file"),
+    Kind("External audit report", "audit", "Outside auditors drew the data themselves and covered all {n} {u}"),
+    Kind("Full records review", "records", "All {n} {u} of the period were counted; none were left out"),
+    Kind("Complete register count", "records", "The register holds all {n} {u}, and every one was counted"),
 )
 _FAIR = (
-    ("Internal dashboard", "The figures cover {m} {u} and have no adjustment for season"),
-    ("Before-and-after comparison", "{m} {u} were compared without a parallel group"),
-    ("Pilot report", "The pilot counted {m} {u} at self-chosen sites"),
-    ("Quarterly business review", "The review draws on {m} {u} from routine reporting"),
-    ("Regional case study", "One region supplied {m} {u}; other regions were not looked at"),
-    ("Consultant's assessment", "The assessment used {m} {u} taken from the monthly reports"),
-    ("Cohort summary", "{m} {u} were tracked, with no control for other changes"),
+    Kind("Internal dashboard", "dashboard", "The figures cover {m} {u} and have no adjustment for season"),
+    Kind("Before-and-after comparison", "comparison", "{m} {u} were compared without a parallel group", BEFORE),
+    Kind("Pilot report", "pilot", "The pilot counted {m} {u} at self-chosen sites"),
+    Kind("Quarterly business review", "review", "The review draws on {m} {u} from routine reporting"),
+    Kind("Regional case study", "case study", "One region supplied {m} {u}; other regions were not looked at"),
+    Kind("Consultant's assessment", "assessment", "The assessment used {m} {u} taken from the monthly reports"),
+    Kind("Cohort summary", "summary", "{m} {u} were tracked, with no control for other changes", BEFORE),
 )
 _WEAK = (
-    ("Supplier's brochure", "The brochure names no method and no sample"),
-    ("Poll in a team chat", "{w} people replied"),
-    ("Conference anecdote", "The speaker gave no figures"),
-    ("Online forum thread", "{w} users posted, none of them named"),
-    ("Exit-interview notes", "{w} people were asked, all of them on their way out"),
-    ("Recollections of a former manager", "Nothing was written down at the time"),
-    ("Hallway survey", "{w} colleagues volunteered an answer"),
-    ("Vendor's newsletter", "The vendor picked the cases itself"),
+    Kind("Supplier's brochure", "hearsay", "The brochure names no method and no sample"),
+    Kind("Poll in a team chat", "hearsay", "{w} people replied"),
+    Kind("Conference anecdote", "hearsay", "The speaker named no method and no sample"),
+    Kind("Online forum thread", "hearsay", "{w} users posted, none of them named"),
+    Kind("Exit-interview notes", "hearsay", "{w} people were asked, all of them on their way out"),
+    Kind("Recollections of a former manager", "hearsay", "Nothing was written down at the time"),
+    Kind("Hallway survey", "hearsay", "{w} colleagues volunteered an answer"),
+    Kind("Vendor's newsletter", "hearsay", "The vendor picked the cases itself"),
 )
 _WHEN = (
     "first quarter",
@@ -107,58 +147,34 @@ _PRECISE = (
     "A look at single weeks gave the same picture",
     "The result did not depend on any one site",
 )
-_ABOUT_INTERVENTION = (
-    "The {i} was set up in {n} weeks and stayed within its budget",
-    "Staff had two information sessions on the {i}, both well attended",
-    "A steering group of five meets every month to look after the {i}",
-    "The contract for the {i} runs for two years and can be ended with three months' notice",
-    "The name of the {i} was changed once before its launch, after a vote",
-    "Documentation for the {i} runs to forty pages and is kept on the intranet",
-    "The {i} has an owner on the management board and a deputy who stands in",
-    "Questions on the {i} go to a shared mailbox that is read twice a day",
-    "The launch of the {i} was moved by a week because of a public holiday",
-    "The supplier of the {i} has its seat in a neighbouring country",
-    "A short film on how the {i} came about was shown at the summer party",
-    "The tender for the {i} drew {n} offers, and the second cheapest was taken",
-    "A trade magazine printed an interview about how the {i} was chosen",
-    "The logo of the {i} was drawn by a trainee and has been kept",
-)
-_ABOUT_METRIC = (
-    "The definition of the {m} was last revised in 2019 and has been stable since",
-    "Managers see the {m} on a monthly sheet, next to two dozen other measures",
-    "The {m} is computed by a script that two people maintain",
-    "A neighbouring department copied the way the {m} is reported",
-    "A handbook of two pages explains how the {m} is worked out",
-    "The {m} is shown on a screen by the entrance, next to the weather",
-    "New managers are told what the {m} means as part of their induction",
-    "The auditors looked at how the {m} is recorded and had no remarks",
-    "The {m} was taken up into the annual report some years ago at the wish of the board",
-)
-_OTHER_METRIC = (
-    "The {x} was reported on the same sheet and is collected by another team",
-    "A long-running project on the {x} ended on schedule",
-    "The annual plan also names the {x} as something to watch",
-    "A student wrote a thesis on the {x} and was hired afterwards",
-    "The {x} has a chapter of its own, as it did the year before",
-    "The team in charge of the {x} has moved to another floor",
-    "For the {x}, a new chart was designed with larger type",
-    "The working group on the {x} has a new chair",
-)
 
 
-def source(strength: int, world: World, used: set[object], rng: Random) -> tuple[str, str]:
-    """The name of a source of `strength` (2 strong, 1 fair, 0 weak), and a sentence on how it was made."""
-    kind, method = pick_unused((_WEAK, _FAIR, _STRONG)[strength], used, rng)
-    text = method.format(
-        n=f"{rng.randrange(1100, 9600):,}",
-        m=f"{rng.randrange(180, 780):,}",
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A source as it is cited, its short name in steps, and a sentence on how it was made."""
+
+    cited: str
+    short: str
+    method: str
+
+
+def draw_source(strength: int, world: World, used: set[object], rng: Random) -> Source:
+    """A source of `strength` (2 strong, 1 fair, 0 weak) that fits the design of `world`."""
+    other = BEFORE if world.controlled else CONTROLLED
+    kind = pick_unused([k for k in (_WEAK, _FAIR, _STRONG)[strength] if k.design != other], used, rng)
+    # A count out of a base is no larger than the study that it is from.
+    counted = world.inference == Inference.DENOMINATOR
+    text = kind.method.format(
+        n=f"{rng.randrange(2600 if counted else 1100, 9600):,}",
+        m=f"{rng.randrange(2600, 4800) if counted else rng.randrange(180, 780):,}",
         w=rng.choice(_SMALL),
         u=world.lexicon.unit,
     )
-    return _cited(kind, world, rng, team=strength > 0), sentence(text)
+    return Source(cite(kind.name, world, rng, team=strength > 0), kind.short, sentence(text))
 
 
-def _cited(kind: str, world: World, rng: Random, team: bool) -> str:
+def cite(kind: str, world: World, rng: Random, team: bool) -> str:
+    """A kind of document with its date, and often with the team that made it."""
     date = rng.choice(_WHEN)
     team_name = rng.choice(world.lexicon.teams)
     forms = [f"{kind}, {date}"]
@@ -177,36 +193,3 @@ def remark(hedging: Literal["none", "some", "much"], used: set[object], rng: Ran
     if rng.random() < chance:
         return sentence(pick_unused(_CAVEATS, used, rng))
     return sentence(pick_unused(_PRECISE, used, rng)) if rng.random() < 0.35 else ""
-
-
-def irrelevant_piece(world: World, used: set[object], rng: Random) -> tuple[str, str]:
-    """The source and content of a piece that does not bear on any claim of `world`."""
-    kinds = (
-        "Notes from the town hall",
-        "Onboarding booklet",
-        "Departmental blog",
-        "Project newsletter",
-        "Minutes of the steering group",
-        "Annual report",
-        "Intranet page",
-        "Staff bulletin",
-    )
-    used_metrics = {metric.name for metric in world.metrics}
-    other_metric = rng.choice([metric for metric in world.lexicon.metrics if metric.name not in used_metrics])
-    pool = [_ABOUT_INTERVENTION, _ABOUT_METRIC, _OTHER_METRIC]
-    if world.metrics[0].name == "net result":
-        pool.remove(_ABOUT_METRIC)
-    lines = [
-        sentence(
-            pick_unused(group, used, rng).format(
-                i=world.intervention,
-                m=rng.choice(world.metrics).name,
-                x=other_metric.name,
-                n=rng.choice(("six", "nine", "eleven", "fourteen")),
-            )
-        )
-        for group in rng.sample(pool, rng.choice((1, 1, 2)))
-    ]
-    if rng.random() < 0.5:
-        lines.append(pick_unused(world.lexicon.background, used, rng))
-    return _cited(rng.choice(kinds), world, rng, team=True), " ".join(lines)
