@@ -149,8 +149,8 @@ def _check_coverage(candidate: Candidate) -> list[Problem]:
             own = _words(f"{claim.measure} {claim.place}") - shared
             if own and not any(own & step_words for step_words in words):
                 missing.append(" ".join(filter(None, (claim.measure, claim.place))))
-    if hypothesis.size is not None and len(candidate.steps) < 2:
-        missing.append("the size of the effect")
+    if hypothesis.qualifiers and len(candidate.steps) < 2:
+        missing.append(hypothesis.qualifiers.name)
     return [Problem("step_missing", f"No step is about {part}: each part of the claim has one.") for part in missing]
 
 
