@@ -70,6 +70,17 @@ class Qualifiers:
     def __bool__(self) -> bool:
         return self != Qualifiers()
 
+    @property
+    def name(self) -> str:
+        """What it is that the claim says on the effect, in words."""
+        if self.causes:
+            return "the cause of the effect"
+        if self.lasting is not None:
+            return "how long the effect lasts"
+        if self.everywhere is not None:
+            return "where the effect holds"
+        return f"the grade {self.grade}" if self.grade else "the size of the effect"
+
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 
 from core.config.steps import StepRule
-from core.qa.claims import Qualifiers, read_hypothesis
+from core.qa.claims import read_hypothesis
 from core.qa.problem import Problem
 from storage.schema import Candidate, Evidence, Finding, Holds, Step
 
@@ -149,8 +149,8 @@ def _check_coverage(candidate: Candidate) -> list[Problem]:
             own = _words(f"{claim.measure} {claim.place}") - shared
             if own and not any(own & step_words for step_words in words):
                 missing.append(" ".join(filter(None, (claim.measure, claim.place))))
-    if hypothesis.qualifiers != Qualifiers() and len(candidate.steps) < 2:
-        missing.append("what qualifies the direction")
+    if hypothesis.qualifiers and len(candidate.steps) < 2:
+        missing.append(hypothesis.qualifiers.name)
     return [Problem("step_missing", f"No step is about {part}: each part of the claim has one.") for part in missing]
 
 

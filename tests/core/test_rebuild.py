@@ -47,6 +47,7 @@ def test_it_knows_each_of_its_examples_whatever_the_label_says(cell: Cell) -> No
             assert answer is not None
             expected = (written.candidate.decision, written.candidate.reasoning, written.candidate.confidence)
             assert (answer.decision, answer.reasoning, answer.confidence) == expected
+            assert answer.steps == written.candidate.steps
 
 
 def test_it_knows_what_a_planted_wrong_decision_should_have_been() -> None:
@@ -112,7 +113,11 @@ def test_its_proposal_for_a_right_relabel_replaces_what_is_stale() -> None:
     proposal = offline_proposal(TASK, right)
     assert proposal is not None
     assert not proposal.contradicts
-    assert proposal.fields == {"reasoning": answer.reasoning, "confidence": answer.confidence}
+    assert proposal.fields == {
+        "reasoning": answer.reasoning,
+        "confidence": answer.confidence,
+        "steps": answer.steps,
+    }
     assert (proposal.judge, proposal.judge_decision, proposal.cost) == ("solver", answer.decision, 0.0)
     assert proposal.repaired == right.model_copy(update=proposal.fields)
     only_reasoning = right.model_copy(update={"stale": [StaleField(field="reasoning", written_for="VALIDATED")]})
@@ -126,5 +131,5 @@ def test_it_contradicts_a_wrong_relabel_with_the_solvers_decision() -> None:
     proposal = offline_proposal(TASK, wrong)
     assert proposal is not None
     assert (proposal.contradicts, proposal.decision, proposal.judge_decision) == (True, "VALIDATED", "VALIDATED")
-    assert list(proposal.fields) == ["reasoning", "confidence"]
+    assert list(proposal.fields) == ["reasoning", "confidence", "steps"]
     assert proposal.repaired.decision == "VALIDATED"

@@ -9,7 +9,7 @@ from core.config.task import Band, Level
 from core.generation.procedural.bodies import Body, Role, share_out
 from core.generation.procedural.facts import Compared, Fact, Moved, Qualified, Started, Stated, Undecided
 from core.generation.procedural.worlds import DECISIONS
-from storage.schema import Candidate, Flaw, Holds
+from storage.schema import Candidate, Finding, Flaw, Holds
 
 
 def applicable(level: Level, decision: str, repeats: bool) -> list[Flaw]:
@@ -116,6 +116,22 @@ def off_confidence(candidate: Candidate, level: Level) -> Candidate:
     return candidate if value is None else candidate.model_copy(update={"confidence": value})
 
 
+def grounded(candidate: Candidate) -> Candidate:
+    """`candidate` with a quote in each step, as a writer gives one who does not see what the evidence lacks."""
+    piece = max(range(len(candidate.evidence)), key=lambda number: candidate.evidence[number].relevance)
+    quote = candidate.evidence[piece].content.split(". ")[0].rstrip(".")
+    steps = [
+        step
+        if step.findings
+        else step.model_copy(
+            update={"findings": [Finding(piece=piece + 1, quote=quote, source="study", says=step.found)], "against": []}
+            | {"why": ""}
+        )
+        for step in candidate.steps
+    ]
+    return candidate.model_copy(update={"steps": steps})
+
+
 def wrong_step(candidate: Candidate, rng: Random) -> Candidate:
     """`candidate` with one step that does not bear checking.
 
@@ -124,7 +140,9 @@ def wrong_step(candidate: Candidate, rng: Random) -> Candidate:
     steps = list(candidate.steps)
     chosen = rng.randrange(len(steps))
     step = steps[chosen]
-    ways = ["quote", "verdict", "missing"] if len(steps) > 1 else ["quote", "verdict"]
+    # Of a rejected claim, one step that fails may be all there is to say.
+    whole = len(steps) == 1 or all(step.holds is Holds.NO for step in steps)
+    ways = ["quote", "verdict"] if whole else ["quote", "verdict", "missing"]
     way = rng.choice(ways)
     if way == "missing":
         del steps[chosen]

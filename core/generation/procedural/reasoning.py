@@ -38,7 +38,9 @@ def write_reasoning(
     world: World, body: Body, steps: list[Step], decision: str, evidence: list[Evidence], rng: Random
 ) -> str:
     """The reasoning for `decision`, which follows from `steps` over `body`, whose pieces are `evidence`."""
-    lines = [_weighing_sentence(steps, evidence, rng), *(_compare(step) for step in steps)]
+    # Where a person has removed what decides, there is nothing to name.
+    weighing = [_weighing_sentence(steps, evidence, rng)] if any(step.findings for step in steps) else []
+    lines = [*weighing, *(_compare(step) for step in steps)]
     lines += _set_aside(body, evidence)
     carried = decision == REJECTED and world.shape.carried
     return " ".join(sentence(line) for line in [*lines, rng.choice(_CARRIED if carried else _CLOSING[decision])])

@@ -9,13 +9,14 @@ from core.config.task import Level, Task
 from core.generation.procedural.bodies import Body, draw_from_band, plan_body
 from core.generation.procedural.lexicon import UnknownDomainError
 from core.generation.procedural.reasoning import write_reasoning
-from core.generation.procedural.wording_evidence import write_evidence
+from core.generation.procedural.steps import write_steps
+from core.generation.procedural.wording_evidence import WordedPiece, write_evidence
 from core.generation.procedural.wording_hypothesis import write_hypothesis
 from core.generation.procedural.worlds import DECISIONS, World, build_world, random_stream
-from storage.schema import Evidence, Example, Flaw
+from storage.schema import Evidence, Example, Flaw, Step
 
 # Planted flaws that leave the evidence sound, so that its decision is known; they are worded from streams of their own.
-_SOUND = (Flaw.WRONG_DECISION, Flaw.RELEVANCE_OUT_OF_BAND, Flaw.CONFIDENCE_OUT_OF_BAND)
+_SOUND = (Flaw.WRONG_DECISION, Flaw.RELEVANCE_OUT_OF_BAND, Flaw.CONFIDENCE_OUT_OF_BAND, Flaw.WRONG_STEP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class KnownAnswer:
     decision: str
     reasoning: str
     confidence: float
+    steps: list[Step]
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A claim of a world as an attempt worded it: its position, the order of its parts, the number of the attempt."""
+
+    position: int
+    order: tuple[int, int]
+    version: int
 
 
 def known_answer(task: Task, example: Example) -> KnownAnswer | None:
@@ -37,50 +48,62 @@ def known_answer(task: Task, example: Example) -> KnownAnswer | None:
     if example.source != "procedural" or not levels:
         return None
     try:
-        world = build_world(example.family, example.domain)
+        world = build_world(example.family, example.domain, levels[0])
     except UnknownDomainError:
         return None
-    for claim, version in _claims(task, world, example.hypothesis):
+    for claim in _claims(task, world, example.hypothesis):
         for position in range(len(world.states)):
-            decision = next((name for name in DECISIONS if world.partner(position, name) == claim), None)
-            body = _body(world, position, version, levels[0], example.evidence)
-            if decision is not None and body is not None:
-                return _answer(world, body, claim, version, decision, levels[0], example.evidence)
+            decision = next((name for name in DECISIONS if world.partner(position, name) == claim.position), None)
+            found = _body(world, position, claim.version, levels[0], example.evidence)
+            if decision is not None and found is not None:
+                return _answer(world, *found, claim, decision, levels[0])
     return None
 
 
-def _claims(task: Task, world: World, hypothesis: str) -> Iterator[tuple[int, int]]:
-    """The claims that this hypothesis words, each with the number of the attempt that worded it."""
+def _claims(task: Task, world: World, hypothesis: str) -> Iterator[_Claim]:
+    """The claims that this hypothesis words."""
     for version in range(task.limits.max_attempts * task.limits.max_ideas + 1):
-        for claim in range(len(world.states)):
-            stream = random_stream(world.family, claim, version, "hypothesis")
-            if write_hypothesis(world, claim, stream) == hypothesis:
-                yield claim, version
+        for position in range(len(world.states)):
+            stream = random_stream(world.family, position, version, "hypothesis")
+            text, order = write_hypothesis(world, position, stream)
+            if text == hypothesis:
+                yield _Claim(position, order, version)
 
 
-def _body(world: World, position: int, version: int, level: Level, pieces: Sequence[Evidence]) -> Body | None:
-    """The body at `position`, with those of its pieces that are still there and in their order; None if it is another.
+def _body(
+    world: World, position: int, version: int, level: Level, pieces: Sequence[Evidence]
+) -> tuple[Body, list[WordedPiece]] | None:
+    """The body at `position` with its wording, of those of its pieces that are still there and in their order.
 
-    All `pieces` have to be of it, whatever relevance a person has given them.
+    None if it is another body. All `pieces` have to be of it, whatever relevance a person has given them.
     """
     body = plan_body(world, position, level, random_stream(world.family, position, "body"))
     streams = [("", ""), *((decision, flaw) for decision in DECISIONS for flaw in _SOUND)]
     for decision, flaw in streams:
         worded = write_evidence(body, level, random_stream(world.family, position, version, decision, flaw, "evidence"))
-        by_text = {(piece.source, piece.content): planned for piece, planned in zip(worded, body.pieces, strict=True)}
-        planned_pieces = [by_text.get((piece.source, piece.content)) for piece in pieces]
-        if all(planned_pieces):
-            return replace(body, pieces=tuple(planned for planned in planned_pieces if planned is not None))
+        by_text = {
+            (written.evidence.source, written.evidence.content): (planned, written)
+            for planned, written in zip(body.pieces, worded, strict=True)
+        }
+        pairs = [by_text.get((piece.source, piece.content)) for piece in pieces]
+        kept = [pair for pair in pairs if pair is not None]
+        if len(kept) == len(pieces):
+            return replace(body, pieces=tuple(planned for planned, _ in kept)), [written for _, written in kept]
     return None
 
 
 def _answer(
-    world: World, body: Body, claim: int, version: int, decision: str, level: Level, pieces: Sequence[Evidence]
+    world: World, body: Body, worded: list[WordedPiece], claim: _Claim, decision: str, level: Level
 ) -> KnownAnswer:
-    stream = random_stream(world.family, body.position, claim, version, "reasoning")
-    band = level.confidence.get(decision, (0.0, 1.0))
+    stream = random_stream(world.family, body.position, claim.position, claim.version, "reasoning")
+    steps = write_steps(world, body, claim.position, worded, claim.order)
+    pieces = [written.evidence for written in worded]
     return KnownAnswer(
         decision,
-        write_reasoning(world, body, claim, decision, list(pieces), stream),
-        draw_from_band(band, random_stream(world.family, body.position, version, "sure")),
+        write_reasoning(world, body, steps, decision, pieces, stream),
+        draw_from_band(
+            level.confidence.get(decision, (0.0, 1.0)),
+            random_stream(world.family, body.position, claim.version, "sure"),
+        ),
+        steps,
     )

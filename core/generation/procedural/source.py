@@ -178,7 +178,9 @@ def _candidate(task: Task, world: World, request: Request, flaw: Flaw | None) ->
         return flaws.off_relevance(candidate, level, rng)
     if flaw == Flaw.CONFIDENCE_OUT_OF_BAND:
         return flaws.off_confidence(candidate, level)
-    return flaws.wrong_step(candidate, rng) if flaw == Flaw.WRONG_STEP else candidate
+    if flaw == Flaw.WRONG_STEP:
+        return flaws.wrong_step(candidate, rng)
+    return flaws.grounded(candidate) if flaw else candidate
 
 
 def _flawed(body: Body, level: Level, request: Request, flaw: Flaw | None) -> Body:

@@ -9,7 +9,7 @@ from core.generation.procedural.facts import Stated
 from core.generation.procedural.naming import state_name
 from core.generation.procedural.truths import figures
 from core.generation.procedural.wording import Mark, Style, amount, compose, fronted, pick_unused, sentence, trailing
-from core.generation.procedural.wording_sources import Source
+from core.generation.procedural.wording_sources import CitedSource
 from core.generation.procedural.wording_words import state_words, words_for
 from core.generation.procedural.worlds import Shape, World
 
@@ -70,7 +70,7 @@ _SAYS = {Aside.ELSEWHERE: "elsewhere", Aside.EARLIER: "earlier", Aside.OTHER_MEA
 
 
 def aside_lines(
-    piece: PlannedPiece, source: Source, style: Style, used: set[object], rng: Random
+    piece: PlannedPiece, source: CitedSource, style: Style, used: set[object], rng: Random
 ) -> tuple[str, list[str], tuple[Mark, ...]]:
     """The method, the findings and the marks of a piece that does not count."""
     world, fact, aside = piece.world, piece.facts[0], piece.aside

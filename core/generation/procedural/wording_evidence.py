@@ -12,7 +12,7 @@ from core.generation.procedural.wording import Mark, Sentence, Style, pick_unuse
 from core.generation.procedural.wording_asides import aside_lines
 from core.generation.procedural.wording_figures import state_fact
 from core.generation.procedural.wording_fillers import irrelevant_piece
-from core.generation.procedural.wording_sources import Source, draw_source, remark
+from core.generation.procedural.wording_sources import CitedSource, draw_source, remark
 from core.generation.procedural.wording_words import together
 from core.generation.procedural.worlds import Inference, World
 from storage.schema import Evidence
@@ -47,7 +47,7 @@ def write_evidence(body: Body, level: Level, rng: Random) -> list[WordedPiece]:
     return pieces
 
 
-def _shared_study(body: Body, used: set[object], rng: Random) -> Source | None:
+def _shared_study(body: Body, used: set[object], rng: Random) -> CitedSource | None:
     """The one study of all supporting pieces, where a figure in one is to be compared with a figure in another."""
     support = [piece for piece in body.pieces if piece.role == Role.SUPPORT]
     apart = [
@@ -62,7 +62,7 @@ def _shared_study(body: Body, used: set[object], rng: Random) -> Source | None:
 
 
 def write_piece(
-    piece: PlannedPiece, level: Level, used: set[object], rng: Random, study: Source | None = None
+    piece: PlannedPiece, level: Level, used: set[object], rng: Random, study: CitedSource | None = None
 ) -> WordedPiece:
     """One piece in words; avoids the forms in `used`, and adds those that it takes.
 
@@ -120,7 +120,7 @@ def _state_all(world: World, facts: tuple[Fact, ...], style: Style, used: set[ob
     return [state_fact(world, fact, style, used, rng) for fact in ordered]
 
 
-def _section(study: Source, piece: PlannedPiece, used: set[object], rng: Random) -> Source:
+def _section(study: CitedSource, piece: PlannedPiece, used: set[object], rng: Random) -> CitedSource:
     """One part of a study, cited as such."""
     arms = {fact.arm for fact in piece.facts if isinstance(fact, Measured | Counted)}
     names = _SECTIONS if len(arms) != 1 else _ARM_SECTIONS[next(iter(arms))]

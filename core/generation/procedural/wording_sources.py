@@ -150,7 +150,7 @@ _PRECISE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class CitedSource:
     """A source as it is cited, its short name in steps, and a sentence on how it was made."""
 
     cited: str
@@ -158,7 +158,7 @@ class Source:
     method: str
 
 
-def draw_source(strength: int, world: World, used: set[object], rng: Random) -> Source:
+def draw_source(strength: int, world: World, used: set[object], rng: Random) -> CitedSource:
     """A source of `strength` (2 strong, 1 fair, 0 weak) that fits the design of `world`."""
     other = BEFORE if world.controlled else CONTROLLED
     kind = pick_unused([k for k in (_WEAK, _FAIR, _STRONG)[strength] if k.design != other], used, rng)
@@ -170,7 +170,7 @@ def draw_source(strength: int, world: World, used: set[object], rng: Random) -> 
         w=rng.choice(_SMALL),
         u=world.lexicon.unit,
     )
-    return Source(cite(kind.name, world, rng, team=strength > 0), kind.short, sentence(text))
+    return CitedSource(cite(kind.name, world, rng, team=strength > 0), kind.short, sentence(text))
 
 
 def cite(kind: str, world: World, rng: Random, team: bool) -> str:
