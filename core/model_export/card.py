@@ -14,14 +14,14 @@ from core.config.project import Project
 from core.exchange.card import ExportCounts, cross_table, known_limits
 from core.exchange.export import example_batches
 from core.exchange.markdown import code_block, escape, licence_lines, table, yaml_string
-from core.models.prompting import Prompting, target_answer
+from core.models.student_format import FILE, StudentFormat, load_format
 from core.models.trained import TrainedModel, lineage, trained_models
 from core.training.comparison import FIGURES, describe_lineage, describe_row
 from core.training.comparison import comparison_table as compared
 from storage import runs, splits
 from storage.database import snapshot
 from storage.examples import Filter
-from storage.schema import Evidence, Status
+from storage.schema import Evidence, Example, Finding, Holds, Status, Step
 
 if TYPE_CHECKING:
     from core.runs.params import ExportParams
@@ -89,17 +89,12 @@ def _header(licence: str, base: str, format_: str) -> str:
 
 
 def _usage(project: Project, trained: TrainedModel, format_: str, base: str) -> str:
-    mode = trained.recipe.mode
-    prompting = Prompting(project.task, mode, project.folder)
+    answer_format = load_format(project.folder / trained.adapter) or StudentFormat(mode=trained.recipe.mode)
+    prompting = answer_format.prompting(project.task, project.folder)
     piece = Evidence(source=_SOURCE, content=_CONTENT, relevance=1.0)
     messages = prompting.messages(_HYPOTHESIS, [piece])
     prompt = "\n\n".join(f"[{message['role']}]\n{message['content']}" for message in messages)
-    answer = target_answer(mode, "WHY", project.task.labels[0], 0.9)
-    confidence_note = (
-        "It answers with the decision alone; the probabilities of the decisions as answers are its confidence."
-        if mode is Mode.DIRECT
-        else "It reasons first. Read the last decision, and the confidence after it."
-    )
+    answer = answer_format.answer(_sample(piece, project.task.labels[0]))
     opening = {
         "adapter": "from peft import AutoPeftModelForCausalLM\nfrom transformers import AutoTokenizer\n\n"
         f"model = AutoPeftModelForCausalLM.from_pretrained(FOLDER)  # on {base}\n"
@@ -119,12 +114,45 @@ def _usage(project: Project, trained: TrainedModel, format_: str, base: str) -> 
             f"It knows one form of question, `{prompting.version}`. Put the case in the place of the words in "
             "capitals, each piece of evidence as the one that is shown:",
             code_block(prompt),
-            f"{confidence_note} It was trained to answer so:",
+            f"{_confidence_note(answer_format)} It was trained to answer so:",
             code_block(answer),
             "In Python, with these `messages`:",
             code_block(opening if format_ == "gguf" else opening + generating, "python"),
         ]
     )
+
+
+def _sample(piece: Evidence, decision: str) -> Example:
+    """An example with words in capitals, to show the form of an answer."""
+    finding = Finding(piece=1, quote=_CONTENT, source="", says="FOUND")
+    step = Step(part="PART", findings=[finding], against=[], why="", found="FOUND", claimed="CLAIMED", holds=Holds.YES)
+    return Example(
+        hypothesis=_HYPOTHESIS,
+        evidence=[piece],
+        steps=[step],
+        reasoning="WHY",
+        decision=decision,
+        confidence=0.9,
+        family="",
+        domain="",
+        level=1,
+        source="",
+    )
+
+
+def _confidence_note(answer_format: StudentFormat) -> str:
+    """Where to read the decision and the confidence of an answer."""
+    if answer_format.mode is Mode.DIRECT:
+        return "It answers with the decision alone; the probabilities of the decisions as answers are its confidence."
+    if answer_format.rationale == "full":
+        return "It reasons first. Read the last decision, and the confidence after it."
+    note = "Its confidence is the probability of all tokens of the answer, fitted with `slope` and `offset` of"
+    lines = {
+        "steps": "It writes a line for each part of the claim, then the decision.",
+        "after": "It decides first, then says why: stop at the end of the first line.",
+        "none": "It writes the decision alone.",
+    }[answer_format.rationale]
+    return f"{lines} {note} `{FILE}`: sigmoid(slope * logit(p) + offset)."
 
 
 def _training_data(project: Project, connection: sqlite3.Connection) -> tuple[str, ExportCounts, dict[str, int]]:

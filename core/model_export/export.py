@@ -20,6 +20,7 @@ from core.models import resolve
 from core.models.model_files import MissingError, locate_model
 from core.models.registry import INSTALL
 from core.models.registry import missing_packages as missing_packages
+from core.models.student_format import FILE as FORMAT
 from core.models.trained import TrainedModel, missing_files, trained_models
 from core.models.weights import SAFE_OPTIONS, WeightsError, check_adapter, find_weights, load_model, open_adapter
 from core.runs.control import RunError
@@ -34,7 +35,7 @@ KIND = "export"
 CARD, GGUF = "README.md", "model.gguf"
 # The files that an export may write; a folder with any other file is not replaced.
 FILES = frozenset(
-    {CARD, GGUF, "adapter_model.safetensors", "adapter_config.json", "config.json", "generation_config.json"}
+    {CARD, GGUF, FORMAT, "adapter_model.safetensors", "adapter_config.json", "config.json", "generation_config.json"}
     | {"model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokenizer.model"}
     | {"special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"}
 )
@@ -131,6 +132,8 @@ def write_export(
                 tokenizer.save_pretrained(folder)
             else:
                 _write_gguf(folder / GGUF, params.model, model, tokenizer, base)
+        if (adapter / FORMAT).is_file():
+            shutil.copyfile(adapter / FORMAT, folder / FORMAT)
         on_step(3, "writes the card")
         files = weight_hashes(folder)
         text = model_card(project, connection, trained, params, files, upstream_name(local, base), weight_hashes(base))

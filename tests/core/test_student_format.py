@@ -11,9 +11,12 @@ import pytest
 from core.config.case import Case, Mode
 from core.config.project import FILE, Project, open_project
 from core.config.recipe import Algorithm, Curriculum, Recipe
-from core.models.resolve import ModelError, model_for
+from core.model_export.export import write_export
+from core.models.resolve import ModelError, model_for, resolve_name
 from core.models.student_format import FILE as FORMAT_FILE
 from core.models.student_format import StudentFormat, StudentFormatError, choose_format, load_format, save_format
+from core.models.trained import trained_models
+from core.runs.params import ExportParams, ModelFormat
 from core.training.data.cases import LeftOut
 from core.training.data.fresh import fresh_count, fresh_examples
 from core.training.data.sampler import CasePosition, CurriculumSampler, ladder_shares
@@ -201,6 +204,16 @@ async def test_a_student_is_asked_as_it_was_trained(project: Project, db: sqlite
     assert model.prompt_version != full_version
     assert reply.usage.input_tokens is not None and reply.usage.input_tokens < 120
     await model.close()
+    exported = project.folder / "exported"
+    request = ExportParams(model="sft", format=ModelFormat.ADAPTER, output=exported)
+    trained = trained_models(project, db)[resolve_name(project, db, "sft")]
+    assert trained.local is not None
+    write_export(project, db, request, trained, trained.local)
+    assert load_format(exported) == kept
+    card = (exported / "README.md").read_text()
+    assert "Claim: HYPOTHESIS\n1. SOURCE: TEXT" in card
+    assert "PART: FOUND, claimed CLAIMED, right.\nDecision: VALIDATED" in card
+    assert "sigmoid(slope * logit(p) + offset)" in card
     (folder / "adapter" / FORMAT_FILE).write_text("[]")
     with pytest.raises(ModelError, match="cannot be read"):
         model_for(project, db, "sft", Mode.REASON)
