@@ -24,6 +24,8 @@ from core.models.cache import attends_to_all
 _CHUNK = 8192
 # Prompts are padded to multiples of so many tokens: of many lengths, the heap of a long run falls into fragments.
 PROMPT_MULTIPLE = 32
+# The share of all tokens of prompts that sharing has to save.
+_WORTHWHILE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ def score(model: PreTrainedModel, shared: PrefixBatch) -> Scores:
     `model` is the causal language model itself, without any wrapper.
     """
     answer_ids, answer_mask = shared.answer_ids, shared.answer_mask
+    if not _worth_sharing(shared.prompt_ids, shared.prompt_mask):
+        hidden = _read_together(model, shared)
+        logps, entropies = _score_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
+        return Scores(logps, entropies, hidden)
     first, group = _groups(shared.prompt_ids, shared.prompt_mask)
     mask, hidden, cache = _read_prompts(model, shared.prompt_ids[first], shared.prompt_mask[first])
     hidden = hidden[group]
@@ -93,6 +99,29 @@ def score(model: PreTrainedModel, shared: PrefixBatch) -> Scores:
         hidden = torch.cat([hidden, _forward(model, answer_ids[:, : length - 1], whole_mask, cache)], dim=1)
     logps, entropies = _score_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
     return Scores(logps, entropies, hidden)
+
+
+def _worth_sharing(ids: torch.Tensor, mask: torch.Tensor) -> bool:
+    """Whether sharing saves a good part of what is read: less, and two passes cost more than one."""
+    rows = [row[row_mask].tolist() for row, row_mask in zip(ids, mask.bool(), strict=True)]
+    distinct = {tuple(row): row for row in rows}
+    total = sum(map(len, rows))
+    common = shared_prefix(list(distinct.values())) if len(distinct) > 1 else 0
+    return total - sum(map(len, distinct.values())) + common * (len(distinct) - 1) > _WORTHWHILE * total
+
+
+def _read_together(model: PreTrainedModel, shared: PrefixBatch) -> torch.Tensor:
+    """The hidden states (B, T, H) from which the tokens of answers are chosen, in one pass over prompts and answers."""
+    width = shared.prompt_ids.shape[1]
+    longest = padded_length(int(shared.prompt_mask.sum(1).max()), PROMPT_MULTIPLE)
+    start = max(0, width - longest)
+    ids = torch.cat([shared.prompt_ids[:, start:], shared.answer_ids[:, :-1]], dim=1)
+    mask = torch.cat([shared.prompt_mask[:, start:], shared.answer_mask[:, :-1]], dim=1)
+    output = model.base_model(
+        input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=False, return_dict=True
+    )
+    hidden: torch.Tensor = output.last_hidden_state[:, width - start - 1 :]
+    return hidden
 
 
 def _read_prompts(
