@@ -156,7 +156,7 @@ def wrong_step(candidate: Candidate, rng: Random) -> Candidate:
 
 
 _SYNONYMS = (
-    (" the figure ", " the number "),
+    ("the figure", "the number"),
     ("came to", "reached"),
     ("stood at", "was at"),
     ("averaged", "came on average to"),
@@ -167,7 +167,7 @@ def near_duplicate(candidate: Candidate, rng: Random) -> Candidate:
     """`candidate` again, with edits that change no meaning."""
     phrase, synonym = rng.choice(_SYNONYMS)
     pieces = [
-        piece.model_copy(update={"content": piece.content.replace(phrase, synonym, 1)}) for piece in candidate.evidence
+        piece.model_copy(update={"content": piece.content.replace(phrase, synonym)}) for piece in candidate.evidence
     ]
     last = pieces[-1]
     pieces[-1] = last.model_copy(update={"content": f"{last.content} The report is on file."})
@@ -175,7 +175,7 @@ def near_duplicate(candidate: Candidate, rng: Random) -> Candidate:
         step.model_copy(
             update={
                 "findings": [
-                    finding.model_copy(update={"quote": finding.quote.replace(phrase, synonym, 1)})
+                    finding.model_copy(update={"quote": finding.quote.replace(phrase, synonym)})
                     for finding in step.findings
                 ]
             }
