@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from core.config.project import Project, open_project
-from core.config.recipe import Algorithm, Recipe
+from core.config.recipe import Recipe
 from core.models.batching import shared_prefix
 from core.models.chat import Chat
 from core.models.environment import prepare_environment
@@ -136,7 +136,7 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
         learned=learned_fields(recipe, answer_format),
     )
     answers = max((len(case.answer) for case in made_cases), default=0)
-    learned = recipe.algorithm is not Algorithm.SFT
+    learned = recipe.algorithm.by_rewards
     return {
         "cases": len(made_cases),
         "longer": left_out.too_long,

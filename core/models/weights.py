@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core.models.device import choose_device, choose_dtype, free_memory, has_bf16, quantization_problem
 from core.models.environment import prepare_environment
 from storage.errors import UserError
 
@@ -78,13 +79,11 @@ def open_weights(
     except ImportError as error:
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
     set_threads()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    native_bf16 = has_bf16(device)
-    bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native_bf16)
+    device = choose_device()
     common = {**location, **SAFE_OPTIONS}
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
-        dtype = torch.bfloat16 if bf16 else torch.float32
+        dtype = choose_dtype(precision, device, family="" if device == "cpu" else read_family(location))
         if quantization == "none":
             model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=dtype)
         else:
@@ -98,13 +97,13 @@ def open_weights(
     model = model.eval().requires_grad_(False)
     if quantization == "none":
         model = model.to(device)
-    if bf16 and not native_bf16 and quantization == "none":
+    if dtype is torch.bfloat16 and not has_bf16(device) and quantization == "none":
         # Compute in fp32 with the numbers of bf16, as each product would be widened by itself otherwise.
         # The model's own method refuses a model from a GGUF file, although it is dequantized.
         torch.nn.Module.float(model)
     use_following_attention(model)
     config = model.config.get_text_config()
-    affords = affordable_tokens(_free_memory(device), cache_bytes_per_token(config, model.dtype.itemsize))
+    affords = affordable_tokens(free_memory(device), cache_bytes_per_token(config, model.dtype.itemsize))
     return Weights(model, tokenizer, _stop_tokens(model, tokenizer), config.max_position_embeddings, affords)
 
 
@@ -115,6 +114,7 @@ def load_model(location: dict[str, Any], dtype: Any, quantization: str = "none")
     """
     import transformers
 
+    check_quantization(quantization)
     options = {**SAFE_OPTIONS, "use_safetensors": True, "dtype": dtype, **quantization_options(quantization, dtype)}
     if "gguf_file" not in location:
         return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(**location, **options))
@@ -124,6 +124,12 @@ def load_model(location: dict[str, Any], dtype: Any, quantization: str = "none")
     with tempfile.TemporaryDirectory() as folder:
         unpacked.save_pretrained(folder)
         return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(folder, **options))
+
+
+def check_quantization(quantization: str) -> None:
+    """Raise WeightsError if the device of this machine cannot quantize weights so."""
+    if problem := quantization_problem(quantization, choose_device()):
+        raise WeightsError(problem)
 
 
 def _keep_layout(model: Any) -> Any:
@@ -160,6 +166,13 @@ def find_weights(path: Path) -> dict[str, Any]:
         raise WeightsError(f"there is no model at {path}: give a folder with .safetensors files, or a .gguf file")
     _check_files(path, path / "config.json", "*.safetensors")
     return {"pretrained_model_name_or_path": str(path)}
+
+
+def read_family(location: dict[str, Any]) -> str:
+    """The family of the model at `location` (from `find_weights`), by transformers' `model_type`."""
+    import transformers
+
+    return str(transformers.AutoConfig.from_pretrained(**location, **SAFE_OPTIONS).model_type)
 
 
 def check_adapter(path: Path) -> None:
@@ -267,26 +280,6 @@ def affordable_tokens(free: int, token_bytes: int) -> int:
     This is asked in advance, because Linux grants any request for memory, and kills the process that then uses it.
     """
     return max(1, free // 2 // token_bytes)
-
-
-def _free_memory(device: str) -> int:
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
-def has_bf16(device: str) -> bool:
-    """Whether `device` ('cpu' or 'cuda') multiplies in bf16 natively."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def set_threads() -> None:

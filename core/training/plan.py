@@ -7,7 +7,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.config.project import Project
-from core.config.recipe import Algorithm
 from core.generation.procedural.source import check_task
 from core.models.trained import local_models
 from core.runs.control import RunError
@@ -59,7 +58,7 @@ def plan_phases(project: Project, name: str, *, allow_project_code: bool = False
             except ValueError as error:
                 raise RunError(f"[train.{phase_name}] fresh: {error}") from None
         try:
-            for reward in phase.rewards if phase.algorithm is not Algorithm.SFT else ():
+            for reward in phase.rewards if phase.algorithm.by_rewards else ():
                 find_reward(reward, project.folder, allow_project_code=allow_project_code)
         except ForbiddenRewardError as error:
             raise RunError(f"{error}: `sidequest train run {name} --allow-project-code`") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config.project import Project
-from core.config.recipe import Algorithm, Launcher, Recipe
+from core.config.recipe import Launcher, Recipe
 from core.machine import MB, Machine, detect_machine
 from core.models.model_files import MissingError, locate_model
 from core.models.model_size import ModelSize, model_size
@@ -195,7 +195,7 @@ def combine_phases(
             length = TokenLengths(
                 min(most.prompt_tokens, lowered.max_prompt_tokens),
                 min(most.answer_tokens, lowered.max_answer_tokens)
-                if lowered.algorithm is not Algorithm.SFT
+                if lowered.algorithm.by_rewards
                 else most.answer_tokens,
                 min(most.shared_tokens, lowered.max_prompt_tokens - 1),
             )
@@ -229,7 +229,7 @@ def _basis(params: TrainParams, estimates: list[PhaseEstimate]) -> str:
     ]
     if any(recipe.launcher is Launcher.ACCELERATE for recipe in params.phases.values()):
         sentences.append("with one process: those of the launcher share the work")
-    if any(recipe.algorithm is not Algorithm.SFT for recipe in params.phases.values()):
+    if any(recipe.algorithm.by_rewards for recipe in params.phases.values()):
         sentences.append("answers get shorter or longer as the model learns")
     return "; ".join(sentences)
 

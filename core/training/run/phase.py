@@ -192,7 +192,7 @@ def why_not_trainable(recipe: Recipe, number: int, environment: Mapping[str, str
     is_sharded = (
         environment.get("ACCELERATE_USE_FSDP") == "true" or environment.get("ACCELERATE_DEEPSPEED_ZERO_STAGE") == "3"
     )
-    if is_sharded and recipe.algorithm is not Algorithm.SFT and not recipe.vllm_server:
+    if is_sharded and recipe.algorithm.by_rewards and not recipe.vllm_server:
         return (
             "answers cannot be written by weights that are spread over processes (FSDP, DeepSpeed ZeRO 3): let a "
             "vllm_server write them, or take plain data parallelism or ZeRO 2"
