@@ -191,7 +191,11 @@ class Recipe(_RecipeTable):
         if self.loss == "labels" and (self.mode is not Mode.DIRECT or self.algorithm is not Algorithm.SFT):
             raise ValueError('loss = "labels" needs algorithm = "sft" and mode = "direct"')
         if self.algorithm is not Algorithm.CLASSIFY and not self.lora.rank:
-            raise ValueError('lora.rank = 0, the whole weights, is for algorithm = "classify": take a rank of 1 or more')
+            raise ValueError(
+                'lora.rank = 0, the whole weights, is for algorithm = "classify": take a rank of 1 or more'
+            )
+        if not self.lora.rank and self.quantization != "none":
+            raise ValueError('whole weights are not trained quantized: set quantization = "none", or a lora.rank')
         if self.algorithm.by_rewards and self.curriculum.order == "adaptive" and self.passes > 1:
             raise ValueError("an adaptive curriculum needs fresh answers in each step: set passes = 1")
         if self.launcher is Launcher.PYTHON and (self.launcher_config or self.launcher_arguments):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -23,6 +24,11 @@ _ADAPTER = "default"
 _SHOWN_KEYS = 3
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
+# Families of encoders, by transformers' `model_type`.
+_ENCODERS = frozenset(
+    {"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "mpnet"}
+    | {"mobilebert", "modernbert", "nomic_bert", "roberta", "roformer", "squeezebert", "xlm-roberta"}
+)
 # Weights that bitsandbytes quantizes together.
 _BLOCK = 64
 
@@ -81,6 +87,7 @@ def open_weights(
     set_threads()
     device = choose_device()
     common = {**location, **SAFE_OPTIONS}
+    check_writes(path)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
         dtype = choose_dtype(precision, device, family="" if device == "cpu" else read_family(location))
@@ -117,13 +124,13 @@ def load_model(location: dict[str, Any], dtype: Any, quantization: str = "none")
     check_quantization(quantization)
     options = {**SAFE_OPTIONS, "use_safetensors": True, "dtype": dtype, **quantization_options(quantization, dtype)}
     if "gguf_file" not in location:
-        return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(**location, **options))
-    unpacked = _load_dequantized(location, dtype)
+        return keep_layout(transformers.AutoModelForCausalLM.from_pretrained(**location, **options))
+    unpacked = load_dequantized(location, dtype)
     if quantization == "none":
         return unpacked
     with tempfile.TemporaryDirectory() as folder:
         unpacked.save_pretrained(folder)
-        return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(folder, **options))
+        return keep_layout(transformers.AutoModelForCausalLM.from_pretrained(folder, **options))
 
 
 def check_quantization(quantization: str) -> None:
@@ -132,7 +139,7 @@ def check_quantization(quantization: str) -> None:
         raise WeightsError(problem)
 
 
-def _keep_layout(model: Any) -> Any:
+def keep_layout(model: Any) -> Any:
     """Keep bitsandbytes from repacking rows that are no whole blocks, as it does on processors with AVX512-BF16."""
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu") and module.in_features % _BLOCK:
@@ -140,7 +147,8 @@ def _keep_layout(model: Any) -> Any:
     return model
 
 
-def _load_dequantized(location: dict[str, Any], dtype: Any) -> Any:
+def load_dequantized(location: dict[str, Any], dtype: Any) -> Any:
+    """The causal language model of a GGUF file in `dtype`, a type of torch."""
     import transformers
 
     packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE_OPTIONS, dtype=dtype)
@@ -175,9 +183,41 @@ def read_family(location: dict[str, Any]) -> str:
     return str(transformers.AutoConfig.from_pretrained(**location, **SAFE_OPTIONS).model_type)
 
 
+def check_writes(path: Path) -> None:
+    """Raise WeightsError if the model in a folder is an encoder, which cannot write an answer."""
+    if not path.is_dir():
+        return
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    architectures = config.get("architectures") or [""]
+    if config.get("model_type") in _ENCODERS and not str(architectures[0]).endswith(("LMHeadModel", "ForCausalLM")):
+        raise WeightsError(
+            f"{path} is an encoder ({config['model_type']}), which cannot write answers: train it with "
+            'algorithm = "classify"'
+        )
+
+
 def check_adapter(path: Path) -> None:
     """Raise WeightsError unless there is an adapter with safe weights in the folder `path`."""
     _check_files(path, path / "adapter_config.json", "adapter_model.safetensors")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter; what was trained whole has no configuration of one."""
+    return (folder / "adapter_config.json").is_file()
+
+
+def check_trained(folder: Path) -> None:
+    """Raise WeightsError unless `folder` holds what a training has made: an adapter or whole weights, all safe."""
+    if (folder / "config.json").is_file() and not is_adapter(folder):
+        find_weights(folder)
+    else:
+        check_adapter(folder)
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a training has left all that it makes in `folder`: the configuration is written last."""
+    files = ("adapter_model.safetensors", "adapter_config.json"), ("model.safetensors", "config.json")
+    return any(all((folder / name).is_file() for name in names) for names in files)
 
 
 def _check_files(folder: Path, config: Path, weights: str) -> None:
@@ -243,16 +283,20 @@ def _attach_adapter(model: Any, adapter: Path) -> Any:
     return open_adapter(model, adapter).get_base_model()
 
 
-def quantization_options(quantization: str, dtype: Any) -> dict[str, Any]:
-    """The arguments of `from_pretrained` for a quantization that computes in `dtype`, a type of torch."""
+def quantization_options(quantization: str, dtype: Any, unquantized: Sequence[str] | None = None) -> dict[str, Any]:
+    """The arguments of `from_pretrained` for a quantization that computes in `dtype`, a type of torch.
+
+    The layers that `unquantized` names stay as they are; by default, the output.
+    """
     if quantization == "none":
         return {}
     from transformers import BitsAndBytesConfig
 
     if quantization == "int8":
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=unquantized)}
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
+        llm_int8_skip_modules=unquantized,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,

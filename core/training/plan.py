@@ -9,6 +9,7 @@ from pathlib import Path
 from core.config.project import Project
 from core.generation.procedural.source import check_task
 from core.models.trained import local_models
+from core.models.weights import is_trained
 from core.runs.control import RunError
 from core.runs.params import TrainParams
 from core.training.data.rewards import ForbiddenRewardError, RewardError, find_reward
@@ -74,7 +75,7 @@ def find_adapter(project: Project, connection: sqlite3.Connection, prefix: str) 
     if run is None or run.kind != KIND:
         raise RunError(f"no training run {prefix}: `sidequest train list` shows those there are")
     folder = adapter_folder(project, run)
-    if not (folder / "adapter_model.safetensors").is_file():
+    if not is_trained(folder):
         raise RunError(f"training run {prefix} has made no adapter yet")
     return str(folder.relative_to(project.folder))
 

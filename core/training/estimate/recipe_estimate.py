@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.config.project import Project
-from core.config.recipe import Launcher, Recipe
+from core.config.recipe import Algorithm, Launcher, Recipe
 from core.machine import MB, Machine, detect_machine
 from core.models.model_files import MissingError, locate_model
 from core.models.model_size import ModelSize, model_size
@@ -175,6 +175,8 @@ def guess_lengths(project: Project, recipe: Recipe, letters: int) -> TokenLength
     empty_prompt = Prompting(project.task, recipe.mode, project.folder, short=recipe.prompt == "short").messages("", ())
     shared = int(sum(len(message["content"]) for message in empty_prompt) / _LETTERS)
     prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
+    if recipe.algorithm is Algorithm.CLASSIFY:
+        return TokenLengths(prompt, 0)
     return TokenLengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
 
 

@@ -87,6 +87,10 @@ class TrainingCallback(TrainerCallback):
             self._evaluate_and_report(state.global_step)
         self._began = time.perf_counter()
 
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Seed what a step drops out by its number alone: a resumed run cannot know what was drawn before."""
+        torch.manual_seed(self._recipe.seed + 1_000_003 * (state.global_step + 1) + 7 * distributed.rank())
+
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Report the figures of a step. Raises NotANumberError."""
         logs: Mapping[str, Any] = kwargs["logs"]

@@ -17,6 +17,7 @@ from core.models.weights import (
     SAFE_OPTIONS,
     WeightsError,
     check_adapter,
+    check_writes,
     find_weights,
     load_model,
     open_adapter,
@@ -53,6 +54,7 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     import transformers
 
     location = find_weights(path)
+    check_writes(path)
     transformers.utils.logging.disable_progress_bar()
     device = choose_device()
     dtype = choose_dtype(recipe.precision, device, learns=True)
@@ -67,11 +69,16 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
         tokenizer.pad_token = tokenizer.eos_token
     if recipe.quantization == "none":
         return model.to(device), tokenizer
+    return prepare_quantized(model), tokenizer
+
+
+def prepare_quantized(model: Any) -> Any:
+    """A quantized model through which gradients pass; what is not quantized is in fp32."""
     for module in model.modules():
         # On processors with AVX512-BF16 an evaluation repacks the weights, and gradients cannot pass them any more.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
-    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
 def check_adapter_shapes(model: Any, adapter: Path) -> None:
