@@ -61,7 +61,7 @@ def test_votes_are_those_of_judges_and_people_about_the_example_as_it_is(db: sql
         family="f", source="procedural", seed=1,
     )  # fmt: skip
     db.execute("PRAGMA foreign_keys = OFF")
-    attempts.add_attempt(db, attempt)
+    attempts.add_attempt(db, attempt, None)
     first = example(decision="REFINED", attempt=attempt.id)
     verdict = Verdict(
         attempt=attempt.id, result=Result.PASSED, stage="judge", blind_decision="REFINED", blind_confidence=0.7
