@@ -99,9 +99,7 @@ def _usage(project: Project, trained: TrainedModel, format_: str, base: str) -> 
     answer_format = load_format(project.folder / trained.adapter) or StudentFormat(mode=trained.recipe.mode)
     if answer_format.kind == "classifier":
         words, code = classifier_usage(answer_format, format_, base, answer_format.max_tokens)
-        return "
-
-".join([words, code_block(code, "python")])
+        return "\n\n".join([words, code_block(code, "python")])
     prompting = answer_format.prompting(project.task, project.folder)
     piece = Evidence(source=_SOURCE, content=_CONTENT, relevance=1.0)
     messages = prompting.messages(_HYPOTHESIS, [piece])
