@@ -31,7 +31,8 @@ from core.training.data.cases import classifier_cases, training_cases
 from core.training.data.stale import learned_fields
 from core.training.plan import plan_phases
 from core.training.run.job import accepted_examples, examples_to_learn, failure_ending
-from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
 from storage import database
 from storage.schema import Example, RunState
 

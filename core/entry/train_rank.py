@@ -17,7 +17,8 @@ from core.training import distributed
 from core.training.run import checkpoints
 from core.training.run.job import DatabaseReporter, failure_ending, phase_setup
 from core.training.run.launcher import write_ending
-from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
 from storage import database, runs, training
 
 

@@ -30,7 +30,7 @@ EncodedCases = Sequence[tuple[Sequence[int], Sequence[int]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ExportComparison:
     """The answers of two models to the same `n` cases: the largest difference of a probability, and how many decisions
     are others."""
 
@@ -46,12 +46,12 @@ class Comparison:
         )
 
 
-def compare_answers(original: Sequence[Sequence[float]], exported: Sequence[Sequence[float]]) -> Comparison:
+def compare_answers(original: Sequence[Sequence[float]], exported: Sequence[Sequence[float]]) -> ExportComparison:
     """Compare the probabilities of two models, row by row."""
     pairs = list(zip(original, exported, strict=True))
     largest = max((abs(a - b) for first, second in pairs for a, b in zip(first, second, strict=True)), default=0.0)
     changed = sum(first.index(max(first)) != second.index(max(second)) for first, second in map(_as_lists, pairs))
-    return Comparison(len(pairs), largest, changed)
+    return ExportComparison(len(pairs), largest, changed)
 
 
 def _as_lists(pair: tuple[Sequence[float], Sequence[float]]) -> tuple[list[float], list[float]]:
@@ -128,7 +128,7 @@ def _write_onnx(
     return notes
 
 
-def _require_equal(comparison: Comparison, name: str) -> str:
+def _require_equal(comparison: ExportComparison, name: str) -> str:
     """The comparison as a sentence; raises WeightsError if the answers are others."""
     sentence = comparison.describe(name)
     if comparison.largest > TOLERANCE:

@@ -54,7 +54,7 @@ def trained(
     project = with_student(project, encoder, precision="fp32")
     fill(db, 9, split="train")
     fill(db, 12, split="dev")
-    settings = {"algorithm": "classify", "precision": "fp32", "lora": {"rank": rank}}
+    settings: dict[str, Any] = {"algorithm": "classify", "precision": "fp32", "lora": {"rank": rank}}
     made = open_trainable_classifier(encoder, Recipe.model_validate(settings), LABELS)
     torch.manual_seed(3)
     for weight in made.model.parameters():
@@ -99,7 +99,7 @@ async def test_merged_weights_answer_as_the_classifier_did(
     adapter = tmp_path / "adapter"
     from core.models.classifier_weights import open_classifier
 
-    base = next(iter((trained.task.local["tiny"].path,)))
+    base = trained.task.local["tiny"].path
     assert base is not None
     original = open_classifier(trained.folder / base, adapter, LABELS, "fp32")
     expected = classify(original.model, original.pad, [case])[0]

@@ -21,7 +21,8 @@ from core.models.student_format import StudentFormat
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CasePosition, CurriculumSampler
 from core.training.data.soft_targets import cost_matrix, group_votes, soft_target
-from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
 from core.training.trainers.arguments import sft_arguments
 from core.training.trainers.labels import AnswerScorer, LabelTrainer, label_loss
 from core.training.trainers.policy import open_policy

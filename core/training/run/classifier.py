@@ -22,7 +22,7 @@ from core.training.trainers.labels import HeadScorer, LabelTrainer
 from storage.schema import Example
 
 if TYPE_CHECKING:
-    from core.training.run.phase import PhaseSetup
+    from core.training.run.setup import PhaseSetup
 
 
 @dataclass

@@ -27,7 +27,8 @@ from core.training.data.soft_targets import group_votes
 from core.training.plan import adapter_folder
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
-from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
 from storage import blind_reviews, database, listing, runs, splits, training
 from storage.examples import Filter
 from storage.schema import Example, RunState

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.benchmark.sampling_order import sampling_order
@@ -15,40 +13,15 @@ from core.config.recipe import Recipe
 from core.models.student_format import StudentFormat, save_format
 from core.runs.session import Ending
 from core.training import distributed
-from core.training.data.soft_targets import Votes
 from core.training.data.stale import stale_note
 from core.training.run import checkpoints
 from core.training.run.reporter import Reporter
-from storage.schema import Example, RunState
+from core.training.run.setup import PhaseSetup
+from storage.schema import RunState
 
 if TYPE_CHECKING:
     from core.training.data.cases import LeftOut
     from core.training.run.evaluate_dev import DevEvaluation
-
-
-@dataclass(frozen=True)
-class PhaseSetup:
-    """The setup of a phase: a recipe, the student at `path`, the adapter to start from, and the folder for its files.
-
-    `train` are the examples to learn from, `dev` those to evaluate on, `votes` what judges and people decided blind, by
-    example. Rewards of the project's own run only with
-    `allow_project_code`.
-    """
-
-    name: str
-    recipe: Recipe
-    path: Path
-    start_adapter: Path | None
-    folder: Path
-    train: Sequence[Example]
-    dev: Sequence[Example]
-    votes: Votes = field(default_factory=dict)
-    allow_project_code: bool = False
-
-    @property
-    def adapter(self) -> Path:
-        """The folder for its adapter."""
-        return self.folder / "adapter"
 
 
 def run_phase(project: Project, phase: PhaseSetup, reporter: Reporter) -> Ending:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from core.training.data.sampler import CurriculumSampler
     from core.training.run.callback import TrainingCallback
     from core.training.run.evaluate_dev import DevEvaluation
-    from core.training.run.phase import PhaseSetup
+    from core.training.run.setup import PhaseSetup
 
 
 class Student(Protocol):

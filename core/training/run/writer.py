@@ -23,7 +23,7 @@ from core.training.trainers import arguments
 from storage.schema import Example
 
 if TYPE_CHECKING:
-    from core.training.run.phase import PhaseSetup
+    from core.training.run.setup import PhaseSetup
     from core.training.trainers.grpo import Policy
 
 
