@@ -41,3 +41,27 @@ def read_current(connection: sqlite3.Connection) -> list[BlindReview]:
         f"WHERE {NEWEST} ORDER BY r.example, r.reviewer"
     )
     return [BlindReview(**row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class BlindVote:
+    """A decision about an example as it is now, made without seeing the label; a person's has the confidence 1."""
+
+    example: str
+    decision: str
+    confidence: float
+
+
+def read_votes(connection: sqlite3.Connection) -> list[BlindVote]:
+    """What judges and people decided blind about the examples as they are now, by example.
+
+    A judge has read the first version only. Decisions that were taken back do not count.
+    """
+    rows = connection.execute(
+        "SELECT e.id AS example, j.blind_decision AS decision, coalesce(j.blind_confidence, 1.0) AS confidence "
+        "FROM examples AS e JOIN verdicts AS j ON j.attempt = e.attempt "
+        "WHERE e.version = 1 AND j.result <> 'failed' AND j.blind_decision IS NOT NULL "
+        "UNION ALL SELECT r.example, r.value, 1.0 FROM reviews AS r JOIN examples AS e ON e.id = r.example "
+        f"WHERE r.version = e.version AND {NEWEST} ORDER BY 1"
+    )
+    return [BlindVote(**row) for row in rows]

@@ -65,6 +65,36 @@ def save(
     return folder
 
 
+def save_encoder(folder: Path, *, seed: int = 0, texts: Sequence[str] = TEXTS, **shape: Any) -> Path:
+    """Save a random encoder in the shape of BERT, without a head, as safetensors. Returns the folder."""
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    words = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    words.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=special, show_progress=False))
+    words.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    marks = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
+    names = ["input_ids", "token_type_ids", "attention_mask"]
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, model_input_names=names, **marks)
+    plain: dict[str, Any] = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "vocab_size": len(fast),
+        "max_position_embeddings": 128,
+    }
+    torch.manual_seed(seed)
+    BertModel(BertConfig(**(plain | shape))).save_pretrained(folder)
+    fast.save_pretrained(folder)
+    return folder
+
+
 def rename_keys(adapter: Path, old: str, new: str) -> Path:
     """Rename the weights of an adapter whose names contain `old`, as a conversion does that goes wrong."""
     from safetensors.torch import load_file, save_file

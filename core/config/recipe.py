@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,6 +18,12 @@ class Algorithm(StrEnum):
     SFT = "sft"  # to write the answers of the examples
     GRPO = "grpo"  # by rewards, each answer against the others to the same case (Shao et al. 2024)
     PPO = "ppo"  # by rewards, each token against what a critic expected (Schulman et al. 2017)
+    CLASSIFY = "classify"  # a head on the student that gives each decision its probability, and writes nothing
+
+    @property
+    def by_rewards(self) -> bool:
+        """Whether the student writes answers of its own, and learns by what they earn."""
+        return self in {Algorithm.GRPO, Algorithm.PPO}
 
 
 class Launcher(StrEnum):
@@ -34,7 +40,12 @@ class _RecipeTable(BaseModel):
 class Lora(_RecipeTable):
     """The adapter (Hu et al. 2021)."""
 
-    rank: int = Field(default=16, ge=1, le=512, description="How much the adapter can hold.")
+    rank: int = Field(
+        default=16,
+        ge=0,
+        le=512,
+        description="How much the adapter can hold; classify: 0 trains the whole weights, without an adapter.",
+    )
     alpha: int = Field(default=32, ge=1, description="How strongly it acts: it is scaled by alpha / rank.")
     dropout: float = Field(default=0.0, ge=0, lt=1, description="Share of its inputs that is left out while it learns.")
     targets: str | list[str] = Field(default="all-linear", description="Layers by name, or all linear ones.")
@@ -59,7 +70,8 @@ class Recipe(_RecipeTable):
 
     algorithm: Algorithm = Field(
         description="sft: learns to write the answers of the examples; grpo: by rewards, against its other answers to "
-        "the same case; ppo: by rewards, against what a critic expected."
+        "the same case; ppo: by rewards, against what a critic expected; classify: a head gives the probabilities of "
+        "the decisions, on an encoder or a decoder."
     )
     student: str = Field(default="", description="A name of [local.…], or an embedded one; empty: the role's.")
     first: str = Field(default="", description="A recipe that is run before, in the same launch; RL starts from it.")
@@ -84,10 +96,26 @@ class Recipe(_RecipeTable):
     max_prompt_tokens: int = Field(default=2048, ge=32, description="Longer cases are left out, and counted.")
     max_answer_tokens: int = Field(default=160, ge=4, description="What the student writes is cut here.")
     batch: int = Field(default=8, ge=1, description="Cases in a step; of RL, each is answered `generations` times.")
-    micro_batch: int = Field(default=8, ge=1, description="SFT: cases that are worked on at once.")
+    micro_batch: int = Field(default=8, ge=1, description="SFT, classify: cases that are worked on at once.")
+    loss: Literal["tokens", "labels"] = Field(
+        default="tokens",
+        description='SFT with mode = "direct". tokens: of the answer, among all words; labels: of the decisions alone, '
+        "each scored as in a benchmark, with soft targets and costs. classify always learns so.",
+    )
+    soft: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="loss = labels, classify: share of the soft target, by what judges and people decided blind, "
+        "beside the label. Where nobody has, the label alone counts.",
+    )
     generations: int = Field(default=8, ge=2, le=128, description="RL: answers to each case.")
     steps: int = Field(default=100, ge=1, le=1_000_000, description="How often the weights are changed.")
-    learning_rate: float | None = Field(default=None, gt=0, description="Default: 3e-4 for SFT, 2e-5 for RL.")
+    learning_rate: float | None = Field(
+        default=None,
+        gt=0,
+        description="Default: 3e-4 for SFT, 2e-5 for RL; classify: 5e-4, and 5e-5 for whole weights.",
+    )
     warm_up: float = Field(default=0.05, ge=0, le=1, description="Share of the steps in which the rate rises.")
     weight_decay: float = Field(default=0.0, ge=0, description="How strongly weights are drawn towards 0.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="A longer gradient is cut to this length.")
@@ -109,7 +137,8 @@ class Recipe(_RecipeTable):
     )
     costs: dict[str, dict[str, float]] = Field(
         default_factory=dict,
-        description="By label, then decision: what is lost by it; 0 is right, 1 as wrong as can be.",
+        description="By label, then decision: what is lost by it; 0 is right, 1 as wrong as can be. For RL, "
+        "loss = labels and classify.",
     )
     curriculum: Curriculum = Field(default=Curriculum(), description="Which levels are trained on when.")
     evaluate_every: int = Field(default=20, ge=1, description="Steps between looks at the dev split.")
@@ -134,13 +163,40 @@ class Recipe(_RecipeTable):
     @property
     def rate(self) -> float:
         """The learning rate."""
-        return self.learning_rate or (3e-4 if self.algorithm is Algorithm.SFT else 2e-5)
+        if self.learning_rate:
+            return self.learning_rate
+        if self.algorithm is Algorithm.CLASSIFY:
+            return 5e-4 if self.lora.rank else 5e-5
+        return 3e-4 if self.algorithm is Algorithm.SFT else 2e-5
+
+    @property
+    def scores_labels(self) -> bool:
+        """Whether the loss is over the decisions, and not over words."""
+        return self.algorithm is Algorithm.CLASSIFY or self.loss == "labels"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _classifiers_are_direct(cls, fields: Any) -> Any:
+        if isinstance(fields, dict) and fields.get("algorithm") == Algorithm.CLASSIFY:
+            return {"mode": Mode.DIRECT} | fields
+        return fields
 
     @model_validator(mode="after")
     def _fits(self) -> Recipe:
-        if self.algorithm is Algorithm.SFT and self.first:
-            raise ValueError("an SFT recipe starts from the student itself: `first` is for GRPO and PPO")
-        if self.algorithm is not Algorithm.SFT and self.curriculum.order == "adaptive" and self.passes > 1:
+        if not self.algorithm.by_rewards and self.first:
+            name = "an SFT" if self.algorithm is Algorithm.SFT else "a classify"
+            raise ValueError(f"{name} recipe starts from the student itself: `first` is for GRPO and PPO")
+        if self.algorithm is Algorithm.CLASSIFY and self.mode is not Mode.DIRECT:
+            raise ValueError('a classifier writes no reasoning: leave mode out, or set mode = "direct"')
+        if self.loss == "labels" and (self.mode is not Mode.DIRECT or self.algorithm is not Algorithm.SFT):
+            raise ValueError('loss = "labels" needs algorithm = "sft" and mode = "direct"')
+        if self.algorithm is not Algorithm.CLASSIFY and not self.lora.rank:
+            raise ValueError(
+                'lora.rank = 0, the whole weights, is for algorithm = "classify": take a rank of 1 or more'
+            )
+        if not self.lora.rank and self.quantization != "none":
+            raise ValueError('whole weights are not trained quantized: set quantization = "none", or a lora.rank')
+        if self.algorithm.by_rewards and self.curriculum.order == "adaptive" and self.passes > 1:
             raise ValueError("an adaptive curriculum needs fresh answers in each step: set passes = 1")
         if self.launcher is Launcher.PYTHON and (self.launcher_config or self.launcher_arguments):
             raise ValueError('launcher_config and launcher_arguments need launcher = "accelerate"')

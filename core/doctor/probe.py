@@ -17,15 +17,15 @@ def probe() -> dict[str, Any]:
     """The device, its seconds for a product in bf16 and in fp32, and whether bitsandbytes works on it."""
     import torch
 
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    from core.models.device import choose_device, has_bf16
+
+    device = choose_device()
     measured: dict[str, Any] = {
         "device": device,
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "fp32_s": _time_product(torch.float32, device),
         "bf16_s": _time_product(torch.bfloat16, device),
     }
-    from core.models.weights import has_bf16
-
     measured["bf16"] = has_bf16(device)
     measured["bitsandbytes"] = _nf4_problem(device)
     return measured
@@ -45,6 +45,10 @@ def _time_product(dtype: Any, device: str) -> float:
 
 def _nf4_problem(device: str) -> str:
     """What is wrong with a layer in nf4, forward or backward; empty if nothing is."""
+    from core.models.device import quantization_problem
+
+    if problem := quantization_problem("nf4", device):
+        return problem
     try:
         import torch
         from bitsandbytes.nn.modules import Linear4bit

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from core.config.project import Project, open_project
-from core.config.recipe import Algorithm, Recipe
+from core.config.recipe import Recipe
 from core.models.batching import shared_prefix
+from core.models.case_encoder import CaseEncoder
 from core.models.chat import Chat
 from core.models.environment import prepare_environment
 from core.models.model_files import locate_model
@@ -26,11 +27,12 @@ from core.models.student_format import choose_format
 from core.models.trained import local_models
 from core.models.weights import SAFE_OPTIONS, find_weights
 from core.training import distributed
-from core.training.data.cases import training_cases
+from core.training.data.cases import classifier_cases, training_cases
 from core.training.data.stale import learned_fields
 from core.training.plan import plan_phases
 from core.training.run.job import accepted_examples, examples_to_learn, failure_ending
-from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
 from storage import database
 from storage.schema import Example, RunState
 
@@ -102,7 +104,14 @@ def main(name: str, scratch: Path, folder: Path, out: TextIO, *, allow_project_c
                 update={"steps": STEPS * recipe.passes, "evaluate_every": 10**6, "evaluate_on": EVALUATED}
             )
             phase = PhaseSetup(
-                phase_name, short, path, previous_adapter, scratch / phase_name, train, dev, allow_project_code
+                phase_name,
+                short,
+                path,
+                previous_adapter,
+                scratch / phase_name,
+                train,
+                dev,
+                allow_project_code=allow_project_code,
             )
             started = time.perf_counter()
             ending = run_phase(project, phase, reporter)
@@ -123,9 +132,14 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(**find_weights(path), **SAFE_OPTIONS)
-    chat = Chat(tokenizer, thinks=False)
     answer_format = choose_format(recipe, project.task, project.folder, train)
     prompting = answer_format.prompting(project.task, project.folder)
+    if answer_format.kind == "classifier":
+        limit = min(recipe.max_prompt_tokens, tokenizer.model_max_length)
+        read, _ = classifier_cases(train, CaseEncoder(tokenizer, prompting.messages, prompting.version, limit))
+        longest = max((len(case.prompt) for case in read), default=0)
+        return {"cases": len(read), "longer": 0, "without_steps": 0, "shared": 0, "prompt": longest, "answer": 0}
+    chat = Chat(tokenizer, thinks=False)
     made_cases, left_out = training_cases(
         train,
         prompting,
@@ -136,7 +150,7 @@ def lengths(project: Project, path: Path, recipe: Recipe, train: Sequence[Exampl
         learned=learned_fields(recipe, answer_format),
     )
     answers = max((len(case.answer) for case in made_cases), default=0)
-    learned = recipe.algorithm is not Algorithm.SFT
+    learned = recipe.algorithm.by_rewards
     return {
         "cases": len(made_cases),
         "longer": left_out.too_long,

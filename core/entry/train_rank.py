@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from core.config.project import Project, open_project
+from core.models.device import choose_device
 from core.runs.params import TrainParams, params_of
 from core.runs.session import Ending, Session
 from core.training import distributed
 from core.training.run import checkpoints
 from core.training.run.job import DatabaseReporter, failure_ending, phase_setup
 from core.training.run.launcher import write_ending
-from core.training.run.phase import PhaseSetup, run_phase
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
 from storage import database, runs, training
 
 
@@ -51,13 +53,12 @@ class SilentReporter:
 def main(run_id: str, name: str, folder: Path) -> int:
     """Train the phase together with the other processes; returns the exit status."""
     from accelerate import PartialState
-    from torch.cuda import is_available
 
     distributed.end_with_parent()
     project = open_project(folder)
     rank = int(os.environ.get("RANK", "0"))
     try:
-        PartialState(cpu=not is_available())
+        PartialState(cpu=choose_device() == "cpu")
         ending = _first(project, run_id, name) if rank == 0 else _other(project)
     except Exception as error:
         ending = failure_ending(error, project.run_folder(run_id))

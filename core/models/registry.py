@@ -15,7 +15,7 @@ from core.config.task import BASELINES, LocalSettings, Task
 from core.models.model_files import MissingError, is_downloaded, locate_model
 from core.models.trained import TrainedModel, local_models, trained_models
 from core.models.trained import missing_files as missing_of
-from core.models.weights import WeightsError, check_adapter, find_weights
+from core.models.weights import WeightsError, check_trained, find_weights
 from storage.runs import StoredCapabilities
 
 # The packages of the extra `train`, by the names that are imported.
@@ -121,7 +121,7 @@ def _file_problem(folder: Path, local: LocalSettings) -> str:
         if local.hub is None:
             find_weights(locate_model(folder, local))
         if local.adapter is not None:
-            check_adapter(folder / local.adapter)
+            check_trained(folder / local.adapter)
     except (MissingError, WeightsError) as error:
         return str(error)
     return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.config.case import Mode
 from core.config.project import Project
+from core.config.recipe import Algorithm
 from core.config.task import BASELINES, LocalSettings, Task
 from core.models.model import Model
 from core.models.trained import TrainedModel, local_models, missing_files, trained_models
@@ -51,6 +52,8 @@ def check_mode(project: Project, connection: sqlite3.Connection, name: str, mode
         return f"no model {name!r}: use one of {listed}, or add [models.{name}] or [local.{name}] to the project file"
     if name in {*local_models(task), *trained} and mode is Mode.SCHEMA:
         return f"{name} runs on this machine, where no schema is enforced: use the mode reason or direct"
+    if name in trained and trained[name].recipe.algorithm is Algorithm.CLASSIFY and mode is not Mode.DIRECT:
+        return f"{name} is a classifier, which gives probabilities and writes nothing: use the mode direct"
     if name in trained and (problem := missing_files(project, trained[name])):
         return f"{name}: {problem}"
     return ""
@@ -105,6 +108,8 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
     from core.models.weights import Precision, WeightsError, open_weights
 
     answer_format = _format_of(project, local, mode)
+    if answer_format.kind == "classifier":
+        return _classifier(project, name, local, answer_format)
     prompting = answer_format.prompting(project.task, project.folder)
     labels = project.task.labels
     local_prompting = local_model.LocalPrompting(
@@ -129,6 +134,28 @@ def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: 
         raise ModelError(f"{name}: {error}") from None
 
 
+def _classifier(project: Project, name: str, local: LocalSettings, answer_format: StudentFormat) -> Model:
+    try:
+        from core.models.classifier import ClassifierModel
+        from core.models.classifier_files import open_trained
+        from core.models.model_files import MissingError
+        from core.models.weights import WeightsError
+    except ImportError as error:
+        raise ModelError(
+            f"{name}: a classifier needs the extra `train` ({error}): pip install 'sidequest[train]'"
+        ) from None
+    if sorted(answer_format.labels) != sorted(project.task.labels):
+        raise ModelError(
+            f"{name} was trained to decide between {', '.join(answer_format.labels)}, and the task has "
+            f"{', '.join(project.task.labels)}: train it again"
+        )
+    try:
+        weights, encoder = open_trained(project, local, answer_format)
+    except (MissingError, WeightsError) as error:
+        raise ModelError(f"{name}: {error}") from None
+    return ClassifierModel(name, weights, encoder, answer_format.temperature)
+
+
 def _format_of(project: Project, local: LocalSettings, mode: Mode) -> StudentFormat:
     """How a model on this machine is asked in `mode`: as it was trained, if it was trained in that mode."""
     from core.models.student_format import StudentFormat, StudentFormatError, load_format
@@ -137,6 +164,8 @@ def _format_of(project: Project, local: LocalSettings, mode: Mode) -> StudentFor
         kept = None if local.adapter is None else load_format(project.folder / local.adapter)
     except StudentFormatError as error:
         raise ModelError(str(error)) from None
+    if kept is not None and kept.kind == "classifier" and mode is not Mode.DIRECT:
+        raise ModelError(f"{local.adapter} is a classifier, which writes nothing: use the mode direct")
     return kept if kept is not None and kept.mode is mode else StudentFormat(mode=mode)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from core.config.case import Mode
-from core.config.recipe import Recipe
+from core.config.recipe import Algorithm, Recipe
 from core.config.steps import DEFAULT_WORDING, StepWording
 from core.config.task import Task
 from core.models.confidence import PlattScale, fit_platt, fit_temperature
@@ -30,7 +30,7 @@ class StudentFormatError(UserError, ValueError):
 
 
 class StudentFormat(BaseModel):
-    """How a student is asked and what it writes.
+    """How a student is asked and what it writes. A classifier writes nothing: it reads up to `max_tokens` of a case.
 
     `template` is the prompt as it was in training, '' if it is the project's own; `labels` are the decisions that it
     knows. `slope` and `offset` fit the confidence of answers in words, `temperature` that of labels as answers.
@@ -39,12 +39,14 @@ class StudentFormat(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     format: Literal[1] = 1
+    kind: Literal["writer", "classifier"] = "writer"
     mode: Mode = Mode.REASON
     rationale: Rationale = "full"
     prompt: Literal["short", "full"] = "full"
     template: str = ""
     wording: StepWording = Field(default=DEFAULT_WORDING)
     labels: tuple[str, ...] = ()
+    max_tokens: int = 0
     slope: float = 1.0
     offset: float = 0.0
     temperature: float = Field(default=1.0, gt=0)
@@ -125,12 +127,16 @@ def choose_format(
     Without one, a student writes steps where every example to learn from has them. Raises PromptError.
     """
     rationale, prompt = recipe.rationale, recipe.prompt
+    is_classifier = recipe.algorithm is Algorithm.CLASSIFY
+    if is_classifier:
+        rationale, prompt = "none", "short" if prompt == "auto" else prompt
     if rationale == "auto":
         all_have_steps = bool(train) and all(example.steps for example in train)
         rationale = previous.rationale if previous else "steps" if all_have_steps else "full"
     if prompt == "auto":
         prompt = previous.prompt if previous else "full" if rationale == "full" else "short"
     return StudentFormat(
+        kind="classifier" if is_classifier else "writer",
         mode=recipe.mode,
         rationale=rationale,
         prompt=prompt,

@@ -10,6 +10,7 @@ from pathlib import Path
 from core.config.project import Project
 from core.config.recipe import Recipe
 from core.config.task import BASELINES, OFFLINE, LocalSettings, Task
+from core.models.weights import is_trained
 from core.runs.params import TrainParams, params_of
 from core.runs.readable import readable_of_kind
 from storage.schema import Run, RunState
@@ -59,7 +60,7 @@ def trained_models(project: Project, connection: sqlite3.Connection) -> dict[str
         parent = last.get(_parent_run(params), "")
         for phase in params.phases:
             model = _phase_model(project, run, phase, parent, reserved | models.keys())
-            if run.state is not RunState.FINISHED and not _is_complete(project.folder / model.adapter):
+            if run.state is not RunState.FINISHED and not is_trained(project.folder / model.adapter):
                 break
             models[model.name] = model
             parent = last[run.id] = newest[phase] = model.name
@@ -72,7 +73,7 @@ def missing_files(project: Project, model: TrainedModel) -> str:
     """What is missing of a trained model, and what to do, as a sentence; empty if nothing is."""
     if model.local is None:
         return f"its student {model.student} is not in the project file any more: put [local.{model.student}] back"
-    if not _is_complete(project.folder / model.adapter):
+    if not is_trained(project.folder / model.adapter):
         return (
             f"its adapter is gone from {model.adapter}: put it back from a copy, or train again with "
             f"`sidequest train run {model.phase}`"
@@ -123,8 +124,3 @@ def _parent_run(params: TrainParams) -> str:
     """The run whose adapter training started from; '' if it started from the student."""
     folder = Path(params.start_from)
     return folder.parts[1] if len(folder.parts) > 1 else ""
-
-
-def _is_complete(adapter: Path) -> bool:
-    """Whether an adapter is complete: its configuration is written last."""
-    return (adapter / "adapter_model.safetensors").is_file() and (adapter / "adapter_config.json").is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from core.models.device import choose_device, choose_dtype, free_memory, has_bf16, quantization_problem
 from core.models.environment import prepare_environment
 from storage.errors import UserError
 
@@ -22,6 +24,11 @@ _ADAPTER = "default"
 _SHOWN_KEYS = 3
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
+# Families of encoders, by transformers' `model_type`.
+_ENCODERS = frozenset(
+    {"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "eurobert", "mpnet"}
+    | {"mobilebert", "modernbert", "nomic_bert", "roberta", "roformer", "squeezebert", "xlm-roberta"}
+)
 # Weights that bitsandbytes quantizes together.
 _BLOCK = 64
 
@@ -78,13 +85,12 @@ def open_weights(
     except ImportError as error:
         raise WeightsError(f"a model on this machine needs the extra `train` ({error}): {_INSTALL}") from error
     set_threads()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    native_bf16 = has_bf16(device)
-    bf16 = precision is Precision.BF16 or (precision is Precision.AUTO and native_bf16)
+    device = choose_device()
     common = {**location, **SAFE_OPTIONS}
+    check_writes(path)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**common)
-        dtype = torch.bfloat16 if bf16 else torch.float32
+        dtype = choose_dtype(precision, device, family="" if device == "cpu" else read_family(location))
         if quantization == "none":
             model = transformers.AutoModelForCausalLM.from_pretrained(**common, use_safetensors=True, dtype=dtype)
         else:
@@ -98,13 +104,13 @@ def open_weights(
     model = model.eval().requires_grad_(False)
     if quantization == "none":
         model = model.to(device)
-    if bf16 and not native_bf16 and quantization == "none":
+    if dtype is torch.bfloat16 and not has_bf16(device) and quantization == "none":
         # Compute in fp32 with the numbers of bf16, as each product would be widened by itself otherwise.
         # The model's own method refuses a model from a GGUF file, although it is dequantized.
         torch.nn.Module.float(model)
     use_following_attention(model)
     config = model.config.get_text_config()
-    affords = affordable_tokens(_free_memory(device), cache_bytes_per_token(config, model.dtype.itemsize))
+    affords = affordable_tokens(free_memory(device), cache_bytes_per_token(config, model.dtype.itemsize))
     return Weights(model, tokenizer, _stop_tokens(model, tokenizer), config.max_position_embeddings, affords)
 
 
@@ -115,18 +121,25 @@ def load_model(location: dict[str, Any], dtype: Any, quantization: str = "none")
     """
     import transformers
 
+    check_quantization(quantization)
     options = {**SAFE_OPTIONS, "use_safetensors": True, "dtype": dtype, **quantization_options(quantization, dtype)}
     if "gguf_file" not in location:
-        return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(**location, **options))
-    unpacked = _load_dequantized(location, dtype)
+        return keep_layout(transformers.AutoModelForCausalLM.from_pretrained(**location, **options))
+    unpacked = load_dequantized(location, dtype)
     if quantization == "none":
         return unpacked
     with tempfile.TemporaryDirectory() as folder:
         unpacked.save_pretrained(folder)
-        return _keep_layout(transformers.AutoModelForCausalLM.from_pretrained(folder, **options))
+        return keep_layout(transformers.AutoModelForCausalLM.from_pretrained(folder, **options))
 
 
-def _keep_layout(model: Any) -> Any:
+def check_quantization(quantization: str) -> None:
+    """Raise WeightsError if the device of this machine cannot quantize weights so."""
+    if problem := quantization_problem(quantization, choose_device()):
+        raise WeightsError(problem)
+
+
+def keep_layout(model: Any) -> Any:
     """Keep bitsandbytes from repacking rows that are no whole blocks, as it does on processors with AVX512-BF16."""
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu") and module.in_features % _BLOCK:
@@ -134,7 +147,8 @@ def _keep_layout(model: Any) -> Any:
     return model
 
 
-def _load_dequantized(location: dict[str, Any], dtype: Any) -> Any:
+def load_dequantized(location: dict[str, Any], dtype: Any) -> Any:
+    """The causal language model of a GGUF file in `dtype`, a type of torch."""
     import transformers
 
     packed = transformers.AutoModelForCausalLM.from_pretrained(**location, **SAFE_OPTIONS, dtype=dtype)
@@ -162,9 +176,48 @@ def find_weights(path: Path) -> dict[str, Any]:
     return {"pretrained_model_name_or_path": str(path)}
 
 
+def read_family(location: dict[str, Any]) -> str:
+    """The family of the model at `location` (from `find_weights`), by transformers' `model_type`."""
+    import transformers
+
+    return str(transformers.AutoConfig.from_pretrained(**location, **SAFE_OPTIONS).model_type)
+
+
+def check_writes(path: Path) -> None:
+    """Raise WeightsError if the model in a folder is an encoder, which cannot write an answer."""
+    if not path.is_dir():
+        return
+    config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    architectures = config.get("architectures") or [""]
+    if config.get("model_type") in _ENCODERS and not str(architectures[0]).endswith(("LMHeadModel", "ForCausalLM")):
+        raise WeightsError(
+            f"{path} is an encoder ({config['model_type']}), which cannot write answers: train it with "
+            'algorithm = "classify"'
+        )
+
+
 def check_adapter(path: Path) -> None:
     """Raise WeightsError unless there is an adapter with safe weights in the folder `path`."""
     _check_files(path, path / "adapter_config.json", "adapter_model.safetensors")
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder holds an adapter; what was trained whole has no configuration of one."""
+    return (folder / "adapter_config.json").is_file()
+
+
+def check_trained(folder: Path) -> None:
+    """Raise WeightsError unless `folder` holds what a training has made: an adapter or whole weights, all safe."""
+    if (folder / "config.json").is_file() and not is_adapter(folder):
+        find_weights(folder)
+    else:
+        check_adapter(folder)
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether a training has left all that it makes in `folder`: the configuration is written last."""
+    files = ("adapter_model.safetensors", "adapter_config.json"), ("model.safetensors", "config.json")
+    return any(all((folder / name).is_file() for name in names) for names in files)
 
 
 def _check_files(folder: Path, config: Path, weights: str) -> None:
@@ -230,16 +283,20 @@ def _attach_adapter(model: Any, adapter: Path) -> Any:
     return open_adapter(model, adapter).get_base_model()
 
 
-def quantization_options(quantization: str, dtype: Any) -> dict[str, Any]:
-    """The arguments of `from_pretrained` for a quantization that computes in `dtype`, a type of torch."""
+def quantization_options(quantization: str, dtype: Any, unquantized: Sequence[str] | None = None) -> dict[str, Any]:
+    """The arguments of `from_pretrained` for a quantization that computes in `dtype`, a type of torch.
+
+    The layers that `unquantized` names stay as they are; by default, the output.
+    """
     if quantization == "none":
         return {}
     from transformers import BitsAndBytesConfig
 
     if quantization == "int8":
-        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)}
+        return {"quantization_config": BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=unquantized)}
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
+        llm_int8_skip_modules=unquantized,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=dtype,
@@ -267,26 +324,6 @@ def affordable_tokens(free: int, token_bytes: int) -> int:
     This is asked in advance, because Linux grants any request for memory, and kills the process that then uses it.
     """
     return max(1, free // 2 // token_bytes)
-
-
-def _free_memory(device: str) -> int:
-    if device == "cuda":
-        import torch
-
-        return int(torch.cuda.mem_get_info()[0])
-    import psutil
-
-    return int(psutil.virtual_memory().available)
-
-
-def has_bf16(device: str) -> bool:
-    """Whether `device` ('cpu' or 'cuda') multiplies in bf16 natively."""
-    import torch
-
-    if device == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    capabilities = torch.cpu.get_capabilities()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def set_threads() -> None:

@@ -138,6 +138,7 @@ class ModelFormat(StrEnum):
     ADAPTER = "adapter"  # the LoRA adapter alone, to be put on its base
     MERGED = "merged"  # whole weights as safetensors, the adapter merged into the unquantized base
     GGUF = "gguf"  # the same in one file, for llama.cpp
+    ONNX = "onnx"  # a classifier in one file, for onnxruntime
 
 
 class ExportParams(BaseModel):

@@ -15,9 +15,14 @@ def process_count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def rank() -> int:
+    """The number of this process among all, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def is_main_process() -> bool:
     """Whether this is the first process, which alone reads and writes the database."""
-    return os.environ.get("RANK", "0") == "0"
+    return rank() == 0
 
 
 def broadcast(value: T) -> T:

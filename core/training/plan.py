@@ -7,9 +7,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from core.config.project import Project
-from core.config.recipe import Algorithm
 from core.generation.procedural.source import check_task
 from core.models.trained import local_models
+from core.models.weights import is_trained
 from core.runs.control import RunError
 from core.runs.params import TrainParams
 from core.training.data.rewards import ForbiddenRewardError, RewardError, find_reward
@@ -59,7 +59,7 @@ def plan_phases(project: Project, name: str, *, allow_project_code: bool = False
             except ValueError as error:
                 raise RunError(f"[train.{phase_name}] fresh: {error}") from None
         try:
-            for reward in phase.rewards if phase.algorithm is not Algorithm.SFT else ():
+            for reward in phase.rewards if phase.algorithm.by_rewards else ():
                 find_reward(reward, project.folder, allow_project_code=allow_project_code)
         except ForbiddenRewardError as error:
             raise RunError(f"{error}: `sidequest train run {name} --allow-project-code`") from None
@@ -75,7 +75,7 @@ def find_adapter(project: Project, connection: sqlite3.Connection, prefix: str) 
     if run is None or run.kind != KIND:
         raise RunError(f"no training run {prefix}: `sidequest train list` shows those there are")
     folder = adapter_folder(project, run)
-    if not (folder / "adapter_model.safetensors").is_file():
+    if not is_trained(folder):
         raise RunError(f"training run {prefix} has made no adapter yet")
     return str(folder.relative_to(project.folder))
 

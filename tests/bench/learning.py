@@ -114,7 +114,8 @@ def train(
 ) -> Ending:
     """Train one recipe on fresh examples in this process."""
     from core.models.model_files import locate_model
-    from core.training.run.phase import PhaseSetup, run_phase
+    from core.training.run.phase import run_phase
+    from core.training.run.setup import PhaseSetup
 
     examples = fresh_examples(project.task, fresh_count(recipe), recipe.seed, held_out)
     path = locate_model(project.folder, project.task.local["learner"])

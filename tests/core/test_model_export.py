@@ -80,7 +80,7 @@ def logits(model: Any, ids: list[int]) -> Any:
         return model.eval()(torch.tensor([ids])).logits.float()
 
 
-@pytest.mark.parametrize("format_", list(ModelFormat))
+@pytest.mark.parametrize("format_", [ModelFormat.ADAPTER, ModelFormat.MERGED, ModelFormat.GGUF])
 async def test_each_format_gives_the_same_logits(
     trained: Project, db: sqlite3.Connection, tiny: Path, adapter: Path, tmp_path: Path, format_: ModelFormat
 ) -> None:

@@ -21,7 +21,8 @@ from core.training.data.cases import LeftOut
 from core.training.data.fresh import fresh_count, fresh_examples
 from core.training.data.sampler import CasePosition, CurriculumSampler, ladder_shares
 from core.training.run import job
-from core.training.run.phase import PhaseSetup, describe_left_out, run_phase, why_no_case
+from core.training.run.phase import describe_left_out, run_phase, why_no_case
+from core.training.run.setup import PhaseSetup
 from storage.schema import Evidence, Example, Finding, Holds, RunState, Step
 from tests import tiny_model
 from tests.core.training_runs import training, with_student

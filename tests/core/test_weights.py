@@ -16,13 +16,13 @@ pytest.importorskip("peft")
 from safetensors.torch import load_file, save_file
 
 from core.config.recipe import Recipe
+from core.models.device import has_bf16
 from core.models.weights import (
     Precision,
     WeightsError,
     affordable_tokens,
     cache_bytes_per_token,
     cpu_quota,
-    has_bf16,
     open_weights,
 )
 from core.training.trainers.policy import open_policy

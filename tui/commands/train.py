@@ -10,6 +10,7 @@ import click
 
 from core.config.project import Project
 from core.models.trained import trained_models
+from core.models.weights import is_trained
 from core.runs.control import RunError, require_run, run_status
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import BenchmarkProgress, TrainProgress, progress_of
@@ -196,7 +197,7 @@ def _dev(progress: TrainProgress) -> str:
 
 def _document(project: Project, connection: Any, run: Run, *, whole: bool = True) -> dict[str, Any]:
     adapter = adapter_folder(project, run)
-    there = (adapter / "adapter_model.safetensors").is_file()
+    there = is_trained(adapter)
     progress = progress_of(run, TrainProgress)
     document: dict[str, Any] = {
         "run": run.id,

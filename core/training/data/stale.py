@@ -19,10 +19,11 @@ def learned_fields(recipe: Recipe, answer_format: StudentFormat) -> tuple[str, .
     """The fields of an example that the student learns from beside its decision.
 
     SFT learns the whole answer; by rewards it learns from the decision, and from steps where these are rewarded.
+    A classifier learns the decision alone.
     """
     if recipe.algorithm is Algorithm.SFT:
         return answer_format.answer_fields()
-    return ("steps",) if "steps" in recipe.rewards else ()
+    return ("steps",) if recipe.algorithm.by_rewards and "steps" in recipe.rewards else ()
 
 
 def count_stale(project: Project, connection: sqlite3.Connection, recipe: Recipe) -> int:

@@ -78,14 +78,14 @@ def memory_need(
 ) -> MemoryNeed:
     """The memory that one of `processes` needs for `recipe` on `device` ('cpu' or 'cuda')."""
     bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and fast_bf16)
-    item = BF16 if bf16 else FP32
+    item = BF16 if bf16 and recipe.lora.rank else FP32
     adapter_size = adapter_weights(size, recipe)
-    is_rl = recipe.algorithm is not Algorithm.SFT
+    is_rl = recipe.algorithm.by_rewards
     weight_size = weight_bytes(size, recipe.quantization, item)
     return MemoryNeed(
         program=PROGRAM if device == "cpu" else CONTEXT,
         weights=weight_size,
-        adapter=FP32 * adapter_size,
+        adapter=FP32 * adapter_size if recipe.lora.rank else 0,
         gradients=GRADIENT * adapter_size,
         optimizer=ADAM * adapter_size,
         reference=FP32 * adapter_size if is_rl and recipe.kl else 0,
@@ -125,7 +125,12 @@ def adapter_layers(size: ModelSize, targets: str | list[str]) -> list[Linear]:
 
 
 def adapter_weights(size: ModelSize, recipe: Recipe) -> int:
-    """The number of weights of the adapter: `rank` times the inputs and outputs of each layer (Hu et al. 2021)."""
+    """The number of weights of the adapter: `rank` times the inputs and outputs of each layer (Hu et al. 2021).
+
+    At rank 0, all weights are trained.
+    """
+    if not recipe.lora.rank:
+        return size.weights
     return sum(
         recipe.lora.rank * (layer.in_features + layer.out_features)
         for layer in adapter_layers(size, recipe.lora.targets)
@@ -171,13 +176,15 @@ def activation_bytes(size: ModelSize, recipe: Recipe, lengths: TokenLengths, ite
 
 def logit_bytes(size: ModelSize, recipe: Recipe, lengths: TokenLengths, processes: int) -> float:
     """The scores of a part of the vocabulary for the tokens of all answers, in fp32, and their gradients."""
+    if recipe.algorithm is Algorithm.CLASSIFY:  # a handful of decisions
+        return 0.0
     _, answers = _rows(recipe, processes)
     return float(answers * lengths.answer * min(size.vocabulary, _CHUNK) * 3 * FP32)
 
 
 def _rows(recipe: Recipe, processes: int) -> tuple[int, int]:
     """Prompts and answers in one forward and backward pass."""
-    if recipe.algorithm is Algorithm.SFT:
+    if not recipe.algorithm.by_rewards:
         rows = min(recipe.micro_batch, _share(recipe, processes))
         return rows, rows
     groups = groups_at_once(recipe, processes)
@@ -217,7 +224,7 @@ def advice(recipe: Recipe, fits: Callable[[Recipe], bool]) -> list[str]:
 
 def _steps_down(recipe: Recipe) -> list[tuple[str, list[int | str]]]:
     """The settings that memory depends on, those that cost least first, each with lower and lower values."""
-    is_rl = recipe.algorithm is not Algorithm.SFT
+    is_rl = recipe.algorithm.by_rewards
     steps: list[tuple[str, list[int | str]]] = [("micro_batch", _halves(min(recipe.micro_batch, recipe.batch), 1))]
     if recipe.quantization == "none":
         steps.append(("quantization", ["nf4"]))

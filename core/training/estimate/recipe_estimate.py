@@ -175,6 +175,8 @@ def guess_lengths(project: Project, recipe: Recipe, letters: int) -> TokenLength
     empty_prompt = Prompting(project.task, recipe.mode, project.folder, short=recipe.prompt == "short").messages("", ())
     shared = int(sum(len(message["content"]) for message in empty_prompt) / _LETTERS)
     prompt = min(recipe.max_prompt_tokens, shared + int(letters / _LETTERS))
+    if recipe.algorithm is Algorithm.CLASSIFY:
+        return TokenLengths(prompt, 0)
     return TokenLengths(prompt, recipe.max_answer_tokens, min(shared, prompt - 1))
 
 
@@ -195,7 +197,7 @@ def combine_phases(
             length = TokenLengths(
                 min(most.prompt_tokens, lowered.max_prompt_tokens),
                 min(most.answer_tokens, lowered.max_answer_tokens)
-                if lowered.algorithm is not Algorithm.SFT
+                if lowered.algorithm.by_rewards
                 else most.answer_tokens,
                 min(most.shared_tokens, lowered.max_prompt_tokens - 1),
             )
@@ -229,7 +231,7 @@ def _basis(params: TrainParams, estimates: list[PhaseEstimate]) -> str:
     ]
     if any(recipe.launcher is Launcher.ACCELERATE for recipe in params.phases.values()):
         sentences.append("with one process: those of the launcher share the work")
-    if any(recipe.algorithm is not Algorithm.SFT for recipe in params.phases.values()):
+    if any(recipe.algorithm.by_rewards for recipe in params.phases.values()):
         sentences.append("answers get shorter or longer as the model learns")
     return "; ".join(sentences)
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from core.statistics import wilson
 
 # This many steps in a row have to show a sign; one alone is chance.
 STEPS = 5
 NO_SIGNAL, FAR, FLAT, CLIPPED, TRUNCATED_SHARE = 0.95, 2.0, 0.01, 0.3, 0.8
 TAKEN_OVER, ALL_THE_SAME = 0.85, 0.03
+# Fields of the steps are learned from this share on. A field stands still if so many looks are this close together.
+LEARNED, LOOKS, STILL = 0.9, 4, 0.05
+# Fewer fields or cases than these say nothing.
+ENOUGH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,61 @@ def unreadable_alarms(step: int, evaluation: Mapping[str, float | None]) -> list
         f"{cut:.0%} are cut off: its accuracy says nothing of what was learnt. {remedy.capitalize()}."
     )
     return [Alarm("dev unread", sentence)]
+
+
+def field_alarms(looks: Sequence[Mapping[str, Any]], labels: Mapping[str, float]) -> list[Alarm]:
+    """The alarms about steps and decision after `looks` at the dev split, oldest first; `labels` are their shares.
+
+    A look has `right` of `n` decisions, `fields` {field: [right, n]} and `levels` {level: [right, n]}.
+    """
+    if not looks:
+        return []
+    newest = looks[-1]
+    fields = {name: share for name, share in _shares(newest, "fields").items() if name != "concludes"}
+    return [*_undecided_alarm(newest, fields, labels), *_still_alarms(looks, fields)]
+
+
+def _undecided_alarm(
+    newest: Mapping[str, Any], fields: Mapping[str, float], labels: Mapping[str, float]
+) -> list[Alarm]:
+    """The alarm that the rationale is learned, and the decision is not: no better than the most frequent label."""
+    right, n = newest.get("right", 0), newest.get("n", 0)
+    chance = max(labels.values(), default=1.0)
+    if n < ENOUGH or not fields or min(fields.values()) <= LEARNED or wilson(right, n)[0] > chance:
+        return []
+    sentence = (
+        f"Each field of the steps is right in {min(fields.values()):.0%} or more, and the decision in {right} of {n}, "
+        f"no better than always the most frequent one ({chance:.0%}): the rationale is learned, the decision is not. "
+        "Look at whether the decision follows from the steps by the task's rule, and whether max_answer_tokens leaves "
+        "room for it."
+    )
+    return [Alarm("steps without decision", sentence)]
+
+
+def _still_alarms(looks: Sequence[Mapping[str, Any]], fields: Mapping[str, float]) -> list[Alarm]:
+    """An alarm for each field that is not learned, and has not moved in the last looks."""
+    window = [_shares(look, "fields") for look in looks[-LOOKS:]]
+    if len(window) < LOOKS:
+        return []
+    levels = {level: share for level, share in _shares(looks[-1], "levels").items() if share < LEARNED}
+    weakest = min(levels, key=lambda level: levels[level], default="")
+    where = f" Level {weakest} is the weakest, {levels[weakest]:.0%} of its decisions are right." if weakest else ""
+    found_alarms = []
+    for name, share in fields.items():
+        values = [shares[name] for shares in window if name in shares]
+        if len(values) == LOOKS and share < LEARNED and max(values) - min(values) <= STILL:
+            sentence = (
+                f"The field {name} does not move: {share:.0%} are right, within {STILL:.0%} over the last {LOOKS} "
+                f"looks.{where} Add examples in which it is what decides, word it more simply, or raise the learning "
+                "rate."
+            )
+            found_alarms.append(Alarm(f"still {name}", sentence))
+    return found_alarms
+
+
+def _shares(look: Mapping[str, Any], name: str) -> dict[str, float]:
+    """The share that was right, of each field or level that was seen often enough."""
+    return {key: right / n for key, (right, n) in look.get(name, {}).items() if n >= ENOUGH}
 
 
 def _one_decision_alarm(window: Sequence[Mapping[str, float]], labels: Mapping[str, float]) -> list[Alarm]:

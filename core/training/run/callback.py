@@ -18,7 +18,7 @@ from core.models.decoding import StoppedError
 from core.training import distributed
 from core.training.data.sampler import CurriculumSampler
 from core.training.run import checkpoints
-from core.training.run.alarms import Alarm, alarms, unreadable_alarms
+from core.training.run.alarms import Alarm, alarms, field_alarms, unreadable_alarms
 from core.training.run.reporter import Reporter
 from core.training.trainers.ppo import PpoTrainer
 from core.training.trainers.rollout import Rollout, sample_rollouts, to_record
@@ -66,6 +66,7 @@ class TrainingCallback(TrainerCallback):
         self._rollouts: Sequence[Rollout] = ()
         self._rollout_figures: dict[str, float] = {}
         self._steps: list[dict[str, float]] = []
+        self._looks: list[dict[str, Any]] = []
         self._raised: set[str] = set()
         self._best, self._since_best = -1.0, 0
         self._began = time.perf_counter()
@@ -86,6 +87,10 @@ class TrainingCallback(TrainerCallback):
         if self._is_evaluation_due(state.global_step) and state.global_step not in earlier_accuracies:
             self._evaluate_and_report(state.global_step)
         self._began = time.perf_counter()
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Seed what a step drops out by its number alone: a resumed run cannot know what was drawn before."""
+        torch.manual_seed(self._recipe.seed + 1_000_003 * (state.global_step + 1) + 7 * distributed.rank())
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Report the figures of a step. Raises NotANumberError."""
@@ -154,7 +159,8 @@ class TrainingCallback(TrainerCallback):
         began = time.perf_counter()
         figures = self._evaluate()
         self._reporter.evaluation(step, figures)
-        self._report_alarms(unreadable_alarms(step, figures))
+        self._looks.append(figures)
+        self._report_alarms([*unreadable_alarms(step, figures), *field_alarms(self._looks, self._labels)])
         accuracies = {int(level): right / n for level, (right, n) in figures.get("levels", {}).items()}
         if (joins := self._sampler.climb(accuracies)) is not None:
             self._reporter.log(f"level {joins} joins after step {step}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from core.benchmark.calibration import calibration
@@ -13,8 +13,9 @@ from core.benchmark.step_fields import FieldCounts, judge_fields
 from core.config.case import Mode
 from core.config.task import Task
 from core.models.batching import pack, shared_prefix
+from core.models.classifier import classify
 from core.models.confidence import at_temperature
-from core.models.decoding import Decoder, Prefix
+from core.models.decoding import Decoder, Prefix, StoppedError
 from core.models.parse_answer import parse_answer
 from core.models.step_lines import as_parsed, parse_steps
 from core.models.student_format import StudentFormat
@@ -63,9 +64,35 @@ def evaluate_dev(
             answers += _score_labels(decoder, prefix, chosen, task.labels, tokens, answer_format.temperature)
         else:
             answers += _generate_answers(decoder, prefix, chosen, answer_format, task, max_tokens, fields)
-    numbers = figures(answers, task.labels)
+    return _evaluation(answers, fields, answer_format.rationale, task.labels, time.perf_counter() - started)
+
+
+def evaluate_classifier(
+    model: Any, pad: int, cases: Sequence[TrainingCase], answer_format: StudentFormat, should_stop: Callable[[], bool]
+) -> DevEvaluation:
+    """The answers of a classifier to `cases`, with their figures; `pad` fills up its batches. Raises StoppedError."""
+    started = time.perf_counter()
+    labels = answer_format.labels
+    answers: list[ScoredAnswer] = []
+    for group in pack([len(case.prompt) for case in cases], BUDGET, ROWS):
+        if should_stop():
+            raise StoppedError
+        chosen = [cases[position] for position in group]
+        rows = classify(model, pad, [(case.prompt, case.token_types) for case in chosen])
+        for case, row in zip(chosen, rows, strict=True):
+            probabilities = at_temperature(dict(zip(labels, row, strict=True)), answer_format.temperature)
+            decision = max(probabilities, key=lambda label: probabilities[label])
+            answers.append(_scored(case, PredictionOutcome.ANSWERED, decision, None, probabilities))
+    return _evaluation(answers, FieldCounts(), answer_format.rationale, labels, time.perf_counter() - started)
+
+
+def _evaluation(
+    answers: list[ScoredAnswer], fields: FieldCounts, rationale: str, labels: Sequence[str], seconds: float
+) -> DevEvaluation:
+    """The answers with their figures."""
+    numbers = figures(answers, labels)
     stated = calibration(answers)
-    confidence = stated.stated if answer_format.rationale == "full" else stated.probability
+    confidence = stated.stated if rationale == "full" else stated.probability
     return DevEvaluation(
         answers,
         {
@@ -83,7 +110,7 @@ def evaluate_dev(
             "confidence": confidence.mean_confidence,
             "levels": {str(level): [row.right, row.n] for level, row in _by_level(answers).items()},
             "fields": {score.field: [score.right, score.n] for score in fields.scores()},
-            "seconds": time.perf_counter() - started,
+            "seconds": seconds,
         },
     )
 

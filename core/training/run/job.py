@@ -17,17 +17,19 @@ from core.config.recipe import Launcher, Recipe
 from core.config.task import Task
 from core.models.model_files import MissingError, locate_model
 from core.models.trained import local_models
-from core.models.weights import WeightsError
+from core.models.weights import WeightsError, is_trained
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import DevFigures, TrainProgress
 from core.runs.session import Ending, Session
 from core.training.data.fresh import fresh_count, fresh_examples
 from core.training.data.rewards import RewardError
+from core.training.data.soft_targets import group_votes
 from core.training.plan import adapter_folder
 from core.training.run import checkpoints
 from core.training.run.launcher import supervise
-from core.training.run.phase import PhaseSetup, run_phase
-from storage import database, listing, runs, splits, training
+from core.training.run.phase import run_phase
+from core.training.run.setup import PhaseSetup
+from storage import blind_reviews, database, listing, runs, splits, training
 from storage.examples import Filter
 from storage.schema import Example, RunState
 
@@ -48,7 +50,7 @@ def _train(session: Session) -> Ending:
     with closing(database.connect(session.project.database)) as connection:
         ending = Ending(RunState.FINISHED)
         for name, recipe in params.phases.items():
-            if (session.project.run_folder(session.run.id) / name / "adapter" / "adapter_model.safetensors").is_file():
+            if is_trained(session.project.run_folder(session.run.id) / name / "adapter"):
                 continue
             if recipe.launcher is Launcher.ACCELERATE:
                 ending = supervise(session, connection, name, recipe)
@@ -91,6 +93,7 @@ def phase_setup(
         folder=project.run_folder(run) / name,
         train=examples_to_learn(project.task, connection, params.phases[name]),
         dev=accepted_examples(connection, "dev"),
+        votes=group_votes(blind_reviews.read_votes(connection)) if params.phases[name].scores_labels else {},
         allow_project_code=params.allow_project_code,
     )
 

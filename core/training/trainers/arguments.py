@@ -9,6 +9,7 @@ from transformers import TrainingArguments
 from trl import GRPOConfig
 
 from core.config.recipe import Recipe
+from core.models.device import choose_device
 from core.training.trainers.field_credit import STEPS
 from core.training.trainers.vllm import PATIENCE_S
 
@@ -58,8 +59,6 @@ def grpo_arguments(recipe: Recipe, folder: Path, processes: int = 1) -> GRPOConf
 
 
 def _common(recipe: Recipe, folder: Path) -> dict[str, Any]:
-    import torch
-
     return {
         "output_dir": str(folder),
         "max_steps": recipe.steps,
@@ -79,7 +78,7 @@ def _common(recipe: Recipe, folder: Path) -> dict[str, Any]:
         "ignore_data_skip": True,
         "dataloader_pin_memory": False,
         "gradient_checkpointing": False,
-        "use_cpu": not torch.cuda.is_available(),
+        "use_cpu": choose_device() == "cpu",
         "bf16": False,
         "fp16": False,
     }

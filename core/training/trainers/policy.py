@@ -12,12 +12,13 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 
 from core.config.recipe import Lora, Recipe
 from core.models.chat import Chat
+from core.models.device import choose_device, choose_dtype
 from core.models.weights import (
     SAFE_OPTIONS,
     WeightsError,
     check_adapter,
+    check_writes,
     find_weights,
-    has_bf16,
     load_model,
     open_adapter,
     set_threads,
@@ -53,24 +54,31 @@ def open_base(path: Path, recipe: Recipe) -> tuple[Any, Any]:
     import transformers
 
     location = find_weights(path)
+    check_writes(path)
     transformers.utils.logging.disable_progress_bar()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    bf16 = recipe.precision == "bf16" or (recipe.precision == "auto" and has_bf16(device))
-    kind = torch.bfloat16 if bf16 else torch.float32
+    device = choose_device()
+    dtype = choose_dtype(recipe.precision, device, learns=True)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**location, **SAFE_OPTIONS)
-        model = load_model(location, kind, recipe.quantization)
+        model = load_model(location, dtype, recipe.quantization)
+    except WeightsError:
+        raise
     except Exception as error:  # a damaged or foreign file makes these libraries raise anything
         raise WeightsError(f"cannot open the model {path}: {error}") from error
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     if recipe.quantization == "none":
         return model.to(device), tokenizer
+    return prepare_quantized(model), tokenizer
+
+
+def prepare_quantized(model: Any) -> Any:
+    """A quantized model through which gradients pass; what is not quantized is in fp32."""
     for module in model.modules():
         # On processors with AVX512-BF16 an evaluation repacks the weights, and gradients cannot pass them any more.
         if hasattr(module, "support_avx512bf16_for_cpu"):
             setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010  torch's modules have typed attributes
-    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), tokenizer
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
 
 
 def check_adapter_shapes(model: Any, adapter: Path) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from textual.app import ComposeResult
 from textual.containers import Grid, Vertical
 
-from core.config.recipe import Algorithm
 from core.runs.control import RunStatus
 from core.training.monitor import PhaseMonitor, Points, TrainingMonitor
 from storage.training import Note
@@ -105,7 +104,7 @@ class CurvesView(Vertical):
 
 def learning_figures(phases: Sequence[PhaseMonitor]) -> list[tuple[str, str]]:
     """The name and title of the two figures of the steps: those of RL if all phases are RL, else those of SFT."""
-    if all(phase.recipe.algorithm is not Algorithm.SFT for phase in phases):
+    if all(phase.recipe.algorithm.by_rewards for phase in phases):
         has_kl = any(phase.points("kl") for phase in phases)
         return [("reward", "reward"), ("kl", "kl") if has_kl else ("entropy", "entropy")]
     return [("loss", "loss"), ("grad_norm", "gradient")]

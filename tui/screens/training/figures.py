@@ -8,7 +8,6 @@ from textwrap import wrap
 from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
-from core.config.recipe import Algorithm
 from core.runs.control import RunStatus
 from core.runs.describe import format_duration
 from core.runs.params import TrainParams, params_of
@@ -139,7 +138,7 @@ def sparkline_block(phase: PhaseMonitor, width: int, rows: int) -> Content:
 
 def figure_labels(phase: PhaseMonitor) -> list[tuple[str, str]]:
     """The figures that the steps of a phase may have, with their labels, the most important first."""
-    if phase.recipe.algorithm is Algorithm.SFT:
+    if not phase.recipe.algorithm.by_rewards:
         return list(_SFT_FIGURES)
     reward_parts = [(f"reward/{name}", f" {name}") for name in phase.parts("reward/")]
     decisions = [(f"decided/{label}", label) for label in phase.parts("decided/")]

@@ -16,7 +16,7 @@ from textual.widgets import Label, Select, Static
 from textual.worker import Worker, WorkerState
 
 from core.config.project import Project
-from core.config.recipe import Algorithm, Recipe
+from core.config.recipe import Recipe
 from core.models.trained import trained_models
 from core.runs.describe import format_duration
 from core.runs.params import TrainParams
@@ -235,7 +235,7 @@ def formula_summary(params: TrainParams, train: int, dev: int, estimate: RecipeE
 
 def _describe_phase(recipe: Recipe) -> str:
     steps = f"{recipe.algorithm.value.upper()}, {recipe.steps:,} steps of {recipe.batch} cases"
-    if recipe.algorithm is Algorithm.SFT:
+    if not recipe.algorithm.by_rewards:
         return steps
     return f"{steps}, {recipe.generations} answers to each, {recipe.batch * recipe.generations:,} a step"
 
