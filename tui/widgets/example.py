@@ -46,7 +46,7 @@ def place(example: Example, width: int, *, hidden: bool = False) -> Content:
 
 
 def body(example: Example, *, hidden: bool = False, verdict: str = "", log: Sequence[str] = ()) -> Content:
-    """The example: hypothesis, steps, evidence with relevance as bars, reasoning, the verdict of QA, the `log` of reviews.
+    """The example: hypothesis, steps, evidence with relevance as bars, reasoning, QA's verdict, the `log` of reviews.
 
     `hidden` leaves out what tells the label. The decision itself is drawn elsewhere, where it is always visible.
     """
