@@ -209,6 +209,12 @@ def _show_content(example: Example, find: str) -> None:
     show("\nEVIDENCE")
     for piece in example.evidence:
         _show_marked(f"  {piece.relevance:.2f}  {piece.source}\n        {piece.content}", find)
+    if example.steps:
+        from tui.widgets.steps import against_lines, step_line
+
+        show("\nSTEPS  part · found · claimed")
+        for step in example.steps:
+            _show_marked("\n    ".join([f"  {step_line(step)}", *against_lines(step)]), find)
     show(f"\nDECISION  {example.decision}, confidence {example.confidence:.2f}")
     _show_marked(f"  {example.reasoning}", find)
     for text in describe_stale(example):

@@ -14,6 +14,7 @@ from tui.keymap import key
 from tui.text import LIMIT, clean, content, in_words, line
 from tui.widgets.bars import relevance_bar
 from tui.widgets.reasons import reason_in_words
+from tui.widgets.steps import lit_evidence, step_block
 
 # What a person decided about it, which is neither its label nor the verdict of QA.
 _STATUS = {
@@ -45,18 +46,23 @@ def place(example: Example, width: int, *, hidden: bool = False) -> Content:
 
 
 def body(example: Example, *, hidden: bool = False, verdict: str = "", log: Sequence[str] = ()) -> Content:
-    """The example: hypothesis, evidence with its relevance as bars, reasoning, the verdict of QA, the `log` of reviews.
+    """The example: hypothesis, steps, evidence with relevance as bars, reasoning, QA's verdict, the `log` of reviews.
 
     `hidden` leaves out what tells the label. The decision itself is drawn elsewhere, where it is always visible.
     """
     parts: list[Content | str | tuple[str, str]] = [
         ("HYPOTHESIS\n", "bold $text-accent"),
         content(example.hypothesis, style="bold"),
-        ("\n\nEVIDENCE", "bold $text-accent"),
     ]
+    # Steps tell the label as the reasoning does.
+    steps = [] if hidden else example.steps
+    if steps:
+        parts += [("\n\nSTEPS  ", "bold $text-accent"), ("part · found · claimed", "$text-muted"), "\n"]
+        parts.append(step_block(steps))
+    parts.append(("\n\nEVIDENCE", "bold $text-accent"))
     room = BODY_LIMIT
-    for piece in example.evidence:
-        text = content(piece.content, limit=max(200, min(LIMIT, room)))
+    for position, piece in enumerate(example.evidence):
+        text = lit_evidence(example.evidence, position, steps, max(200, min(LIMIT, room)))
         room -= len(text.plain)
         parts += [
             "\n",

@@ -171,6 +171,33 @@ def dev_line(phase: PhaseMonitor, width: int) -> Content:
     return Content.styled(line(" · ".join(parts), width), "bold")
 
 
+def field_line(phase: PhaseMonitor, width: int) -> Content:
+    """Accuracy by field of the steps, then by level, at the look before the newest and now; empty without steps."""
+    looks = [_counts(evaluation.figures.get("fields")) for evaluation in phase.evaluations[-2:]]
+    if not looks or not looks[-1]:
+        return Content("")
+    text = "steps " + " · ".join(_format_changes(looks))
+    levels = [_counts(evaluation.figures.get("levels")) for evaluation in phase.evaluations[-2:]]
+    if levels[-1]:
+        text += " · level " + " · ".join(_format_changes(levels))
+    return Content(line(text, width))
+
+
+def _counts(value: object) -> dict[str, float]:
+    """The shares in `{name: [right, n]}`; without those of nothing."""
+    if not isinstance(value, Mapping):
+        return {}
+    return {str(name): right / n for name, (right, n) in value.items() if n}
+
+
+def _format_changes(looks: Sequence[Mapping[str, float]]) -> list[str]:
+    before = looks[0] if len(looks) > 1 else {}
+    return [
+        f"{name} " + (f"{100 * before[name]:.0f} → " if name in before else "") + f"{100 * share:.0f} %"
+        for name, share in looks[-1].items()
+    ]
+
+
 def level_line(phase: PhaseMonitor, width: int) -> Content:
     """The shares of the levels among the training cases: as planned, and as drawn in the newest step."""
     planned, drawn = phase.parts("mix/"), phase.parts("level/")

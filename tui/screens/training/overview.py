@@ -30,6 +30,7 @@ class TrainingOverview(Vertical):
     def compose(self) -> ComposeResult:
         for name in ("head", "standing", "dev", "mix"):
             yield TextPanel(id=name, classes="row")
+        yield TextPanel(id="fields", classes="row")
         yield TextPanel(id="alarms")
         with Horizontal(id="columns"):
             yield TextPanel(id="sparks")
@@ -62,6 +63,10 @@ class TrainingOverview(Vertical):
         self._show("standing", figures.status_line(monitor, phase, status, width))
         self._show("dev", figures.dev_line(phase, width))
         self._show("mix", figures.level_line(phase, width))
+        fields = figures.field_line(phase, width)
+        field_height = int(bool(fields.plain))
+        self.query_one("#fields").display = bool(field_height)
+        self._show("fields", fields)
         alarms, alarm_height = figures.alarm_block(monitor, phase, width, ALARM_LINES[tall])
         self.query_one("#alarms").display = bool(alarm_height)
         self._show("alarms", alarms)
@@ -69,7 +74,7 @@ class TrainingOverview(Vertical):
         if loading:
             self._show("sparks", LOADING)
         else:
-            height = size.height - OTHER_LINES - alarm_height - answer_height
+            height = size.height - OTHER_LINES - field_height - alarm_height - answer_height
             self._show("sparks", figures.sparkline_block(phase, width // 2 if wide else width, height))
         curves = self.query_one("#near", CurveGrid)
         curves.display = wide
@@ -84,6 +89,8 @@ class TrainingOverview(Vertical):
 
     def _show_parts(self, has_run: bool) -> None:
         """Make room for a run, or for a message of several lines."""
+        if not has_run:
+            self.query_one("#fields").display = False
         for name in ("columns", "newest", "alarms"):
             self.query_one(f"#{name}").display = has_run
         self.query_one("#head").set_class(not has_run, "open")
