@@ -4,7 +4,8 @@
                                   [--tests PATTERN ...] [--resume FILE] [--json] [NAME ...]
 
 mutmut breaks the lines of the paths under `[tool.mutmut]` in a copy, `mutants/`. Each file of tests runs there once
-without a mutant, to see which tests reach which function; this is kept in `mutants/reach.json` until the file changes.
+without a mutant, to see which tests reach which function; this is kept in `mutants/reach.json` until the file changes,
+unless one of its tests failed.
 From each file of code a share of its mutants is drawn, or those of the NAMEs are taken. Under each, the tests that
 reach its function run (but for those marked as slow): first those that reach the fewest functions, then all others if
 none fails. What a test reaches only in a process that it starts is not seen.
@@ -181,7 +182,7 @@ def measure_reach(files: Sequence[str], server: Server) -> Reach:
     known = json.loads(kept.read_text()) if kept.exists() else {}
     for file in files:
         digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
-        if known.get(file, {}).get("digest") != digest:
+        if known.get(file, {}).get("digest") != digest or known[file]["failed"]:
             answer = server("stats", [file], 1800, first=False)
             print(f"{file}: {answer['outcome']} {' '.join(answer['failed'])}", file=sys.stderr, flush=True)
             known[file] = {"digest": digest, "failed": answer["failed"], "reach": answer["reach"]}
