@@ -76,10 +76,15 @@ bench: $(DEVELOPED) ## the measurements of docs/measurements.md
 	$(BIN)/python -m tests.bench.gate
 	$(BIN)/python -m tests.bench.training
 
-# One part of it: make mutants ONLY='core.qa.verdicts*'
-mutants: $(DEVELOPED) ## break lines one by one and list those that no test notices; takes hours
+# A random sample: make mutants SAMPLE=400 SEED=1. One part of it: make mutants ONLY='core.qa.verdicts*'
+SEED ?= 1
+mutants: $(DEVELOPED) ## break lines one by one and list those that no test notices; takes hours, but for a SAMPLE
+ifdef SAMPLE
+	$(BIN)/python -m tests.bench.mutants --sample $(SAMPLE) --seed $(SEED) --resume mutants/sample-$(SEED).jsonl
+else
 	$(BIN)/mutmut run $(ONLY)
 	$(BIN)/mutmut results
+endif
 
 screenshots: $(DEVELOPED) ## let the app export the pictures of the documentation
 	$(BIN)/python -m tests.screenshots

@@ -62,6 +62,16 @@ def test_what_is_not_defined_says_why() -> None:
     assert agreement_report([]).pairs == []
 
 
+def test_without_an_interval_the_value_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alike in all draws; or undefined in most of them, where a draw has one of two examples twice."""
+    alike = agreement_report([blind_review(0, "A", "B"), blind_review(1, "A", "B")]).pairs[0]
+    monkeypatch.setattr(agreement, "RESAMPLES", 7)
+    undefined = agreement_report([blind_review(0, "A", "A"), blind_review(1, "B", "B")]).pairs[0]
+    for pair, kappa in ((alike, 0.0), (undefined, 1.0)):
+        assert (pair.kappa.value, pair.kappa.low, pair.kappa.high) == (kappa, None, None)
+        assert pair.kappa.undefined == "no interval: too few examples differ"
+
+
 def test_judge_people_and_all_together() -> None:
     report = agreement_report(
         [

@@ -15,6 +15,7 @@ from core.benchmark.gate import gate
 from core.benchmark.gate_progress import reference_lead
 from core.benchmark.paired import NotSharedError, compare, mcnemar
 from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential import ConfidenceSequence
 from core.benchmark.sequential_gate import GateVerdict, SequentialGate
 from storage.schema import PredictionOutcome
 
@@ -94,6 +95,35 @@ def test_the_reference_decides_whether_training_is_worth_it() -> None:
     reasons = " ".join(gate(poor, first_right(270, 300)).reasons)
     assert "120 of 300 right, 40.0 %" in reasons
     assert "only the reference has 150 right and only the student 0" in reasons
+
+
+def test_the_decision_carries_what_it_was_judged_by() -> None:
+    """Target, level and margin are those asked for, in the figures and in the sentences."""
+    decision = gate(first_right(120, 300), first_right(121, 300), target=0.8, level=0.9, margin=0.08)
+    assert (decision.target, decision.level, decision.margin) == (0.8, 0.9, 0.08)
+    assert "below the target of 80 %." in decision.reasons[0]
+    assert decision.reasons[2].endswith("; less than 8 points ahead.")
+
+
+def test_what_cannot_be_told_yet_is_said() -> None:
+    answers = first_right(85, 100)
+    unknown = gate(answers, [], anytime=True, reference_examples={answer.example for answer in answers})
+    assert unknown.reasons[1] == "Reference: nothing is answered yet."
+    at_target = gate(answers, target=0.85)
+    assert at_target.more_needed is None
+    assert at_target.reasons[-1] == "How many more examples would settle it cannot be told at these rates."
+
+
+def test_an_end_that_has_excluded_its_threshold_stays_beyond_it() -> None:
+    """What was certain once is not taken back by values that point the other way later, on either side."""
+    for early in (0.0, 1.0):
+        sequence = ConfidenceSequence(above=0.7, below=0.3, largest=1, level=0.95)
+        sequence.add([(early, 1)] * 40)
+        sequence.add([(0.5, 1)] * 60)
+        low, high = sequence.interval()
+        assert (sequence.above_at is not None, sequence.below_at is not None) == (early == 1, early == 0)
+        assert low >= 0.7 if early else high <= 0.3
+        assert low < high
 
 
 def test_nothing_answered_is_open_and_no_error() -> None:

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from core.config.project import Project
 from core.review.blindness import Blindness, why_not_blind
-from core.review.editing import fits_form, form_values, format_json, parse_json, rule_violations, validate_edit
+from core.review.editing import (
+    FORM_PIECES,
+    fits_form,
+    form_values,
+    format_json,
+    parse_json,
+    rule_violations,
+    validate_edit,
+)
 from core.review.item import ReviewItem, blind_decision_line, changes, decision_lines, read_item
 from core.review.label_keys import assign_keys
 from core.review.progress import ReviewPace, accepted_quotas
@@ -246,6 +254,7 @@ def test_long_examples_and_those_of_many_pieces_do_not_fit_a_form() -> None:
     assert fits_form(example())
     assert not fits_form(example(hypothesis="x" * 60_000))
     assert not fits_form(example(evidence=example().evidence * 20))
+    assert fits_form(example(evidence=example().evidence * (FORM_PIECES // 2)))
 
 
 def test_an_empty_round_finds_what_comes(db: sqlite3.Connection) -> None:

@@ -48,6 +48,13 @@ def test_a_broken_rule_is_named(change: dict[str, Any], reason: str) -> None:
     assert reason in [problem.reason for problem in broken_rules(TASK, CELL, candidate(**change))]
 
 
+def test_the_scores_outside_the_band_are_counted() -> None:
+    low, high = TASK.level(1).relevance
+    for relevances, count in [((0.9, 0.1), 1), ((0.2, 0.1), 2)]:
+        [problem] = broken_rules(TASK, CELL, candidate(evidence=pieces(*relevances)))
+        assert problem.critique.startswith(f"{count} of the relevance scores are outside {low} to {high}:")
+
+
 def test_pieces_beside_the_point_are_counted_where_the_level_has_them() -> None:
     cell = Cell("market", 3, "VALIDATED")
     good = candidate(evidence=pieces(0.8, 0.7, 0.2), confidence=0.8)
