@@ -125,8 +125,7 @@ class Candidate(StoredModel):
 
 # ------------------------------------------------------------------ examples and what people decide about them
 
-# What argues for a decision, and is stale once that changes. A field joins by its name here.
-JUSTIFYING = ("reasoning", "confidence", "steps")
+JUSTIFYING = ("reasoning", "confidence", "steps")  # what argues for a decision, and is stale once that changes
 
 
 class StaleField(StoredModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,7 +10,7 @@ from core.training.monitor import PhaseMonitor
 from tui.screens.training.figures import field_line
 
 
-def phase(*looks: dict[str, object]) -> PhaseMonitor:
+def phase(*looks: Mapping[str, object]) -> PhaseMonitor:
     return cast(PhaseMonitor, SimpleNamespace(evaluations=[SimpleNamespace(figures=look) for look in looks]))
 
 
