@@ -99,7 +99,7 @@ def why_no_case(left_out: LeftOut, max_tokens: int) -> str:
     if left_out.without_steps:
         return (
             f"{left_out.without_steps:,} examples have no steps, which this recipe learns to write: "
-            '`sidequest steps fill` adds them, or set rationale = "full"'
+            'set rationale = "full" to teach the prose'
             + (f"; {left_out.too_long:,} are longer than {max_tokens} tokens" if left_out.too_long else "")
         )
     if left_out.stale and not left_out.too_long:
