@@ -33,6 +33,7 @@ def fit_platt(probabilities: Sequence[float], right: Sequence[bool]) -> PlattSca
     """
     slope, offset = 1.0, 0.0
     logits = [_logit(probability) for probability in probabilities]
+    loss = _penalty(slope, offset, logits, right)
     for _ in range(_ROUNDS):
         gradient_s, gradient_o = _PRIOR * (slope - 1.0), _PRIOR * offset / 4
         curve_ss, curve_so, curve_oo = _PRIOR, 0.0, _PRIOR / 4
@@ -47,11 +48,27 @@ def fit_platt(probabilities: Sequence[float], right: Sequence[bool]) -> PlattSca
         determinant = curve_ss * curve_oo - curve_so**2
         step_s = (curve_oo * gradient_s - curve_so * gradient_o) / determinant
         step_o = (curve_ss * gradient_o - curve_so * gradient_s) / determinant
-        slope, offset = slope - step_s, offset - step_o
-        if abs(step_s) + abs(step_o) < 1e-9:
+        # Far from the minimum a whole step may go beyond it: it is halved until the loss falls.
+        for halved in range(_ROUNDS):
+            share = 0.5**halved
+            new_loss = _penalty(slope - share * step_s, offset - share * step_o, logits, right)
+            if new_loss < loss:
+                break
+        else:
             break
+        slope, offset, loss = slope - share * step_s, offset - share * step_o, new_loss
     # A lower probability never means that an answer is more often right.
     return PlattScale(max(slope, 0.0), offset)
+
+
+def _penalty(slope: float, offset: float, logits: Sequence[float], right: Sequence[bool]) -> float:
+    """The loss of the answers in nats, and the distance from a probability that is left as it is."""
+    loss = _PRIOR / 2 * (slope - 1.0) ** 2 + _PRIOR / 8 * offset**2
+    for logit, is_right in zip(logits, right, strict=True):
+        value = slope * logit + offset
+        margin = value if is_right else -value
+        loss += max(0.0, -margin) + math.log1p(math.exp(-abs(margin)))
+    return loss
 
 
 def fit_temperature(distributions: Sequence[Mapping[str, float]], labels: Sequence[str]) -> float:

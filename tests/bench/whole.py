@@ -1,6 +1,6 @@
 """All the way, offline: curriculum, QA, accept, splits, benchmark, training, benchmark again, gate, report.
 
-    python -m tests.bench.whole FOLDER [--student MODEL] [--levels 1-2] [--examples 1600] [--threads N] [--json]
+    python -m tests.bench.whole FOLDER [--student MODEL] [--levels 1-2] [--examples 1600] [--each 300] [--threads N] [--json]
 
 Every step is a verb of the command line, as a person would call it, in a new project in FOLDER. Nobody reviews: all
 that passed QA is accepted automatically, and the log of reviews says so. MODEL is a folder with safetensors or a GGUF
@@ -24,12 +24,10 @@ from typing import Any
 from core.config.project import FILE, create
 
 TARGET, P = 0.85, 0.001
-# So many examples of each decision; half of them are the test split.
-_EACH = 300
 
 
-def project_file(text: str, levels: range, student: str, examples: int) -> str:
-    """The template with these levels, larger quotas, and a recipe."""
+def project_file(text: str, levels: range, student: str, examples: int, each: int) -> str:
+    """The template with these levels, `each` examples of a decision of which half are to test, and a recipe."""
     blocks = re.split(r"(?=^\[\[levels\]\]$|^# -{10,} )", text, flags=re.M)
     kept = [
         block
@@ -37,8 +35,8 @@ def project_file(text: str, levels: range, student: str, examples: int) -> str:
         if not block.startswith("[[levels]]") or int(re.findall(r"^level = (\d+)", block, re.M)[0]) in levels
     ]
     text = "".join(kept)
-    text = re.sub(r"^min = \d+$", f"min = {_EACH}", text, flags=re.M)
-    text = re.sub(r"^max = \d+$", f"max = {_EACH}", text, flags=re.M)
+    text = re.sub(r"^min = \d+$", f"min = {each}", text, flags=re.M)
+    text = re.sub(r"^max = \d+$", f"max = {each}", text, flags=re.M)
     for split, share in (("train", 30), ("dev", 20), ("test", 50)):
         text = re.sub(rf"^{split} = \d+$", f"{split} = {share}", text, flags=re.M)
     if student:
@@ -72,6 +70,7 @@ def main() -> None:
     parser.add_argument("--student", default="")
     parser.add_argument("--levels", default="1-2")
     parser.add_argument("--examples", type=int, default=1600)
+    parser.add_argument("--each", type=int, default=300, help="examples of each decision; half of them are to test")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -82,7 +81,7 @@ def main() -> None:
     create(folder)
     path = folder / FILE
     levels = range(int(first), int(last or first) + 1)
-    path.write_text(project_file(path.read_text(), levels, options.student, options.examples))
+    path.write_text(project_file(path.read_text(), levels, options.student, options.examples, options.each))
     student = "learner" if options.student else "smollm2-135m"
     began = time.perf_counter()
     took: dict[str, float] = {}
