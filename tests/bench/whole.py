@@ -1,6 +1,7 @@
 """All the way, offline: curriculum, QA, accept, splits, benchmark, training, benchmark again, gate, report.
 
-    python -m tests.bench.whole FOLDER [--student MODEL] [--levels 1-2] [--examples 1600] [--each 300] [--threads N] [--json]
+    python -m tests.bench.whole FOLDER [--student MODEL] [--levels 1-2] [--examples 1600] [--each 300] [--threads N]
+        [--json]
 
 Every step is a verb of the command line, as a person would call it, in a new project in FOLDER. Nobody reviews: all
 that passed QA is accepted automatically, and the log of reviews says so. MODEL is a folder with safetensors or a GGUF
