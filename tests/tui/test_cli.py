@@ -179,9 +179,12 @@ def test_an_edit_is_checked_and_makes_a_version(project: Project, db: sqlite3.Co
 def test_ctrl_c_stops_the_run_and_says_how_to_resume(project: Project) -> None:
     path = project.folder / "sidequest.toml"
     path.write_text(path.read_text().replace("# attempts_per_minute = 240", "attempts_per_minute = 240"))
+    # A shell that starts the tests in the background lets them, and what they start, ignore the signal.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, "generate", "--fill"], cwd=project.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, previous)
     db = connect(project.database)
     deadline = time.monotonic() + 30
     while not db.execute("SELECT count(*) FROM attempts").fetchone()[0]:
