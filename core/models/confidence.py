@@ -84,7 +84,9 @@ def fit_temperature(distributions: Sequence[Mapping[str, float]], labels: Sequen
 
 
 def at_temperature(distribution: Mapping[str, float], temperature: float) -> dict[str, float]:
-    """`distribution` with its logits divided by `temperature`; it sums to 1."""
+    """`distribution` with its logits divided by `temperature`; it sums to 1. At 1, it is as it was."""
+    if temperature == 1.0:
+        return dict(distribution)
     logits = {name: math.log(max(share, _EDGE)) / temperature for name, share in distribution.items()}
     most = max(logits.values())
     weights = {name: math.exp(logit - most) for name, logit in logits.items()}

@@ -73,6 +73,11 @@ class StudentFormat(BaseModel):
             return ()
         return answer_fields(self.mode) if self.rationale == "full" else ("steps",)
 
+    @property
+    def states_confidence(self) -> bool:
+        """Whether the answer says how sure it is; the confidence of others is a probability."""
+        return self.mode is not Mode.DIRECT and self.rationale == "full"
+
     def can_answer(self, example: Example) -> bool:
         """Whether `example` has what the answer is made of."""
         return self.mode is Mode.DIRECT or self.rationale in {"none", "full"} or bool(example.steps)
@@ -103,11 +108,15 @@ class StudentFormat(BaseModel):
         labels: Sequence[str],
     ) -> StudentFormat:
         """This format with its confidence fitted to answers on dev: the probabilities and the decision of each, as this
-        format gives them, and its label. What has no decision or no probabilities is left out."""
+        format gives them, and its label.
+
+        Left out are answers without a decision or probabilities, and those that contradict their own steps: the 0 that
+        these are given is no probability, and stays.
+        """
         known = [
             (distribution, decision, label)
             for distribution, decision, label in zip(distributions, decisions, labels, strict=True)
-            if distribution and decision is not None
+            if distribution and decision is not None and distribution[decision] > 0
         ]
         if self.mode is Mode.DIRECT:
             temperature = fit_temperature([distribution for distribution, _, _ in known], [row[2] for row in known])

@@ -77,6 +77,28 @@ def test_what_is_too_sure_is_softened() -> None:
     assert fit_temperature([], []) == 1.0
 
 
+def test_a_model_that_was_not_fitted_keeps_its_probabilities_to_the_last_digit() -> None:
+    tiny = {"YES": 1 - 3e-9, "NO": 3e-9, "PART": 0.0}
+    assert at_temperature(tiny, 1.0) == tiny
+
+
+def test_the_zero_of_an_answer_that_contradicts_itself_is_no_probability_to_fit() -> None:
+    sure = {"YES": 0.9, "NO": 0.05, "PART": 0.05}
+    zero = {"YES": 0.0, "NO": 0.5, "PART": 0.5}
+    plain = StudentFormat(rationale="steps").fitted([sure] * 8, ["YES"] * 8, ["YES"] * 6 + ["NO"] * 2)
+    labels = ["YES"] * 6 + ["NO"] * 2 + ["YES"] * 5
+    assert StudentFormat(rationale="steps").fitted([sure] * 8 + [zero] * 5, ["YES"] * 13, labels) == plain
+
+
+@pytest.mark.parametrize(
+    ("mode", "rationale", "stated"),
+    [(Mode.REASON, "full", True), (Mode.REASON, "steps", False), (Mode.DIRECT, "full", False)],
+)
+def test_only_prose_states_a_confidence(mode: Mode, rationale: str, stated: bool) -> None:
+    """A direct student of examples without steps has probabilities, and no words to be sure in."""
+    assert StudentFormat.model_validate({"mode": mode, "rationale": rationale}).states_confidence is stated
+
+
 def test_a_format_is_fitted_by_its_mode() -> None:
     sure = {"YES": 0.9, "NO": 0.05, "PART": 0.05}
     distributions = [sure] * 20 + [None]

@@ -64,7 +64,7 @@ def evaluate_dev(
             answers += _score_labels(decoder, prefix, chosen, task.labels, tokens, answer_format.temperature)
         else:
             answers += _generate_answers(decoder, prefix, chosen, answer_format, task, max_tokens, fields)
-    return _evaluation(answers, fields, answer_format.rationale, task.labels, time.perf_counter() - started)
+    return _evaluation(answers, fields, answer_format, task.labels, time.perf_counter() - started)
 
 
 def evaluate_classifier(
@@ -83,16 +83,20 @@ def evaluate_classifier(
             probabilities = at_temperature(dict(zip(labels, row, strict=True)), answer_format.temperature)
             decision = max(probabilities, key=lambda label: probabilities[label])
             answers.append(_scored(case, PredictionOutcome.ANSWERED, decision, None, probabilities))
-    return _evaluation(answers, FieldCounts(), answer_format.rationale, labels, time.perf_counter() - started)
+    return _evaluation(answers, FieldCounts(), answer_format, labels, time.perf_counter() - started)
 
 
 def _evaluation(
-    answers: list[ScoredAnswer], fields: FieldCounts, rationale: str, labels: Sequence[str], seconds: float
+    answers: list[ScoredAnswer],
+    fields: FieldCounts,
+    answer_format: StudentFormat,
+    labels: Sequence[str],
+    seconds: float,
 ) -> DevEvaluation:
     """The answers with their figures."""
     numbers = figures(answers, labels)
-    stated = calibration(answers)
-    confidence = stated.stated if rationale == "full" else stated.probability
+    both = calibration(answers)
+    confidence = both.stated if answer_format.states_confidence else both.probability
     return DevEvaluation(
         answers,
         {
