@@ -63,6 +63,12 @@ def test_the_order_of_answers_stays(first: float, second: float) -> None:
     assert 0.0 <= scale(low) <= scale(high) <= 1.0
 
 
+def test_a_lower_probability_is_never_surer_even_where_dev_says_so() -> None:
+    scale = fit_platt([0.1] * 20 + [0.9] * 20, [True] * 20 + [False] * 20)
+    assert scale.slope == 0.0
+    assert scale(0.1) == scale(0.9)
+
+
 def test_a_temperature_by_hand() -> None:
     softened = at_temperature({"YES": 0.8, "NO": 0.2}, 2.0)
     assert softened["YES"] == pytest.approx(math.sqrt(0.8) / (math.sqrt(0.8) + math.sqrt(0.2)))

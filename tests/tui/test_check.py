@@ -60,6 +60,8 @@ async def test_without_findings_it_says_so(project: Project, db: sqlite3.Connect
         await open_dataset(pilot)
         await pilot.press("f", "enter", "end", "j")
         await until(pilot, lambda: "no findings" in shown(pilot))
+        await until(pilot, lambda: "0 examples" in shown(pilot))
+        assert "reading" not in shown(pilot)
 
 
 async def test_what_cannot_be_checked_says_why(app: SidequestApp, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -212,7 +212,9 @@ def _accept(
     ]
     if as_json:
         ids = {"contradicting": contradicting, "unwritten": unwritten}
-        print_json({"repaired": repaired} | {name: [one.id for one in examples] for name, examples in ids.items()})
+        print_json(
+            {"repaired": repaired} | {name: [example.id for example in examples] for name, examples in ids.items()}
+        )
     else:
         _show_stored(repaired)
         for example in contradicting:

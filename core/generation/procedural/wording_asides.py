@@ -96,8 +96,8 @@ def _words(world: World, fact: Stated, aside: Aside, style: Style, rng: Random) 
     context = "" if world.shape.carried else world.contexts[fact.part]
     metric = world.metrics[fact.part]
     if aside == Aside.OTHER_MEASURE:
-        used = {one.name for one in world.metrics}
-        metric = rng.choice([one for one in world.lexicon.metrics if one.name not in used])
+        used = {metric.name for metric in world.metrics}
+        metric = rng.choice([metric for metric in world.lexicon.metrics if metric.name not in used])
     figured = ""
     # Figures do not make a piece count, and words alone do not make it fail.
     if fact.state and world.shape != Shape.BALANCE and rng.random() < 0.4:

@@ -79,8 +79,8 @@ def write_piece(
         method, findings, marks = aside_lines(piece, source, style, used, rng)
     else:
         stated = _state_all(world, piece.facts, style, used, rng)
-        findings = [one.text for one in stated]
-        marks = tuple(mark for one in stated for mark in one.marks)
+        findings = [sentence.text for sentence in stated]
+        marks = tuple(mark for sentence in stated for mark in sentence.marks)
         method = source.method
         if world.inference == Inference.SELECTION and method:
             everyone = pick_unused(_EVERYONE, used, rng)

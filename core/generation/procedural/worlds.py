@@ -242,7 +242,7 @@ def arrangements(shape: Shape) -> tuple[tuple[tuple[int, int], ...], ...]:
             ((direction, first), (direction, 1 - first), (-direction, second), (-direction, 1 - second))
             for direction, first, second in itertools.product((1, -1), (0, 1), (0, 1))
         )
-    pairs = [(one, two) for one in (1, 0, -1) for two in (1, 0, -1) if (one, two) != (0, 0)]
+    pairs = [(first, second) for first in (1, 0, -1) for second in (1, 0, -1) if (first, second) != (0, 0)]
     if shape != Shape.MEASURES:  # the same in both contexts would be one claim, not two
         pairs = [pair for pair in pairs if pair[0] != pair[1]]
     return tuple(

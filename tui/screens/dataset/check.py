@@ -109,7 +109,8 @@ class CheckScreen(ModalScreen[str | None]):
 
     def _draw(self) -> None:
         check = self._check
-        count = f"{check.total:,} examples" if check is not None and check.total else "reading …"
+        is_counted = check is not None and (check.total or not check.doing)
+        count = f"{check.total:,} examples" if check is not None and is_counted else "reading …"
         scope = f"what matches {line(self._query, 40)}" if self._query else "all that are not rejected"
         state = f" · {check.doing} …" if check is not None and check.doing else ""
         state = f" · {line(self._problem, 200)}" if self._problem else state
