@@ -90,8 +90,8 @@ def _near_duplicates(placed: Sequence[ComparedExample], threshold: float, asked:
         sides = [int(example.id in asked) for example in placed]
     similarities: dict[tuple[int, int], float] = {}
     for first, second, similarity in _near(placed, threshold, sides):
-        one, other = placed[first], placed[second]
-        if one.split != other.split and one.family != other.family and one.case != other.case:
+        left, right = placed[first], placed[second]
+        if left.split != right.split and left.family != right.family and left.case != right.case:
             similarities[first, second] = similarity
     groups = connected_components(similarities)
     group_of = {position: number for number, group in enumerate(groups) for position in group}

@@ -29,10 +29,12 @@ def trapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_nothing_of_the_current_directory_is_imported(trapped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{os.pathsep}.")
-    with start_python("core.dataset.measure", str(trapped), "", cwd=trapped, stdin=subprocess.DEVNULL) as process:
+    with start_python(
+        "core.dataset.measure", "coverage", str(trapped), "", cwd=trapped, stdin=subprocess.DEVNULL
+    ) as process:
         assert process.wait(60) == 2
     with pytest.raises(subprocess.CalledProcessError) as raised:
-        run_python("core.dataset.measure", str(trapped), "", timeout=60)
+        run_python("core.dataset.measure", "coverage", str(trapped), "", timeout=60)
     assert "sidequest.toml" in raised.value.stderr
     assert not (trapped / "ran").exists()
 

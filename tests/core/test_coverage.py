@@ -129,10 +129,12 @@ def test_a_sample_says_so_and_each_step_adds(project: Project, db: sqlite3.Conne
 
 def test_a_process_of_its_own_measures(project: Project, db: sqlite3.Connection) -> None:
     store(db, *(example(hypothesis=text) for text in HOSTILE))
-    completed = subprocess.run(command(project.folder, "level:1"), capture_output=True, text=True, check=True)
+    completed = subprocess.run(
+        command("coverage", project.folder, "level:1"), capture_output=True, text=True, check=True
+    )
     last = COVERAGE.validate_json(completed.stdout.splitlines()[-1])
     assert (last.total, last.doing) == (len(HOSTILE), "")
-    wrong = subprocess.run(command(project.folder, "level:x"), capture_output=True, text=True, check=False)
+    wrong = subprocess.run(command("coverage", project.folder, "level:x"), capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "no level" in wrong.stderr
 

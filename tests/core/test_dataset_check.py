@@ -14,7 +14,7 @@ from core.config.case import Mode
 from core.config.project import Project
 from core.curriculum.cell import Cell
 from core.dataset.check import Check, CheckFinding, FindingKind, Severity, check_dataset
-from core.dataset.check_process import CHECK, command
+from core.dataset.measure import CHECK, command
 from core.dataset.splits import plan_splits
 from core.generation.procedural.source import write_example
 from core.generation.source import Request
@@ -157,13 +157,13 @@ def test_one_query_reads_all_and_not_one_a_row(project: Project, db: sqlite3.Con
 
 def test_the_process_prints_a_line_for_each_step(project: Project, db: sqlite3.Connection) -> None:
     store(db, cued(1, "VALIDATED"), cued(1, "REJECTED", "VALIDATED"))
-    words = command(project.folder, "status:accepted")
+    words = command("check", project.folder, "status:accepted")
     done = subprocess.run(words, env=safe_environment(), capture_output=True, text=True, check=True)
     checks = [CHECK.validate_json(output_line) for output_line in done.stdout.splitlines()]
     assert [check.doing == "" for check in checks] == [False, False, False, False, True]
     assert checks[-1] == checked(project, db, "status:accepted")
     wrong = subprocess.run(
-        command(project.folder, "colour:red"), env=safe_environment(), capture_output=True, text=True
+        command("check", project.folder, "colour:red"), env=safe_environment(), capture_output=True, text=True
     )
     assert (wrong.returncode, "no field colour" in wrong.stderr) == (2, True)
 

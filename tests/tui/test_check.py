@@ -8,7 +8,7 @@ import pytest
 from textual.widgets import Select, Static
 
 from core.config.project import Project
-from core.dataset import check_process
+from core.dataset import measure
 from storage import runs, splits
 from storage.schema import Status
 from tests.conftest import HOSTILE, example
@@ -65,7 +65,9 @@ async def test_without_findings_it_says_so(project: Project, db: sqlite3.Connect
 
 
 async def test_what_cannot_be_checked_says_why(app: SidequestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check_screen, "command", lambda folder, query: check_process.command(folder / "none", query))
+    monkeypatch.setattr(
+        check_screen, "command", lambda kind, folder, query: measure.command(kind, folder / "none", query)
+    )
     async with app.run_test(size=SIZE) as pilot:
         await open_dataset(pilot)
         await pilot.press("f")

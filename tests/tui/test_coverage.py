@@ -69,7 +69,9 @@ async def test_an_empty_project_has_a_grid_and_no_figures(project: Project) -> N
 
 
 async def test_what_cannot_be_measured_says_why(app: SidequestApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coverage, "command", lambda folder, query: measure.command(folder / "not there", query))
+    monkeypatch.setattr(
+        coverage, "command", lambda kind, folder, query: measure.command(kind, folder / "not there", query)
+    )
     async with app.run_test(size=SIZE) as pilot:
         await open_dataset(pilot)
         await pilot.press("c")

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from core.config.project import Project
 from core.dataset.check import Check, CheckFinding, Concern, Severity, describe_score
-from core.dataset.check_process import CHECK, command
+from core.dataset.measure import CHECK, command
 from storage.search import query_part
 from tui.actions import CHECK as KEYS
 from tui.actions import Action, bindings
@@ -88,7 +88,7 @@ class CheckScreen(ModalScreen[str | None]):
 
     async def _measure(self) -> None:
         try:
-            async for output_line in self._measuring.lines(command(self._project.folder, self._query)):
+            async for output_line in self._measuring.lines(command("check", self._project.folder, self._query)):
                 self._show(CHECK.validate_json(output_line))
         except MeasuringError as error:
             self._problem = f"they could not be checked: {error}"

@@ -70,7 +70,7 @@ class CoverageScreen(ModalScreen[str | None]):
 
     async def _measure(self) -> None:
         try:
-            async for output_line in self._measuring.lines(command(self._project.folder, self._query)):
+            async for output_line in self._measuring.lines(command("coverage", self._project.folder, self._query)):
                 self._coverage = COVERAGE.validate_json(output_line)
                 self._draw()
         except MeasuringError as error:
