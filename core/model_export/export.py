@@ -20,7 +20,8 @@ from core.exchange.markdown import licence_problem
 from core.model_export.classifier import ONNX, ONNX_INT8, write_classifier
 from core.model_export.onnx import PACKAGES as ONNX_PACKAGES
 from core.models import resolve
-from core.models.model_files import MissingError, locate_model
+from core.models.model_files import locate_model
+from core.models.packages import MissingError
 from core.models.registry import INSTALL
 from core.models.registry import missing_packages as missing_packages
 from core.models.student_format import FILE as FORMAT

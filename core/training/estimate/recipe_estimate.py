@@ -17,8 +17,9 @@ from typing import Any
 from core.config.project import Project
 from core.config.recipe import Algorithm, Launcher, Recipe
 from core.machine import MB, Machine, detect_machine
-from core.models.model_files import MissingError, locate_model
+from core.models.model_files import locate_model
 from core.models.model_size import ModelSize, model_size
+from core.models.packages import MissingError
 from core.models.prompting import Prompting
 from core.models.trained import local_models
 from core.models.weights import WeightsError

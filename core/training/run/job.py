@@ -15,7 +15,8 @@ from typing import Any
 from core.config.project import Project
 from core.config.recipe import Launcher, Recipe
 from core.config.task import Task
-from core.models.model_files import MissingError, locate_model
+from core.models.model_files import locate_model
+from core.models.packages import MissingError
 from core.models.trained import local_models
 from core.models.weights import WeightsError, is_trained
 from core.runs.params import TrainParams, params_of

@@ -14,7 +14,14 @@ from core.models.classifier import pad_cases
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
 from core.training.trainers.grpo import CurriculumSteps, Policy
-from core.training.trainers.shared_prefix import PROMPT_MULTIPLE, PrefixBatch, Scores, split_prefix, why_not_shareable
+from core.training.trainers.shared_prefix import (
+    PROMPT_MULTIPLE,
+    PrefixBatch,
+    answer_logps,
+    caps_logits,
+    split_prefix,
+    why_not_shareable,
+)
 
 Inputs = dict[str, torch.Tensor]
 
@@ -58,6 +65,7 @@ class AnswerScorer:
         self._labels = torch.tensor([[*tokens, *[0] * (longest - len(tokens))] for tokens in label_tokens])
         self._mask = torch.tensor([[1] * len(tokens) + [0] * (longest - len(tokens)) for tokens in label_tokens])
         self.no_sharing_reason = why_not_shareable(policy.causal)
+        self._capped = caps_logits(policy.causal)
         split_prefix(policy.causal)
 
     def collate(self, cases: Sequence[TrainingCase]) -> Inputs:
@@ -74,13 +82,8 @@ class AnswerScorer:
         prompt_mask = inputs["attention_mask"].repeat_interleave(count, 0)
         answer = self._labels.to(device).repeat(len(inputs["input_ids"]), 1)
         mask = self._mask.to(device).repeat(len(inputs["input_ids"]), 1)
-        if self.no_sharing_reason:
-            output = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
-            logits = output.logits[:, -answer.shape[1] - 1 : -1].float()
-            logps = torch.log_softmax(logits, -1).gather(-1, answer[..., None])[..., 0]
-        else:
-            scored: Scores = model(shared=PrefixBatch(prompt, prompt_mask, answer, mask))
-            logps = scored.logps
+        batch = PrefixBatch(prompt, prompt_mask, answer, mask, share=not self.no_sharing_reason)
+        logps = answer_logps(model, batch, capped=self._capped)
         return (logps * mask).sum(-1).view(-1, count)
 
 

@@ -13,7 +13,14 @@ from core.models.batching import padded_length
 from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
 from core.training.trainers.grpo import CurriculumSteps, Policy
-from core.training.trainers.shared_prefix import PROMPT_MULTIPLE, PrefixBatch, Scores, split_prefix, why_not_shareable
+from core.training.trainers.shared_prefix import (
+    PROMPT_MULTIPLE,
+    PrefixBatch,
+    answer_logps,
+    caps_logits,
+    split_prefix,
+    why_not_shareable,
+)
 
 IGNORED = -100
 # Answers are padded to multiples of so many tokens, as prompts are to more.
@@ -74,13 +81,8 @@ class SftTrainer(Trainer):
         mask = answer != IGNORED
         answer = answer.where(mask, 0)
         self._tokens_read += int(prompt_mask.sum() + mask.sum())
-        if self.no_sharing_reason:
-            output = model(input_ids=torch.cat([prompt, answer], 1), attention_mask=torch.cat([prompt_mask, mask], 1))
-            logits = output.logits[:, -answer.shape[1] - 1 : -1].float()
-            logps = torch.log_softmax(logits, -1).gather(-1, answer[..., None])[..., 0]
-        else:
-            scores: Scores = model(shared=PrefixBatch(prompt, prompt_mask, answer, mask.long()))
-            logps = scores.logps
+        batch = PrefixBatch(prompt, prompt_mask, answer, mask.long(), share=not self.no_sharing_reason)
+        logps = answer_logps(model, batch, capped=caps_logits(self.policy.causal))
         number = mask.sum() if num_items_in_batch is None else num_items_in_batch
         # `number` counts the tokens of all processes, whose gradients are averaged.
         loss: torch.Tensor = -(logps * mask).sum() / number * self.accelerator.num_processes

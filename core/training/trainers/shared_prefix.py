@@ -46,14 +46,22 @@ def why_not_shareable(model: PreTrainedModel) -> str:
         return "gradient checkpointing keeps no memory of a prompt"
     if not attends_to_all(model.config):
         return f"the layers of {model.config.model_type} remember a prompt in a way that cannot be handed on"
-    if getattr(model.config.get_text_config(), "final_logit_softcapping", None) is not None:
+    if caps_logits(model):
         return f"{model.config.model_type} caps its logits"
     return ""
 
 
+def caps_logits(model: PreTrainedModel) -> bool:
+    """Whether `model` changes its logits after its last layer, so that `score` cannot compute them in pieces."""
+    return getattr(model.config.get_text_config(), "final_logit_softcapping", None) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class PrefixBatch:
-    """Answers (B, T), padded on the right, to prompts (B, P), padded on the left; masks are 1 where a token is."""
+    """Answers (B, T), padded on the right, to prompts (B, P), padded on the left; masks are 1 where a token is.
+
+    Without `share`, each prompt is read with its answer, for models that cannot hand on what they have read.
+    """
 
     prompt_ids: torch.Tensor
     prompt_mask: torch.Tensor
@@ -61,6 +69,7 @@ class PrefixBatch:
     answer_mask: torch.Tensor
     temperature: float = 1.0
     entropy: bool = False
+    share: bool = True
 
 
 def split_prefix(model: PreTrainedModel) -> None:
@@ -78,13 +87,28 @@ def split_prefix(model: PreTrainedModel) -> None:
     model.forward = forward
 
 
+def answer_logps(model: Any, batch: PrefixBatch, *, capped: bool) -> torch.Tensor:
+    """Log-probabilities (B, T) of the answers by `model`, in which `split_prefix` has changed the causal model.
+
+    Logits are computed where answers are, and in pieces: all of them take gigabytes with a large vocabulary. Only
+    where they are `capped` (`caps_logits`), all are computed.
+    """
+    if not capped:
+        scores: Scores = model(shared=batch)
+        return scores.logps
+    ids = torch.cat([batch.prompt_ids, batch.answer_ids], 1)
+    output = model(input_ids=ids, attention_mask=torch.cat([batch.prompt_mask, batch.answer_mask], 1))
+    logits = output.logits[:, -batch.answer_ids.shape[1] - 1 : -1].float()
+    return torch.log_softmax(logits, -1).gather(-1, batch.answer_ids[..., None])[..., 0]
+
+
 def score(model: PreTrainedModel, shared: PrefixBatch) -> Scores:
     """Score answers. Rows with the same prompt share it, in any order, and all prompts share their common beginning.
 
     `model` is the causal language model itself, without any wrapper.
     """
     answer_ids, answer_mask = shared.answer_ids, shared.answer_mask
-    if not _worth_sharing(shared.prompt_ids, shared.prompt_mask):
+    if not (shared.share and _worth_sharing(shared.prompt_ids, shared.prompt_mask)):
         hidden = _read_together(model, shared)
         logps, entropies = _score_vocabulary(model, hidden, answer_ids, shared.temperature, shared.entropy)
         return Scores(logps, entropies, hidden)
