@@ -35,6 +35,28 @@ def pack(lengths: Sequence[int], budget: int, max_members: int) -> list[list[int
     return sorted(groups)
 
 
+def length_groups(lengths: Sequence[int], pass_tokens: int) -> list[list[int]]:
+    """The positions of `lengths` in groups, each of which is read in one pass and padded to its longest.
+
+    Of all ways to divide them, this takes the fewest tokens, where a pass costs `pass_tokens` beside those it reads.
+    """
+    order = sorted(range(len(lengths)), key=lambda position: lengths[position])
+    # cheapest[end]: what the `end` shortest cost, and where their last group starts.
+    cheapest = [(0, 0)]
+    for end in range(1, len(order) + 1):
+        longest = lengths[order[end - 1]]
+        cheapest.append(
+            min((cheapest[start][0] + pass_tokens + (end - start) * longest, start) for start in range(end))
+        )
+    groups: list[list[int]] = []
+    end = len(order)
+    while end:
+        start = cheapest[end][1]
+        groups.append(sorted(order[start:end]))
+        end = start
+    return groups[::-1]
+
+
 def consecutive_slices(lengths: Sequence[int], budget: int) -> list[slice]:
     """Slices of neighbouring `lengths` that take at most `budget` tokens, each padded to the longest of its slice."""
     runs, start = [], 0

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.models.batching import consecutive_slices, pack, shared_prefix
+from core.models.batching import consecutive_slices, length_groups, pack, shared_prefix
 
 pytestmark = pytest.mark.pure
 
@@ -61,3 +61,25 @@ def test_neighbours_are_cut_into_runs_that_keep_within_the_budget(lengths: list[
     for first, second in pairwise(runs):
         joined = lengths[first.start : second.start + 1]
         assert len(joined) * max(joined) > budget
+
+
+def tokens_read(groups: list[list[int]], lengths: list[int], pass_tokens: int) -> int:
+    return sum(pass_tokens + len(group) * max(lengths[position] for position in group) for group in groups)
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=8), st.integers(0, 500))
+def test_groups_of_one_pass_each_read_the_fewest_tokens(lengths: list[int], pass_tokens: int) -> None:
+    groups = length_groups(lengths, pass_tokens)
+    assert sorted(position for group in groups for position in group) == list(range(len(lengths)))
+    order = sorted(range(len(lengths)), key=lambda position: lengths[position])
+    divisions = (
+        [order[start:end] for start, end in pairwise((0, *cuts, len(order)))]
+        for count in range(len(order))
+        for cuts in combinations(range(1, len(order)), count)
+    )
+    fewest = min(tokens_read(division, lengths, pass_tokens) for division in divisions)
+    assert tokens_read(groups, lengths, pass_tokens) == fewest
+
+
+def test_no_lengths_are_no_groups() -> None:
+    assert length_groups([], 64) == []

@@ -28,8 +28,8 @@ def install(site: Path, package: str, files: dict[str, bytes]) -> None:
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of packages, and a cache of its own."""
-    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    """A folder of packages, beside which none is found, and a cache of its own."""
+    monkeypatch.setattr("sys.path", [str(tmp_path / "site")])
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setitem(SHA256, GEMMA, hashlib.sha256(b"".join(PARTS)).hexdigest())
     return tmp_path / "site"

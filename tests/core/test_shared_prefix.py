@@ -73,11 +73,13 @@ def test_scores_are_those_of_reading_each_answer_alone(
     pairs = [(beginning + order.choice(rests), answer) for answer in answers]
     prompt_ids, prompt_mask = padded([prompt for prompt, _ in pairs], left=True)
     answer_ids, answer_mask = padded([answer for _, answer in pairs], left=False)
-    with torch.no_grad():
-        scores = score(causal, PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True))
-        assert scores.entropies is not None
-        for row, (prompt, answer) in enumerate(pairs):
-            torch.testing.assert_close(scores.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
+    for share in (True, False):
+        batch = PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, entropy=True, share=share)
+        with torch.no_grad():
+            scores = score(causal, batch)
+            assert scores.entropies is not None
+            for row, (prompt, answer) in enumerate(pairs):
+                torch.testing.assert_close(scores.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
 
 
 def make_trainer(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: list[Any]) -> Any:

@@ -14,6 +14,7 @@ from core.training.data.cases import TrainingCase
 from core.training.data.sampler import CurriculumSampler
 from core.training.trainers.grpo import CurriculumSteps, Policy
 from core.training.trainers.shared_prefix import (
+    ANSWER_MULTIPLE,
     PROMPT_MULTIPLE,
     PrefixBatch,
     answer_logps,
@@ -23,8 +24,6 @@ from core.training.trainers.shared_prefix import (
 )
 
 IGNORED = -100
-# Answers are padded to multiples of so many tokens, as prompts are to more.
-ANSWER_MULTIPLE = 16
 
 
 class SftTrainer(Trainer):

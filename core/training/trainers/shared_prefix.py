@@ -9,6 +9,7 @@ times, and scores it.
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,19 @@ from transformers import PreTrainedModel
 from transformers.cache_utils import DynamicCache
 from trl.kernels import ChunkedLogProbFunction
 
-from core.models.batching import padded_length, shared_prefix
+from core.models.batching import length_groups, padded_length, shared_prefix
 from core.models.cache import attends_to_all
 
 # Words of the vocabulary that are scored at a time.
 _CHUNK = 8192
 # Prompts are padded to multiples of so many tokens: of many lengths, the heap of a long run falls into fragments.
 PROMPT_MULTIPLE = 32
+# Answers are padded to multiples of fewer.
+ANSWER_MULTIPLE = 16
+# What one more pass through the model costs, in tokens: little on a processor, much on a GPU, which would have been
+# idle.
+_PASS_TOKENS = {"cpu": 64}
+_PASS_TOKENS_OF_A_GPU = 4096
 # The share of all tokens of prompts that sharing has to save.
 _WORTHWHILE = 0.25
 
@@ -135,17 +142,35 @@ def _worth_sharing(ids: torch.Tensor, mask: torch.Tensor) -> bool:
 
 
 def _read_together(model: PreTrainedModel, shared: PrefixBatch) -> torch.Tensor:
-    """The hidden states (B, T, H) from which the tokens of answers are chosen, in one pass over prompts and answers."""
-    width = shared.prompt_ids.shape[1]
-    longest = padded_length(int(shared.prompt_mask.sum(1).max()), PROMPT_MULTIPLE)
-    start = max(0, width - longest)
-    ids = torch.cat([shared.prompt_ids[:, start:], shared.answer_ids[:, :-1]], dim=1)
-    mask = torch.cat([shared.prompt_mask[:, start:], shared.answer_mask[:, :-1]], dim=1)
+    """The hidden states (B, T, H) from which the tokens of answers are chosen; each prompt is read with its answer.
+
+    Rows of similar length go through the model together, so that short ones are not padded to the longest of all.
+    """
+    prompts = [padded_length(length, PROMPT_MULTIPLE) for length in shared.prompt_mask.sum(1).tolist()]
+    answers = [padded_length(max(1, length), ANSWER_MULTIPLE) for length in shared.answer_mask.sum(1).tolist()]
+    lengths = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
+    groups = length_groups(lengths, _PASS_TOKENS.get(shared.prompt_ids.device.type, _PASS_TOKENS_OF_A_GPU))
+    parts = []
+    for rows in groups:
+        prompt, answer = max(prompts[row] for row in rows), max(answers[row] for row in rows)
+        parts.append(_read_rows(model, shared, rows, prompt, min(answer, shared.answer_ids.shape[1])))
+    order = torch.tensor([row for rows in groups for row in rows], device=shared.prompt_ids.device)
+    return torch.cat(parts)[order.argsort()]
+
+
+def _read_rows(
+    model: PreTrainedModel, shared: PrefixBatch, rows: Sequence[int], prompt_length: int, answer_length: int
+) -> torch.Tensor:
+    """The hidden states (rows, T, H) of some rows, whose prompts and answers have at most these lengths; then zeros."""
+    width, total = shared.prompt_ids.shape[1], shared.answer_ids.shape[1]
+    start = max(0, width - prompt_length)
+    ids = torch.cat([shared.prompt_ids[rows, start:], shared.answer_ids[rows, : answer_length - 1]], dim=1)
+    mask = torch.cat([shared.prompt_mask[rows, start:], shared.answer_mask[rows, : answer_length - 1]], dim=1)
     output = model.base_model(
         input_ids=ids, attention_mask=mask, position_ids=_positions(mask), use_cache=False, return_dict=True
     )
     hidden: torch.Tensor = output.last_hidden_state[:, width - start - 1 :]
-    return hidden
+    return torch.nn.functional.pad(hidden, (0, 0, 0, total - answer_length))
 
 
 def _read_prompts(
