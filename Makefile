@@ -96,6 +96,9 @@ bench: $(DEVELOPED) ## the measurements of docs/measurements.md
 	$(BIN)/python -m tests.bench.gate
 	$(BIN)/python -m tests.bench.training
 
+gpu: $(DEVELOPED) ## measure all that needs a GPU, on a machine that has one: under eight minutes
+	$(BIN)/python -m tests.bench.gpu
+
 # A random sample: make mutants SAMPLE=400 SEED=1. One part of it: make mutants ONLY='core.qa.verdicts*'
 SEED ?= 1
 mutants: $(DEVELOPED) ## break lines one by one and list those that no test notices; takes hours, but for a SAMPLE
@@ -115,4 +118,4 @@ constraints: ## pin what is installed now, after `pip install --upgrade -e '.[de
 clean: ## remove what make made
 	rm -rf .venv demo mutants whole
 
-.PHONY: help student demo whole test slow lint check-fast reference reference-check bench mutants screenshots constraints clean
+.PHONY: help student demo whole test slow lint check-fast reference reference-check bench gpu mutants screenshots constraints clean

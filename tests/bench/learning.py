@@ -110,9 +110,15 @@ def scratch_project(folder: Path, student: str, levels: Sequence[int]) -> Projec
 
 
 def train(
-    project: Project, recipe: Recipe, folder: Path, dev: Sequence[Example], held_out: set[str], progress: Progress
+    project: Project,
+    recipe: Recipe,
+    folder: Path,
+    dev: Sequence[Example],
+    held_out: set[str],
+    progress: Progress,
+    start_adapter: Path | None = None,
 ) -> Ending:
-    """Train one recipe on fresh examples in this process."""
+    """Train one recipe on fresh examples in this process, from a new adapter or from `start_adapter`."""
     from core.models.model_files import locate_model
     from core.training.run.phase import run_phase
     from core.training.run.setup import PhaseSetup
@@ -120,7 +126,7 @@ def train(
     examples = fresh_examples(project.task, fresh_count(recipe), recipe.seed, held_out)
     path = locate_model(project.folder, project.task.local["learner"])
     progress.began = time.perf_counter()
-    return run_phase(project, PhaseSetup("sft", recipe, path, None, folder, examples, dev), progress)
+    return run_phase(project, PhaseSetup("sft", recipe, path, start_adapter, folder, examples, dev), progress)
 
 
 def score(project: Project, recipe: Recipe, adapter: Path, test: Sequence[Example]) -> dict[str, Any]:
