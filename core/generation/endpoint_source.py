@@ -23,7 +23,7 @@ from storage.schema import Candidate, Outcome
 
 _PROMPTS = Path(__file__).parent / "prompts"
 _VARIABLES = frozenset(
-    {"question", "decisions", "domain", "level", "decision", "knobs", "angle", "siblings", "critique", "hint"}
+    {"question", "decisions", "rule", "domain", "level", "decision", "knobs", "angle", "siblings", "critique", "hint"}
 )
 # A slot whose answers are truncated gets twice the tokens each time, at most this often.
 _DOUBLINGS = 2
@@ -90,6 +90,7 @@ class OpenAISource:
         values = {
             "question": self._task.question,
             "decisions": self._task.decisions,
+            "rule": self._task.steps.rule,
             "domain": self._domains[cell.domain],
             "level": level,
             "decision": self._decisions[cell.decision],
