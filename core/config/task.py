@@ -209,6 +209,7 @@ class Prompts(_TaskTable):
     generate: Path | None = Field(default=None, description="How a model is asked for a new example.")
     rewrite: Path | None = Field(default=None, description="How it is asked to mend one, with the critique.")
     justify: Path | None = Field(default=None, description="How it is asked for reasoning for a changed decision.")
+    steps: Path | None = Field(default=None, description="How it is asked for the steps of an example without any.")
     judge_blind: Path | None = Field(default=None, description="How a judge is asked to decide without the label.")
     judge_rubric: Path | None = Field(default=None, description="How it is asked for scores and a critique.")
     judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")

@@ -87,7 +87,7 @@ class OpenAISource:
     def _values(self, request: Request) -> dict[str, Any]:
         cell = request.cell
         level = self._task.level(cell.level)
-        values = {
+        values: dict[str, Any] = {
             "question": self._task.question,
             "decisions": self._task.decisions,
             "rule": self._task.steps.rule,

@@ -48,6 +48,17 @@ class RepairProgress(RunProgress):
     budget: float | None = None
 
 
+class FillProgress(RunProgress):
+    """Examples and cost of a filling of steps: `stored`, `left` without steps by reason, `edited` meanwhile."""
+
+    stored: int = 0
+    left: int = 0
+    edited: int = 0
+    reasons: dict[str, int] = {}
+    cost: float | None = None
+    budget: float | None = None
+
+
 class KeptFigures(BaseModel):
     """All figures of a finished benchmark, as `core.benchmark.figures_cache` dumps them, with the parser's version."""
 
@@ -108,6 +119,7 @@ G = TypeVar("G", bound=RunProgress)
 _MODELS: dict[str, type[RunProgress]] = {
     "generate": GenerateProgress,
     "repair": RepairProgress,
+    "fill": FillProgress,
     "benchmark": BenchmarkProgress,
     "train": TrainProgress,
     "export": ExportProgress,
