@@ -1,4 +1,4 @@
-"""Steps that a run writes for examples that have none: what was asked for each of them, and what came of it."""
+"""Steps that a run writes for examples that have none: the state of each example."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _NESTED = frozenset({"steps"})
 class Fill(StoredModel):
     """The state of one example in a run that fills steps; unique by run and example.
 
-    It holds for `version` of the example only. `steps` without a `reason` keep all rules; `stored` is the version that
-    has them, once they are stored.
+    It holds for `version` of the example only. `steps` without a `reason` break no rule; `stored` is the version of the
+    example that has them.
     """
 
     run: str
@@ -30,14 +30,14 @@ class Fill(StoredModel):
     detail: Text = Field(default="", description="What is wrong, in words that a writer can act on.")
     judged: Outcome | None = Field(default=None, description="How the judge's request ended; None before it did.")
     stored: int | None = None
-    done: bool = Field(default=False, description="Nothing more is tried: the steps are stored, or left out.")
+    done: bool = Field(default=False, description="Nothing more is tried: the steps are stored or refused.")
     model: Text = ""
     prompt_version: Text = ""
     usage: Usage = Usage()
     created: datetime = Field(default_factory=now)
 
     @property
-    def left(self) -> bool:
+    def refused(self) -> bool:
         """Whether the example was left without steps, for the `reason`."""
         return self.done and self.stored is None
 

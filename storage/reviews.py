@@ -80,9 +80,10 @@ def apply_edit(
     if current.version != edited.version:
         raise ReviewError(f"{edited.id} was edited elsewhere meanwhile (version {current.version}): open it again")
     newest = connection.execute("SELECT max(version) FROM versions WHERE example = ?", (edited.id,)).fetchone()[0]
-    # No judge has read the new version.
     stale = stale_fields(current, edited, confirmed)
-    new_version = edited.model_copy(update={"version": newest + 1, "certainty": None, "stale": stale})
+    # No judge has read the new version, unless all that is new are steps that it had to do without.
+    certainty = current.certainty if _only_adds_steps(current, edited) else None
+    new_version = edited.model_copy(update={"version": newest + 1, "certainty": certainty, "stale": stale})
     examples.replace_content(connection, new_version)
     review = Review(
         example=edited.id, action=ReviewAction.EDIT, note=note, reviewer=reviewer, version=newest + 1, batch=batch
@@ -236,6 +237,11 @@ def _require(connection: sqlite3.Connection, example: str) -> Example:
     if stored is None:
         raise ReviewError(f"no example {example}: `sidequest examples list` shows those there are")
     return stored
+
+
+def _only_adds_steps(current: Example, edited: Example) -> bool:
+    unchanged = examples.CONTENT - {"steps"}
+    return not current.steps and all(getattr(current, name) == getattr(edited, name) for name in unchanged)
 
 
 def _append(connection: sqlite3.Connection, review: Review) -> None:

@@ -191,7 +191,7 @@ class Roles(_TaskTable):
 class Limits(_TaskTable):
     """When a run gives up."""
 
-    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
+    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea, or at the steps of one example.")
     max_ideas: int = Field(default=4, ge=1, le=50, description="Ideas for one slot before it is given up.")
     max_retries: int = Field(default=5, ge=0, le=20, description="Repeats of one request after a passing fault.")
     attempts_per_minute: float | None = Field(

@@ -16,21 +16,21 @@ from storage import examples
 from storage.attempts import CONTENT_FAULTS
 from storage.schema import Example, Outcome, Run, RunState, Usage
 
-# How often one worker asks for an example anew whose answer cannot be used, and a judge that fails.
+# How often a worker asks a judge that gives no usable answer, and a repair its source.
 TRIES = 2
 
 
 class ExamplePool:
     """Examples that several tasks work on at once, each example once.
 
-    An example that was edited since, or is not `wanted` any more, is passed over and counted in `edited`. The tasks end
+    Skips an example that was edited since, or is no longer `wanted`, and counts it in `skipped`. The tasks end
     when the budget is used up, when the run is asked to stop, and when the endpoints' faults repeat.
     """
 
     def __init__(
         self, session: Session, selected: Sequence[tuple[str, int]], wanted: Callable[[Example], bool]
     ) -> None:
-        self.edited = 0
+        self.skipped = 0
         self._session = session
         self._selected = selected
         self._wanted = wanted
@@ -65,7 +65,7 @@ class ExamplePool:
                     return
                 example = examples.get(self._session.connection, example_id)
                 if example is None or example.version != version or not self._wanted(example):
-                    self.edited += 1
+                    self.skipped += 1
                     continue
                 try:
                     await work(example)

@@ -22,7 +22,7 @@ _PROMPTS = Path(__file__).parent / "prompts"
 
 @dataclass(frozen=True, slots=True)
 class WrittenFields:
-    """The result of a request: new values by field, or None and the outcome that says why."""
+    """The answer to a request: new values by field, or None and the outcome that says why."""
 
     outcome: Outcome
     fields: dict[str, Any] | None
@@ -85,10 +85,10 @@ def fields_model(names: Collection[str]) -> type[BaseModel]:
     return create_model("Fields", __config__=ConfigDict(extra="forbid"), **fields)
 
 
-def decision_meaning(task: Task, example: Example) -> Any:
-    """The decision of `example` with its name and its meaning; '' for one that the task does not have."""
-    meanings = {decision.name: decision for decision in task.decisions}
-    return meanings.get(example.decision, {"name": example.decision, "meaning": ""})
+def decision_meaning(task: Task, example: Example) -> dict[str, str]:
+    """The name and the meaning of the decision of `example`; the meaning is '' if the task has no such decision."""
+    meanings = {decision.name: decision.meaning for decision in task.decisions}
+    return {"name": example.decision, "meaning": meanings.get(example.decision, "")}
 
 
 def case_values(example: Example) -> dict[str, Any]:

@@ -23,6 +23,12 @@ def describe_request(status: RunStatus) -> str:
     return " · ".join([*parts, *(", ".join(names) for names in cells if names)])
 
 
+def describe_fill(progress: FillProgress) -> str:
+    """What became of the examples whose steps a run fills, in a few words."""
+    skipped = f" · {progress.skipped} skipped" if progress.skipped else ""
+    return f"{progress.written} written · {progress.refused} refused{skipped}"
+
+
 def describe_heartbeat(status: RunStatus) -> str:
     """How long ago the run last gave a sign of life."""
     return "none yet" if status.age_s is None else f"{format_duration(status.age_s)} ago"

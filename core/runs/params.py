@@ -18,7 +18,7 @@ from storage.schema import Run
 # The gate's defaults: the accuracy that is good enough, and how sure a verdict is.
 TARGET = 0.85
 LEVEL = 0.95
-# Steps that are filled are checked by code alone.
+# The judge of a filling whose steps are checked by code alone.
 NO_JUDGE = "none"
 # A reference that is surely less than this ahead leaves nothing to be gained by training towards it.
 MARGIN = 0.05
@@ -85,9 +85,9 @@ class RepairParams(BaseModel):
 class FillParams(BaseModel):
     """What a filling of steps does: `source` writes the steps of these examples, and `judge` reads them.
 
-    `source` 'procedural' writes those of its own examples alone, `judge` 'none' leaves it at the checks by code. Each
-    example is given with its version; one that is edited later is passed over. The steps are stored as edits that
-    `reviewer` asked for.
+    `source` 'procedural' writes those of its own examples alone; with `judge` 'none', code alone checks them. Each
+    example is given with its version; one that is edited later is skipped. The steps are stored as edits of
+    `reviewer`.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -49,11 +49,12 @@ class RepairProgress(RunProgress):
 
 
 class FillProgress(RunProgress):
-    """Examples and cost of a filling of steps: `stored`, `left` without steps by reason, `edited` meanwhile."""
+    """Examples and cost of a filling of steps: `written`, `refused` with the count of each reason, and `skipped`, since
+    they were edited meanwhile."""
 
-    stored: int = 0
-    left: int = 0
-    edited: int = 0
+    written: int = 0
+    refused: int = 0
+    skipped: int = 0
     reasons: dict[str, int] = {}
     cost: float | None = None
     budget: float | None = None

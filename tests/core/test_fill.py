@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from core.config.project import Project
+from core.config.project import Project, open_project
 from core.curriculum.cell import Cell
 from core.generation.fill.start import start_fill
 from core.generation.fill.writer import StepWriter
@@ -135,14 +136,14 @@ async def test_steps_are_stored_as_an_edit_that_undo_takes_back(tmp_path: Path) 
         assert (run.state, run.reason) == (RunState.FINISHED, "")
         filled = current(db, first)
         assert [step.model_dump(mode="json") for step in filled.steps] == [STEP]
-        assert (filled.version, filled.status, filled.certainty, filled.stale) == (2, Status.ACCEPTED, None, [])
+        assert (filled.version, filled.status, filled.certainty, filled.stale) == (2, Status.ACCEPTED, 0.8, [])
         assert filled.model_dump(exclude={"steps", "version", "certainty", "status"}) == first.model_dump(
             exclude={"steps", "version", "certainty", "status"}
         )
         line = reviews.log(db, first.id)[-1]
         assert (line.action, line.reviewer, line.note) == (ReviewAction.EDIT, "ann", "steps written by loop")
         progress = progress_of(run, FillProgress)
-        assert (progress.done, progress.total, progress.stored, progress.left, progress.reasons) == (2, 2, 2, 0, {})
+        assert (progress.done, progress.total, progress.written, progress.refused, progress.reasons) == (2, 2, 2, 0, {})
         assert progress.cost is not None
         assert progress.cost > 0
         assert len(server.requests) == 2
@@ -175,27 +176,27 @@ async def test_what_breaks_a_rule_is_asked_again_once_with_the_critique(tmp_path
         ([], "step_missing", "There is no step"),
     ],
 )
-async def test_what_fails_twice_is_left_and_counted(
+async def test_what_fails_each_time_is_refused_and_counted(
     tmp_path: Path, steps: list[dict[str, Any]], reason: str, words: str
 ) -> None:
     async with Loopback(react=reacting(steps)) as server, opened(tmp_path, server) as (project, db):
         without = stored(db)
         run = await fill(project, db, without)
-        assert (run.state, run.reason) == (RunState.FINISHED, f"1 of 1 are left without steps: {reason} 1")
+        assert (run.state, run.reason) == (RunState.FINISHED, f"1 of 1 refused: {reason} 1")
         assert current(db, without) == without
         state = state_of(db, run)
-        assert (state.left, state.reason, state.tries, len(server.requests)) == (True, reason, 2, 2)
+        assert (state.refused, state.reason, state.tries, len(server.requests)) == (True, reason, 3, 3)
         assert words in state.detail
         progress = progress_of(run, FillProgress)
-        assert (progress.done, progress.stored, progress.left, progress.reasons) == (1, 0, 1, {reason: 1})
+        assert (progress.done, progress.written, progress.refused, progress.reasons) == (1, 0, 1, {reason: 1})
 
 
-async def test_answers_that_cannot_be_read_are_left_by_their_name(tmp_path: Path) -> None:
-    script = [loopback.INVALID_JSON, loopback.REFUSAL]
+async def test_answers_that_cannot_be_read_are_refused_by_their_name(tmp_path: Path) -> None:
+    script = [loopback.INVALID_JSON, loopback.INVALID_JSON, loopback.REFUSAL]
     async with Loopback(script, react=reacting()) as server, opened(tmp_path, server) as (project, db):
         run = await fill(project, db, stored(db))
-        assert run.reason == "1 of 1 are left without steps: refused 1"
-        assert len(server.requests) == 2
+        assert run.reason == "1 of 1 refused: refused 1"
+        assert len(server.requests) == 3
 
 
 async def test_an_endpoint_that_fails_is_asked_again_by_a_resume(tmp_path: Path) -> None:
@@ -236,25 +237,28 @@ async def test_a_killed_run_goes_on_and_asks_nothing_twice(tmp_path: Path) -> No
         launch.resume(project, db, run.id)
         ended = await wait_until_ended(db, run)
         assert (ended.state, ended.reason) == (RunState.FINISHED, "")
-        assert all(len(current(db, one).steps) == 1 and current(db, one).version == 2 for one in several)
+        assert all(len(current(db, each).steps) == 1 and current(db, each).version == 2 for each in several)
         after = {state.example: state.tries for state in fills.of_run(db, run.id)}
         assert len(server.requests) - asked == sum(after.values()) - sum(before.values())
-        assert all(len(reviews.log(db, one.id)) == 1 for one in several)
+        assert all(len(reviews.log(db, each.id)) == 1 for each in several)
 
 
 async def test_a_budget_holds_over_a_resume(tmp_path: Path) -> None:
     async with Loopback(react=reacting()) as server, opened(tmp_path, server) as (project, db):
         several = [stored(db, hypothesis=f"It is {number}.") for number in range(6)]
-        run = await fill(project, db, *several, budget=Decimal("0.03"))
+        run = await fill(project, db, *several, budget=Decimal("0.05"))
+        asked = len(server.requests)
+        assert asked > 0
         for _ in range(3):
             assert run.state is RunState.STOPPED
-            assert run.reason.startswith("the budget of 0.03 is used up")
+            assert run.reason.startswith("the budget of 0.05 is used up")
             spent = progress_of(run, FillProgress).cost
             assert spent is not None
-            assert spent <= 0.03
+            assert spent <= 0.05
             launch.resume(project, db, run.id)
             run = await wait_until_ended(db, run)
-        assert sum(bool(current(db, one).steps) for one in several) < 6
+        assert len(server.requests) == asked
+        assert sum(bool(current(db, each).steps) for each in several) < 6
 
 
 async def test_a_bad_key_ends_the_run_in_words(tmp_path: Path) -> None:
@@ -279,9 +283,9 @@ async def test_what_was_edited_meanwhile_is_not_touched_nor_paid_for(
         reviews.record(db, rejected, [Review(example=rejected.id, action=ReviewAction.REJECT)])
         launch.spawn(project, db, run.id)
         ended = await wait_until_ended(db, run)
-        assert (ended.state, ended.reason) == (RunState.FINISHED, "2 were edited meanwhile")
-        assert (progress_of(ended, FillProgress).edited, len(server.requests)) == (2, 1)
-        assert [bool(current(db, one).steps) for one in (edited, rejected, other)] == [False, False, True]
+        assert (ended.state, ended.reason) == (RunState.FINISHED, "2 of 3 skipped: edited meanwhile")
+        assert (progress_of(ended, FillProgress).skipped, len(server.requests)) == (2, 1)
+        assert [bool(current(db, each).steps) for each in (edited, rejected, other)] == [False, False, True]
 
 
 async def test_an_edit_while_the_model_writes_stays(tmp_path: Path) -> None:
@@ -294,7 +298,7 @@ async def test_an_edit_while_the_model_writes_stays(tmp_path: Path) -> None:
                 await asyncio.sleep(0.02)
         edited = reviews.edit(db, without.model_copy(update={"hypothesis": "Edited meanwhile."}))
         ended = await wait_until_ended(db, run)
-        assert (ended.state, ended.reason) == (RunState.FINISHED, "1 were edited meanwhile")
+        assert (ended.state, ended.reason) == (RunState.FINISHED, "1 of 1 skipped: edited meanwhile")
         assert current(db, without) == edited
 
 
@@ -304,8 +308,7 @@ async def test_an_edit_while_the_model_writes_stays(tmp_path: Path) -> None:
 async def test_a_judge_reads_the_steps_and_is_heard_on_them_alone(tmp_path: Path) -> None:
     async with Loopback(react=reacting()) as server, opened(tmp_path, server) as (project, db):
         without = stored(db)
-        run = await fill(project, db, without, judge="")
-        assert params_of(run, FillParams).judge == "loop"
+        run = await fill(project, db, without, judge="loop")
         assert (run.state, run.reason) == (RunState.FINISHED, "")
         assert len(current(db, without).steps) == 1
         assert len(server.requests) == 3  # the source, and the judge's two
@@ -317,16 +320,16 @@ async def test_steps_that_do_not_follow_are_written_anew_with_the_judges_critiqu
     async with Loopback(react=reacting(follows=0.2)) as server, opened(tmp_path, server) as (project, db):
         without = stored(db)
         run = await fill(project, db, without, judge="loop")
-        assert run.reason == "1 of 1 are left without steps: decision_follows 1"
+        assert run.reason == "1 of 1 refused: decision_follows 1"
         assert current(db, without) == without
-        assert len(server.requests) == 6
+        assert len(server.requests) == 9
         assert "Name both pieces." in server.requests[3]["messages"][-1]["content"]
 
 
 async def test_a_label_that_the_judge_doubts_is_left_to_a_person(tmp_path: Path) -> None:
     async with Loopback(react=reacting(decision="REFINED")) as server, opened(tmp_path, server) as (project, db):
         run = await fill(project, db, stored(db), judge="loop")
-        assert run.reason == "1 of 1 are left without steps: blind_disagreement 1"
+        assert run.reason == "1 of 1 refused: blind_disagreement 1"
         assert "decides REFINED, not VALIDATED" in state_of(db, run).detail
         assert len(server.requests) == 3
 
@@ -337,7 +340,7 @@ async def test_a_judge_that_refuses_is_asked_twice_and_named(tmp_path: Path) -> 
 
     async with Loopback(react=react) as server, opened(tmp_path, server) as (project, db):
         run = await fill(project, db, stored(db), judge="loop")
-        assert run.reason == "1 of 1 are left without steps: judge_refused 1"
+        assert run.reason == "1 of 1 refused: judge_refused 1"
         assert len(server.requests) == 3
 
 
@@ -358,7 +361,7 @@ async def test_the_procedural_source_knows_its_own_steps_offline(project: Projec
     whole, imported = procedural(db, project), stored(db)
     run = await fill(project, db, current(db, whole), imported, judge="")
     assert (params_of(run, FillParams).source, params_of(run, FillParams).judge) == ("procedural", "none")
-    assert (run.state, run.reason) == (RunState.FINISHED, "1 of 2 are left without steps: needs_model 1")
+    assert (run.state, run.reason) == (RunState.FINISHED, "1 of 2 refused: needs_model 1")
     assert current(db, whole).steps == whole.steps
     assert reviews.log(db, whole.id)[-1].note == "steps written by the procedural source"
     assert current(db, imported) == imported
@@ -371,9 +374,24 @@ async def test_evidence_that_bears_another_decision_is_left_to_a_person(
     whole = procedural(db, project, decision="REFINED")
     relabelled = reviews.edit(db, current(db, whole).model_copy(update={"decision": "VALIDATED"}))
     run = await fill(project, db, relabelled)
-    assert run.reason == "1 of 1 are left without steps: step_decision 1"
+    assert run.reason == "1 of 1 refused: step_decision 1"
     assert "lead to REFINED, and the decision is VALIDATED" in state_of(db, run).detail
     assert current(db, whole) == relabelled
+
+
+async def test_without_a_rule_of_the_task_the_evidence_still_has_to_bear_the_decision(
+    project: Project, db: sqlite3.Connection
+) -> None:
+    path = project.folder / "sidequest.toml"
+    text = re.sub(r"^\[task\.rule\]\n(?:.+\n)+", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    path.write_text(text, encoding="utf-8")
+    unruled = open_project(project.folder)
+    assert unruled.task.steps.rule is None
+    whole, other = procedural(db, unruled, decision="REFINED"), procedural(db, unruled, decision="VALIDATED")
+    relabelled = reviews.edit(db, current(db, whole).model_copy(update={"decision": "VALIDATED"}))
+    run = await fill(unruled, db, relabelled, current(db, other))
+    assert run.reason == "1 of 2 refused: step_decision 1"
+    assert (current(db, whole), current(db, other).steps) == (relabelled, other.steps)
 
 
 async def test_a_reworded_example_of_the_procedural_source_is_written_by_the_model(tmp_path: Path) -> None:

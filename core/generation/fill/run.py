@@ -1,7 +1,7 @@
-"""Filling steps at work: those of each example are written, checked by code, read by a judge, and stored as an edit.
+"""Fills the steps of examples: a source writes them, code checks them, a judge may read them, an edit stores them.
 
-What was written is committed before it is used, since it may have cost money; the steps and their state are stored in
-one transaction. So a run that was killed goes on from there, and asks nothing twice.
+Commits an answer before it is used, since it may have cost money, and stores steps and state in one transaction. So a
+run that was killed goes on from there, and asks nothing twice that was answered.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from storage.fills import Fill
 from storage.runs import StoredCapabilities
 from storage.schema import Candidate, Example, Outcome, RunState, Step, Usage
 
-_NEEDS_MODEL = Problem("needs_model", "Its steps are not known without a model: name one with --source.")
-
-_EDITED = "edited"
+_NEEDS_MODEL = Problem(
+    "needs_model", "The procedural source does not know its steps: name a model of the project with --model."
+)
+_EDITED = "edited"  # the reason of a state that is not stored, since a person was faster
 
 
 async def fill(session: Session) -> Ending:
@@ -75,8 +76,8 @@ class _Filling:
 
     async def run(self) -> Ending:
         total = len(self._params.examples)
-        read = "" if self._judge is None else f", and read by {self._judge.name}"
-        self._session.log(f"the steps of {total} examples are written by {self._params.source}{read}")
+        judge = "" if self._judge is None else f", and read by {self._judge.name}"
+        self._session.log(f"the steps of {total} examples are written by {self._params.source}{judge}")
         in_flight = 1 if self._writer is None else self._writer.max_in_flight
         early = await self._pool.run(self._fill, self._publish, in_flight=in_flight)
         if early is not None:
@@ -88,9 +89,9 @@ class _Filling:
         parts = []
         if reasons := self._reasons():
             counts = ", ".join(f"{name} {count}" for name, count in reasons.items())
-            parts.append(f"{sum(reasons.values())} of {total} are left without steps: {counts}")
-        if self._pool.edited:
-            parts.append(f"{self._pool.edited} were edited meanwhile")
+            parts.append(f"{sum(reasons.values())} of {total} refused: {counts}")
+        if skipped := self._pool.skipped:
+            parts.append(f"{skipped} of {total} skipped: edited meanwhile")
         return Ending(RunState.FINISHED, "; ".join(parts))
 
     async def close(self) -> None:
@@ -100,7 +101,7 @@ class _Filling:
             await self._judge.close()
 
     async def _fill(self, example: Example) -> None:
-        """Bring one example to its end, or as far as the endpoints answer."""
+        """Write, check and store the steps of one example, as far as the endpoints answer."""
         # What is known offline never waits: let others have their turn.
         await asyncio.sleep(0)
         state = self._fills.get(example.id)
@@ -116,7 +117,7 @@ class _Filling:
                 state = self._store(example, state)
 
     def _recall(self, example: Example) -> Fill:
-        """What the procedural source knows of its own example; else an empty state, which is done without a model."""
+        """The state with the steps that the procedural source knows; refused if no model can write what it does not."""
         # Imported late: it loads the vocabulary, and few examples need it.
         from core.generation.procedural.rebuild import known_answer
 
@@ -125,8 +126,10 @@ class _Filling:
         if answer is not None:
             problems = _broken_rules(self._task, example, answer.steps)
             if answer.decision != example.decision and not problems:
-                bears = f"The evidence leads to {answer.decision}, and the decision is {example.decision}: mend either."
-                problems = [Problem("step_decision", bears)]
+                critique = (
+                    f"The evidence leads to {answer.decision}, and the decision is {example.decision}: mend either."
+                )
+                problems = [Problem("step_decision", critique)]
             if not problems:
                 return self._keep(state, steps=answer.steps, usage=Usage(cost=0.0))
             if self._writer is None or answer.decision != example.decision:
@@ -136,7 +139,7 @@ class _Filling:
         return state
 
     async def _write(self, example: Example, state: Fill) -> Fill:
-        if self._writer is None or state.tries >= TRIES:
+        if self._writer is None or state.tries >= self._task.limits.max_attempts:
             return self._keep(state, done=True)
         written = await self._writer.write(example, state.steps, state.detail)
         self._pool.check_fault(written.outcome, written.detail, "source")
@@ -181,10 +184,10 @@ class _Filling:
         return state
 
     def _ruling(self, example: Example, result: JudgeResult) -> dict[str, Any]:
-        """What a judge's result means for the state.
+        """The change of the state that follows from the judge's result.
 
-        A label that the judge doubts is a matter for a person, and other steps would not help; steps that do not follow
-        from the evidence are written anew. What the judge says of the rest of the example is not about its steps.
+        An example whose label the judge doubts is refused: a person has to decide, and other steps would not help.
+        Steps from which the decision does not follow are written anew. The other criteria are not about steps.
         """
         if result.outcome is not Outcome.WRITTEN:
             return {"done": True, "reason": f"judge_{result.outcome.value}", "detail": result.detail}
@@ -198,16 +201,16 @@ class _Filling:
 
     def _store(self, example: Example, state: Fill) -> Fill:
         """Store the steps as a new version of the example, unless a person was faster."""
-        by = f"steps written by {self._params.source if state.model else 'the procedural source'}"
+        note = f"steps written by {self._params.source if state.model else 'the procedural source'}"
         run, reviewer = self._session.run.id, self._params.reviewer
         with transaction(self._db):
             current = examples.get(self._db, example.id)
             if current is None or current.version != example.version or not lacks_steps(current):
-                self._pool.edited += 1
+                self._pool.skipped += 1
                 state = state.model_copy(update={"done": True, "reason": _EDITED})
             else:
                 edited = current.model_copy(update={"steps": state.steps})
-                saved = reviews.apply_edit(self._db, edited, note=by, reviewer=reviewer, batch=run)
+                saved = reviews.apply_edit(self._db, edited, note=note, reviewer=reviewer, batch=run)
                 state = state.model_copy(update={"stored": saved.version, "done": True})
                 fills.put(self._db, state)
         self._fills[example.id] = state
@@ -225,20 +228,20 @@ class _Filling:
         return [state.usage for state in self._fills.values()]
 
     def _reasons(self) -> dict[str, int]:
-        """How many examples are left without steps, by reason, the most frequent first."""
-        left = (state.reason for state in self._fills.values() if state.left and state.reason != _EDITED)
-        return dict(Counter(left).most_common())
+        """How many examples were refused for each reason, the most frequent first."""
+        refused = (state.reason for state in self._fills.values() if state.refused and state.reason != _EDITED)
+        return dict(Counter(refused).most_common())
 
     def _publish(self) -> None:
         reasons = self._reasons()
-        stored = sum(state.stored is not None for state in self._fills.values())
-        left, edited = sum(reasons.values()), self._pool.edited
+        written = sum(state.stored is not None for state in self._fills.values())
+        refused, skipped = sum(reasons.values()), self._pool.skipped
         self._session.progress = FillProgress(
-            done=stored + left + edited,
+            done=written + refused + skipped,
             total=len(self._params.examples),
-            stored=stored,
-            left=left,
-            edited=edited,
+            written=written,
+            refused=refused,
+            skipped=skipped,
             reasons=reasons,
             cost=total_cost(self._usages()),
             budget=None if self._params.budget is None else float(self._params.budget),

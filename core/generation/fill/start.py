@@ -21,7 +21,7 @@ OFFLINE = "procedural"
 
 
 def lacks_steps(example: Example) -> bool:
-    """Whether steps are to be filled: there are none, and the example is not rejected."""
+    """Whether an example has no steps and is not rejected."""
     return not example.steps and example.status is not Status.REJECTED
 
 
@@ -35,17 +35,16 @@ def start_fill(
     budget: Decimal | None = None,
     reviewer: str = "",
 ) -> Run:
-    """Start a run that writes the steps of `examples`, as `reviewer` asked for.
+    """Start a run that writes the steps of `examples` in the name of `reviewer`.
 
-    Source and budget are the project's if empty; so is the judge, where a model of the project writes and another, or
-    the same, is its judge. Raises RunError with what to do instead.
+    Source and budget are the project's if empty; without a judge, code alone checks the steps. Raises RunError with
+    what to do instead.
     """
     task = project.task
     source = source or (task.roles.generator if task.roles.generator in task.models else OFFLINE)
-    judges = source in task.models and task.roles.judge in task.models
     params = FillParams(
         source=source,
-        judge=judge or (task.roles.judge if judges else NO_JUDGE),
+        judge=judge or NO_JUDGE,
         budget=task.limits.budget if budget is None else budget,
         reviewer=reviewer,
         examples=[(example.id, example.version) for example in examples],

@@ -70,7 +70,7 @@ class _Repairing:
         if failed:
             reason = f"{len(failed)} of {len(self._examples)} could not be written: {failed[-1].detail}"
             return Ending(RunState.STOPPED, f"{reason}; resume asks again")
-        edited = self._pool.edited
+        edited = self._pool.skipped
         return Ending(RunState.FINISHED, f"{edited} were edited meanwhile" if edited else "")
 
     async def close(self) -> None:
@@ -137,7 +137,7 @@ class _Repairing:
         stored = list(self._repairs.values())
         ready = [each for each in stored if each.proposed is not None and each.judged is not None]
         self._session.progress = RepairProgress(
-            done=len(ready) + self._pool.edited,
+            done=len(ready) + self._pool.skipped,
             total=len(self._examples),
             written=sum(each.proposed is not None for each in stored),
             agreed=sum(each.blind_decision == each.decision for each in ready),
