@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 # Equal to the number of migrations (a test holds that). Reading it costs one pragma, so that opening an up-to-date
 # file does not import sqlite-utils, which alone takes as long as the first screen.
-VERSION = 7
+VERSION = 8
 
 BUSY_TIMEOUT_S, INTERACTIVE_TIMEOUT_S = 30.0, 10.0
 # Rows of a large act that are written in one transaction: a tenth of a second at the most.

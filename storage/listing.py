@@ -45,6 +45,8 @@ _ORDERS = {
 
 EVERYTHING = Filter()
 _FIRST, _CHUNK = 100, 4000
+# Whole examples that are read at once.
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,13 @@ def read_examples(connection: sqlite3.Connection, selected: Sequence[int]) -> li
         rows = connection.execute(f"SELECT * FROM examples WHERE number IN ({marks})", chunk)
         by_number |= {row["number"]: example_from_row(row) for row in rows}
     return [by_number[number] for number in selected if number in by_number]
+
+
+def iterate_examples(connection: sqlite3.Connection, where: Filter = EVERYTHING) -> Iterator[Example]:
+    """Yield all examples that match, the oldest first, as they are when their turn comes; few are in memory at once."""
+    selected = read_numbers(connection, where, SortOrder.OLDEST)
+    for start in range(0, len(selected), _PAGE):
+        yield from read_examples(connection, selected[start : start + _PAGE])
 
 
 def number_of(connection: sqlite3.Connection, example: str) -> int | None:

@@ -84,6 +84,12 @@ def staleness(database: Database) -> None:
     add_staleness(database.conn)
 
 
+@migrations()
+def fills(database: Database) -> None:
+    """Runs that write the steps of examples that have none."""
+    database.conn.execute(_FILLS)
+
+
 _FIRST = """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL, state TEXT NOT NULL, params TEXT NOT NULL, progress TEXT NOT NULL,
@@ -368,5 +374,15 @@ CREATE TABLE training_answers (
 CREATE TABLE training_notes (
     id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL REFERENCES runs(id), phase TEXT NOT NULL,
     step INTEGER NOT NULL, note TEXT NOT NULL, created TEXT NOT NULL
+) STRICT
+"""
+
+_FILLS = """
+CREATE TABLE fills (
+    run TEXT NOT NULL REFERENCES runs(id), example TEXT NOT NULL REFERENCES examples(id), version INTEGER NOT NULL,
+    tries INTEGER NOT NULL, outcome TEXT, steps TEXT, reason TEXT NOT NULL, detail TEXT NOT NULL, judged TEXT,
+    stored INTEGER, done INTEGER NOT NULL, model TEXT NOT NULL, prompt_version TEXT NOT NULL,
+    input_tokens INTEGER, output_tokens INTEGER, cost REAL, seconds REAL NOT NULL, created TEXT NOT NULL,
+    PRIMARY KEY (run, example)
 ) STRICT
 """

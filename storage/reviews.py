@@ -56,23 +56,40 @@ def edit(
     reviewer: str = "",
     confirmed: Collection[str] = (),
 ) -> Example:
+    """Store an edit in a transaction of its own; see `apply_edit`."""
+    with transaction(connection):
+        return apply_edit(connection, edited, note=note, reviewer=reviewer, confirmed=confirmed)
+
+
+def apply_edit(
+    connection: sqlite3.Connection,
+    edited: Example,
+    *,
+    note: str = "",
+    reviewer: str = "",
+    confirmed: Collection[str] = (),
+    batch: str | None = None,
+) -> Example:
     """Store the content of `edited` as a new version of the example with its id, and return it; raises ReviewError.
 
     Earlier versions are kept. The version that was edited must still be the current one. Fields that argue for another
-    decision than that of `edited` are stale in the new version, but for those that the person has `confirmed`.
+    decision than that of `edited` are stale in the new version, but for those that the person has `confirmed`. Edits of
+    one `batch` are one act, and are undone together. Call it inside a transaction.
     """
-    with transaction(connection):
-        current = _require(connection, edited.id)
-        if current.version != edited.version:
-            raise ReviewError(f"{edited.id} was edited elsewhere meanwhile (version {current.version}): open it again")
-        newest = connection.execute("SELECT max(version) FROM versions WHERE example = ?", (edited.id,)).fetchone()[0]
-        # No judge has read the new version.
-        stale = stale_fields(current, edited, confirmed)
-        new_version = edited.model_copy(update={"version": newest + 1, "certainty": None, "stale": stale})
-        examples.replace_content(connection, new_version)
-        review = Review(example=edited.id, action=ReviewAction.EDIT, note=note, reviewer=reviewer, version=newest + 1)
-        _append(connection, review)
-        return _update_from_log(connection, edited.id)
+    current = _require(connection, edited.id)
+    if current.version != edited.version:
+        raise ReviewError(f"{edited.id} was edited elsewhere meanwhile (version {current.version}): open it again")
+    newest = connection.execute("SELECT max(version) FROM versions WHERE example = ?", (edited.id,)).fetchone()[0]
+    stale = stale_fields(current, edited, confirmed)
+    # No judge has read the new version, unless all that is new are steps that it had to do without.
+    certainty = current.certainty if _only_adds_steps(current, edited) else None
+    new_version = edited.model_copy(update={"version": newest + 1, "certainty": certainty, "stale": stale})
+    examples.replace_content(connection, new_version)
+    review = Review(
+        example=edited.id, action=ReviewAction.EDIT, note=note, reviewer=reviewer, version=newest + 1, batch=batch
+    )
+    _append(connection, review)
+    return _update_from_log(connection, edited.id)
 
 
 def overrule(connection: sqlite3.Connection, example: Example, *, note: str = "", reviewer: str = "") -> Example:
@@ -220,6 +237,11 @@ def _require(connection: sqlite3.Connection, example: str) -> Example:
     if stored is None:
         raise ReviewError(f"no example {example}: `sidequest examples list` shows those there are")
     return stored
+
+
+def _only_adds_steps(current: Example, edited: Example) -> bool:
+    unchanged = examples.CONTENT - {"steps"}
+    return not current.steps and all(getattr(current, name) == getattr(edited, name) for name in unchanged)
 
 
 def _append(connection: sqlite3.Connection, review: Review) -> None:

@@ -374,7 +374,7 @@ class Run(StoredModel):
     """One piece of long work, done in a process of its own."""
 
     id: str = Field(default_factory=new_id)
-    kind: Text = Field(description="'generate', 'repair', 'benchmark', 'train' or 'export'.")
+    kind: Text = Field(description="'generate', 'repair', 'fill', 'benchmark', 'train' or 'export'.")
     state: RunState = RunState.QUEUED
     params: dict[str, Any] = Field(default_factory=dict, description="What was asked for; enough to resume.")
     progress: dict[str, Any] = Field(default_factory=dict, description="The newest figures from the worker.")

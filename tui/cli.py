@@ -18,6 +18,7 @@ VERBS = {
     "qa": "tui.commands.qa:qa",
     "review": "tui.commands.review:review",
     "examples": "tui.commands.examples:examples",
+    "steps": "tui.commands.steps:steps",
     "splits": "tui.commands.splits:splits",
     "dataset": "tui.commands.dataset:dataset",
     "import": "tui.commands.exchange:import_",

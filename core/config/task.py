@@ -191,7 +191,7 @@ class Roles(_TaskTable):
 class Limits(_TaskTable):
     """When a run gives up."""
 
-    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea: the first and its rewrites.")
+    max_attempts: int = Field(default=3, ge=1, le=20, description="Tries at one idea, or at the steps of one example.")
     max_ideas: int = Field(default=4, ge=1, le=50, description="Ideas for one slot before it is given up.")
     max_retries: int = Field(default=5, ge=0, le=20, description="Repeats of one request after a passing fault.")
     attempts_per_minute: float | None = Field(
@@ -209,6 +209,7 @@ class Prompts(_TaskTable):
     generate: Path | None = Field(default=None, description="How a model is asked for a new example.")
     rewrite: Path | None = Field(default=None, description="How it is asked to mend one, with the critique.")
     justify: Path | None = Field(default=None, description="How it is asked for reasoning for a changed decision.")
+    steps: Path | None = Field(default=None, description="How it is asked for the steps of an example without any.")
     judge_blind: Path | None = Field(default=None, description="How a judge is asked to decide without the label.")
     judge_rubric: Path | None = Field(default=None, description="How it is asked for scores and a critique.")
     judgement: Path | None = Field(default=None, description="How a benchmark, and training, put a case to a model.")

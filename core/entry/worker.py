@@ -34,6 +34,10 @@ def work_of(kind: str) -> Work:
         from core.generation.repair.run import repair
 
         return repair
+    if kind == "fill":
+        from core.generation.fill.run import fill
+
+        return fill
     if kind == "benchmark":
         from core.benchmark.runner import benchmark
 

@@ -23,7 +23,7 @@ from storage.schema import Candidate, Outcome
 
 _PROMPTS = Path(__file__).parent / "prompts"
 _VARIABLES = frozenset(
-    {"question", "decisions", "domain", "level", "decision", "knobs", "angle", "siblings", "critique", "hint"}
+    {"question", "decisions", "rule", "domain", "level", "decision", "knobs", "angle", "siblings", "critique", "hint"}
 )
 # A slot whose answers are truncated gets twice the tokens each time, at most this often.
 _DOUBLINGS = 2
@@ -87,9 +87,10 @@ class OpenAISource:
     def _values(self, request: Request) -> dict[str, Any]:
         cell = request.cell
         level = self._task.level(cell.level)
-        values = {
+        values: dict[str, Any] = {
             "question": self._task.question,
             "decisions": self._task.decisions,
+            "rule": self._task.steps.rule,
             "domain": self._domains[cell.domain],
             "level": level,
             "decision": self._decisions[cell.decision],

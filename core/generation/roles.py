@@ -6,16 +6,26 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from core.config.project import Project
+from core.config.task import Task
 from core.generation.source import Source
 from core.qa.judge import Judge
-from core.runs.params import GenerateParams, RepairParams
+from core.runs.params import FillParams, GenerateParams, RepairParams
 from storage.runs import StoredCapabilities
 
 if TYPE_CHECKING:
     from core.llm.limits import Budget
 
 
-def open_budget(params: GenerateParams | RepairParams, spent: float | None) -> Budget | None:
+def price_problems(task: Task, params: RepairParams | FillParams) -> list[str]:
+    """What keeps a budget from being held: a model without a price, each as a sentence."""
+    if params.budget is None:
+        return []
+    named = {params.source, params.judge} & set(task.models)
+    unpriced = sorted(task.models[name].model for name in named if task.models[name].model not in task.prices)
+    return [f"a budget needs a price: add [prices.{model!r}] to the file" for model in unpriced]
+
+
+def open_budget(params: GenerateParams | RepairParams | FillParams, spent: float | None) -> Budget | None:
     """The budget of a run that has `spent` some of it before; None if it has none."""
     if params.budget is None:
         return None
@@ -44,7 +54,10 @@ def open_source(
 
 
 def open_judge(
-    params: GenerateParams | RepairParams, project: Project, connection: sqlite3.Connection, budget: Budget | None
+    params: GenerateParams | RepairParams | FillParams,
+    project: Project,
+    connection: sqlite3.Connection,
+    budget: Budget | None,
 ) -> Judge:
     """The judge that `params` names."""
     if params.judge == "solver":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.runs.control import RunStatus
-from core.runs.params import GenerateParams, RepairParams, parse_params
-from core.runs.progress import BenchmarkProgress, GenerateProgress, RepairProgress, RunProgress
+from core.runs.params import FillParams, GenerateParams, RepairParams, parse_params
+from core.runs.progress import BenchmarkProgress, FillProgress, GenerateProgress, RepairProgress, RunProgress
 from core.runs.readable import problem_of, progress_or_none
 
 
@@ -13,7 +13,7 @@ def describe_request(status: RunStatus) -> str:
     if problem_of(status.run):
         return ""
     params = parse_params(status.run)
-    if isinstance(params, RepairParams):
+    if isinstance(params, RepairParams | FillParams):
         return f"source {params.source} · judge {params.judge} · examples {len(params.examples)}"
     if not isinstance(params, GenerateParams):
         return ""
@@ -21,6 +21,12 @@ def describe_request(status: RunStatus) -> str:
     parts = [f"{name} {value}" for name, value in named.items() if value]
     cells: list[list[str]] = [params.domains, [str(level) for level in params.levels], params.decisions]
     return " · ".join([*parts, *(", ".join(names) for names in cells if names)])
+
+
+def describe_fill(progress: FillProgress) -> str:
+    """What became of the examples whose steps a run fills, in a few words."""
+    skipped = f" · {progress.skipped} skipped" if progress.skipped else ""
+    return f"{progress.written} written · {progress.refused} refused{skipped}"
 
 
 def describe_heartbeat(status: RunStatus) -> str:
@@ -36,7 +42,7 @@ def describe_progress(status: RunStatus) -> str:
 
 def cost_of(progress: RunProgress) -> tuple[float | None, float | None]:
     """What a run has cost, and what it may cost; None where that is not known or not limited."""
-    if isinstance(progress, GenerateProgress | RepairProgress | BenchmarkProgress):
+    if isinstance(progress, GenerateProgress | RepairProgress | FillProgress | BenchmarkProgress):
         return progress.cost, progress.budget
     return None, None
 

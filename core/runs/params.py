@@ -18,6 +18,8 @@ from storage.schema import Run
 # The gate's defaults: the accuracy that is good enough, and how sure a verdict is.
 TARGET = 0.85
 LEVEL = 0.95
+# The judge of a filling whose steps are checked by code alone.
+NO_JUDGE = "none"
 # A reference that is surely less than this ahead leaves nothing to be gained by training towards it.
 MARGIN = 0.05
 
@@ -77,6 +79,23 @@ class RepairParams(BaseModel):
     source: str
     judge: str
     budget: Decimal | None = Field(default=None, ge=0)
+    examples: list[tuple[str, int]] = Field(min_length=1)
+
+
+class FillParams(BaseModel):
+    """What a filling of steps does: `source` writes the steps of these examples, and `judge` reads them.
+
+    `source` 'procedural' writes those of its own examples alone; with `judge` 'none', code alone checks them. Each
+    example is given with its version; one that is edited later is skipped. The steps are stored as edits of
+    `reviewer`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str
+    judge: str
+    budget: Decimal | None = Field(default=None, ge=0)
+    reviewer: str = ""
     examples: list[tuple[str, int]] = Field(min_length=1)
 
 
@@ -153,12 +172,13 @@ class ExportParams(BaseModel):
     overwrite: bool = False
 
 
-RunParams = GenerateParams | RepairParams | BenchmarkParams | TrainParams | ExportParams
+RunParams = GenerateParams | RepairParams | FillParams | BenchmarkParams | TrainParams | ExportParams
 P = TypeVar("P", bound=BaseModel)
 
 _MODELS: dict[str, type[RunParams]] = {
     "generate": GenerateParams,
     "repair": RepairParams,
+    "fill": FillParams,
     "benchmark": BenchmarkParams,
     "train": TrainParams,
     "export": ExportParams,

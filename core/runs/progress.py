@@ -48,6 +48,18 @@ class RepairProgress(RunProgress):
     budget: float | None = None
 
 
+class FillProgress(RunProgress):
+    """Examples and cost of a filling of steps: `written`, `refused` with the count of each reason, and `skipped`, since
+    they were edited meanwhile."""
+
+    written: int = 0
+    refused: int = 0
+    skipped: int = 0
+    reasons: dict[str, int] = {}
+    cost: float | None = None
+    budget: float | None = None
+
+
 class KeptFigures(BaseModel):
     """All figures of a finished benchmark, as `core.benchmark.figures_cache` dumps them, with the parser's version."""
 
@@ -108,6 +120,7 @@ G = TypeVar("G", bound=RunProgress)
 _MODELS: dict[str, type[RunProgress]] = {
     "generate": GenerateProgress,
     "repair": RepairProgress,
+    "fill": FillProgress,
     "benchmark": BenchmarkProgress,
     "train": TrainProgress,
     "export": ExportProgress,

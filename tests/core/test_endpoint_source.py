@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.config.project import parse_task, template
+from core.config.steps import StepRule, TaskSteps
 from core.config.task import Prompts, Task
 from core.curriculum.cell import Cell
 from core.curriculum.knobs import describe_knobs
@@ -88,6 +89,23 @@ async def test_the_prompt_says_what_the_cell_asks_for(tmp_path: Path) -> None:
         diversity_hint(request()),
     ):
         assert expected in user["content"]
+
+
+async def test_the_prompts_say_how_steps_are_written_and_how_they_decide(tmp_path: Path) -> None:
+    asked = (request(), request(number=1, draft=candidate(), critique="Too easy."))
+    rule = "VALIDATED if all hold, REJECTED if none holds, REFINED if some hold and some do not."
+    ruled = await prompts_of(tmp_path, *asked)
+    for system, _ in ruled:
+        assert "one step for each thing that it claims" in system["content"]
+        assert "copied exactly" in system["content"]
+        assert f"- The decision follows from the steps: {rule}\n" in system["content"]
+    several = {"all": "VALIDATED", "none": "REJECTED", "some": "REFINED", "open": "REFINED"}
+    for system, _ in await prompts_of(tmp_path, *asked, task=TaskSteps(rule=StepRule(**several))):
+        assert f"{rule[:-1]}, and REFINED as soon as one is open.\n" in system["content"]
+    for system, _ in await prompts_of(tmp_path, *asked, task=TaskSteps()):
+        assert "one step for each thing that it claims" in system["content"]
+        assert "follows from the steps" not in system["content"]
+        assert "\n\n- " not in system["content"]
 
 
 def test_every_knob_is_in_words_and_numbers() -> None:

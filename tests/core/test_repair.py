@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from core.config.project import Project, open_project, parse_task, template
+from core.generation.field_writer import fields_model
 from core.generation.repair.justifier import Justifier
-from core.generation.repair.proposal import justification_model, stale_names
+from core.generation.repair.proposal import stale_names
 from core.generation.repair.start import can_write, find_repair_run, read_proposal, start_repair
 from core.llm.schemas import answer_schema
 from core.qa.judge import CRITERIA
@@ -86,11 +87,11 @@ async def repair(project: Project, db: sqlite3.Connection, *several: Example, **
 
 
 def test_the_answer_has_the_stale_fields_as_a_source_is_asked_for_them() -> None:
-    schema = answer_schema(justification_model(JUSTIFYING)).schema
+    schema = answer_schema(fields_model(JUSTIFYING)).schema
     assert list(schema["properties"]) == ["steps", "reasoning", "confidence"]
     whole = answer_schema(Candidate).schema["properties"]
     assert schema["properties"] == {name: whole[name] for name in JUSTIFYING}
-    assert list(answer_schema(justification_model(["confidence"])).schema["properties"]) == ["confidence"]
+    assert list(answer_schema(fields_model(["confidence"])).schema["properties"]) == ["confidence"]
 
 
 async def test_the_prompt_gives_the_case_and_the_new_decision_but_not_the_old_reasoning(

@@ -7,7 +7,7 @@ import click
 from core.runs import control, launch
 from core.runs.control import RunStatus
 from core.runs.describe import cost_of, describe_heartbeat, describe_progress, describe_request, format_duration
-from core.runs.progress import GenerateProgress
+from core.runs.progress import FillProgress, GenerateProgress
 from core.runs.readable import progress_or_none
 from core.runs.tail import follow as follow_events
 from storage import runs as stored
@@ -86,11 +86,14 @@ def _describe_run(status: RunStatus) -> list[tuple[str, str]]:
     if isinstance(progress, GenerateProgress) and progress.total is not None:
         rows += [("attempts", str(progress.attempts)), ("passed QA", str(progress.accepted))]
         rows.append(("rejected", str(progress.rejected)))
+    if isinstance(progress, FillProgress) and progress.total is not None:
+        rows += [("written", str(progress.written)), ("refused", str(progress.refused))]
+        rows.append(("skipped", str(progress.skipped)))
     if progress.per_minute and not status.state.ended:
         rows += [("rate", f"{progress.per_minute:.0f}/min"), ("eta", format_duration(progress.eta_s))]
     if cost is not None:
         rows.append(("cost", f"{cost:.4f}" + ("" if budget is None else f" of {budget:.2f}")))
-    if isinstance(progress, GenerateProgress) and progress.reasons:
+    if isinstance(progress, GenerateProgress | FillProgress) and progress.reasons:
         rows.append(("reasons", ", ".join(f"{name} {count}" for name, count in progress.reasons.items())))
     return [(name, value) for name, value in rows if value]
 

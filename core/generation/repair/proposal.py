@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-
-from pydantic import BaseModel, ConfigDict, create_model
 
 from storage.schema import JUSTIFYING, Candidate, Example
 
@@ -45,14 +42,6 @@ def stale_names(example: Example) -> list[str]:
     """The names of the stale fields of an example, in the order of `JUSTIFYING`."""
     names = {stale.field for stale in example.stale}
     return [name for name in JUSTIFYING if name in names]
-
-
-def justification_model(names: Collection[str]) -> type[BaseModel]:
-    """The fields with these names as a model of their own, described as they are for a source of examples."""
-    fields: dict[str, Any] = {
-        name: (field.annotation, field) for name, field in Candidate.model_fields.items() if name in names
-    }
-    return create_model("Justification", __config__=ConfigDict(extra="forbid"), **fields)
 
 
 def candidate_with(example: Example, decision: str, fields: dict[str, Any]) -> Candidate:

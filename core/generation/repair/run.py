@@ -6,28 +6,21 @@ asks again what failed. Nothing of an example changes here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from core.curriculum.cell import Cell
+from core.generation.example_run import TRIES, ExamplePool, known_costs, total_cost
 from core.generation.repair.justifier import Justifier
 from core.generation.repair.proposal import candidate_with
 from core.generation.roles import open_budget, open_judge
-from core.generation.slots import FATAL
-from core.llm.limits import BudgetExhaustedError
 from core.qa.endpoint_judge import add_usage
 from core.qa.judge import Judge
 from core.runs.params import RepairParams, params_of
 from core.runs.progress import RepairProgress
 from core.runs.session import Ending, Session
-from core.runs.supervisor import Supervisor
-from storage import examples, repairs
+from storage import repairs
 from storage.attempts import CONTENT_FAULTS
 from storage.repairs import Repair
 from storage.runs import StoredCapabilities
 from storage.schema import Example, Outcome, RunState, Usage
-
-# How often one worker asks for an example anew whose answer cannot be used, and a judge that fails.
-TRIES = 2
 
 
 async def repair(session: Session) -> Ending:
@@ -53,9 +46,8 @@ class _Repairing:
         self._task = session.project.task
         self._examples = params.examples
         self._repairs = {stored.example: stored for stored in repairs.of_run(self._db, session.run.id)}
-        self._needless = 0
         self._limit = None if params.budget is None else float(params.budget)
-        budget = open_budget(params, sum(self._known_costs()))
+        budget = open_budget(params, sum(known_costs(self._usages())))
         self._source = Justifier(
             self._task,
             params.source,
@@ -64,45 +56,26 @@ class _Repairing:
             budget=budget,
         )
         self._judge: Judge = open_judge(params, session.project, self._db, budget)
-        self._supervisor = Supervisor(session, FATAL)
+        self._pool = ExamplePool(session, params.examples, lambda example: bool(example.stale))
 
     async def run(self) -> Ending:
         self._session.log(
             f"stale fields of {len(self._examples)} examples are written by {self._source.name}, "
             f"and read by {self._judge.name}"
         )
-        queue = iter(self._examples)
-        tasks = min(len(self._examples), self._source.max_in_flight)
-        try:
-            await self._supervisor.run((self._work(queue) for _ in range(tasks)), self._publish)
-        finally:
-            self._publish()
-        if ending := self._supervisor.early_ending():
-            return ending
+        early = await self._pool.run(self._repair, self._publish, in_flight=self._source.max_in_flight)
+        if early is not None:
+            return early
         failed = [stored for stored in self._repairs.values() if stored.proposed is None]
         if failed:
             reason = f"{len(failed)} of {len(self._examples)} could not be written: {failed[-1].detail}"
             return Ending(RunState.STOPPED, f"{reason}; resume asks again")
-        return Ending(RunState.FINISHED, f"{self._needless} were edited meanwhile" if self._needless else "")
+        edited = self._pool.skipped
+        return Ending(RunState.FINISHED, f"{edited} were edited meanwhile" if edited else "")
 
     async def close(self) -> None:
         await self._source.close()
         await self._judge.close()
-
-    async def _work(self, queue: Iterator[tuple[str, int]]) -> None:
-        with self._session.at_work():
-            for example_id, version in queue:
-                if not await self._session.proceed() or self._supervisor.ending is not None:
-                    return
-                example = examples.get(self._db, example_id)
-                if example is None or example.version != version or not example.stale:
-                    self._needless += 1
-                    continue
-                try:
-                    await self._repair(example)
-                except BudgetExhaustedError as error:
-                    self._supervisor.end(Ending(RunState.STOPPED, str(error)))
-                    return
 
     async def _repair(self, example: Example) -> None:
         """Write, then judge; what is stored already is not asked again."""
@@ -133,7 +106,7 @@ class _Repairing:
             usage=_sum(earlier, written.usage),
         )
         self._keep(stored)
-        self._check_fault(written.outcome, written.detail, "source")
+        self._pool.check_fault(written.outcome, written.detail, "source")
         return stored
 
     async def _assess(self, example: Example, stored: Repair) -> Repair:
@@ -150,40 +123,28 @@ class _Repairing:
             }
         )
         self._keep(stored)
-        self._check_fault(result.outcome, result.detail, "judge")
+        self._pool.check_fault(result.outcome, result.detail, "judge")
         return stored
 
     def _keep(self, stored: Repair) -> None:
         repairs.put(self._db, stored)
         self._repairs[stored.example] = stored
 
-    def _cost(self) -> float | None:
-        """What all requests of the run have cost; None if that is not known of one of them."""
-        known = self._known_costs()
-        return sum(known) if len(known) == len(self._repairs) else None
-
-    def _known_costs(self) -> list[float]:
-        return [stored.usage.cost for stored in self._repairs.values() if stored.usage.cost is not None]
+    def _usages(self) -> list[Usage]:
+        return [stored.usage for stored in self._repairs.values()]
 
     def _publish(self) -> None:
         stored = list(self._repairs.values())
         ready = [each for each in stored if each.proposed is not None and each.judged is not None]
         self._session.progress = RepairProgress(
-            done=len(ready) + self._needless,
+            done=len(ready) + self._pool.skipped,
             total=len(self._examples),
             written=sum(each.proposed is not None for each in stored),
             agreed=sum(each.blind_decision == each.decision for each in ready),
             failed=sum(each.proposed is None for each in stored),
-            cost=self._cost(),
+            cost=total_cost(self._usages()),
             budget=self._limit,
         )
-
-    def _check_fault(self, outcome: Outcome, detail: str, role: str) -> None:
-        """Count a fault of an endpoint; the run ends if continuing would only repeat it."""
-        if outcome is Outcome.WRITTEN or outcome in CONTENT_FAULTS:
-            self._supervisor.record_success()
-        else:
-            self._supervisor.record_fault(outcome, detail, role=role)
 
 
 def _sum(earlier: Repair | None, usage: Usage) -> Usage:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from core.config.project import Project
 from core.config.task import EMBEDDED, Task
 from core.curriculum.cell import Cell
+from core.generation.example_run import find_run, refuse_taken
 from core.generation.repair.proposal import Proposal, candidate_with, stale_names
+from core.generation.roles import price_problems
 from core.runs.control import RunError, run_status
 from core.runs.launch import launch
 from core.runs.params import RepairParams, params_of
-from core.runs.readable import readable_of_kind
 from storage import repairs, runs
 from storage.schema import JUSTIFYING, Example, Run
 
@@ -84,10 +85,7 @@ def read_proposal(
 
 def find_repair_run(connection: sqlite3.Connection, example: Example) -> Run | None:
     """The newest run that was asked to repair this version of an example; None if there is none."""
-    for run in readable_of_kind(connection, KIND):
-        if (example.id, example.version) in params_of(run, RepairParams).examples:
-            return run
-    return None
+    return find_run(connection, KIND, example)
 
 
 def can_write(task: Task) -> bool:
@@ -117,10 +115,7 @@ def start_repair(
     )
     if problems := check_params(task, params):
         raise RunError("; ".join(problems))
-    for example in examples:
-        run = find_repair_run(connection, example)
-        if run is not None and not run_status(run).state.ended:
-            raise RunError(f"run {run.id[-6:]} repairs {example.id} already: `sidequest runs show {run.id[-6:]}`")
+    refuse_taken(connection, KIND, examples)
     return launch(project, connection, KIND, params.model_dump(mode="json"))
 
 
@@ -136,8 +131,4 @@ def check_params(task: Task, params: RepairParams) -> list[str]:
     if params.judge not in [*EMBEDDED["judge"], *task.models]:
         choices = ", ".join([*EMBEDDED["judge"], *task.models])
         problems.append(f"no judge {params.judge!r}: use one of {choices}")
-    if params.budget is not None:
-        named = {params.source, params.judge} & set(task.models)
-        unpriced = sorted(task.models[name].model for name in named if task.models[name].model not in task.prices)
-        problems += [f"a budget needs a price: add [prices.{model!r}] to the file" for model in unpriced]
-    return problems
+    return problems + price_problems(task, params)

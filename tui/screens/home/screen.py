@@ -10,8 +10,8 @@ from textual.widgets.option_list import Option
 
 from core.overview import NextStep, Overview, overview
 from core.runs.control import RunStatus
-from core.runs.describe import cost_of, format_duration
-from core.runs.progress import GenerateProgress
+from core.runs.describe import cost_of, describe_fill, format_duration
+from core.runs.progress import FillProgress, GenerateProgress
 from core.runs.readable import progress_or_none
 from storage.schema import RunState
 from tui.actions import HOME, bindings
@@ -157,6 +157,8 @@ def _figures(status: RunStatus) -> list[str]:
         parts.append(f"{progress.done}/{progress.total}")
     if isinstance(progress, GenerateProgress) and progress.total is not None:
         parts.append(f"{progress.rejected} rejected")
+    if isinstance(progress, FillProgress) and progress.total is not None:
+        parts.append(describe_fill(progress))
     if cost:
         parts.append(f"cost {cost:.2f}" + ("" if budget is None else f" of {budget:.2f}"))
     if status.state is RunState.RUNNING and progress.total is not None:
