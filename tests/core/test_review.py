@@ -24,11 +24,12 @@ from core.review.label_keys import assign_keys
 from core.review.progress import ReviewPace, accepted_quotas
 from core.review.round import Round
 from storage import drafts, examples, reviews
+from storage.attempts import JudgedAttempt
 from storage.database import transaction
 from storage.examples import Filter
 from storage.queues import EVERYTHING, Queue
 from storage.reviews import ReviewError
-from storage.schema import Example, Review, ReviewAction, Status
+from storage.schema import Attempt, Candidate, Example, Outcome, Result, Review, ReviewAction, Status, Verdict
 from tests.conftest import example
 from tests.stored import decide
 
@@ -196,6 +197,36 @@ def test_changes_are_those_since_the_version_before(db: sqlite3.Connection) -> N
         "Claim 3.",
         "",
     )
+
+
+def attempt_of(number: int, hypothesis: str, parent: str | None = None) -> Attempt:
+    values = {name: getattr(example(hypothesis=hypothesis), name) for name in Candidate.model_fields}
+    return Attempt(
+        run="r", domain="market", level=1, decision="VALIDATED", slot=0, number=number, idea=0, parent=parent,
+        outcome=Outcome.WRITTEN, candidate=Candidate.model_validate(values), family="f", source="s", seed=0,
+    )  # fmt: skip
+
+
+def test_a_rewrite_is_shown_against_its_parent_and_the_last_edit_before_it(db: sqlite3.Connection) -> None:
+    """The parent is that of the example's own attempt, and nothing is shown of attempts without one."""
+    first = attempt_of(0, "First.")
+    second = attempt_of(1, "Second.", first.id)
+    rejected = Verdict(attempt=first.id, result=Result.REJECTED, stage="judge", critique="Say who.")
+    stored = example(attempt=second.id, hypothesis="Second.")
+    lineage = [JudgedAttempt(first, (rejected,)), JudgedAttempt(second, ())]
+    [(heading, old, new, critique)] = changes(db, ReviewItem(stored, True, [], lineage))
+    assert (heading, old.hypothesis, new.hypothesis, critique) == (
+        "attempt 2 against 1",
+        "First.",
+        "Second.",
+        "Say who.",
+    )
+    unjudged = ReviewItem(stored, True, [], [JudgedAttempt(first, ()), lineage[1]])
+    assert [change[3] for change in changes(db, unjudged)] == [""]
+    foreign = ReviewItem(example(attempt=None), True, [], lineage)
+    assert changes(db, foreign) == []
+    orphan = ReviewItem(stored, True, [], [lineage[1]])
+    assert changes(db, orphan) == []
 
 
 def test_a_draft_is_one_persons_and_the_newest_replaces_it(db: sqlite3.Connection) -> None:
