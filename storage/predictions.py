@@ -214,7 +214,11 @@ def answers_to_steps(connection: sqlite3.Connection, run: str) -> Iterator[Answe
     for row in rows:
         distribution = json.loads(row["probabilities"]) if row["probabilities"] else {}
         yield AnswerToSteps(
-            *(row[name] for name in ("example", "domain", "level", "family", "hypothesis")),
+            row["example"],
+            row["domain"],
+            row["level"],
+            row["family"],
+            row["hypothesis"],
             row["raw"],
             row["decision"],
             distribution.get(row["decision"]),

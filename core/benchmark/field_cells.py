@@ -64,7 +64,8 @@ def slice_field(cells: Iterable[FieldCell], field: str) -> FieldSlices:
 def weakest_slice(slices: FieldSlices) -> tuple[str, int | str, Slice] | None:
     """The slice with the lowest rate of those that are surely below the rest: its kind, its value, its figures.
 
-    The kind is 'parts', 'inference' or 'level'. None if no slice is surely below the rest.
+    The kind is 'parts', 'inference' or 'level'; of equal rates, the one with most cases. None if no slice is surely
+    below the rest.
     """
     named: list[tuple[str, int | str, Slice]] = [
         *(("parts", value, slice_) for value, slice_ in slices.by_parts.items()),
@@ -74,7 +75,7 @@ def weakest_slice(slices: FieldSlices) -> tuple[str, int | str, Slice] | None:
     right = sum(slice_.right for slice_ in slices.by_level.values())
     n = sum(slice_.n for slice_ in slices.by_level.values())
     below = [entry for entry in named if entry[2].differs and entry[2].right * n < right * entry[2].n]
-    return min(below, key=lambda entry: entry[2].right / entry[2].n, default=None)
+    return min(below, key=lambda entry: (entry[2].right / entry[2].n, -entry[2].n), default=None)
 
 
 def weak_spot(cells: Sequence[FieldCell], field: str) -> WeakSpot | None:
