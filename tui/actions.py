@@ -331,9 +331,12 @@ RUNS = [
 EDIT = [
     Action("ctrl+s", "save", "Save", "Save what was changed as a new version"),
     Action("ctrl+n", "add", "Add piece", "Add a piece of evidence"),
-    Action("ctrl+d", "remove", "Remove", "Remove the piece of evidence that the cursor is in"),
-    Action("ctrl+z", "undo_edit", "Undo", "Bring back a removed piece, or what was deleted in a field", footer=False),
-    Action("alt+up,ctrl+up", "shift(-1)", "Piece up", "Move the piece of evidence that the cursor is in up"),
+    Action("ctrl+l", "add_step", "Add step", "Add a step, behind the one that the cursor is in"),
+    Action("ctrl+g", "add_finding", "Add finding", "Add a finding to the step that the cursor is in", footer=False),
+    Action("f2", "take_nearest", "Take nearest", "Quote the sentence that is offered for a quote", footer=False),
+    Action("ctrl+d", "remove", "Remove", "Remove the piece of evidence, the step or the finding that the cursor is in"),
+    Action("ctrl+z", "undo_edit", "Undo", "Bring back what was removed, or what was deleted in a field", footer=False),
+    Action("alt+up,ctrl+up", "shift(-1)", "Piece up", "Move the piece of evidence, or step, that the cursor is in up"),
     Action("alt+down,ctrl+down", "shift(1)", "Down", "Move it down", footer=False),
     Action(
         "ctrl+t",

@@ -23,7 +23,7 @@ SWAPPED = {"up": "down", "down": "up"}
 
 def stepped_examples(project: Project, levels: Sequence[int], count: int) -> list[Example]:
     """`count` procedural examples of each decision at each of `levels`, accepted for the test split."""
-    made = []
+    made: list[Example] = []
     for level in levels:
         for decision in project.task.labels:
             for slot in range(count):

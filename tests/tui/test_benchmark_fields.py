@@ -8,6 +8,7 @@ import sqlite3
 import pytest
 from textual.widgets import Input, Select
 
+from core.benchmark.field_report import field_report
 from core.config.project import FILE, Project
 from storage import predictions
 from storage.schema import Run
@@ -183,16 +184,13 @@ async def test_hostile_steps_are_shown_as_signs(project: Project, db: sqlite3.Co
 async def test_fields_are_computed_once_and_for_the_run_that_is_chosen(
     project: Project, db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tui.screens.benchmark import fields_view
-
     computed: list[str] = []
-    compute = fields_view.field_report
 
     def counting(project: Project, connection: sqlite3.Connection, run: Run) -> object:
         computed.append(run.id)
-        return compute(project, connection, run)
+        return field_report(project, connection, run)
 
-    monkeypatch.setattr(fields_view, "field_report", counting)
+    monkeypatch.setattr("tui.screens.benchmark.fields_view.field_report", counting)
     run = write_stepped_benchmark(project, db, stepped_examples(project, (1, 3), 3))
     async with SidequestApp(project.folder).run_test(size=SIZE) as pilot:
         await open_benchmark(pilot)
