@@ -38,7 +38,7 @@ class BenchmarkScreen(ProjectScreen):
     MARKS = (
         ("✓ ✗ ·", "right · wrong · no answer, which counts as wrong"),
         ("(35.4–48.2)", "the 95 % interval of what stands before it"),
-        ("▸", "the chosen run, which c r t f l p x are about; in Fields: the chosen field, and answer"),
+        ("▸", "what is chosen; c r t f l p x are about that run"),
         ("80!", "differs from the rest of its run"),
     )
 

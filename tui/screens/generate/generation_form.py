@@ -49,8 +49,7 @@ class GenerationForm(Grid):
         yield _select("source", [*EMBEDDED["generator"], *task.models], defaults.source)
         yield Label("judge")
         yield _select("judge", [*EMBEDDED["judge"], *task.models], defaults.judge)
-        yield Label("cells")
-        yield FormField("", id="cells", placeholder="all, or domain:risk level:1-2")
+        # Before the fields of text: Enter, which goes on from those, opens a choice.
         yield Label("kind")
         yield Select(
             [("any inference", ""), *_options([kind.value for kind in Inference])],
@@ -58,6 +57,8 @@ class GenerationForm(Grid):
             allow_blank=False,
             id="inference",
         )
+        yield Label("cells")
+        yield FormField("", id="cells", placeholder="all, or domain:risk level:1-2")
         yield Label("how many")
         yield FormField("", id="n", placeholder="all that is missing")
         yield Label("seed")
