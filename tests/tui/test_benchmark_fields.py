@@ -126,7 +126,7 @@ async def test_of_full_cells_generate_says_what_to_raise(
         await pilot.press("t")
         await wait_until_computed(pilot)
         await pilot.press("m")
-        await until(pilot, lambda: "they lack nothing: raise target in sidequest.toml, then ctrl+r" in told(pilot))
+        await until(pilot, lambda: "They lack nothing: raise target in sidequest.toml, then ctrl+r" in told(pilot))
 
 
 @pytest.mark.parametrize(

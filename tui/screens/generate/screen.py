@@ -107,7 +107,7 @@ class GenerateScreen(ProjectScreen):
         if missing:
             step = f"{key('generate.start')} asks, then starts; {missing:,} missing"
         else:
-            step = f"they lack nothing: raise target in {FILE}, then {key('app.read-the-project-file')}"
+            step = f"They lack nothing: raise target in {FILE}, then {key('app.read-the-project-file')}"
         self.tell(f"cells: {filled}, since {wish.reason}. {step}", seconds=8)
 
     # ------------------------------------------------------------ the grid and the form
