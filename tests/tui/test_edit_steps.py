@@ -94,6 +94,9 @@ async def test_what_is_wrong_stands_beside_the_field(app: SidequestApp, db: sqli
         step.query_one(".holds", Select).value = "yes"
         await pilot.pause()
         assert beside(".problem") == "Step 1 (sales) finds 'down' where 'up' is claimed, so it does not hold."
+        # Said once: below, only that there is something to see.
+        assert "QA would doubt the steps: 1 doubt stands there" in shown(pilot)
+        assert shown(pilot).count("so it does not hold.") == 1
         step.query_one(".holds", Select).value = "no"
         step.query_one(".why", Select).value = ""
         await pilot.pause()

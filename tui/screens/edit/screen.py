@@ -175,12 +175,14 @@ class EditScreen(ModalScreen[Example | None]):
     def _check(self) -> Example | None:
         """Show what is wrong with the form; returns the edited example, None if a field is wrong."""
         edited, problems = validate_edit(self._project_task, self._example, self.values())
+        beside = self._steps.check(self._readable_evidence()) if self._steps is not None else set()
         if edited is not None and edited != self._example:
-            problems = [f"QA would doubt it: {doubt}" for doubt in rule_violations(self._project_task, edited)]
+            doubts = rule_violations(self._project_task, edited)
+            problems = [f"QA would doubt it: {doubt}" for doubt in doubts if doubt not in beside]
+            if count := sum(doubt in beside for doubt in doubts):
+                problems.append(f"QA would doubt the steps: {count} doubt{'s stand' if count > 1 else ' stands'} there")
         self._show_problems(problems)
         self._show_stale(edited)
-        if self._steps is not None:
-            self._steps.check(self._readable_evidence())
         return edited
 
     def _readable_evidence(self) -> list[Evidence]:

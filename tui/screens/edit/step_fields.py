@@ -79,14 +79,14 @@ class FindingForm(Vertical):
         if field.value in numbers:
             field.amend(numbers[field.value])
 
-    def check(self, number: int, step: Values, evidence: Sequence[Evidence]) -> None:
-        """Show what is wrong with it as a finding of step `number`."""
+    def check(self, number: int, step: Values, evidence: Sequence[Evidence]) -> list[str]:
+        """Show what is wrong with it as a finding of step `number`; returns what QA would say."""
         self.nearest = ""
         try:
             finding = Finding.model_validate(self.values())
         except ValidationError as error:
             show_problems(self, [_explain(error)])
-            return
+            return []
         problems = [problem.critique for problem in check_finding(number, step["part"], finding, evidence)]
         if finding.piece <= len(evidence):
             text = evidence[finding.piece - 1].content
@@ -94,6 +94,7 @@ class FindingForm(Vertical):
                 self.nearest = nearest_sentence(finding.quote, text)
         offer = [f"{key('edit.take-nearest')} takes that sentence"] if self.nearest else []
         show_problems(self, problems + offer)
+        return problems
 
 
 class StepForm(Vertical):
@@ -149,20 +150,23 @@ class StepForm(Vertical):
         self.findings.append(finding)
         self.mount(finding, after=last)
 
-    def check(self, number: int, evidence: Sequence[Evidence]) -> None:
-        """Show beside each field what is wrong with it, by the rules of QA."""
+    def check(self, number: int, evidence: Sequence[Evidence]) -> list[str]:
+        """Show beside each field what is wrong with it, by the rules of QA; returns what those say."""
         values = self.values()
-        for finding in filter(lambda form: form.is_mounted, self.findings):
-            finding.check(number, values, evidence)
+        forms = [form for form in self.findings if form.is_mounted]
+        doubts = [critique for form in forms for critique in form.check(number, values, evidence)]
         try:
             step = Step.model_validate(values)
         except ValidationError as error:
             own = [detail for detail in error.errors() if len(detail["loc"]) == 1]
             show_problems(self, [f"{detail['loc'][0]}: is empty" for detail in own])
             self._show_weighing([])
-            return
-        show_problems(self, [problem.critique for problem in check_comparison(number, step)])
-        self._show_weighing([problem.critique for problem in check_weighing(number, step)])
+            return doubts
+        comparison = [problem.critique for problem in check_comparison(number, step)]
+        weighing = [problem.critique for problem in check_weighing(number, step)]
+        show_problems(self, comparison)
+        self._show_weighing(weighing)
+        return [*doubts, *comparison, *weighing]
 
     def _show_weighing(self, problems: list[str]) -> None:
         show_problems(self, problems, ".weighing")

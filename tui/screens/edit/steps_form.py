@@ -34,11 +34,10 @@ class StepsForm(Vertical):
         """What the fields of each step say."""
         return [step.values() for step in self._steps]
 
-    def check(self, evidence: Sequence[Evidence]) -> None:
-        """Show beside each field what is wrong with it."""
-        for number, step in enumerate(self._steps, 1):
-            if step.is_mounted:
-                step.check(number, evidence)
+    def check(self, evidence: Sequence[Evidence]) -> set[str]:
+        """Show beside each field what is wrong with it; returns all that QA would say there."""
+        numbered = [(number, step) for number, step in enumerate(self._steps, 1) if step.is_mounted]
+        return {critique for number, step in numbered for critique in step.check(number, evidence)}
 
     def step_with(self, focused: Widget | None) -> StepForm | None:
         """The step that the cursor is in; None if it is in none."""
