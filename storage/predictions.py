@@ -182,9 +182,16 @@ def prediction_figures(
 
 
 class AnswerToSteps(NamedTuple):
-    """An answer in words to an example that has steps; `probability` is that of its decision, where it is known."""
+    """An answer in words to an example that has steps; `probability` is that of its decision, where it is known.
+
+    The example is given as it was when the run began.
+    """
 
     example: str
+    domain: str
+    level: int
+    family: str
+    hypothesis: str
     raw: str
     decision: str | None
     probability: float | None
@@ -194,7 +201,8 @@ class AnswerToSteps(NamedTuple):
 def answers_to_steps(connection: sqlite3.Connection, run: str) -> Iterator[AnswerToSteps]:
     """The newest answer of a run to each of its examples that has steps, in order of position."""
     rows = connection.execute(
-        "SELECT q.example, p.raw, p.decision, p.probabilities, c.steps FROM questions AS q "
+        "SELECT q.example, q.domain, q.level, q.family, c.hypothesis, p.raw, p.decision, p.probabilities, c.steps "
+        "FROM questions AS q "
         "JOIN cases AS c ON c.example = q.example AND c.version = q.version "
         "JOIN predictions AS p ON p.run = q.run AND p.example = q.example AND p.sample = 0 "
         "WHERE q.run = ? AND c.steps <> '[]' AND NOT EXISTS (SELECT 1 FROM predictions AS later "
@@ -207,11 +215,25 @@ def answers_to_steps(connection: sqlite3.Connection, run: str) -> Iterator[Answe
         distribution = json.loads(row["probabilities"]) if row["probabilities"] else {}
         yield AnswerToSteps(
             row["example"],
+            row["domain"],
+            row["level"],
+            row["family"],
+            row["hypothesis"],
             row["raw"],
             row["decision"],
             distribution.get(row["decision"]),
             adapter.validate_json(row["steps"]),
         )
+
+
+def count_with_steps(connection: sqlite3.Connection, run: str) -> int:
+    """How many of the examples that a run asks about have steps."""
+    row = connection.execute(
+        "SELECT count(*) FROM questions AS q JOIN cases AS c ON c.example = q.example AND c.version = q.version "
+        "WHERE q.run = ? AND c.steps <> '[]'",
+        (run,),
+    ).fetchone()
+    return int(row[0])
 
 
 def families(connection: sqlite3.Connection, run: str) -> list[tuple[str, str]]:

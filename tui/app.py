@@ -20,6 +20,7 @@ from core.config.settings import Settings
 from storage.database import connect_durably
 from storage.errors import UserError
 from tui.actions import EVERYWHERE, bindings
+from tui.app_context import GenerationWish
 from tui.keymap import key, use
 from tui.personal import remember, usable
 from tui.screens.project_screen import ProjectScreen, active_runs, front_screen
@@ -68,6 +69,7 @@ class SidequestApp(App[int]):
         # The place in the project file that is wrong, in short.
         self.wrong: str = ""
         self.ready = False
+        self.generation_wish: GenerationWish | None = None
         self._home_mode = "home"
 
     def get_default_screen(self) -> Screen[Any]:

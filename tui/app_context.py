@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from core.config.project import Project
 from core.config.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationWish:
+    """What another screen wants generated: a query for cells, a kind of inference ('': any), and why."""
+
+    cells: str
+    inference: str
+    reason: str
 
 
 class AppContext(Protocol):
@@ -22,6 +32,9 @@ class AppContext(Protocol):
     problem: str
     # Where in the project file the problem is, in short.
     wrong: str
+
+    # What Generate is to be filled in with when it is shown next.
+    generation_wish: GenerationWish | None
 
     @property
     def mending(self) -> str:

@@ -190,8 +190,8 @@ def _counts(table: Mapping[TableKey, int], labels: Sequence[str]) -> Counts:
         outcomes=dict(sorted(outcomes.items(), key=lambda pair: (-pair[1], pair[0]))),
         confusion=confusion,
         by_label=by_label,
-        by_level=_slices(levels),
-        by_domain=_slices(domains),
+        by_level=compare_slices(levels),
+        by_domain=compare_slices(domains),
     )
 
 
@@ -205,9 +205,9 @@ def _label_figures(name: str, confusion: Mapping[str, Mapping[str, int]]) -> Lab
     )
 
 
-def _slices(parts: Mapping[K, list[int]]) -> dict[K, Slice]:
+def compare_slices(parts: Mapping[K, Sequence[int]]) -> dict[K, Slice]:
     """The slices in order, each compared with all the others; `parts` has (right, n) of each."""
-    ordered: dict[K, list[int]] = {key: parts[key] for key in sorted(parts)}
+    ordered: dict[K, Sequence[int]] = {key: parts[key] for key in sorted(parts)}
     all_right: int = sum(right for right, _ in ordered.values())
     all_n: int = sum(n for _, n in ordered.values())
     p_values: list[float | None] = [None] * len(ordered)

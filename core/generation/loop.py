@@ -84,6 +84,7 @@ class _Filling:
         self._figures.total = self._figures.accepted + len(self._slots)
         self._revised = attempts.get(self._db, params.revise) if params.revise else None
         self._hint = params.hint
+        self._inference = params.inference
         self._corpus = duplicates.Corpus(self._task.limits.near_duplicate)
         for cell in {slot.cell for slot in self._slots}:
             for key, family, hypothesis, evidence in examples.texts(self._db, cell.domain, cell.level, cell.decision):
@@ -187,7 +188,16 @@ class _Filling:
             await self._yield_to_requests()
         siblings = examples.hypotheses(self._db, cell.domain, cell.level, cell.decision, SIBLINGS)
         request = Request(
-            cell, slot.index, step.idea, step.number, self._seed, step.draft, step.critique, tuple(siblings), self._hint
+            cell,
+            slot.index,
+            step.idea,
+            step.number,
+            self._seed,
+            step.draft,
+            step.critique,
+            tuple(siblings),
+            self._hint,
+            self._inference,
         )
         if self._pace is not None:
             await self._pace.acquire()

@@ -15,7 +15,8 @@ class Request:
 
     `seed` is the run's; with cell, slot and idea it determines what a deterministic source writes. `draft` and
     `critique` are set when a rejected candidate is to be rewritten. `siblings` are hypotheses that the cell already
-    has, newest first, for diversity. `hint` is a person's advice, for sources that read it.
+    has, newest first, for diversity. `hint` is a person's advice, for sources that read it. `inference` is the kind of
+    inference that the case is to need, for sources that know kinds; '' leaves it open.
     """
 
     cell: Cell
@@ -27,6 +28,7 @@ class Request:
     critique: str = ""
     siblings: tuple[str, ...] = ()
     hint: str = ""
+    inference: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from core.config.project import Project
 from core.config.task import EMBEDDED, Task
 from core.curriculum.cell import Cell
 from core.curriculum.plan import CellPlan, current_plan, enough_elsewhere
+from core.generation.procedural.worlds import Inference, inferences
 from core.generation.slots import CellSlots, allocate_slots
 from core.runs.control import RunError
 from core.runs.launch import launch, refuse_second
@@ -92,6 +93,22 @@ def _revising(connection: sqlite3.Connection, params: GenerateParams) -> Generat
     return params.model_copy(update=cell | {"n": 1, "revise": key})
 
 
+def _check_inference(task: Task, params: GenerateParams) -> list[str]:
+    """Why the chosen levels have no cases of the kind of inference that is asked for; empty if they have."""
+    kinds = [kind.value for kind in Inference]
+    if params.inference not in kinds:
+        return [f"no kind of inference {params.inference!r}: there are {', '.join(kinds)}"]
+    if params.source != "procedural":
+        return ["only the procedural source knows kinds of inference: choose it, or leave the kind open"]
+    fitting = [level.level for level in task.levels if params.inference in inferences(level)]
+    chosen = params.levels or [level.level for level in task.levels]
+    unfit = [str(level) for level in chosen if level not in fitting]
+    if not unfit:
+        return []
+    instead = f"choose of {', '.join(map(str, fitting))}" if fitting else "leave the kind open"
+    return [f"level {', '.join(unfit)} has no cases of {params.inference}: {instead}"]
+
+
 def reads_hints(source: str) -> bool:
     """Whether the source uses a person's hint."""
     return source != "procedural"
@@ -129,6 +146,8 @@ def check_params(task: Task, params: GenerateParams) -> list[str]:
             problems.append(f"no {role} {name!r}: use one of {', '.join(choices)}, or add [models.{name}] to the file")
     if params.hint and not reads_hints(params.source):
         problems.append("the procedural source reads no hints: choose a model of the project file as the source")
+    if params.inference:
+        problems += _check_inference(task, params)
     problems += task.find_unknown_names(params.domains, params.levels, params.decisions)
     if params.budget is not None:
         named = {params.source, params.judge} & set(task.models)

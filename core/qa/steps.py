@@ -39,8 +39,8 @@ def check_steps(rule: StepRule | None, candidate: Candidate) -> list[Problem]:
     for number, step in enumerate(candidate.steps, 1):
         problems += [
             *_check_findings(number, step, candidate.evidence),
-            *_check_weighing(number, step),
-            *_check_comparison(number, step),
+            *check_weighing(number, step),
+            *check_comparison(number, step),
         ]
     return [*problems, *_check_coverage(candidate), *_check_decision(rule, candidate)]
 
@@ -89,12 +89,13 @@ def _check_findings(number: int, step: Step, evidence: Sequence[Evidence]) -> li
             Problem("step_ungrounded", f"Step {number} ({step.part}) names no piece of evidence that settles it.")
         )
     for finding in [*step.findings, *step.against]:
-        problems += _check_finding(number, step, finding, evidence)
+        problems += check_finding(number, step.part, finding, evidence)
     return problems
 
 
-def _check_finding(number: int, step: Step, finding: Finding, evidence: Sequence[Evidence]) -> list[Problem]:
-    where = f"Step {number} ({step.part})"
+def check_finding(number: int, part: str, finding: Finding, evidence: Sequence[Evidence]) -> list[Problem]:
+    """Whether a finding of step `number`, about `part`, names a piece that there is and that says the quote."""
+    where = f"Step {number} ({part})"
     if finding.piece > len(evidence):
         return [Problem("step_piece", f"{where} names piece {finding.piece}, and there are {len(evidence)}.")]
     piece = evidence[finding.piece - 1]
@@ -107,7 +108,8 @@ def _check_finding(number: int, step: Step, finding: Finding, evidence: Sequence
     ]
 
 
-def _check_weighing(number: int, step: Step) -> list[Problem]:
+def check_weighing(number: int, step: Step) -> list[Problem]:
+    """Whether step `number` has no piece on both sides, and a reason just where something stands against it."""
     counting = {finding.piece for finding in step.findings}
     both = sorted(counting & {finding.piece for finding in step.against})
     if both:
@@ -120,7 +122,8 @@ def _check_weighing(number: int, step: Step) -> list[Problem]:
     return []
 
 
-def _check_comparison(number: int, step: Step) -> list[Problem]:
+def check_comparison(number: int, step: Step) -> list[Problem]:
+    """Whether step `number` holds as what it finds and what is claimed have it."""
     follows = compare(step.found, step.claimed)
     if follows is None or step.holds in {follows, Holds.OPEN}:
         return []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -25,7 +25,11 @@ Values = dict[str, Any]
 def fits_form(example: Example) -> bool:
     """Whether the example is short enough to be edited in a form."""
     texts = [example.hypothesis, example.reasoning, *(piece.source + piece.content for piece in example.evidence)]
-    return sum(map(len, texts)) <= FORM_CHARACTERS and len(example.evidence) <= FORM_PIECES
+    findings = [finding for step in example.steps for finding in [*step.findings, *step.against]]
+    texts += [step.part + step.found + step.claimed for step in example.steps]
+    texts += [finding.quote + finding.source + finding.says for finding in findings]
+    pieces = max(len(example.evidence), len(example.steps) + len(findings))
+    return sum(map(len, texts)) <= FORM_CHARACTERS and pieces <= FORM_PIECES
 
 
 def form_values(example: Example) -> Values:
@@ -41,7 +45,7 @@ def form_values(example: Example) -> Values:
         "confidence": str(example.confidence),
         "domain": example.domain,
         "level": str(example.level),
-        "steps": [step.model_dump(mode="json") for step in example.steps],
+        "steps": [_with_pieces(step.model_dump(mode="json"), str) for step in example.steps],
     }
 
 
@@ -81,7 +85,18 @@ def format_json(values: Mapping[str, Any]) -> str:
     """The values of a form as a JSON document, with numbers as numbers where possible."""
     pieces = [piece | {"relevance": _number(piece["relevance"])} for piece in values["evidence"]]
     numbers = {name: _number(values[name]) for name in ("confidence", "level")}
-    return json.dumps({**values, **numbers, "evidence": pieces}, indent=2, ensure_ascii=False) + "\n"
+    steps = [_with_pieces(step, lambda piece: _number(str(piece))) for step in values.get("steps", [])]
+    document = {**values, **numbers, "evidence": pieces} | ({"steps": steps} if "steps" in values else {})
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _with_pieces(step: Values, convert: Callable[[object], object]) -> Values:
+    """A step with the numbers of the pieces of its findings converted."""
+
+    def converted(findings: Any) -> Any:
+        return [finding | {"piece": convert(finding["piece"])} for finding in findings]
+
+    return step | {name: converted(step[name]) for name in ("findings", "against")}
 
 
 def _number(text: str) -> float | str:
@@ -101,6 +116,8 @@ def _sentence(detail: ErrorDetails) -> str:
             return f"{field}: is empty"
         case "too_short":
             return f"{field}: one piece at least is needed"
+        case _ if detail["loc"][-1] == "piece":
+            return f"{field}: {value or 'nothing'} is no number of a piece"
         case "missing":
             return f"{field}: is missing"
         case _ if fraction:

@@ -31,7 +31,8 @@ class UnreadableRunError(RunError):
 class GenerateParams(BaseModel):
     """What a generating run does. Empty lists do not restrict the cells; `n` None fills all of them.
 
-    `revise` is a rejected attempt to begin with, in its own cell; `hint` is advice for the source.
+    `revise` is a rejected attempt to begin with, in its own cell; `hint` is advice for the source. `inference` is the
+    kind of inference that the cases are to need; '' leaves it open.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -47,6 +48,7 @@ class GenerateParams(BaseModel):
     flaws: float = Field(default=0.0, ge=0, le=1)
     attempts_per_minute: float | None = Field(default=None, gt=0)
     hint: str = Field(default="", max_length=2000)
+    inference: str = ""
     revise: str | None = None
     # What was missing when the run started: domain, level, decision, first slot and number of slots of each cell.
     slots: list[tuple[str, int, str, int, int]] = []

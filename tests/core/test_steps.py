@@ -382,5 +382,14 @@ def test_a_benchmark_says_which_field_goes_wrong(project: Project, db: sqlite3.C
     assert figures == {"part": (4, 4), "found": (1, 4), "claimed": (4, 4), "holds": (1, 1), "concludes": (3, 4)}
     assert (report.answers, report.without_steps, report.contradictions) == (5, 1, ["c"])
     assert report.worst == {"found": ["e", "b", "c"], "concludes": ["c"]}
-    assert describe_fields(report).endswith("but reads the evidence in 25% only.")
-    assert field_report(project, db, Run(kind="benchmark", params=run.params)).scores == []
+    sentence = (
+        "It names the parts of the claim (100 %), reads the claim (100 %), but misreads the evidence (25 % right)."
+    )
+    assert describe_fields(report) == sentence
+    assert report.asked == 5
+    assert [(mistake.expected, mistake.written) for mistake in report.mistakes["found"]] == [("down", "up")] * 3
+    concluded = report.mistakes["concludes"][0]
+    assert (concluded.example, concluded.expected, concluded.written) == ("c", "REJECTED", "VALIDATED")
+    assert concluded.hypothesis == candidate(step()).hypothesis
+    nothing = field_report(project, db, Run(kind="benchmark", params=run.params))
+    assert (nothing.scores, nothing.asked, describe_fields(nothing)) == ([], 0, "")

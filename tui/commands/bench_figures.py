@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.benchmark.calibration import Reliability
+from core.benchmark.field_cells import weak_spot
 from core.benchmark.field_report import FieldReport, describe_fields
 from core.benchmark.metrics import NO_ANSWER, BenchmarkFigures, Rate, Slice
 from core.benchmark.paired import Comparison, Gap
@@ -87,6 +88,9 @@ def _show_fields(report: FieldReport) -> None:
         ],
     )
     show(f"  {describe_fields(report)}")
+    if report.weakest is not None and (spot := weak_spot(report.cells, report.weakest.field)) is not None:
+        kind = f" --inference {spot.inference}" if spot.inference else ""
+        show(f"  more of these: sidequest generate --fill --level {spot.level}{kind}")
     if report.contradictions:
         show(f"  {len(report.contradictions)} of {report.answers} answers decide otherwise than their own steps")
     if report.without_steps:

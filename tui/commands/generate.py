@@ -41,6 +41,7 @@ class Money(click.ParamType[Decimal]):
 @click.option("--domain", "domains", multiple=True, help="Only cells of this domain; may be repeated.")
 @click.option("--level", "levels", type=int, multiple=True, help="Only cells of this level; may be repeated.")
 @click.option("--decision", "decisions", multiple=True, help="Only cells of this decision; may be repeated.")
+@click.option("--inference", help="Only cases of this kind of inference, such as 'trend'; the procedural source knows.")
 @click.option("--budget", type=Money(), help="Money that the run may spend.  [default: the project file's]")
 @click.option("--flaws", type=click.FloatRange(0, 1), help="Share of procedural attempts with a planted flaw.")
 @click.option("--revise", help="Begin with this rejected attempt, in its own cell.")

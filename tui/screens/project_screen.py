@@ -137,10 +137,11 @@ class ProjectScreen(Screen[None]):
             self._drawn[selector] = content
             self.query_one(selector, Static).update(content)
 
-    def tell(self, message: str, *, error: bool = False) -> None:
-        """Show the person a short message for a moment."""
+    def tell(self, message: str, *, error: bool = False, seconds: float | None = None) -> None:
+        """Show the person a short message for a moment, or for so many seconds."""
         severity: SeverityLevel = "error" if error else "information"
-        self.notify(clean(message, limit=500), markup=False, severity=severity, timeout=8 if error else 2.5)
+        timeout = seconds or (8 if error else 2.5)
+        self.notify(clean(message, limit=500), markup=False, severity=severity, timeout=timeout)
 
     def _poll(self) -> None:
         if self not in self.app.screen_stack:

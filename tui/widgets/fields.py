@@ -63,6 +63,13 @@ class Field(Input):
             del self._history[-2:]
             self._typing = False
 
+    def amend(self, text: str) -> None:
+        """Let the field say `text`, as no change of the person's: an undo does not take it back."""
+        if text != self.value:
+            self.value = text
+            self._history.pop()
+            self._typing = False
+
     def on_mount(self) -> None:
         """Begin the history with what the field says at first: an undo never empties it."""
         self._history.clear()

@@ -11,6 +11,8 @@ from storage.schema import Evidence, Finding, Holds, Step
 from tui.text import LIMIT, clean
 
 SIGNS = {Holds.YES: ("✓", "$text-success"), Holds.NO: ("✗", "$text-error"), Holds.OPEN: ("?", "$text-warning")}
+# The marks above as a help explains them.
+MARKS = ((" ".join(sign for sign, _ in SIGNS.values()), "a step: holds · does not · the evidence leaves it open"),)
 _LIT = "bold underline $text-success"
 _LIT_AGAINST = "bold underline $text-warning"
 # Steps beyond this many characters in all are counted, not drawn; quotes beyond this many are not lit.

@@ -12,7 +12,7 @@ from core.generation.procedural.reasoning import write_reasoning
 from core.generation.procedural.steps import write_steps
 from core.generation.procedural.wording_evidence import WordedPiece, write_evidence
 from core.generation.procedural.wording_hypothesis import write_hypothesis
-from core.generation.procedural.worlds import DECISIONS, World, build_world, random_stream
+from core.generation.procedural.worlds import DECISIONS, Inference, World, build_world, random_stream
 from storage.schema import Evidence, Example, Flaw, Step
 
 # Planted flaws that leave the evidence sound, so that its decision is known; they are worded from streams of their own.
@@ -58,6 +58,18 @@ def known_answer(task: Task, example: Example) -> KnownAnswer | None:
             if decision is not None and found is not None:
                 return _answer(world, *found, claim, decision, levels[0])
     return None
+
+
+def inference_of(task: Task, domain: str, level: int, family: str, hypothesis: str) -> Inference | None:
+    """How the evidence of a procedural case leads to its decision; None if the source did not write this hypothesis."""
+    levels = [known for known in task.levels if known.level == level]
+    if not levels:
+        return None
+    try:
+        world = build_world(family, domain, levels[0])
+    except UnknownDomainError:
+        return None
+    return world.inference if next(_claims(task, world, hypothesis), None) else None
 
 
 def _claims(task: Task, world: World, hypothesis: str) -> Iterator[_Claim]:

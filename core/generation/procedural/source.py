@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from itertools import count
 
 from core.config.task import Level, Task
 from core.generation.procedural import flaws
@@ -14,7 +15,15 @@ from core.generation.procedural.reasoning import write_reasoning
 from core.generation.procedural.steps import write_steps
 from core.generation.procedural.wording_evidence import write_evidence
 from core.generation.procedural.wording_hypothesis import write_hypothesis
-from core.generation.procedural.worlds import BODIES, DECISIONS, World, build_world, family_of, random_stream
+from core.generation.procedural.worlds import (
+    BODIES,
+    DECISIONS,
+    World,
+    build_world,
+    family_of,
+    inferences,
+    random_stream,
+)
 from core.generation.source import Request, SourceResult
 from storage.errors import UserError
 from storage.schema import Candidate, Flaw, Outcome, Usage
@@ -76,7 +85,10 @@ def family_size(task: Task, decision: str) -> int:
 
 
 def write_example(task: Task, request: Request, flaw_rate: float = 0.0) -> SourceResult:
-    """The example for `request`, as a pure function. Raises KeyError for a level, ValueError for an unknown cell."""
+    """The example for `request`, as a pure function.
+
+    Raises KeyError for a level, ValueError for an unknown cell and for a kind of inference that the level has not.
+    """
     started = time.perf_counter()
     if request.cell.decision not in DECISIONS:
         raise UnsuitableTaskError(f"the procedural source does not know the decision {request.cell.decision!r}")
@@ -98,9 +110,14 @@ def write_example(task: Task, request: Request, flaw_rate: float = 0.0) -> Sourc
 
 def _world(task: Task, request: Request) -> World:
     cell = request.cell
+    level = task.level(cell.level)
+    if request.inference and request.inference not in inferences(level):
+        raise ValueError(f"level {cell.level} has no cases of {request.inference}: {', '.join(inferences(level))}")
     number = request.slot // family_size(task, cell.decision)
-    family = family_of(request.seed, cell.domain, cell.level, number, request.idea)
-    return build_world(family, cell.domain, task.level(cell.level))
+    # The kind of inference follows from the family, so that a world can be built again from its name alone.
+    draws = (family_of(request.seed, cell.domain, cell.level, number, request.idea, draw) for draw in count())
+    worlds = (build_world(family, cell.domain, level) for family in draws)
+    return next(world for world in worlds if request.inference in ("", world.inference))
 
 
 def _chance(request: Request) -> tuple[object, ...]:

@@ -143,9 +143,9 @@ def random_stream(*key: object) -> Random:
     return Random(int.from_bytes(digest[:8], "big"))
 
 
-def family_of(seed: int, domain: str, level: int, number: int, idea: int) -> str:
-    """The id of a family, 16 hex digits."""
-    key = f"{seed}\x1f{domain}\x1f{level}\x1f{number}\x1f{idea}"
+def family_of(seed: int, domain: str, level: int, number: int, idea: int, draw: int = 0) -> str:
+    """The id of a family, 16 hex digits. `draw` counts how often another was drawn in its place."""
+    key = f"{seed}\x1f{domain}\x1f{level}\x1f{number}\x1f{idea}" + (f"\x1f{draw}" if draw else "")
     return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 

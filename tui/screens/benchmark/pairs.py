@@ -39,20 +39,30 @@ Parts = list[Content | str | tuple[str, str]]
 
 
 class PairsScreen(ModalScreen[None]):
-    """The examples that both runs were asked, by kind and cell, and both answers; or the answers of one run."""
+    """The examples that both runs were asked, by kind and cell, and both answers; or the answers of one run.
+
+    It begins with the pair of `example`, if that is one.
+    """
 
     TITLE = "Pairs"
     ACTIONS: ClassVar[list[Action]] = PAIRS
     BINDINGS = bindings(PAIRS)
     MARKS = (("✓ ✗ ·", "right · wrong · no answer; the student first, then the reference"),)
 
-    def __init__(self, db: sqlite3.Connection, first: AnswerStream, second: AnswerStream | None) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, first: AnswerStream, second: AnswerStream | None, example: str | None = None
+    ) -> None:
         super().__init__()
         self._db = db
         self._first, self._second = first, second
         self._pairs = pairs_by_kind(first, second)
         # Begin where there is something to read.
         self._kind = next((kind for kind, answers in self._pairs.items() if answers), next(iter(self._pairs)))
+        self._begin_with = 0
+        for kind, answers in self._pairs.items():
+            for position, answer in enumerate(answers):
+                if answer.example == example:
+                    self._kind, self._begin_with = kind, position
         self._cells = Filter()
         self._query = ""
         self._rows: list[ScoredAnswer] = []
@@ -67,9 +77,9 @@ class PairsScreen(ModalScreen[None]):
         yield Keys()
 
     def on_mount(self) -> None:
-        """Begin with the first pair."""
+        """Begin with the first pair, or the one that is asked for."""
         self._list.focus()
-        self._fill()
+        self._fill(self._begin_with)
 
     def on_resize(self) -> None:
         """Draw for the new size."""
@@ -93,8 +103,8 @@ class PairsScreen(ModalScreen[None]):
 
     # ------------------------------------------------------------ drawing
 
-    def _fill(self) -> None:
-        """List the pairs of the chosen kind in the chosen cells."""
+    def _fill(self, cursor: int = 0) -> None:
+        """List the pairs of the chosen kind in the chosen cells, with the cursor on row `cursor`."""
         cells = self._cells
         self._rows = [
             answer
@@ -103,7 +113,7 @@ class PairsScreen(ModalScreen[None]):
             and (not cells.domain or answer.domain in cells.domain)
             and (not cells.decision or answer.label in cells.decision)
         ]
-        self._list.fill(array("q", range(len(self._rows))), 0)
+        self._list.fill(array("q", range(len(self._rows))), cursor)
         self._draw()
 
     def _draw(self) -> None:

@@ -15,8 +15,10 @@ from core.runs.params import BenchmarkParams
 from core.runs.readable import readable_of_kind
 from storage.errors import UserError
 from tui.actions import BENCHMARK, bindings
+from tui.app_context import GenerationWish
 from tui.keymap import key
 from tui.screens.benchmark.answer_loader import AnswerLoader, AnswersLoaded
+from tui.screens.benchmark.fields_view import FieldsView
 from tui.screens.benchmark.figures_cache import BenchmarkFiguresCache, FiguresComputed
 from tui.screens.benchmark.gate_view import GateView, compute_gate
 from tui.screens.benchmark.overview import BenchmarkOverview
@@ -36,7 +38,8 @@ class BenchmarkScreen(ProjectScreen):
     MARKS = (
         ("✓ ✗ ·", "right · wrong · no answer, which counts as wrong"),
         ("(35.4–48.2)", "the 95 % interval of what stands before it"),
-        ("▸", "the chosen run, which c r f l p x are about"),
+        ("▸", "what is chosen; c r t f l p x are about that run"),
+        ("80!", "differs from the rest of its run"),
     )
 
     def __init__(self) -> None:
@@ -54,6 +57,7 @@ class BenchmarkScreen(ProjectScreen):
             yield SlicesView(id="slices-view")
             yield GateView(id="gate")
             yield ReliabilityView(id="reliability")
+            yield FieldsView()
 
     @property
     def _view(self) -> str:
@@ -70,8 +74,10 @@ class BenchmarkScreen(ProjectScreen):
         return unread or outdated or self._shown.active
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer the way back to the overview only in another view."""
+        """Offer the way back to the overview only in another view, and what acts on fields only there."""
         if action == "back" and self._seen_version >= 0 and self._view == "overview":
+            return False
+        if action in {"more", "move_field", "move_answer"} and (self._seen_version < 0 or self._view != "fields-view"):
             return False
         return super().check_action(action, parameters)
 
@@ -88,7 +94,7 @@ class BenchmarkScreen(ProjectScreen):
         statuses = self._shown.statuses
         streams = {role: None if status is None else self._loader.read(status) for role, status in statuses.items()}
         gate = compute_gate(self._shown, streams, self._cache)
-        state = BenchmarkState(self.db, self._shown, streams, self._cache, gate)
+        state = BenchmarkState(self.project, self.db, self._shown, streams, self._cache, gate)
         match self._view:
             case "overview":
                 overview.draw(state)
@@ -100,6 +106,8 @@ class BenchmarkScreen(ProjectScreen):
                 self.query_one(GateView).draw(state)
             case "reliability":
                 self.query_one(ReliabilityView).draw(state)
+            case "fields-view":
+                self.query_one(FieldsView).draw(state)
 
     def on_answers_loaded(self, event: AnswersLoaded) -> None:
         """Show the answers that were read."""
@@ -122,7 +130,7 @@ class BenchmarkScreen(ProjectScreen):
         if self._shown.empty:
             self._tell_first_step()
             return
-        view_id = {"slices": "slices-view"}.get(view, view)
+        view_id = {"slices": "slices-view", "fields": "fields-view"}.get(view, view)
         self._show_view("overview" if self._view == view_id else view_id)
 
     def action_back(self) -> None:
@@ -133,6 +141,26 @@ class BenchmarkScreen(ProjectScreen):
         """Choose the other of the two runs."""
         self._shown.switch()
         self.redraw()
+
+    def action_move_field(self, step: int) -> None:
+        """Move the cursor by `step` fields."""
+        self.query_one(FieldsView).move_field(step)
+        self.redraw()
+
+    def action_move_answer(self, step: int) -> None:
+        """Choose another of the worst answers of the field."""
+        self.query_one(FieldsView).move_answer(step)
+        self.redraw()
+
+    def action_more(self) -> None:
+        """Open Generate, filled in for more examples of the kind in which the field goes wrong."""
+        spot = self.query_one(FieldsView).spot
+        if spot is None:
+            self.tell("no field is wrong: there is nothing to make more of")
+            return
+        reason = f"{spot.field} is right in {spot.right:,} of {spot.n:,} there"
+        self.sidequest.generation_wish = GenerationWish(f"level:{spot.level}", spot.inference, reason)
+        self.sidequest.action_go("generate")
 
     def _show_view(self, view_id: str) -> None:
         self.query_one("#views", ContentSwitcher).current = view_id
@@ -210,7 +238,8 @@ class BenchmarkScreen(ProjectScreen):
         elif not loaded:
             self._tell_first_step()
         else:
-            self.app.push_screen(PairsScreen(self.db, loaded[0], loaded[1] if len(loaded) > 1 else None))
+            example = self.query_one(FieldsView).example if self._view == "fields-view" else None
+            self.app.push_screen(PairsScreen(self.db, loaded[0], loaded[1] if len(loaded) > 1 else None, example))
 
     # ------------------------------------------------------------ the chosen run
 

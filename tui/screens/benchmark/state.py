@@ -10,6 +10,7 @@ from core.benchmark.answer_stream import AnswerStream, select_runs
 from core.benchmark.gate import Gate
 from core.benchmark.metrics import BenchmarkFigures
 from core.benchmark.start import KIND
+from core.config.project import Project
 from core.config.task import Task
 from core.runs.control import RunStatus, run_status
 from core.runs.readable import readable_of_kind
@@ -81,6 +82,7 @@ def other_role(role: str) -> str:
 class BenchmarkState:
     """What the views draw: the runs, their answers (None where they are not read yet), their figures and the gate."""
 
+    project: Project
     db: sqlite3.Connection
     shown: ShownBenchmarks
     streams: Mapping[str, AnswerStream | None]

@@ -22,6 +22,7 @@ from storage.schema import Example
 from tui.actions import EXAMPLE, Action, bindings
 from tui.screens.dataset.example_list import highlight
 from tui.text import line
+from tui.widgets import steps
 from tui.widgets.context_panel import origin_panel
 from tui.widgets.diff import diff
 from tui.widgets.example import body, entry, place, verdict_text
@@ -50,6 +51,7 @@ class ExampleScreen(ModalScreen[str]):
     TITLE = "Example"
     ACTIONS: ClassVar[list[Action]] = EXAMPLE
     BINDINGS = bindings(EXAMPLE)
+    MARKS = (("▮▮▮▯▯", "how relevant a piece of evidence is"), *steps.MARKS)
 
     def __init__(self, project: Project, db: sqlite3.Connection, example: Example, words: str) -> None:
         super().__init__()

@@ -24,6 +24,7 @@ from tui.screens.dataset.split_actions import SplitActions
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.undo import UndoStack
 from tui.text import line
+from tui.widgets import steps
 
 
 class DatasetScreen(ProjectScreen):
@@ -36,6 +37,7 @@ class DatasetScreen(ProjectScreen):
         ("▸ ●", "the cursor · a row that m has marked"),
         ("· ✓ ✗", "waits for review · accepted · rejected"),
         ("!", "flagged for another look"),
+        *steps.MARKS,
     )
 
     def __init__(self) -> None:

@@ -80,8 +80,8 @@ class EvidenceForm(Vertical):
         self.mount(piece)
         self._number()
 
-    def remove_piece(self, piece: PieceForm) -> None:
-        """Remove `piece`; the cursor goes into the one that is then in its place."""
+    def remove_piece(self, piece: PieceForm) -> int:
+        """Remove `piece`; the cursor goes into the one that is then in its place. Returns its position, from 0."""
         position = self._pieces.index(piece)
         self._pieces.remove(piece)
         self._removed.append((piece, position))
@@ -89,6 +89,7 @@ class EvidenceForm(Vertical):
             self._pieces[min(position, len(self._pieces) - 1)].query_one(".source").focus()
         piece.display = False
         self._number()
+        return position
 
     def restore(self) -> bool:
         """Bring the piece back that was removed last, to its place; False if there is none."""
@@ -105,8 +106,11 @@ class EvidenceForm(Vertical):
         self._number()
         return True
 
-    def shift(self, piece: PieceForm, step: int) -> None:
-        """Move `piece` up (-1) or down (1), if it is not at the end already."""
+    def shift(self, piece: PieceForm, step: int) -> dict[str, str]:
+        """Move `piece` up (-1) or down (1), if it is not at the end already.
+
+        Returns the new numbers of pieces by their old ones, from 1, as text.
+        """
         position = self._pieces.index(piece)
         if 0 <= position + step < len(self._pieces):
             neighbour = self._pieces[position + step]
@@ -117,6 +121,9 @@ class EvidenceForm(Vertical):
                 self.move_child(piece, after=neighbour)
             self.call_after_refresh(piece.scroll_visible, animate=False)
             self._number()
+            first, second = str(position + 1), str(position + step + 1)
+            return {first: second, second: first}
+        return {}
 
     def _number(self) -> None:
         for number, piece in enumerate(self._pieces, start=1):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shlex
 import sqlite3
 import subprocess
-import tempfile
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,11 +21,14 @@ from core.config.task import Task
 from core.review.editing import Values, fits_form, form_values, format_json, parse_json, rule_violations, validate_edit
 from storage import drafts
 from storage.database import busy, busy_timeout
-from storage.schema import JUSTIFYING, Example
+from storage.schema import JUSTIFYING, Evidence, Example
 from storage.staleness import is_stale, list_names, stale_fields
 from tui.actions import EDIT, bindings
 from tui.keymap import key
-from tui.screens.edit.evidence_form import EvidenceForm, PieceForm
+from tui.screens.edit.editor import run_editor
+from tui.screens.edit.evidence_form import EvidenceForm
+from tui.screens.edit.step_fields import step_text
+from tui.screens.edit.steps_form import StepsForm
 from tui.text import clean, line
 from tui.widgets.fields import Area, Field
 from tui.widgets.keys import Keys
@@ -64,9 +64,11 @@ class EditScreen(ModalScreen[Example | None]):
         self._has_form = fits_form(example)
         # What the form says before the person types.
         self._initial_values: Values = form_values(example) | dict(begin_with)
-        self._steps: list[Values] = self._initial_values["steps"]
+        self._steps: StepsForm | None = None
         self._evidence: EvidenceForm | None = None
-        # What the form said right after a piece was removed: as long as it says that, the removal is undone first.
+        # What brings back each thing that was removed, the last removed at the end.
+        self._removals: list[Callable[[], object]] = []
+        # What the form said right after a removal: as long as it says that, the removal is undone first.
         self._values_after_removal: Values | None = None
         # What came back from the editor with a mistake in it, so that it can be mended there.
         self._broken_json = ""
@@ -100,6 +102,11 @@ class EditScreen(ModalScreen[Example | None]):
                     yield _select("level", [str(level.level) for level in self._project_task.levels], values["level"])
                 self._evidence = EvidenceForm(values["evidence"])
                 yield self._evidence
+                steps: list[Values] = (values if "steps" in values else self._initial_values)["steps"]
+                if steps:
+                    yield Label(self._label("steps"))
+                self._steps = StepsForm([step_text(step) for step in steps])
+                yield self._steps
                 yield Label(self._label("reasoning"))
                 yield Area(values["reasoning"], id="reasoning")
         yield Static(id="stale")
@@ -135,14 +142,14 @@ class EditScreen(ModalScreen[Example | None]):
         """Begin with the hypothesis, or with the first field that is asked for."""
         if self._has_form:
             self.query_one(f"#{self._asked or 'hypothesis'}").focus()
-        if self._asked or self._example.stale:
+        if self._asked or self._example.stale or self._example.steps:
             self._check()
         if self._broken_json:
             self._show_problems([f"what came back from $EDITOR has a mistake: {key('edit.editor')} opens it again"])
 
     def values(self) -> Values:
         """What the form says, by field."""
-        if self._evidence is None:
+        if self._evidence is None or self._steps is None:
             return self._initial_values
         return {
             "hypothesis": self.query_one("#hypothesis", Area).edited,
@@ -152,7 +159,7 @@ class EditScreen(ModalScreen[Example | None]):
             "confidence": self.query_one("#confidence", Field).edited,
             "domain": self.query_one("#domain", Select).value,
             "level": self.query_one("#level", Select).value,
-            "steps": self._steps,  # edited as JSON only
+            "steps": self._steps.values(),
         }
 
     # ------------------------------------------------------------ while the person types
@@ -168,11 +175,20 @@ class EditScreen(ModalScreen[Example | None]):
     def _check(self) -> Example | None:
         """Show what is wrong with the form; returns the edited example, None if a field is wrong."""
         edited, problems = validate_edit(self._project_task, self._example, self.values())
+        beside = self._steps.check(self._readable_evidence()) if self._steps is not None else set()
         if edited is not None and edited != self._example:
-            problems = [f"QA would doubt it: {doubt}" for doubt in rule_violations(self._project_task, edited)]
+            doubts = rule_violations(self._project_task, edited)
+            problems = [f"QA would doubt it: {doubt}" for doubt in doubts if doubt not in beside]
+            if count := sum(doubt in beside for doubt in doubts):
+                problems.append(f"QA would doubt the steps: {count} doubt{'s stand' if count > 1 else ' stands'} there")
         self._show_problems(problems)
         self._show_stale(edited)
         return edited
+
+    def _readable_evidence(self) -> list[Evidence]:
+        """The pieces of evidence by their texts, whatever else may be wrong with them."""
+        pieces = self._evidence.values() if self._evidence is not None else []
+        return [Evidence.model_construct(source="", content=piece["content"], relevance=0.0) for piece in pieces]
 
     def _show_stale(self, edited: Example | None) -> None:
         """Say which fields would argue for another decision once the form is saved, or are said to be right."""
@@ -231,7 +247,7 @@ class EditScreen(ModalScreen[Example | None]):
         more = f"\n… and {len(problems) - 4} more" if len(problems) > 4 else ""
         panel.update(Content("\n".join(line(problem, 300) for problem in problems[:4]) + more))
 
-    # ------------------------------------------------------------ pieces of evidence
+    # ------------------------------------------------------------ pieces of evidence and steps
 
     def action_add(self) -> None:
         """Add an empty piece of evidence."""
@@ -239,41 +255,76 @@ class EditScreen(ModalScreen[Example | None]):
             self._evidence.add()
             self._note_change()
 
-    def action_remove(self) -> None:
-        """Remove the piece of evidence that the cursor is in, and say how it comes back."""
-        if self._evidence is not None and (piece := self._focused_piece()) is not None:
-            self._evidence.remove_piece(piece)
-            self._values_after_removal = self.values()
-            self.notify(f"a piece of evidence was removed: {key('edit.undo')} brings it back", markup=False)
+    def action_add_step(self) -> None:
+        """Add an empty step."""
+        if self._steps is not None:
+            self._steps.add(self.focused)
             self._note_change()
+
+    def action_add_finding(self) -> None:
+        """Add an empty finding to the step that the cursor is in."""
+        step = self._steps.step_with(self.focused) if self._steps is not None else None
+        if step is None:
+            self.notify("put the cursor into the step that is meant", markup=False)
+        else:
+            step.add_finding()
+            self._note_change()
+
+    def action_take_nearest(self) -> None:
+        """Quote the sentence that is offered for the quote that the cursor is in."""
+        finding = self._steps.finding_with(self.focused) if self._steps is not None else None
+        if finding is None or not finding.take_nearest():
+            self.notify("no sentence is offered here: put the cursor into the finding that is meant", markup=False)
+
+    def action_remove(self) -> None:
+        """Remove what the cursor is in, a piece of evidence, a step or a finding, and say how it comes back."""
+        if self._evidence is None or self._steps is None:
+            return
+        if removed := self._steps.remove_focused(self.focused):
+            self._removals.append(self._steps.restore)
+        elif (piece := self._evidence.piece_with(self.focused)) is not None:
+            position = self._evidence.remove_piece(piece)
+            numbers = self._steps.without_piece(position + 1, len(self._evidence.values()) + 1)
+            self._removals.append(partial(self._restore_piece, numbers))
+            removed = "piece of evidence"
+        else:
+            self.notify("put the cursor into the piece of evidence, or step, that is meant", markup=False)
+            return
+        self._values_after_removal = self.values()
+        self.notify(f"a {removed} was removed: {key('edit.undo')} brings it back", markup=False)
+        self._note_change()
+
+    def _restore_piece(self, numbers: dict[str, str]) -> None:
+        """Bring a piece of evidence back; steps name it, and those behind it, by their numbers again."""
+        if self._evidence is not None and self._steps is not None:
+            self._evidence.restore()
+            self._steps.renumber(numbers)
 
     def action_shift(self, step: int) -> None:
-        """Move the piece of evidence that the cursor is in."""
-        if self._evidence is not None and (piece := self._focused_piece()) is not None:
-            self._evidence.shift(piece, step)
-            self._note_change()
+        """Move the step or the piece of evidence that the cursor is in."""
+        if self._evidence is None or self._steps is None:
+            return
+        if (own_step := self._steps.step_with(self.focused)) is not None:
+            self._steps.shift(own_step, step)
+        elif (piece := self._evidence.piece_with(self.focused)) is not None:
+            self._steps.renumber(self._evidence.shift(piece, step))
+        else:
+            self.notify("put the cursor into the piece of evidence, or step, that is meant", markup=False)
+        self._note_change()
 
     def action_undo_edit(self) -> None:
-        """Undo the newest of: removing a piece, and what was typed or deleted in the field that the cursor is in."""
-        if self._evidence is None:
-            return
+        """Undo the newest of: a removal, and what was typed or deleted in the field that the cursor is in."""
         field = self.focused if isinstance(self.focused, Field | Area) and self.focused.can_undo else None
         if field is not None and self.values() != self._values_after_removal:
             field.action_undo()
-        elif self._evidence.restore():
+        elif self._removals:
+            self._removals.pop()()
             self._values_after_removal = self.values()
             self._note_change()
         elif field is not None:
             field.action_undo()
         else:
             self.notify("nothing to undo in this field", markup=False)
-
-    def _focused_piece(self) -> PieceForm | None:
-        """The piece that the cursor is in; None if it is in none, which the person is told."""
-        piece = self._evidence.piece_with(self.focused) if self._evidence is not None else None
-        if piece is None:
-            self.notify("put the cursor into the piece of evidence that is meant", markup=False)
-        return piece
 
     # ------------------------------------------------------------ saving and leaving
 
@@ -328,17 +379,7 @@ class EditScreen(ModalScreen[Example | None]):
         self._keep_draft()
 
     def _run_editor(self, text: str) -> str:
-        """Let the person edit `text`; returns what they made of it.
-
-        Raises SuspendNotSupported, OSError, CalledProcessError, and ValueError for a file that is no UTF-8.
-        """
-        command = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi") or ["vi"]
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"{self._example.id}.json"
-            path.write_text(text, encoding="utf-8")
-            with self.app.suspend():
-                subprocess.run([*command, str(path)], check=True)  # noqa: S603  the person's own command
-            return path.read_text(encoding="utf-8")
+        return run_editor(self.app, self._example.id, text)
 
 
 def _select(name: str, choices: list[str], value: str) -> Select[str]:

@@ -12,8 +12,10 @@ from textual.content import Content
 from textual.widgets import Input, Label, Select
 
 from core.config.task import EMBEDDED
+from core.generation.procedural.worlds import Inference
 from core.runs.params import GenerateParams
 from storage.search import QueryError, parse_query
+from tui.app_context import GenerationWish
 from tui.screens.project_screen import ProjectScreen
 from tui.text import clean, line
 from tui.widgets.fields import Field
@@ -47,6 +49,14 @@ class GenerationForm(Grid):
         yield _select("source", [*EMBEDDED["generator"], *task.models], defaults.source)
         yield Label("judge")
         yield _select("judge", [*EMBEDDED["judge"], *task.models], defaults.judge)
+        # Before the fields of text: Enter, which goes on from those, opens a choice.
+        yield Label("kind")
+        yield Select(
+            [("any inference", ""), *_options([kind.value for kind in Inference])],
+            value="",
+            allow_blank=False,
+            id="inference",
+        )
         yield Label("cells")
         yield FormField("", id="cells", placeholder="all, or domain:risk level:1-2")
         yield Label("how many")
@@ -81,9 +91,19 @@ class GenerationForm(Grid):
         field.value = "" if field.value == query else query
         return field.value
 
+    def fill_in(self, wish: GenerationWish) -> str:
+        """Ask for what another screen wants, as far as the source can; returns what the fields say then."""
+        self.query_one("#cells", Input).value = wish.cells
+        # Only the procedural source knows kinds.
+        known = self.query_one("#source", Select).value == "procedural" and wish.inference in list(Inference)
+        self.query_one("#inference", Select).value = wish.inference if known else ""
+        return f"{wish.cells}, {wish.inference}" if known else wish.cells
+
     def params(self) -> GenerateParams:
         """What the form says. Raises ValueError or QueryError, with the field and what is wrong with it."""
-        values: dict[str, object] = {name: self.query_one(f"#{name}", Select).value for name in ("source", "judge")}
+        values: dict[str, object] = {
+            name: self.query_one(f"#{name}", Select).value for name in ("source", "judge", "inference")
+        }
         if text := self._text("n"):
             values["n"] = _parse_number("how many", text, int)
         if text := self._text("seed"):

@@ -12,7 +12,8 @@ from textual.containers import Container, VerticalGroup, VerticalScroll
 from textual.content import Content
 from textual.widgets import DataTable, Input, Static
 
-from core.generation.start import plan_generation, start_generation
+from core.config.project import FILE
+from core.generation.start import plan_generation, selected_cells, start_generation
 from core.runs.control import RunStatus, run_status
 from core.runs.params import GenerateParams
 from storage import attempts, runs
@@ -79,6 +80,7 @@ class GenerateScreen(ProjectScreen):
         """Read the plan and the newest run, and show them."""
         self._grid.read()
         self._form.offer_models()
+        self._heed_wish()
         width, wide = self.size.width, self.size.width >= WIDE
         self.query_one("#top").set_class(wide, "wide")
         newest_run = next((run for run in runs.newest(self.db, 20) if run.kind == "generate"), None)
@@ -92,6 +94,21 @@ class GenerateScreen(ProjectScreen):
             newest = attempts.newest(self.db, run=self._status.run.id, limit=room)
             lines = [attempt_line(judged, width - 6) for judged in newest]
             self.show("#newest", Content("\n").join(lines) if lines else Content("none yet"))
+
+    def _heed_wish(self) -> None:
+        """Fill the form in with what another screen wants, and say what is then to do."""
+        wish, self.sidequest.generation_wish = self.sidequest.generation_wish, None
+        if wish is None:
+            return
+        filled = self._form.fill_in(wish)
+        params = self._try(self._form.params)
+        cells = selected_cells(self.project.task, self.db, params) if params is not None else []
+        missing = sum(cell.missing for cell in cells)
+        if missing:
+            step = f"{key('generate.start')} asks, then starts; {missing:,} missing"
+        else:
+            step = f"They lack nothing: raise target in {FILE}, then {key('app.read-the-project-file')}"
+        self.tell(f"cells: {filled}, since {wish.reason}. {step}", seconds=8)
 
     # ------------------------------------------------------------ the grid and the form
 

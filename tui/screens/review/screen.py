@@ -28,6 +28,7 @@ from tui.screens.review.question_panel import QuestionPanel
 from tui.screens.review.queue_session import QueueSession
 from tui.screens.undo import UndoStack
 from tui.text import line
+from tui.widgets import steps
 
 
 class ReviewScreen(ProjectScreen):
@@ -36,7 +37,11 @@ class ReviewScreen(ProjectScreen):
     TITLE = "Review"
     ACTIONS = REVIEW
     BINDINGS = bindings([*REVIEW, *LABELS, *REASON, *FIELD])
-    MARKS = (("▮▮▮▯▯", "how relevant a piece of evidence is"), ("6.2/min", "so many you decide in a minute"))
+    MARKS = (
+        ("▮▮▮▯▯", "how relevant a piece of evidence is"),
+        *steps.MARKS,
+        ("6.2/min", "so many you decide in a minute"),
+    )
 
     def __init__(self) -> None:
         super().__init__()
