@@ -13,6 +13,7 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, confusion
 from core.benchmark.calibration import calibration, reliability
 from core.benchmark.metrics import RunningFigures, figures
 from core.benchmark.scored import ScoredAnswer
+from core.statistics import wilson
 from storage.schema import PredictionOutcome
 
 pytestmark = pytest.mark.pure
@@ -117,3 +118,54 @@ def test_confidence_is_that_of_answers() -> None:
     assert (stated.n, stated.missing) == (2, 1)
     assert stated.brier == pytest.approx(0.125)
     assert calibration([]).stated.ece is None
+
+
+def test_reliability_has_each_of_its_fields() -> None:
+    """Four confidences, one without; in one bin, and in two, whose ends, means and intervals are those by hand."""
+    confidences = [0.9, 0.6, None, 0.6, 0.7]
+    right = [True, False, True, True, True]
+    families = ["a", "b", "c", "d", "e"]
+    whole = reliability(confidences, right, families)
+    assert (whole.n, whole.missing, whole.distinct, len(whole.bins)) == (4, 1, 3, 1)
+    assert whole.mean_confidence == pytest.approx(0.7)
+    assert whole.accuracy == 0.75
+    assert whole.brier == pytest.approx((0.01 + 0.36 + 0.16 + 0.09) / 4)
+    assert whole.ece == pytest.approx(0.05)
+    assert whole.auroc == pytest.approx(2.5 / 3)
+    assert whole.low is not None
+    assert whole.high is not None
+    assert 0 <= whole.low <= 0.05 <= whole.high <= 1
+    brier = (whole.brier_low, whole.brier, whole.brier_high)
+    assert all(end is not None for end in brier)
+    assert [0.01, *brier, 0.36] == sorted([0.01, *(end or 0.0 for end in brier), 0.36])
+    halves = reliability(confidences, right, families, bins=2)
+    assert [(bin_.least, bin_.most, bin_.n, bin_.right) for bin_ in halves.bins] == [(0.6, 0.6, 2, 1), (0.7, 0.9, 2, 2)]
+    assert [bin_.confidence for bin_ in halves.bins] == pytest.approx([0.6, 0.8])
+    assert [(bin_.accuracy, bin_.low, bin_.high) for bin_ in halves.bins] == [
+        (0.5, *wilson(1, 2)),
+        (1.0, *wilson(2, 2)),
+    ]
+    assert halves.ece == pytest.approx(0.5 * 0.1 + 0.5 * 0.2)
+    nothing = reliability([None, None], [True, False], ["a", "b"])
+    assert (nothing.n, nothing.missing, nothing.distinct, nothing.bins) == (0, 2, 0, [])
+
+
+def test_tens_of_answers_have_ten_bins_of_one_size() -> None:
+    stated = [number / 250 for number in range(250)]
+    computed = reliability(stated, [True] * 250, [str(number) for number in range(250)])
+    assert [bin_.n for bin_ in computed.bins] == [25] * 10
+    assert len(reliability(stated[:40], [True] * 40, ["f"] * 40).bins) == 4
+
+
+def test_probabilities_of_all_decisions_are_scored_together() -> None:
+    """Brier's score over the decisions: squared distances, a decision that is not named counting as 0."""
+    scored = [
+        answer("VALIDATED", "VALIDATED", 0)._replace(probabilities={"VALIDATED": 0.7, "REJECTED": 0.3}),
+        answer("REFINED", "REJECTED", 1)._replace(probabilities={"VALIDATED": 0.4, "REJECTED": 0.6}),
+        answer("REFINED", None, 2)._replace(probabilities={"REFINED": 1.0}),
+    ]
+    computed = calibration(scored)
+    assert computed.multiclass_n == 3
+    assert computed.multiclass_brier == pytest.approx((0.09 + 0.09 + 0.16 + 0.36 + 1.0 + 0.0) / 3)
+    assert computed.probability.n == 2
+    assert computed.probability.mean_confidence == pytest.approx(0.65)

@@ -34,7 +34,8 @@ def fresh_examples(task: Task, number: int, seed: int, held_out: Collection[str]
     cannot write for the task.
     """
     check_task(task)
-    cells = [(domain.name, level.level) for level in task.levels for domain in task.domains]
+    # Level by level within a domain, so that few examples are of all levels, too.
+    cells = [(domain.name, level.level) for domain in task.domains for level in task.levels]
     examples: list[Example] = []
     for place in count():
         domain, level = cells[place % len(cells)]
