@@ -131,9 +131,10 @@ class Recipe(_RecipeTable):
     critic_learning_rate: float = Field(default=1e-3, gt=0, description="PPO: the learning rate of the critic.")
     critic_clip: float = Field(default=0.2, gt=0, description="PPO: how far an estimate moves in one step.")
     rewards: dict[str, Weight] = Field(
-        default={"correct": 1.0, "calibration": 0.5, "format": 0.1},
-        min_length=1,
-        description="Each with its weight: correct, format, calibration, length, evidence, steps, or module:function.",
+        default_factory=dict,
+        description="Each with its weight: correct, format, calibration, length, evidence, steps, or module:function. "
+        "Default: correct 1, format 0.1, and at 0.5 what else the answer states: steps, or the confidence by "
+        "calibration.",
     )
     costs: dict[str, dict[str, float]] = Field(
         default_factory=dict,

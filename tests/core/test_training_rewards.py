@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.config.recipe import Curriculum
+from core.config.case import Mode
+from core.config.recipe import Algorithm, Curriculum, Recipe
 from core.models.decoding import out_of_memory
-from core.training.data.rewards import BUILT_IN, RewardError, find_reward, grade_answer
+from core.models.student_format import StudentFormat
+from core.training.data.rewards import BUILT_IN, RewardError, find_reward, grade_answer, with_rewards
 from core.training.data.sampler import CasePosition, CurriculumSampler, LevelSignal, level_shares
 from core.training.run.alarms import STEPS, alarms, unreadable_alarms
 from core.training.run.phase import truncation_warning
@@ -237,3 +240,23 @@ def test_each_field_of_the_steps_is_paid(text: str, share: float) -> None:
     graded = grade_answer(text, True, "REFINED", PIECES, LABELS, {}, EXAMPLE_STEPS)
     assert BUILT_IN["steps"](graded) == pytest.approx(share)
     assert BUILT_IN["steps"](grade_answer(text, True, "REFINED", PIECES, LABELS, {})) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("rationale", "mode", "rewards"),
+    [
+        ("steps", Mode.REASON, {"correct": 1.0, "steps": 0.5, "format": 0.1}),
+        ("full", Mode.REASON, {"correct": 1.0, "calibration": 0.5, "format": 0.1}),
+        ("none", Mode.REASON, {"correct": 1.0, "format": 0.1}),
+        ("full", Mode.DIRECT, {"correct": 1.0, "format": 0.1}),
+    ],
+)
+def test_a_recipe_without_rewards_pays_what_its_student_states(
+    rationale: Literal["steps", "full", "none"], mode: Mode, rewards: dict[str, float]
+) -> None:
+    answer_format = StudentFormat(rationale=rationale, mode=mode)
+    recipe = Recipe(algorithm=Algorithm.GRPO)
+    assert with_rewards(recipe, answer_format).rewards == rewards
+    own = recipe.model_copy(update={"rewards": {"length": 2.0}})
+    assert with_rewards(own, answer_format) == own
+    assert with_rewards(Recipe(algorithm=Algorithm.SFT), answer_format).rewards == {}

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.benchmark.step_fields import judge_fields
+from core.config.recipe import Recipe
 from core.config.steps import DEFAULT_WORDING, StepWording
 from core.models.parse_answer import ParsedAnswer, parse_answer
 from core.models.step_lines import ParsedStep, as_parsed, parse_steps
+from core.models.student_format import StudentFormat
 from core.training.data.project_code import ProjectCodeError, load_module
 from storage.errors import UserError
 from storage.schema import Evidence, Outcome, Step
@@ -56,6 +58,15 @@ class RewardError(UserError, ValueError):
 
 class ForbiddenRewardError(RewardError):
     """A reward of the recipe is code, and nobody has allowed that it runs."""
+
+
+def with_rewards(recipe: Recipe, answer_format: StudentFormat) -> Recipe:
+    """`recipe` with its rewards; where it names none, with those that fit what the student writes."""
+    if recipe.rewards or not recipe.algorithm.by_rewards:
+        return recipe
+    fields = answer_format.answer_fields()
+    stated = {"steps": 0.5} if "steps" in fields else {"calibration": 0.5} if "confidence" in fields else {}
+    return recipe.model_copy(update={"rewards": {"correct": 1.0, **stated, "format": 0.1}})
 
 
 def grade_answer(

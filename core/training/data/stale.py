@@ -7,6 +7,7 @@ import sqlite3
 from core.config.project import Project
 from core.config.recipe import Algorithm, Recipe
 from core.models.student_format import StudentFormat, choose_format
+from core.training.data.rewards import with_rewards
 from storage import examples, listing
 from storage.examples import Filter
 from storage.schema import JUSTIFYING
@@ -23,7 +24,7 @@ def learned_fields(recipe: Recipe, answer_format: StudentFormat) -> tuple[str, .
     """
     if recipe.algorithm is Algorithm.SFT:
         return answer_format.answer_fields()
-    return ("steps",) if recipe.algorithm.by_rewards and "steps" in recipe.rewards else ()
+    return ("steps",) if "steps" in with_rewards(recipe, answer_format).rewards and recipe.algorithm.by_rewards else ()
 
 
 def count_stale(project: Project, connection: sqlite3.Connection, recipe: Recipe) -> int:

@@ -114,13 +114,13 @@ class Writer:
         callback: TrainingCallback,
         common: dict[str, Any],
     ) -> Any:
-        from core.training.data.rewards import find_reward
+        from core.training.data.rewards import find_reward, with_rewards
         from core.training.trainers.grpo import GrpoTrainer
         from core.training.trainers.ppo import PpoTrainer
         from core.training.trainers.rollout import Grading
         from core.training.trainers.vllm import reach_server
 
-        recipe, task = self.phase.recipe, self.project.task
+        recipe, task = with_rewards(self.phase.recipe, self.answer_format), self.project.task
         rewards = {
             name: find_reward(name, self.project.folder, allow_project_code=self.phase.allow_project_code)
             for name in recipe.rewards
