@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.review import agreement
-from core.review.agreement import JUDGE, LABEL, UNNAMED, Agreement, agreement_report, conclusion
+from core.review.agreement import (
+    FAIR,
+    JUDGE,
+    LABEL,
+    MIN_FAMILIES,
+    RELIABLE,
+    UNNAMED,
+    Agreement,
+    agreement_report,
+    conclusion,
+)
 from storage import blind_reviews, examples, reviews
 from storage.blind_reviews import BlindReview
 from storage.database import transaction
@@ -103,6 +114,49 @@ def test_the_conclusion_claims_no_more_than_the_intervals(cells: list[tuple[str,
     pairs = [(first, two) for first, two, count in cells for _ in range(count)]
     [pair] = agreement_report(blind_review(number, first, two) for number, (first, two) in enumerate(pairs)).pairs
     assert words in conclusion(pair)
+
+
+RELIABLY = 0.85
+
+
+@pytest.mark.parametrize(
+    ("families", "low", "high", "sentence"),
+    [
+        (
+            MIN_FAMILIES - 1,
+            RELIABLY,
+            1.0,
+            f"Too few to conclude anything yet: {MIN_FAMILIES} examples that stem from different hypotheses are a "
+            "start.",
+        ),
+        (
+            MIN_FAMILIES,
+            None,
+            None,
+            "Nearly all was decided one way, so chance would agree as well: other examples will tell more.",
+        ),
+        (MIN_FAMILIES, RELIABLE, 1.0, "They agree far beyond chance: what one decides, the other would too."),
+        (MIN_FAMILIES, FAIR, 0.9, "They agree well beyond chance, with some differences."),
+        (
+            MIN_FAMILIES,
+            0.01,
+            RELIABLE,
+            "They agree more than chance would; how well, more examples will tell.",
+        ),
+        (MIN_FAMILIES, 0.01, 0.5, "They agree more than chance would, but not reliably."),
+        (
+            MIN_FAMILIES,
+            -0.2,
+            FAIR - 0.01,
+            "This is no better than chance could give: look at what they decided differently.",
+        ),
+        (MIN_FAMILIES, 0.0, FAIR, "This may be chance: more examples will tell."),
+    ],
+)
+def test_each_interval_has_its_sentence(families: int, low: float | None, high: float | None, sentence: str) -> None:
+    [pair] = agreement_report(blind_review(number, "A", "B") for number in range(2)).pairs
+    kappa = replace(pair.kappa, low=low, high=high)
+    assert conclusion(replace(pair, families=families, kappa=kappa)) == sentence
 
 
 _VALUES = st.lists(st.tuples(st.sampled_from("ABC"), st.sampled_from("ABC"), st.integers(0, 3)), min_size=1, max_size=8)

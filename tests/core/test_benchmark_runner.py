@@ -134,6 +134,11 @@ async def test_a_retry_asks_only_what_failed_and_keeps_the_failure(
         current = runs.get(db, run.id)
         assert current is not None
         assert start.retry_failures(project, db, current) == 2
+        queued = runs.get(db, run.id)
+        assert queued is not None
+        assert (queued.state, queued.request, queued.reason, queued.ended, queued.pid) == (
+            RunState.QUEUED, None, "", None, None,
+        )  # fmt: skip
         before = scored_answers(db, run.id)
         assert sum(answer.outcome is not PredictionOutcome.ANSWERED for answer in before) == 2
         assert (await work(project, db, run)).reason == ""

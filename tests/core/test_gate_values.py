@@ -12,6 +12,7 @@ from core.benchmark.gate import gate
 from core.benchmark.gate_progress import sequential_progress
 from core.benchmark.paired import bootstrap, compare, mcnemar
 from core.benchmark.scored import ScoredAnswer
+from core.benchmark.sequential import ConfidenceSequence, Families
 from core.benchmark.sequential_gate import SequentialGate
 from core.statistics import holm
 from storage.schema import PredictionOutcome
@@ -153,3 +154,25 @@ def test_resampled_totals_spread_as_the_sum_of_draws_does(families: int) -> None
 def test_sums_by_family_are_those_of_its_members() -> None:
     values = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     assert family_sums(values, np.array([1, 0, 1])).tolist() == [[3.0, 4.0], [6.0, 8.0]]
+
+
+@pytest.mark.parametrize(("right", "side"), [(19, "above"), (10, "below")])
+def test_so_many_more_families_like_those_seen_settle_it_and_one_fewer_does_not(right: int, side: str) -> None:
+    def sequence(families: int) -> ConfidenceSequence:
+        """`families` of one answer each, of which `right` in 20 are right, evenly."""
+        order = [(f"e{number}", f"f{number}") for number in range(families)]
+        seen = Families(order)
+        for number, (example, _) in enumerate(order):
+            seen.put(example, float(number * right % 20 < right))
+        made = ConfidenceSequence(above=0.8, below=0.8, largest=1, level=0.95)
+        made.add(seen.take())
+        return made
+
+    start = sequence(20)
+    more = start.more_above() if side == "above" else start.more_below()
+    assert more is not None
+    assert 1 < more < 400
+    settled = [getattr(sequence(20 + 20 * round((more + extra) / 20)), f"{side}_at") for extra in (-40, 40)]
+    assert settled[0] is None
+    assert settled[1] is not None
+    assert getattr(sequence(20 + more + 40), f"more_{side}")() == 0

@@ -11,8 +11,9 @@ from core.curriculum.cell import Cell
 from core.qa import duplicates
 from core.qa.judge import CRITERIA, JudgeResult
 from core.qa.rules import broken_rules
-from core.qa.verdicts import judge_verdict
-from storage.schema import Evidence, Outcome, Result
+from core.qa.solver import Solver
+from core.qa.verdicts import assess, judge_verdict
+from storage.schema import Attempt, Evidence, Outcome, Result
 from tests.conftest import candidate
 
 pytestmark = pytest.mark.pure
@@ -102,3 +103,19 @@ def judged(**change: Any) -> JudgeResult:
 def test_what_follows_from_a_judgement(judgement: JudgeResult, result: Result, reason: str) -> None:
     verdict = judge_verdict(TASK, "a", candidate(), judgement)
     assert (verdict.result, verdict.reason) == (result, reason)
+
+
+async def test_an_attempt_that_breaks_rules_is_told_all_of_them_and_no_judge_is_asked() -> None:
+    broken = candidate().model_copy(update={"confidence": 0.01, "evidence": pieces(0.01, 0.02)})
+    attempt = Attempt(
+        run="r", domain="market", level=1, decision="VALIDATED", slot=0, number=0, idea=0, outcome=Outcome.WRITTEN,
+        candidate=broken, family="f", source="s", seed=0,
+    )  # fmt: skip
+    problems = broken_rules(TASK, CELL, broken)
+    assert len(problems) > 1
+    verdict = await assess(TASK, attempt, duplicates.Corpus(0.85), Solver(TASK))
+    assert (verdict.attempt, verdict.result, verdict.stage) == (attempt.id, Result.REJECTED, "rules")
+    assert verdict.reason == problems[0].reason
+    assert verdict.critique == " ".join(problem.critique for problem in problems)
+    with pytest.raises(ValueError, match=f"attempt {attempt.id} has no candidate"):
+        await assess(TASK, attempt.model_copy(update={"candidate": None}), duplicates.Corpus(0.85), Solver(TASK))
