@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from core.config.project import FILE, Project, ProjectError, open_project
+from core.config.project import FILE, Project, ProjectError, open_project, parse_task, template
 from core.config.task import Task
 from core.doctor.finding import CheckResult, CheckState, check_result
 from core.machine import MB, Machine, detect_machine
@@ -69,8 +69,14 @@ def _checks(folder: Path) -> Iterator[CheckResult]:
 
 
 def needs_train_extra(task: Task | None) -> bool:
-    """Whether a project needs the extra `train`: for recipes, or for models on this machine."""
-    return task is not None and bool(task.train or task.local)
+    """Whether a project needs the extra `train`: for models on this machine, or recipes of its own.
+
+    The recipes that `init` writes are an offer.
+    """
+    if task is None:
+        return False
+    offered = parse_task(template()).train
+    return bool(task.local) or any(recipe != offered.get(name) for name, recipe in task.train.items())
 
 
 def check_python() -> CheckResult:

@@ -28,7 +28,7 @@ TARGET, P = 0.85, 0.001
 
 
 def project_file(text: str, levels: range, student: str, examples: int, each: int) -> str:
-    """The template with these levels, `each` examples of a decision of which half are to test, and a recipe."""
+    """The template with these levels, `each` examples of a decision of which half are to test, and so much to learn."""
     blocks = re.split(r"(?=^\[\[levels\]\]$|^# -{10,} )", text, flags=re.M)
     kept = [
         block
@@ -43,16 +43,8 @@ def project_file(text: str, levels: range, student: str, examples: int, each: in
     if student:
         text = re.sub(r'^student = "[^"]*"', 'student = "learner"', text, flags=re.M)
         text += f"\n[local.learner]\npath = {json.dumps(str(Path(student).resolve()))}\n"
-    return f"""{text}
-[train.steps]
-algorithm = "sft"
-fresh = true
-batch = 8
-steps = {examples // 8}
-learning_rate = 1e-3
-max_answer_tokens = 96
-evaluate_every = 50
-"""
+    text = re.sub(r"^steps = 240$", f"steps = {examples // 8}", text, flags=re.M)
+    return re.sub(r"^evaluate_every = 40\b", "evaluate_every = 50", text, flags=re.M)
 
 
 def verb(folder: Path, *words: str, may_fail: bool = False) -> Any:

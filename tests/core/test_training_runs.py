@@ -22,6 +22,7 @@ from storage import runs, training
 from storage.schema import Run, RunState
 from tests import tiny_model
 from tests.core.judged_runs import fill
+from tests.recipes import write_recipes
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +60,7 @@ def trainable(project: Project, db: sqlite3.Connection, weights: Path, **recipes
     for name, recipe in recipes.items():
         settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in (COMMON | recipe).items())
         lines.append(f"\n[train.{name}]\n{settings}\n")
-    path = project.folder / FILE
-    path.write_text(path.read_text() + "".join(lines))
+    write_recipes(project.folder / FILE, "".join(lines))
     return open_project(project.folder)
 
 

@@ -19,6 +19,7 @@ from core.runs.control import RunError
 from core.training.estimate.recipe_estimate import RecipeEstimate
 from storage import runs, training
 from storage.schema import RunState
+from tests import recipes
 from tests.core.judged_runs import fill
 from tests.core.test_training_memory import SHAPE
 from tests.tui.conftest import RAW, SIZE, shown, told, until
@@ -49,13 +50,13 @@ def no_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_recipes(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     """Write recipes into the project file, and give the student a known size, so that no model has to be there."""
-    path = Path(project.folder / FILE)
-    path.write_text(path.read_text() + RECIPES)
+    recipes.write_recipes(project.folder / FILE, RECIPES)
     monkeypatch.setattr("core.training.estimate.recipe_estimate.locate_model", lambda *_: Path("there"))
     monkeypatch.setattr("core.training.estimate.recipe_estimate.model_size", lambda _: SHAPE)
 
 
-async def test_without_a_run_it_says_what_to_do(app: SidequestApp) -> None:
+async def test_without_a_run_or_a_recipe_it_says_what_to_do(project: Project, app: SidequestApp) -> None:
+    recipes.write_recipes(project.folder / FILE, "")
     async with app.run_test(size=SIZE) as pilot:
         await open_training(pilot)
         assert "Nothing was trained yet" in shown(pilot)
@@ -273,8 +274,7 @@ async def test_the_table_says_what_is_missing(app: SidequestApp, db: sqlite3.Con
 
 
 async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3.Connection, app: SidequestApp) -> None:
-    path = Path(project.folder / FILE)
-    path.write_text(path.read_text() + RECIPES)
+    recipes.write_recipes(project.folder / FILE, RECIPES)
     async with app.run_test(size=SIZE) as pilot:
         await open_training(pilot)
         assert "Not yet: no accepted example is in the split train" in shown(pilot)
@@ -296,8 +296,7 @@ async def test_what_keeps_it_from_starting_is_said(project: Project, db: sqlite3
 async def test_the_form_refuses_code_of_the_project_and_names_the_command(
     project: Project, db: sqlite3.Connection, app: SidequestApp
 ) -> None:
-    path = Path(project.folder / FILE)
-    path.write_text(f'{path.read_text()}\n[train.own]\nalgorithm = "grpo"\nrewards = {{ "own:paid" = 1.0 }}\n')
+    recipes.write_recipes(project.folder / FILE, '[train.own]\nalgorithm = "grpo"\nrewards = { "own:paid" = 1.0 }\n')
     (project.folder / "own.py").write_text("raise RuntimeError('it was imported')\n")
     fill(db, 12, split="train")
     async with app.run_test(size=SIZE) as pilot:

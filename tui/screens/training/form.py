@@ -224,7 +224,9 @@ def formula_summary(params: TrainParams, train: int, dev: int, estimate: RecipeE
 
     evaluated = min(dev, max(recipe.evaluate_on for recipe in params.phases.values()))
     evaluation = f"watched on {evaluated:,} of the {dev:,} of the split dev"
-    lines = [f"trains {clean(params.student, limit=60)} on {train:,} cases, {evaluation}"]
+    only_fresh = all(recipe.fresh for recipe in params.phases.values())
+    learned = "new procedural cases" if only_fresh else f"{train:,} cases"
+    lines = [f"trains {clean(params.student, limit=60)} on {learned}, {evaluation}"]
     lines += [f"  {clean(name, limit=30)}: {_describe_phase(recipe)}" for name, recipe in params.phases.items()]
     if not dev:
         lines.append("the split dev is empty: accuracy cannot be watched")
@@ -234,7 +236,8 @@ def formula_summary(params: TrainParams, train: int, dev: int, estimate: RecipeE
 
 
 def _describe_phase(recipe: Recipe) -> str:
-    steps = f"{recipe.algorithm.value.upper()}, {recipe.steps:,} steps of {recipe.batch} cases"
+    cases = "new cases" if recipe.fresh else "cases"
+    steps = f"{recipe.algorithm.value.upper()}, {recipe.steps:,} steps of {recipe.batch} {cases}"
     if not recipe.algorithm.by_rewards:
         return steps
     return f"{steps}, {recipe.generations} answers to each, {recipe.batch * recipe.generations:,} a step"
