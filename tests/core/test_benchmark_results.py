@@ -50,6 +50,8 @@ def test_of_as_many_the_surer_ones_decide() -> None:
     """One to one: the higher stated confidence; where none is stated, the earlier."""
     assert score_samples(question(), [figures("REJECTED", 0.5), figures("VALIDATED", 0.6)]).decision == "VALIDATED"
     assert score_samples(question(), [figures("REJECTED"), figures("VALIDATED")]).decision == "REJECTED"
+    # What states nothing is not surer than what does.
+    assert score_samples(question(), [figures("REJECTED"), figures("VALIDATED", 0.6)]).decision == "VALIDATED"
 
 
 def test_one_answer_is_enough() -> None:

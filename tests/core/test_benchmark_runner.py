@@ -306,7 +306,7 @@ def test_what_is_asked_is_checked_first(no_worker: None, project: Project, db: s
     for change, message in (
         ({"model": "o9"}, "no model 'o9'"),
         ({"model": "smollm2-135m", "mode": Mode.SCHEMA}, "no schema is enforced"),
-        ({"split": "exam"}, "no split exam"),
+        ({"split": "exam"}, "no split exam: there are train, dev, test"),
         ({"split": "test"}, "no accepted example is in the split test"),
         ({"split": "", "where": "domain:sports"}, "no domain sports"),
         ({"split": "", "where": "level:1"}, "no accepted example matches"),

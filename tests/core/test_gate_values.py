@@ -6,8 +6,10 @@ from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
+from scipy.stats import t as student_t
 
-from core.benchmark.families import MAX_DISTINCT_ROWS, family_sums, resample_totals
+from core.benchmark.families import MAX_DISTINCT_ROWS, effective_sample_size, family_sums, resample_totals
 from core.benchmark.gate import gate
 from core.benchmark.gate_progress import sequential_progress
 from core.benchmark.paired import bootstrap, compare, mcnemar
@@ -176,3 +178,30 @@ def test_so_many_more_families_like_those_seen_settle_it_and_one_fewer_does_not(
     assert settled[0] is None
     assert settled[1] is not None
     assert getattr(sequence(20 + more + 40), f"more_{side}")() == 0
+
+
+def family_answers(*families: str) -> list[ScoredAnswer]:
+    """A family for each pattern; `+` is right, `-` wrong."""
+    return [
+        answer(100 * number + place, sign == "+")._replace(family=f"f{number}")
+        for number, pattern in enumerate(families)
+        for place, sign in enumerate(pattern)
+    ]
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_what_families_are_worth_is_what_the_formula_says(level: float) -> None:
+    """Korn and Graubard: the count over the design effect, times the squared ratio of normal and t quantile."""
+    families = ["++", "--", "+-", "+++-", "-", "++", "+-+"]
+    rights, sizes = [pattern.count("+") for pattern in families], [len(pattern) for pattern in families]
+    n, count = sum(sizes), len(families)
+    rate = sum(rights) / n
+    between = sum((right - rate * size) ** 2 for right, size in zip(rights, sizes, strict=True)) * count / (count - 1)
+    few = (norm.ppf(0.5 + level / 2) / student_t.ppf(0.5 + level / 2, count - 1)) ** 2
+    expected = min(n, few * n * n * rate * (1 - rate) / between)
+    assert effective_sample_size(family_answers(*families), level) == pytest.approx(expected)
+    assert effective_sample_size(family_answers(*"+-+"), level) == 3
+    assert effective_sample_size(family_answers("+-+"), level) == 0.0
+    few_right = (norm.ppf(0.5 + level / 2) / student_t.ppf(0.5 + level / 2, 2)) ** 2
+    assert effective_sample_size(family_answers("++", "+++", "+"), level) == pytest.approx(few_right * 36 / 14)
+    assert effective_sample_size(family_answers("+-", "+-"), level) == 4

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from core.qa.matrix import rejection_matrix
-from core.qa.scorecard import scorecard
+from core.qa.scorecard import people_record, scorecard
 from core.statistics import fisher_greater, holm, wilson
-from storage.attempts import FlawRecord, ReasonCount
-from storage.schema import Flaw, Result
+from storage.attempts import FlawRecord, ReasonCount, ReviewedCount
+from storage.schema import Flaw, Result, Status
 
 pytestmark = pytest.mark.pure
 
@@ -99,3 +99,19 @@ def test_the_scorecard_counts_what_was_caught_and_what_was_refused() -> None:
     )
     assert (card.planted, card.caught, card.missed, card.good, card.refused) == (4, 3, 1, 100, 10)
     assert card.by_flaw[0].reasons == {"hedged": 3}
+
+
+def test_people_agree_with_qa_where_they_accept_what_passed_and_reject_what_did_not() -> None:
+    counts = [
+        ReviewedCount(refused, status, number)
+        for refused, status, number in (
+            (False, Status.ACCEPTED, 8),
+            (False, Status.REJECTED, 2),
+            (False, Status.PENDING, 30),
+            (True, Status.ACCEPTED, 1),
+            (True, Status.REJECTED, 4),
+        )
+    ]
+    record = people_record(counts)
+    assert (record.passed.decided, record.passed.agreed, record.passed.low) == (10, 8, wilson(8, 10)[0])
+    assert (record.rejected.decided, record.rejected.agreed, record.rejected.high) == (5, 4, wilson(4, 5)[1])

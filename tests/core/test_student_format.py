@@ -252,6 +252,8 @@ def test_fresh_examples_are_new_apart_and_the_same_again(project: Project) -> No
     assert not {made.family for made in fresh_examples(project.task, 30, 1, held_out)} & held_out
     assert not {made.family for made in drawn} & {made.family for made in fresh_examples(project.task, 30, 2, ())}
     assert all(made.steps for made in drawn)
+    assert {(made.source, made.split, made.status.value) for made in drawn} == {("procedural", "train", "accepted")}
+    assert all(made.prompt_version for made in drawn)
     assert {made.level for made in drawn} == {level.level for level in project.task.levels}
 
 
