@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,12 +11,10 @@ from core.benchmark.metrics import CONFIDENCE
 from core.benchmark.results import score_samples
 from core.benchmark.scored import ScoredAnswer
 from core.config.project import Project
-from core.config.task import Task
 from core.models.resolve import known_models
-from core.runs.params import BenchmarkParams, params_of
 from core.statistics import wilson
 from storage.predictions import PredictionFigures, Target
-from storage.schema import PredictionOutcome, Run
+from storage.schema import PredictionOutcome
 
 # The points of a curve: enough for a line on a terminal.
 CURVE_POINTS = 200
@@ -114,39 +112,6 @@ def _pair_kind(student: bool, reference: bool) -> PairKind:
     if student:
         return PairKind.BOTH_RIGHT if reference else PairKind.ONLY_STUDENT
     return PairKind.ONLY_REFERENCE if reference else PairKind.BOTH_WRONG
-
-
-def select_runs(
-    task: Task, benchmarks: Sequence[Run], is_going: Callable[[Run], bool]
-) -> tuple[Run | None, Run | None]:
-    """Choose which two of the readable `benchmarks`, newest first, to show: the student's, and the reference's.
-
-    The student's run is one that is going on, else the newest of the model in that role that is no smoke test, else
-    the newest of any model but the reference. The reference's run is the one that the student's is paired with, if
-    there is one, else it is chosen in the same way.
-    """
-    params = {run.id: params_of(run, BenchmarkParams) for run in benchmarks}
-    by_id = {run.id: run for run in benchmarks}
-    reference_runs = [run for run in benchmarks if role_of(task, params[run.id]) == "reference"]
-    student_runs = [run for run in benchmarks if run not in reference_runs]
-
-    def best(candidates: Sequence[Run], model: str) -> Run | None:
-        def rank(run: Run) -> tuple[bool, bool, bool, str]:
-            return is_going(run), params[run.id].model == model, not params[run.id].sniff, run.id
-
-        return max(candidates, key=rank, default=None)
-
-    student = best(student_runs, task.roles.student)
-    if student is None:
-        return None, best(reference_runs, task.roles.reference)
-    paired = by_id.get(params[student.id].reference)
-    paired = paired or next((run for run in benchmarks if params[run.id].student == student.id), None)
-    return student, paired or best(reference_runs, task.roles.reference)
-
-
-def role_of(task: Task, params: BenchmarkParams) -> str:
-    """The role of a run with these params: 'reference' or 'student'."""
-    return "reference" if params.student or params.model == task.roles.reference else "student"
 
 
 def askable_models(project: Project, connection: sqlite3.Connection) -> list[str]:

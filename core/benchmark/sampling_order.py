@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from storage.schema import Example
@@ -12,30 +12,45 @@ from storage.schema import Example
 # Five answers show that a model works, not how accurate it is.
 SMOKE_TEST_SIZE = 5
 
-CellKey = tuple[str, int, str]
+# What a family is told apart by: a name or a number of its first member.
+Stratum = Callable[[Example], str | int]
 T = TypeVar("T", bound=Example)
 
 
 def sampling_order(examples: Sequence[T], seed: int) -> list[T]:
-    """`examples` in a random order in which every beginning of the list holds each cell in about its share.
+    """`examples` in a random order in which every beginning of the list holds each level, and within it each decision
+    and domain, in about its share.
 
-    A family stays together, and belongs to the cell of its first member. The families of a cell are shuffled, and the
-    one at position i of n gets the sort key (i + u) / n with u uniform in [0, 1): a stratified random order.
+    A family stays together, and belongs to the cell of its first member. Families are merged from strata into larger
+    ones: domains of one decision, decisions of one level, then levels. The family at position i of the n of a stratum
+    gets the sort key (i + u) / n with u uniform in [0, 1): a stratified random order.
     """
     families: dict[str, list[T]] = defaultdict(list)
     for example in sorted(examples, key=lambda example: example.id):
         families[example.family].append(example)
-    cells: dict[CellKey, list[list[T]]] = defaultdict(list)
-    for members in families.values():
-        cells[members[0].domain, members[0].level, members[0].decision].append(members)
-    rng = random.Random(seed)
+    strata: list[Stratum] = [
+        lambda example: example.level,
+        lambda example: example.decision,
+        lambda example: example.domain,
+    ]
+    ordered = _merge_strata(list(families.values()), strata, random.Random(seed))
+    return [example for members in ordered for example in members]
+
+
+def _merge_strata(families: list[list[T]], strata: Sequence[Stratum], rng: random.Random) -> list[list[T]]:
+    """`families` in a random order in which the groups of the first of `strata` are spread evenly, and so on within."""
+    if not strata:
+        rng.shuffle(families)
+        return families
+    groups: dict[str | int, list[list[T]]] = defaultdict(list)
+    for members in families:
+        groups[strata[0](members[0])].append(members)
     keyed: list[tuple[float, list[T]]] = []
-    for cell in sorted(cells):
-        rng.shuffle(cells[cell])
-        n = len(cells[cell])
-        keyed += [((position + rng.random()) / n, members) for position, members in enumerate(cells[cell])]
+    for name in sorted(groups):
+        ordered = _merge_strata(groups[name], strata[1:], rng)
+        keyed += [((position + rng.random()) / len(ordered), members) for position, members in enumerate(ordered)]
     keyed.sort(key=lambda pair: pair[0])
-    return [example for _, members in keyed for example in members]
+    return [members for _, members in keyed]
 
 
 def smoke_test_sample(examples: Sequence[T], seed: int) -> list[T]:

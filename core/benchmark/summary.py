@@ -15,12 +15,10 @@ from core.benchmark.metrics import BenchmarkFigures, figures
 from core.benchmark.paired import Comparison, compare
 from core.benchmark.results import scored_answers
 from core.benchmark.scored import ScoredAnswer
-from core.benchmark.start import KIND
 from core.config.project import Project
 from core.models.parse_answer import PARSER_VERSION, parse_answer
-from core.runs.control import RunError, run_status
+from core.runs.control import run_status
 from core.runs.params import BenchmarkParams, params_of
-from core.runs.readable import readable_of_kind
 from storage import blind_reviews, predictions, runs
 from storage.database import transaction
 from storage.schema import Event, Prediction, Run, RunState
@@ -188,15 +186,6 @@ def label_noise(connection: sqlite3.Connection) -> Ceiling:
     """How often people who decided blind agree with the label."""
     blind = blind_reviews.read_current(connection)
     return ceiling(sum(review.value == review.label for review in blind), len(blind))
-
-
-def newest_benchmark(connection: sqlite3.Connection, model: str) -> Run:
-    """The newest benchmark of a model, smoke tests excluded; raises RunError if there is none."""
-    for run in readable_of_kind(connection, KIND):
-        params = params_of(run, BenchmarkParams)
-        if params.model == model and not params.sniff:
-            return run
-    raise RunError(f"no benchmark of {model} yet: `sidequest bench run --model {model}` makes one")
 
 
 def _needs_anytime(connection: sqlite3.Connection, run: Run) -> bool:

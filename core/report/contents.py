@@ -10,6 +10,7 @@ from typing import Any
 
 from core.benchmark.gate import Gate
 from core.benchmark.paired import Comparison, NotSharedError
+from core.benchmark.run_choice import standing_benchmarks
 from core.benchmark.start import KIND as BENCHMARK
 from core.benchmark.summary import BenchmarkSummary, compare_runs, decide_gate, summarize, summary_document
 from core.config.project import Project
@@ -18,7 +19,7 @@ from core.qa.matrix import Matrix, rejection_matrix
 from core.qa.scorecard import PeopleRecord, Scorecard, people_record, scorecard
 from core.review import agreement
 from core.runs.control import run_status
-from core.runs.params import LEVEL, MARGIN, TARGET, BenchmarkParams, TrainParams, params_of
+from core.runs.params import LEVEL, MARGIN, TARGET, TrainParams, params_of
 from core.runs.progress import TrainProgress, progress_of
 from core.runs.readable import readable_of_kind
 from core.training.plan import KIND as TRAINING
@@ -85,11 +86,11 @@ def gather_contents(project: Project, connection: sqlite3.Connection) -> Content
     benchmark_runs, training_runs = readable_of_kind(connection, BENCHMARK), readable_of_kind(connection, TRAINING)
     summaries = [summarize(project, connection, run) for run in benchmark_runs[:NEWEST]]
     roles = project.task.roles
-    student, reference = _newest_benchmark(project, connection, benchmark_runs, roles.student, summaries), None
+    student, reference = _standing_benchmark(project, connection, benchmark_runs, roles.student, summaries), None
     gaps = list[ReferenceGap]()
     gate = None
     if student is not None:
-        reference = _newest_benchmark(project, connection, benchmark_runs, roles.reference, summaries)
+        reference = _standing_benchmark(project, connection, benchmark_runs, roles.reference, summaries)
         gaps = [
             ReferenceGap(summary, _compare(project, connection, student.run, summary.run))
             for summary in _one_per_model([*([reference] if reference else []), *summaries])
@@ -162,24 +163,22 @@ def contents_document(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _newest_benchmark(
+def _standing_benchmark(
     project: Project, connection: sqlite3.Connection, runs: list[Run], model: str, summaries: list[BenchmarkSummary]
 ) -> BenchmarkSummary | None:
-    """The newest benchmark of a model that is no smoke test and has an answer; takes it from `summaries` if it can."""
-    for run in runs:
-        params = params_of(run, BenchmarkParams)
-        if params.model == model and not params.sniff:
-            summarized = next((known for known in summaries if known.run.id == run.id), None)
-            summary = summarized or summarize(project, connection, run)
-            if summary.answers:
-                return summary
+    """The benchmark that stands for a model and has an answer; takes it from `summaries` if it can."""
+    for run in standing_benchmarks(runs, model):
+        summarized = next((known for known in summaries if known.run.id == run.id), None)
+        summary = summarized or summarize(project, connection, run)
+        if summary.answers:
+            return summary
     return None
 
 
 def _one_per_model(summaries: list[BenchmarkSummary]) -> list[BenchmarkSummary]:
-    """The first benchmark of each model, without smoke tests and empty ones."""
+    """The benchmark that stands for each model, without smoke tests and empty ones."""
     first: dict[str, BenchmarkSummary] = {}
-    for summary in summaries:
+    for summary in sorted(summaries, key=lambda summary: summary.run.state is not RunState.FINISHED):
         if summary.answers and not summary.params.sniff:
             first.setdefault(summary.params.model, summary)
     return list(first.values())

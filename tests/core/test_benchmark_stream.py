@@ -17,19 +17,19 @@ from core.benchmark.answer_stream import (
     accuracy_curve,
     in_sampling_order,
     pairs_by_kind,
-    select_runs,
 )
 from core.benchmark.cost_estimate import estimate_benchmark
 from core.benchmark.results import score_all, scored_answers
+from core.benchmark.run_choice import other_modes, select_runs, standing_benchmark, standing_benchmarks
 from core.config.case import Mode
 from core.config.project import FILE, Project, open_project
 from core.runs.control import RunError
 from core.runs.params import BenchmarkParams
 from core.statistics import wilson
-from storage import examples, predictions
+from storage import examples, predictions, runs
 from storage.database import transaction
 from storage.predictions import PredictionFigures, Target
-from storage.schema import PredictionOutcome, Run, Status
+from storage.schema import PredictionOutcome, Run, RunState, Status
 from tests.conftest import example
 from tests.tui.benchmark_pilot import RIGHT, WRONG, prediction_for, write_benchmark
 
@@ -132,7 +132,7 @@ def test_pairs_by_who_is_right() -> None:
 
 def run_of(number: int, model: str, **params: Any) -> Run:
     """A benchmark run; a higher number is newer."""
-    return Run(id=f"r{number}", kind="benchmark", params={"model": model, "mode": "direct", **params})
+    return Run(id=f"r{number}", kind="benchmark", params={"model": model, "mode": "direct"} | params)
 
 
 @pytest.mark.parametrize(
@@ -152,6 +152,34 @@ def test_which_two_are_shown(
 ) -> None:
     chosen = select_runs(project.task, benchmarks, lambda run: run.id == going)
     assert tuple(run and run.id for run in chosen) == expected
+
+
+def test_a_finished_run_stands_before_one_that_was_stopped(project: Project, db: sqlite3.Connection) -> None:
+    """The newer run was stopped at its start: gate, report and screen speak of the one that has asked everything."""
+    finished, smoke, stopped, other = (
+        run_of(1, "smollm2-135m").model_copy(update={"state": RunState.FINISHED}),
+        run_of(2, "smollm2-135m", sniff=True).model_copy(update={"state": RunState.FINISHED}),
+        run_of(4, "smollm2-135m").model_copy(update={"state": RunState.STOPPED}),
+        run_of(3, "smollm2-135m", mode="reason").model_copy(update={"state": RunState.FINISHED}),
+    )
+    newest_first = [stopped, smoke, finished]
+    assert [run.id for run in standing_benchmarks(newest_first, "smollm2-135m")] == ["r1", "r4"]
+    assert standing_benchmarks(newest_first, "majority") == []
+    chosen, _ = select_runs(project.task, newest_first, lambda _: False)
+    assert chosen == finished
+    going, _ = select_runs(project.task, newest_first, lambda run: run.id == "r4")
+    assert going == stopped
+    with pytest.raises(RunError, match="no benchmark of smollm2-135m yet: `sidequest bench run --model smollm2-135m`"):
+        standing_benchmark(db, "smollm2-135m")
+    with transaction(db):
+        for run in (finished, smoke, stopped):
+            runs.write(db, run)
+    assert standing_benchmark(db, "smollm2-135m").id == "r1"
+    assert other_modes(db, finished) == {}
+    with transaction(db):
+        runs.write(db, other)
+    assert standing_benchmark(db, "smollm2-135m").id == "r3"
+    assert {mode: run.id for mode, run in other_modes(db, other).items()} == {"direct": "r1"}
 
 
 def test_what_a_benchmark_would_take(project: Project, db: sqlite3.Connection) -> None:

@@ -51,6 +51,20 @@ def test_every_beginning_holds_each_cell_in_about_its_share(times: int, seed: in
         assert all(abs(counts[cell] - end * share) <= 2.5 for cell, share in shares.items())
 
 
+@given(st.integers(0, 200))
+def test_a_few_are_of_all_levels_however_many_cells_there_are(seed: int) -> None:
+    """Each of 105 cells has one family, so any order of the cells would do for cells alone: levels come first."""
+    cells = [(level, domain, decision) for level in range(1, 6) for domain in "abcdefg" for decision in "XYZ"]
+    examples = [
+        example(id=f"{i:04}", family=f"f{i}", level=level, domain=domain, decision=decision)
+        for i, (level, domain, decision) in enumerate(cells)
+    ]
+    first = sampling_order(examples, seed)[:12]
+    assert set(Counter(example.level for example in first)) == {1, 2, 3, 4, 5}
+    assert max(Counter(example.level for example in first).values()) <= 4
+    assert set(Counter(example.decision for example in sampling_order(examples, seed)[:30])) == {"X", "Y", "Z"}
+
+
 def test_the_seed_makes_the_order() -> None:
     """Another seed gives another order."""
     examples = examples_of([0] * 30, list(range(30)))

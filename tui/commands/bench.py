@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tui.commands.context import Context, RefusedError, json_option, pass_contex
 from tui.commands.generate import Money
 from tui.commands.output import print_json, say, show, table
 from tui.commands.waiting import wait
+from tui.text import clean
 
 
 @click.group()
@@ -175,8 +177,9 @@ def gate(
     context: Context, student: str, reference: str, target: float, level: float, margin: float, as_json: bool
 ) -> None:
     """Decide: good enough, worth training, no headroom, or not settled yet. Exit status 1: not settled."""
+    from core.benchmark.run_choice import standing_benchmark
     from core.benchmark.sequential_gate import GateVerdict
-    from core.benchmark.summary import decide_gate, newest_benchmark
+    from core.benchmark.summary import decide_gate
     from core.runs.control import RunError
 
     project, connection = context.open()
@@ -184,7 +187,7 @@ def gate(
 
     def find_run(name: str) -> Run:
         name = resolve.resolve_name(project, connection, name)
-        return newest_benchmark(connection, name) if name in models else require_benchmark(connection, name)
+        return standing_benchmark(connection, name) if name in models else require_benchmark(connection, name)
 
     student_run = find_run(student or project.task.roles.student)
     reference_run: Run | None = None
@@ -201,7 +204,22 @@ def gate(
         show(f"{decision.verdict.value.upper()}\n")
         for reason in decision.reasons:
             show(f"  {reason}")
+        for role, judged in (("student", student_run), ("reference", reference_run)):
+            if judged is not None:
+                show(f"  {_name_judged(connection, role, judged)}")
     raise SystemExit(1 if decision.verdict is GateVerdict.OPEN else 0)
+
+
+def _name_judged(connection: sqlite3.Connection, role: str, run: Run) -> str:
+    """Which run was judged in a role; that it is not whole, and what else could have been judged."""
+    from core.benchmark.run_choice import other_modes
+
+    params, state = params_of(run, BenchmarkParams), run_status(run).state
+    text = f"The {role} is run {run.id[-6:]}, {clean(params.model, limit=60)}, mode {params.mode.value}"
+    if state is not RunState.FINISHED:
+        text += f", which is {state}: no run of this model is complete"
+    others = ", ".join(f"{mode} (run {other.id[-6:]})" for mode, other in other_modes(connection, run).items())
+    return text + (f". There is also {others}: --{role} RUN takes that." if others else ".")
 
 
 def _finish(context: Context, run: Run, as_json: bool) -> None:

@@ -17,8 +17,9 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input, Label, Select, Static
 
-from core.benchmark.answer_stream import askable_models, role_of
+from core.benchmark.answer_stream import askable_models
 from core.benchmark.cost_estimate import BenchmarkEstimate, estimate_benchmark
+from core.benchmark.run_choice import role_of
 from core.benchmark.sampling_order import SMOKE_TEST_SIZE
 from core.config.case import Mode
 from core.config.project import Project

@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.widgets import ContentSwitcher
 
-from core.benchmark.answer_stream import role_of
+from core.benchmark.run_choice import role_of
 from core.benchmark.start import KIND, retry_failures
 from core.runs.control import RunStatus
 from core.runs.params import BenchmarkParams

@@ -6,9 +6,10 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.benchmark.answer_stream import AnswerStream, select_runs
+from core.benchmark.answer_stream import AnswerStream
 from core.benchmark.gate import Gate
 from core.benchmark.metrics import BenchmarkFigures
+from core.benchmark.run_choice import select_runs
 from core.benchmark.start import KIND
 from core.config.project import Project
 from core.config.task import Task
