@@ -122,6 +122,13 @@ class _Benchmark:
 
     def _finish(self) -> Ending:
         """Store what was in doubt, since the run does not go on another time; returns how it ended."""
+        if self._doubtful and not self._answers:
+            # Nothing shows that the endpoint works at all: its errors say nothing of the model.
+            _, last = self._doubtful[-1]
+            detail = f": {last.detail}" if last.detail else ""
+            none = f"{self._model.name} answered none of {len(self._doubtful)} questions"
+            reason = f"{none}, the last with {last.outcome.value}{detail}; resume asks them again"
+            return Ending(RunState.FAILED, reason)
         if self._doubtful:
             self._commit(self._doubtful)
         if self._unasked:

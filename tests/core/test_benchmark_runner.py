@@ -192,6 +192,31 @@ async def test_an_endpoint_that_answers_nothing_leaves_all_open(
     assert counted(db, run) == {}
 
 
+async def test_a_few_errors_and_nothing_else_are_no_answers(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    """Too few for the breaker: they are not counted as wrong all the same, and asked again by a resume."""
+    fill(db, 5)
+    path = project.folder / "sidequest.toml"
+    path.write_text(path.read_text().replace("max_retries = 5", "max_retries = 0"))
+    works = [False]
+
+    def react(body: Body) -> Reaction:
+        return OK if is_probe(body) else opinionated(body) if works[0] else SERVER_ERROR
+
+    async with Loopback(react=react) as server:
+        project = with_model(project, server.url, max_in_flight=1)
+        run = start.start_benchmark(project, db, params())
+        ending = await work(project, db, run)
+        assert ending.state is RunState.FAILED
+        assert "answered none of 5 questions, the last with server_error" in ending.reason
+        assert ending.reason.endswith("; resume asks them again")
+        assert counted(db, run) == {}
+        works[0] = True
+        assert (await work(project, db, run)).state is RunState.FINISHED
+    assert counted(db, run) == {"answered": 5}
+
+
 async def test_one_error_among_answers_is_kept(no_worker: None, project: Project, db: sqlite3.Connection) -> None:
     fill(db, 5)
     path = project.folder / "sidequest.toml"
