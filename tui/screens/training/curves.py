@@ -12,12 +12,15 @@ from core.runs.control import RunStatus
 from core.training.monitor import PhaseMonitor, Points, TrainingMonitor
 from storage.training import Note
 from tui.screens.training.figures import headline, note_block
+from tui.widgets.axis import axis_of
 from tui.widgets.plot import Plot, Rgb, fade
 from tui.widgets.text_panel import TextPanel
 
 # The markers of the first run's line and of the other's: they differ without colours, too.
 MARKERS = ("braille", "+")
 _ROLES = ("student", "reference")
+# A change that is small beside these looks small.
+LEAST_SPANS = {"loss": 0.5, "grad_norm": 1.0, "reward": 0.5, "kl": 0.05, "entropy": 0.5, "ece": 0.2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +34,10 @@ class CurveLine:
 class CurvePlot(Plot):
     """One figure, with a line for each run, and a vertical line at each step that has a note."""
 
-    def draw_lines(self, title: str, lines: Sequence[CurveLine], notes: Sequence[Note], *, share: bool = False) -> None:
-        """Draw the lines; a `share` is drawn from 0 to 100 %."""
+    def draw_lines(
+        self, title: str, lines: Sequence[CurveLine], notes: Sequence[Note], *, least: float = 1.0, share: bool = False
+    ) -> None:
+        """Draw the lines on an axis that is at least `least` long; a `share` is drawn from 0 to 100 %."""
         if not self.clear_for((title, lines, notes)):
             return
         for note in notes:
@@ -45,6 +50,10 @@ class CurvePlot(Plot):
         if share:
             self.plt.ylim(0, 100)
             self.plt.yticks([0, 50, 100], ["0", "50", "100 %"])
+        else:
+            axis = axis_of((value for curve in lines for _, value in curve.points), least)
+            self.plt.ylim(axis.low, axis.high)
+            self.plt.yticks(axis.ticks, axis.labels)
         # The first point of the dev split is at step 0, where the axis would have no length yet.
         last = max([1, *(curve.points[-1][0] for curve in lines if curve.points)])
         ticks: list[float] = sorted({0, last // 2, last})
@@ -71,7 +80,7 @@ class CurveGrid(Grid):
         learning_plot, distance_plot, accuracy_plot, ece_plot = self.query(CurvePlot)
         for plot, (name, title) in zip((learning_plot, distance_plot), learning_figures(phases), strict=True):
             lines = [CurveLine(phase.points(name)) for phase in phases]
-            plot.draw_lines(f"{title}{_averaging(phases)}", lines, notes)
+            plot.draw_lines(f"{title}{_averaging(phases)}", lines, notes, least=LEAST_SPANS[name])
         accuracy_lines = [
             CurveLine(
                 phase.evaluation_points("accuracy"), (phase.evaluation_points("low"), phase.evaluation_points("high"))
@@ -79,7 +88,8 @@ class CurveGrid(Grid):
             for phase in phases
         ]
         accuracy_plot.draw_lines("dev accuracy", accuracy_lines, notes, share=True)
-        ece_plot.draw_lines("dev ece", [CurveLine(phase.evaluation_points("ece")) for phase in phases], notes)
+        ece_lines = [CurveLine(phase.evaluation_points("ece")) for phase in phases]
+        ece_plot.draw_lines("dev ece", ece_lines, notes, least=LEAST_SPANS["ece"])
 
 
 class CurvesView(Vertical):
