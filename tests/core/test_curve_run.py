@@ -147,8 +147,12 @@ async def test_killed_in_a_cell_and_resumed(
     await until(lambda: ended(calm))
     assert current(calm).state is RunState.FINISHED
     run = start_curve(project, db, ["direct"], sizes=2, seeds=2)
+
+    async def finished(cells: int) -> None:
+        await until(lambda: len(rights(db, run)) >= cells or ended(run))
+
     for cells in (5, 6):
-        await until(lambda cells=cells: len(rights(db, run)) >= cells or ended(run))
+        await finished(cells)
         kept = rights(db, run)
         os.kill(processes[-1].pid, signal.SIGKILL)
         processes[-1].join()
@@ -210,9 +214,10 @@ def test_what_cannot_be_started_is_said(
         start_curve(project, db, ["other"])
     run = start_curve(project, db)
     assert list(params_of(run, CurveParams).recipes) == ["direct"], "all that learn from examples"
-    for second in (lambda: start_curve(project, db), lambda: start.start_training(project, db, "direct")):
-        with pytest.raises(RunError, match=f"curve run {run.id[-6:]} is queued"):
-            second()
+    with pytest.raises(RunError, match=f"curve run {run.id[-6:]} is queued"):
+        start_curve(project, db)
+    with pytest.raises(RunError, match=f"curve run {run.id[-6:]} is queued"):
+        start.start_training(project, db, "direct")
     db.execute("UPDATE examples SET split = 'train'")
     runs.update(db, run.id, state=RunState.STOPPED)
     with pytest.raises(RunError, match="no accepted example is in the split dev"):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from core.runs.control import run_status
 from core.runs.describe import describe_cells, format_duration
 from core.runs.params import TARGET
 from core.runs.progress import CurveProgress, progress_of
-from core.training.curve.cells import BASELINE
-from core.training.curve.results import CurveResults, curve_results, format_size
+from core.training.curve.results import CurveResults, curve_document, curve_results, format_size
 from storage.schema import Run, RunState
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
@@ -116,27 +113,3 @@ def show_curve(context: Context, run: Run, target: float, as_json: bool) -> None
 
 def _of_fresh(results: CurveResults) -> str:
     return "" if results.fresh is None else f"; up to {results.fresh:,} fresh examples, each seen once"
-
-
-def curve_document(results: CurveResults) -> dict[str, Any]:
-    """A learning curve as `--json` prints it."""
-    return {
-        "run": results.run,
-        "state": results.state,
-        "reason": results.reason,
-        "done": results.done,
-        "total": results.total,
-        "target": results.target,
-        "fresh": results.fresh,
-        "recipes": [
-            {
-                "recipe": curve.recipe,
-                "baseline": curve.recipe == BASELINE,
-                "cells": [cell._asdict() for cell in curve.cells],
-                "sizes": curve.sizes,
-                "forecast": curve.forecast,
-                "band": curve.band,
-            }
-            for curve in results.recipes
-        ],
-    }

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import mean, stdev
+from typing import Any
 
 from core.runs.control import run_status
 from core.runs.params import TARGET, CurveParams, params_of
@@ -134,3 +135,27 @@ def format_size(row: SizeResult) -> str:
     return (
         f"{100 * row.mean:.1f} % ± {100 * row.spread:.1f} ({100 * row.low:.1f}–{100 * row.high:.1f}, {row.seeds} seeds)"
     )
+
+
+def curve_document(results: CurveResults) -> dict[str, Any]:
+    """A learning curve as `--json` prints it."""
+    return {
+        "run": results.run,
+        "state": results.state,
+        "reason": results.reason,
+        "done": results.done,
+        "total": results.total,
+        "target": results.target,
+        "fresh": results.fresh,
+        "recipes": [
+            {
+                "recipe": curve.recipe,
+                "baseline": curve.recipe == BASELINE,
+                "cells": [cell._asdict() for cell in curve.cells],
+                "sizes": curve.sizes,
+                "forecast": curve.forecast,
+                "band": curve.band,
+            }
+            for curve in results.recipes
+        ],
+    }
