@@ -56,8 +56,9 @@ async def carry_out(project: Project, db: sqlite3.Connection, run: Run, *, stop_
                 session.stop()
             return original(connection)
 
-        session.requested_action = requested_action  # type: ignore[method-assign]
-        ending = await job.measure_curve(session)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(session, "requested_action", requested_action)
+            ending = await job.measure_curve(session)
     runs.update(db, run.id, state=ending.state, reason=ending.reason, progress=session.progress)
     return ending
 

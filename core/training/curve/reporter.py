@@ -34,8 +34,9 @@ class CellReporter:
         """Log a line."""
         runs.log(self._db, self._session.run.id, message, severity=severity)
 
-    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:  # noqa: ARG002
+    def step(self, number: int, figures: dict[str, Any], answers: Sequence[dict[str, Any]]) -> None:
         """Update the progress; the figures of the steps of cells are not kept."""
+        del figures, answers
         if self._first_step is None:
             self._first_step = number
         pace = (time.perf_counter() - self._began) / (number - self._first_step + 1)
