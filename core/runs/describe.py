@@ -52,11 +52,13 @@ def describe_progress(status: RunStatus) -> str:
 
 
 def describe_cells(progress: CurveProgress) -> str:
-    """Where a learning curve is: the cell at work, and what the last finished one got right."""
+    """Where a learning curve is: the cell at work, how long its recipe still takes, what the last cell got right."""
     parts = []
     if progress.cell and progress.total is not None:
         steps = f", step {progress.step} of {progress.steps}" if progress.steps else ""
         parts.append(f"cell {min(progress.done + 1, progress.total)} of {progress.total}: {progress.cell}{steps}")
+    if progress.eta_s is not None:
+        parts.append(f"eta {format_duration(progress.eta_s)}")
     if progress.n:
         parts.append(f"last {100 * progress.right / progress.n:.1f} % ({progress.right}/{progress.n}), {progress.last}")
     return " · ".join(parts)

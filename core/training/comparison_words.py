@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.training.comparison import ComparisonRow
 from core.training.measured import MeasuredModel
-from core.training.seed_groups import SeedGroup, Spread
+from core.training.seed_groups import SeedGroup, SeedSpread
 from storage.schema import PredictionOutcome
 
 # The columns of `describe_row`, each with its 95 % interval where it has one.
@@ -70,7 +70,7 @@ def describe_group(group: SeedGroup) -> tuple[str, ...]:
     )
 
 
-def describe_share(spread: Spread | None) -> str:
+def describe_share(spread: SeedSpread | None) -> str:
     """'81.0 % ± 2.1 (78.6–82.4, 3 seeds)'."""
     if spread is None:
         return "not measured"
@@ -79,7 +79,7 @@ def describe_share(spread: Spread | None) -> str:
     return f"{100 * spread.mean:.1f} %{deviation} ({100 * spread.low:.1f}–{100 * spread.high:.1f}, {seeds})"
 
 
-def _spread(spread: Spread | None, form: str) -> str:
+def _spread(spread: SeedSpread | None, form: str) -> str:
     if spread is None:
         return "unknown"
     deviation = "" if spread.sd is None else f" ± {form.removesuffix(' s').format(spread.sd)}"

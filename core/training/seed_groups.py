@@ -25,7 +25,7 @@ BESIDE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class SeedSpread:
     """A figure over seeds: of how many it is known, mean, standard deviation (None for one), and range."""
 
     seeds: int
@@ -47,17 +47,17 @@ class SeedGroup:
     models: list[str]
     seeds: list[int]
     waiting: list[str]
-    accuracy: Spread | None
-    beside: dict[str, Spread]
-    fields: dict[str, Spread]
+    accuracy: SeedSpread | None
+    beside: dict[str, SeedSpread]
+    fields: dict[str, SeedSpread]
 
 
-def spread(values: Iterable[float | None]) -> Spread | None:
+def spread(values: Iterable[float | None]) -> SeedSpread | None:
     """Mean and spread of the values that are known; None if none is."""
     known = [value for value in values if value is not None]
     if not known:
         return None
-    return Spread(len(known), mean(known), stdev(known) if len(known) > 1 else None, min(known), max(known))
+    return SeedSpread(len(known), mean(known), stdev(known) if len(known) > 1 else None, min(known), max(known))
 
 
 def recipe_key(lineage: Sequence[TrainedModel]) -> tuple[str, ...]:

@@ -98,8 +98,8 @@ async def test_a_curve_to_its_end_and_one_that_is_stopped(
     assert current is not None
     progress = progress_of(current, CurveProgress)
     assert (progress.done, progress.total) == (13, 18)
-    assert describe_cells(progress) == (
-        f"cell 14 of 18: reasoning, 12 examples, seed 0, step 2 of 3 · "
+    assert describe_cells(progress.model_copy(update={"eta_s": 100.0})) == (
+        f"cell 14 of 18: reasoning, 12 examples, seed 0, step 2 of 3 · eta 2 m · "
         f"last {100 * progress.right / 6:.1f} % ({progress.right}/6), reasoning, 6 examples, seed 0"
     )
     assert progress.eta_s is not None

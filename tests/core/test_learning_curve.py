@@ -13,7 +13,7 @@ from core.config.case import Mode
 from core.config.recipe import Algorithm, Curriculum, Recipe
 from core.runs.params import CurveParams
 from core.training.curve.cells import BASELINE, cell_recipe, planned_cells, quick_first
-from core.training.curve.fit import HORIZON, CurveCell, LearningCurve, Verdict, fit_curve
+from core.training.curve.fit import HORIZON, CurveCell, LearningCurve, CurveVerdict, fit_curve
 from core.training.curve.job import baseline_figures
 from core.training.curve.results import SizeResult, format_size
 from core.training.curve.subsets import curve_sizes, fingerprint, nested_order, subset
@@ -62,7 +62,7 @@ def test_a_known_curve_is_found_again(floor: float, drop: float, rate: float) ->
         assert curve.accuracy(n) == pytest.approx(1 - floor - drop * (n / 320) ** -rate, abs=0.004)
     target = 1 - floor - drop * 2**-rate
     needed = curve.forecast(target)
-    assert needed.verdict is Verdict.MORE
+    assert needed.verdict is CurveVerdict.MORE
     assert needed.more == pytest.approx(320, rel=0.08)
 
 
@@ -105,7 +105,7 @@ def test_the_same_cells_give_the_same_curve() -> None:
 
 def test_how_many_more_in_words() -> None:
     forecast = fitted(cells(0.02, 0.18, 0.6, of=20_000), resamples=2000).forecast(0.85)
-    assert forecast.verdict is Verdict.MORE
+    assert forecast.verdict is CurveVerdict.MORE
     assert forecast.more == pytest.approx(320 * ((0.18 / 0.13) ** (1 / 0.6) - 1), rel=0.05)
     assert forecast.low is not None
     assert forecast.high is not None
@@ -118,18 +118,18 @@ def test_how_many_more_in_words() -> None:
 
 def test_a_student_that_levels_off_below() -> None:
     forecast = fitted(measured([0.55, 0.7, 0.765, 0.78, 0.78], of=1000)).forecast(0.85)
-    assert forecast.verdict is Verdict.NOT_REACHED
+    assert forecast.verdict is CurveVerdict.NOT_REACHED
     assert forecast.levels_off == pytest.approx(0.79, abs=0.01)
     assert (forecast.examples, forecast.more) == (None, None)
     assert forecast.sentence.startswith("85 % is not reached by this student (levels off at 79 %; 7")
     few = fitted(measured([0.5, 0.6, 0.7, 0.72, 0.73], of=30)).forecast(0.85)
-    assert few.verdict is Verdict.UNSETTLED
+    assert few.verdict is CurveVerdict.UNSETTLED
     assert few.sentence.startswith("whether 85 % is reached is not settled (by the fit it levels off at 7")
 
 
 def test_a_target_that_was_reached() -> None:
     forecast = fitted(cells(0.02, 0.05, 0.6, of=20_000)).forecast(0.85)
-    assert (forecast.verdict, forecast.more) == (Verdict.REACHED, 0)
+    assert (forecast.verdict, forecast.more) == (CurveVerdict.REACHED, 0)
     assert forecast.examples == pytest.approx(320 * (0.05 / 0.13) ** (1 / 0.6), rel=0.05)
     assert forecast.sentence == "85 % is reached with about 65 examples (61 to 69)"
 
@@ -137,12 +137,12 @@ def test_a_target_that_was_reached() -> None:
 @pytest.mark.parametrize(
     ("rate", "verdict", "words"),
     [
-        (1.0, Verdict.REACHED, "85 % is reached with about"),
-        (0.0, Verdict.NOT_REACHED, "85 % is not reached by this student (levels off at 0 %; 0–"),
-        (0.6, Verdict.NOT_REACHED, "85 % is not reached by this student (levels off at 60 %; 5"),
+        (1.0, CurveVerdict.REACHED, "85 % is reached with about"),
+        (0.0, CurveVerdict.NOT_REACHED, "85 % is not reached by this student (levels off at 0 %; 0–"),
+        (0.6, CurveVerdict.NOT_REACHED, "85 % is not reached by this student (levels off at 60 %; 5"),
     ],
 )
-def test_always_the_same(rate: float, verdict: Verdict, words: str) -> None:
+def test_always_the_same(rate: float, verdict: CurveVerdict, words: str) -> None:
     """All right, all wrong, and flat: the curve is a level, and nothing is divided by zero."""
     curve = fitted(measured([rate] * 5))
     assert [curve.accuracy(n) for n in (20, 320, 10_000)] == pytest.approx([rate] * 3)
@@ -153,7 +153,7 @@ def test_always_the_same(rate: float, verdict: Verdict, words: str) -> None:
 
 def test_accuracy_that_falls() -> None:
     forecast = fitted(measured([0.7, 0.65, 0.6, 0.5, 0.45])).forecast(0.85)
-    assert forecast.verdict is Verdict.FALLS
+    assert forecast.verdict is CurveVerdict.FALLS
     assert forecast.sentence.startswith("accuracy falls with more examples, and is below 85 %: look at the recipe")
 
 
@@ -176,7 +176,7 @@ def test_one_seed_and_a_curve_that_is_not_complete() -> None:
     band = fitted(points).band([320])[0]
     assert band.high - band.low > 0.02, "one seed does not make it certain"
     two_begun = [*points, points[0]._replace(seed=1)]
-    assert fitted(two_begun).forecast(0.85).verdict is not Verdict.TOO_FEW
+    assert fitted(two_begun).forecast(0.85).verdict is not CurveVerdict.TOO_FEW
 
 
 # ------------------------------------------------------------ sizes and subsets

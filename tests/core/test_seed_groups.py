@@ -20,7 +20,7 @@ from core.statistics import holm
 from core.training.comparison import comparison_table
 from core.training.comparison_words import describe_fields, describe_group, describe_row, describe_share
 from core.training.measured import MeasuredModel, measured_model
-from core.training.seed_groups import Spread, spread
+from core.training.seed_groups import SeedSpread, spread
 from storage import listing, runs
 from storage.examples import Filter
 from storage.schema import Example
@@ -50,6 +50,13 @@ def cases(db: sqlite3.Connection) -> list[Example]:
     return listing.read_examples(db, listing.read_numbers(db, Filter(split=("test",))))
 
 
+def figures(spread: SeedSpread | None) -> list[float | None]:
+    """The figures of a spread, rounded."""
+    assert spread is not None
+    values = (spread.seeds, spread.mean, spread.sd, spread.low, spread.high)
+    return [None if value is None else round(value, 4) for value in values]
+
+
 def answers(right: int) -> list[str]:
     return [RIGHT] * right + [WRONG] * (N - right)
 
@@ -73,10 +80,10 @@ def test_mean_and_spread_over_seeds(three_seeds: Project, db: sqlite3.Connection
     ]
     group = table.groups[0]
     assert group.waiting == []
-    assert group.accuracy == Spread(3, pytest.approx(0.75), pytest.approx(0.05), 0.7, 0.8)
+    assert figures(group.accuracy) == [3, 0.75, 0.05, 0.7, 0.8]
     # What each answer took, as it was written.
     for name, value in (("latency_p50", 1.5), ("input_tokens", 100), ("output_tokens", 20), ("cost_per_thousand", 1)):
-        assert group.beside[name] == Spread(3, pytest.approx(value), pytest.approx(0), *[pytest.approx(value)] * 2)
+        assert figures(group.beside[name]) == [3, value, 0, value, value]
     measured = {row.model: row.measured for row in table.rows}
     stated = []
     for name in group.models:
@@ -100,7 +107,7 @@ def test_pairs_are_corrected_together_and_seeds_are_none(three_seeds: Project, d
     ]
     assert [pair.found.corrected for pair in pairs] == pytest.approx(holm([pair.found.p for pair in pairs]))
     # Five answers more, and none fewer: p = 2 / 2 ** 5, the largest of all, so that it stays; the least is times five.
-    assert (pairs[4].found.p, pairs[4].found.corrected) == (pytest.approx(0.0625), pytest.approx(0.0625))
+    assert [pairs[4].found.p, pairs[4].found.corrected] == pytest.approx([0.0625, 0.0625])
     assert pairs[3].found.corrected == pytest.approx(5 * pairs[3].found.p)
     assert [pair.found.differs for pair in pairs] == [True, True, True, True, False]
 
@@ -160,10 +167,10 @@ def test_the_command_line_and_the_screen_show_it(three_seeds: Project, db: sqlit
 
 
 def test_a_spread_of_what_is_known() -> None:
-    assert spread([None, 0.5, None, 0.7]) == Spread(2, pytest.approx(0.6), pytest.approx(0.1414, abs=1e-4), 0.5, 0.7)
-    assert spread([0.5, None]) == Spread(1, 0.5, None, 0.5, 0.5)
+    assert figures(spread([None, 0.5, None, 0.7])) == [2, 0.6, 0.1414, 0.5, 0.7]
+    assert spread([0.5, None]) == SeedSpread(1, 0.5, None, 0.5, 0.5)
     assert spread([None]) is None
-    assert describe_share(Spread(1, 0.5, None, 0.5, 0.5)) == "50.0 % (50.0–50.0, 1 seed)"
+    assert describe_share(SeedSpread(1, 0.5, None, 0.5, 0.5)) == "50.0 % (50.0–50.0, 1 seed)"
     assert describe_share(None) == "not measured"
 
 
@@ -182,9 +189,8 @@ def test_fields_of_the_steps_over_seeds(
 
     monkeypatch.setattr("core.training.comparison.measured_model", with_fields)
     table = comparison_table(three_seeds, db, [])
-    assert table.groups[0].fields == {
-        "found": Spread(3, pytest.approx(0.6166667), pytest.approx(0.1258306), pytest.approx(0.5), pytest.approx(0.75))
-    }
+    assert list(table.groups[0].fields) == ["found"]
+    assert figures(table.groups[0].fields["found"]) == [3, 0.6167, 0.1258, 0.5, 0.75]
     row = next(row for row in table.rows if row.model == "sft-bbbbba")
     assert row.measured is not None
     assert describe_fields(row.measured) == {"found": "45/60, 75.0 % (65.0–85.0)"}

@@ -98,8 +98,6 @@ def _describe_run(status: RunStatus) -> list[tuple[str, str]]:
         rows.append(("skipped", str(progress.skipped)))
     if isinstance(progress, CurveProgress):
         rows.append(("at", describe_cells(progress)))
-        if progress.eta_s is not None and not status.state.ended:
-            rows.append(("eta", f"{format_duration(progress.eta_s)} ({progress.eta_basis})"))
     if progress.per_minute and not status.state.ended:
         rows += [("rate", f"{progress.per_minute:.0f}/min"), ("eta", format_duration(progress.eta_s))]
     if cost is not None:

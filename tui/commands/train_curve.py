@@ -73,12 +73,17 @@ def curve(
         else:
             say(f"run {run.id} goes on by itself: `sidequest train show {run.id[-6:]}`")
         return
-    ended = wait(connection, run, lambda current: describe_cells(progress_of(current, CurveProgress)), quiet=as_json)
+    ended = wait(connection, run, _describe_cells, quiet=as_json)
     show_curve(context, ended, target, as_json)
     state = run_status(ended).state
     if state in {RunState.STOPPED, RunState.FAILED, RunState.LOST} and not as_json:
         say(f"`sidequest runs resume {run.id[-6:]}` continues it")
     raise SystemExit(0 if state is RunState.FINISHED else 1)
+
+
+def _describe_cells(run: Run) -> str:
+    """Where a learning curve is; how long it takes stands beside it."""
+    return describe_cells(progress_of(run, CurveProgress).model_copy(update={"eta_s": None}))
 
 
 def show_curve(context: Context, run: Run, target: float, as_json: bool) -> None:

@@ -45,7 +45,7 @@ class CurveCell(NamedTuple):
     of: int
 
 
-class Verdict(StrEnum):
+class CurveVerdict(StrEnum):
     """What a learning curve says about a target."""
 
     REACHED = "reached"  # with no more examples than were tried
@@ -75,7 +75,7 @@ class Forecast:
     """
 
     target: float
-    verdict: Verdict
+    verdict: CurveVerdict
     sentence: str
     examples: int | None = None
     low: int | None = None
@@ -133,7 +133,7 @@ class LearningCurve:
         ceiling, bounds = level.accuracy, (level.low, level.high)
         least, most = min(float(drawn[low]), needed), max(float(drawn[high]), needed)
         verdict = self._verdict(target, needed, bounds[1])
-        has_number = verdict in {Verdict.REACHED, Verdict.MORE}
+        has_number = verdict in {CurveVerdict.REACHED, CurveVerdict.MORE}
         horizon = HORIZON * self.largest
         in_sight = has_number and most <= horizon
         return Forecast(
@@ -149,19 +149,19 @@ class LearningCurve:
             levels_off_high=bounds[1],
         )
 
-    def _verdict(self, target: float, needed: float, highest_ceiling: float) -> Verdict:
+    def _verdict(self, target: float, needed: float, highest_ceiling: float) -> CurveVerdict:
         if needed <= self.largest:
-            return Verdict.REACHED
+            return CurveVerdict.REACHED
         if self.falls >= CONFIDENCE + (1 - CONFIDENCE) / 2:
-            return Verdict.FALLS
+            return CurveVerdict.FALLS
         if needed <= HORIZON * self.largest:
-            return Verdict.MORE
-        return Verdict.NOT_REACHED if highest_ceiling < target else Verdict.UNSETTLED
+            return CurveVerdict.MORE
+        return CurveVerdict.NOT_REACHED if highest_ceiling < target else CurveVerdict.UNSETTLED
 
     def _sentence(
         self,
         target: float,
-        verdict: Verdict,
+        verdict: CurveVerdict,
         needed: float,
         interval: tuple[float, float],
         ceiling: float,
@@ -171,21 +171,21 @@ class LearningCurve:
         least, most = interval
         level = f"{100 * ceiling:.0f} %; {100 * bounds[0]:.0f}–{100 * bounds[1]:.0f}"
         in_sight = most <= HORIZON * self.largest
-        if verdict is Verdict.REACHED:
+        if verdict is CurveVerdict.REACHED:
             end = f"to {_about(most)}" if in_sight else "or more: the band is too wide to say how many at most"
             return f"{goal} is reached with about {_about(needed)} examples ({_about(least)} {end})"
-        if verdict is Verdict.MORE:
+        if verdict is CurveVerdict.MORE:
             more, least_more = needed - self.largest, max(0.0, least - self.largest)
             begin = f"about {_about(more)} more examples for {goal} ({_about(least_more)}"
             if in_sight:
                 return f"{begin} to {_about(most - self.largest)})"
             return f"{begin} at least; the band is too wide to say how many at most, or whether they are enough)"
-        if verdict is Verdict.FALLS:
+        if verdict is CurveVerdict.FALLS:
             return (
                 f"accuracy falls with more examples, and is below {goal}: look at the recipe (learning rate, steps) "
                 "and at the examples before adding any"
             )
-        if verdict is Verdict.NOT_REACHED:
+        if verdict is CurveVerdict.NOT_REACHED:
             return f"{goal} is not reached by this student (levels off at {level})"
         return f"whether {goal} is reached is not settled (by the fit it levels off at {level})"
 
@@ -233,7 +233,7 @@ def too_few(target: float, sizes: int) -> Forecast:
     sentence = (
         f"too few sizes to tell: a curve takes {FEWEST_SIZES}, and {sizes} {'is' if sizes == 1 else 'are'} measured"
     )
-    return Forecast(target, Verdict.TOO_FEW, sentence)
+    return Forecast(target, CurveVerdict.TOO_FEW, sentence)
 
 
 def _variances(cells: Sequence[CurveCell]) -> np.ndarray:

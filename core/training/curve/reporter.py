@@ -57,7 +57,8 @@ class CellReporter:
         if number != self._cell.steps:
             return
         right, n = figures["right"], figures["n"]
-        self._publish(last=self._cell.title, right=right, n=n)
+        is_last = self._cell == self._cells[-1]
+        self._publish(last=self._cell.title, right=right, n=n, **({"eta_s": 0.0} if is_last else {}))
         self._publish_finished()
         self.log(f"{self._cell.title}: {right} of {n} right on dev")
 
