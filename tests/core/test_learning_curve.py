@@ -13,7 +13,7 @@ from core.config.case import Mode
 from core.config.recipe import Algorithm, Curriculum, Recipe
 from core.runs.params import CurveParams
 from core.training.curve.cells import BASELINE, cell_recipe, planned_cells, quick_first
-from core.training.curve.fit import HORIZON, CurveCell, LearningCurve, CurveVerdict, fit_curve
+from core.training.curve.fit import HORIZON, CurveCell, CurveVerdict, LearningCurve, fit_curve
 from core.training.curve.job import baseline_figures
 from core.training.curve.results import SizeResult, format_size
 from core.training.curve.subsets import curve_sizes, fingerprint, nested_order, subset
@@ -152,7 +152,9 @@ def test_always_the_same(rate: float, verdict: CurveVerdict, words: str) -> None
 
 
 def test_accuracy_that_falls() -> None:
-    forecast = fitted(measured([0.7, 0.65, 0.6, 0.5, 0.45])).forecast(0.85)
+    curve = fitted(measured([0.7, 0.65, 0.6, 0.5, 0.45]))
+    assert curve.accuracy(20) == curve.accuracy(3200) == pytest.approx(0.58, abs=0.02), "a law of errors never rises"
+    forecast = curve.forecast(0.85)
     assert forecast.verdict is CurveVerdict.FALLS
     assert forecast.sentence.startswith("accuracy falls with more examples, and is below 85 %: look at the recipe")
 
@@ -169,6 +171,15 @@ def test_a_curve_of_another_form_says_so() -> None:
 def test_too_few_sizes_to_tell(sizes: int) -> None:
     assert fit_curve([cell for cell in cells(0.1, 0.1, 0.5) if cell.size in SIZES[:sizes]]) is None
     assert fit_curve([cell._replace(of=0, right=0) for cell in cells(0.1, 0.1, 0.5)]) is None
+
+
+def test_seeds_that_are_far_apart_make_the_band_wide() -> None:
+    alike = cells(0.1, 0.1, 0.5, of=2000)
+    apart = [cell._replace(right=cell.right + 200 * (cell.seed - 1)) for cell in alike]
+    near, far = (fitted(points).band([320])[0] for points in (alike, apart))
+    assert near.accuracy == pytest.approx(far.accuracy, abs=0.01)
+    assert near.high - near.low < 0.05
+    assert far.high - far.low > 0.12
 
 
 def test_one_seed_and_a_curve_that_is_not_complete() -> None:
