@@ -46,6 +46,10 @@ def work_of(kind: str) -> Work:
         from core.training.run.job import train
 
         return train
+    if kind == "curve":
+        from core.training.curve.job import measure_curve
+
+        return measure_curve
     if kind == "export":
         from core.model_export.export import export
 

@@ -18,8 +18,9 @@ from core.exchange.markdown import code_block, escape, licence_lines, table, yam
 from core.model_export.classifier import classifier_usage
 from core.models.student_format import FILE, StudentFormat, load_format
 from core.models.trained import TrainedModel, lineage, trained_models
-from core.training.comparison import FIGURES, describe_lineage, describe_row
 from core.training.comparison import comparison_table as compared
+from core.training.comparison import describe_lineage
+from core.training.comparison_words import FIGURES, describe_row
 from storage import runs, splits
 from storage.database import snapshot
 from storage.examples import Filter

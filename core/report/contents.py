@@ -22,6 +22,8 @@ from core.runs.control import run_status
 from core.runs.params import LEVEL, MARGIN, TARGET, TrainParams, params_of
 from core.runs.progress import TrainProgress, progress_of
 from core.runs.readable import readable_of_kind
+from core.training.curve.cells import KIND as CURVE
+from core.training.curve.results import CurveResults, curve_document, curve_results
 from core.training.plan import KIND as TRAINING
 from storage import attempts, blind_reviews, examples, training
 from storage.examples import CellCount
@@ -55,7 +57,7 @@ class Contents:
     """The contents of a report. `student` is the newest benchmark of the task's student, smoke tests excluded.
 
     `splits` counts the accepted examples by split, '' for those in none. `gate` is None without a benchmark of the
-    student. `older_benchmarks` and `older_trainings` say how many are left out.
+    student. `older_benchmarks`, `older_trainings` and `older_curves` say how many are left out.
     """
 
     created: datetime
@@ -74,6 +76,8 @@ class Contents:
     gate: Gate | None
     trainings: list[ReportedTraining]
     older_trainings: int
+    curves: list[CurveResults]
+    older_curves: int
 
 
 def gather_contents(project: Project, connection: sqlite3.Connection) -> Contents:
@@ -84,6 +88,7 @@ def gather_contents(project: Project, connection: sqlite3.Connection) -> Content
     for cell in rejections.cells:
         reasons.update(cell.reasons)
     benchmark_runs, training_runs = readable_of_kind(connection, BENCHMARK), readable_of_kind(connection, TRAINING)
+    curve_runs = readable_of_kind(connection, CURVE)
     summaries = [summarize(project, connection, run) for run in benchmark_runs[:NEWEST]]
     roles = project.task.roles
     student, reference = _standing_benchmark(project, connection, benchmark_runs, roles.student, summaries), None
@@ -114,6 +119,8 @@ def gather_contents(project: Project, connection: sqlite3.Connection) -> Content
         gate=gate,
         trainings=[_report_training(connection, run) for run in training_runs[:NEWEST]],
         older_trainings=max(0, len(training_runs) - NEWEST),
+        curves=[curve_results(connection, run) for run in curve_runs[:NEWEST]],
+        older_curves=max(0, len(curve_runs) - NEWEST),
     )
 
 
@@ -160,6 +167,8 @@ def contents_document(contents: Contents) -> dict[str, Any]:
             for reported in contents.trainings
         ],
         "older_trainings": contents.older_trainings,
+        "curves": [curve_document(results) for results in contents.curves],
+        "older_curves": contents.older_curves,
     }
 
 

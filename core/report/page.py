@@ -24,6 +24,7 @@ from core.report.contents import NEWEST, Contents, ReportedTraining
 from core.report.pictures import Point, Range
 from core.review.agreement import conclusion
 from core.statistics import wilson
+from core.training.curve.results import RecipeCurve, format_size
 from storage.training import TrainingStep
 
 REPORT_FILE = "report.html"
@@ -75,6 +76,8 @@ def render_html(contents: Contents) -> str:
         "columns": _confusion_columns,
         "parts": _slice_ranges,
         "phases": _phases,
+        "learning": _learning_chart,
+        "size": format_size,
         "places": _cells_by_place,
         "most_points": pictures.MAX_POINTS,
         "newest": NEWEST,
@@ -157,6 +160,18 @@ def _phases(training: ReportedTraining) -> list[tuple[str, int, list[Markup], li
         for name in names
         for phase_steps, phase_evaluations in [(steps.get(name, []), evaluations.get(name, []))]
     ]
+
+
+def _learning_chart(curve: RecipeCurve, target: float) -> Markup:
+    """What was measured of a recipe, with the range over its seeds or, for one seed, its interval; and the fit."""
+    points = [
+        Point(row.examples, row.mean, row.low, row.high)
+        if row.seeds > 1
+        else Point(row.examples, row.mean, row.wilson_low, row.wilson_high)
+        for row in curve.sizes
+    ]
+    band = [Point(point.examples, point.accuracy, point.low, point.high) for point in curve.band]
+    return pictures.learning_chart(points, band, visible(curve.recipe, ALLOWED), target)
 
 
 def _curves(steps: Sequence[TrainingStep], evaluations: Sequence[TrainingStep]) -> list[Markup]:

@@ -142,6 +142,46 @@ def curve_chart(points: Sequence[Point], title: str, *, percent: bool = False) -
     return _markup(root)
 
 
+def learning_chart(points: Sequence[Point], band: Sequence[Point], title: str, target: float) -> Markup:
+    """Accuracy by number of examples, on a logarithmic axis: what was measured, with the range over seeds; the fitted
+    curve with its band, as far as it is given; and a line at the target."""
+    left, right, top, bottom = 62.0, WIDTH - 12, 22.0, 188.0
+    if not points:
+        root = _svg(44, title, "unknown")
+        _text(root, left, 28, f"{title}: unknown", "start")
+        return _markup(root)
+    description = "; ".join(f"{format_percent(point.value)} with {point.step:,.0f} examples" for point in points)
+    root = _svg(bottom + 38, title, description)
+    first = min(point.step for point in [*points, *band])
+    last = max(max(point.step for point in [*points, *band]), first + 1)
+
+    def x(examples: float) -> float:
+        return left + (right - left) * math.log(examples / first) / math.log(last / first)
+
+    def y(fraction: float) -> float:
+        return bottom - (bottom - top) * fraction
+
+    _text(root, left, 14, title, "start", "name")
+    for tick in (0.0, 0.5, 1.0):
+        _line(root, left, y(tick), right, y(tick), "grid")
+        _text(root, left - 6, y(tick) + 4, f"{100 * tick:.0f} %", "end")
+    _line(root, left, y(target), right, y(target), "target")
+    known = [(point.step, point.low, point.high) for point in band if point.low is not None and point.high is not None]
+    edge = [(step, low) for step, low, _ in known] + [(step, high) for step, _, high in reversed(known)]
+    for name, style, line in (("polygon", "band", edge), ("polyline", "curve", [(p.step, p.value) for p in band])):
+        if line:
+            corners = " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in line)
+            _add(root, name, points=corners, **{"class": style})
+    for point in points:
+        if point.low is not None and point.high is not None:
+            _line(root, x(point.step), y(point.low), x(point.step), y(point.high), "interval")
+        _add(root, "circle", cx=x(point.step), cy=y(point.value), r=3.5, **{"class": "mark"})
+    for examples, anchor in ((first, "middle"), (last, "end")):
+        _text(root, x(examples), bottom + 16, f"{examples:,.0f}", anchor)
+    _text(root, (left + right) / 2, bottom + 32, "examples (logarithmic)", "middle")
+    return _markup(root)
+
+
 def quota_chart(quota: Quota, title: str) -> Markup:
     """How many examples there are, on an axis up to the maximum of the quota; the wanted range is marked."""
     left, right, y = 4.0, WIDTH - 4, 10.0

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from core.runs.control import RunStatus
-from core.runs.params import FillParams, GenerateParams, RepairParams, parse_params
-from core.runs.progress import BenchmarkProgress, FillProgress, GenerateProgress, RepairProgress, RunProgress
+from core.runs.params import CurveParams, FillParams, GenerateParams, RepairParams, parse_params
+from core.runs.progress import (
+    BenchmarkProgress,
+    CurveProgress,
+    FillProgress,
+    GenerateProgress,
+    RepairProgress,
+    RunProgress,
+)
 from core.runs.readable import problem_of, progress_or_none
 
 
@@ -15,6 +22,10 @@ def describe_request(status: RunStatus) -> str:
     params = parse_params(status.run)
     if isinstance(params, RepairParams | FillParams):
         return f"source {params.source} · judge {params.judge} · examples {len(params.examples)}"
+    if isinstance(params, CurveParams):
+        sizes = ", ".join(f"{size:,}" for size in params.sizes)
+        recipes = ", ".join(params.recipes) or "bag-of-words alone"
+        return f"recipes {recipes} · examples {sizes} · seeds {len(params.seeds)}"
     if not isinstance(params, GenerateParams):
         return ""
     named = {"source": params.source, "judge": params.judge, "n": params.n, "seed": params.seed, "hint": params.hint}
@@ -38,6 +49,19 @@ def describe_progress(status: RunStatus) -> str:
     """How much of a run is done, of how much."""
     progress = progress_or_none(status.run)
     return "unknown" if progress.total is None else f"{progress.done}/{progress.total}"
+
+
+def describe_cells(progress: CurveProgress) -> str:
+    """Where a learning curve is: the cell at work, how long its recipe still takes, what the last cell got right."""
+    parts = []
+    if progress.cell and progress.total is not None:
+        steps = f", step {progress.step} of {progress.steps}" if progress.steps else ""
+        parts.append(f"cell {min(progress.done + 1, progress.total)} of {progress.total}: {progress.cell}{steps}")
+    if progress.eta_s is not None:
+        parts.append(f"eta {format_duration(progress.eta_s)}")
+    if progress.n:
+        parts.append(f"last {100 * progress.right / progress.n:.1f} % ({progress.right}/{progress.n}), {progress.last}")
+    return " · ".join(parts)
 
 
 def cost_of(progress: RunProgress) -> tuple[float | None, float | None]:

@@ -12,8 +12,9 @@ from core.runs.control import RunError, run_status, unpause
 from storage import runs
 from storage.schema import Run, RunState, now
 
-# Two runs of these kinds would fill the same slots, or share a processor that one fills.
-ALONE = frozenset({"generate", "train"})
+# Runs of these kinds do not work beside those of the kinds behind them: they would fill the same slots, or share a
+# processor that one fills.
+ALONE = {"generate": {"generate"}, "train": {"train", "curve"}, "curve": {"train", "curve"}}
 
 
 def launch(project: Project, connection: sqlite3.Connection, kind: str, params: dict[str, Any]) -> Run:
@@ -44,11 +45,11 @@ def resume(project: Project, connection: sqlite3.Connection, run_id: str) -> str
 
 
 def refuse_second(connection: sqlite3.Connection, kind: str) -> None:
-    """Raise RunError if a run of `kind` is at work."""
+    """Raise RunError if a run is at work that none of `kind` may work beside."""
     for run in runs.newest(connection):
-        if run.kind == kind and not run_status(run).state.ended:
+        if run.kind in ALONE[kind] and not run_status(run).state.ended:
             raise RunError(
-                f"{kind} run {run.id[-6:]} is {run_status(run).state}: watch it with `sidequest`, "
+                f"{run.kind} run {run.id[-6:]} is {run_status(run).state}: watch it with `sidequest`, "
                 f"or end it with `sidequest runs stop {run.id[-6:]}`"
             )
 

@@ -153,6 +153,27 @@ class TrainParams(BaseModel):
         return self.phases[self.name]
 
 
+class CurveParams(BaseModel):
+    """What a learning curve does: the recipes in the order in which they are trained, as they were in the project file.
+
+    Each is trained from its student in `students`, once for each of `sizes` and `seeds`, in as many steps as it says,
+    or with `scale_steps` in as many passes over its examples. They learn from the accepted examples of the train split,
+    or from `fresh` new procedural ones for each seed, and are measured on at most `dev` examples of the dev split.
+    `examples` tells these examples from any others.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    recipes: dict[str, Recipe]
+    students: dict[str, str]
+    sizes: list[int] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+    fresh: int | None = Field(default=None, ge=1)
+    dev: int | None = Field(default=None, ge=1)
+    scale_steps: bool = False
+    examples: str = ""
+
+
 class ModelFormat(StrEnum):
     """What an export writes."""
 
@@ -174,7 +195,7 @@ class ExportParams(BaseModel):
     overwrite: bool = False
 
 
-RunParams = GenerateParams | RepairParams | FillParams | BenchmarkParams | TrainParams | ExportParams
+RunParams = GenerateParams | RepairParams | FillParams | BenchmarkParams | TrainParams | CurveParams | ExportParams
 P = TypeVar("P", bound=BaseModel)
 
 _MODELS: dict[str, type[RunParams]] = {
@@ -183,6 +204,7 @@ _MODELS: dict[str, type[RunParams]] = {
     "fill": FillParams,
     "benchmark": BenchmarkParams,
     "train": TrainParams,
+    "curve": CurveParams,
     "export": ExportParams,
 }
 

@@ -107,6 +107,17 @@ class TrainProgress(RunProgress):
     alarms: dict[str, str] = {}
 
 
+class CurveProgress(RunProgress):
+    """Cells of a learning curve: the one at work with its steps, and what the last finished one got right on dev."""
+
+    cell: str = ""
+    step: int = 0
+    steps: int = 0
+    last: str = ""
+    right: int = 0
+    n: int = 0
+
+
 class ExportProgress(RunProgress):
     """The current step of an export, and the SHA-256 of each file of weights that it has written."""
 
@@ -123,6 +134,7 @@ _MODELS: dict[str, type[RunProgress]] = {
     "fill": FillProgress,
     "benchmark": BenchmarkProgress,
     "train": TrainProgress,
+    "curve": CurveProgress,
     "export": ExportProgress,
 }
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from core.benchmark.paired import Comparison, compare
+from core.benchmark.paired import ALPHA, Comparison, compare
 from core.benchmark.results import scored_answers
-from core.benchmark.sequential_gate import GateVerdict
 from core.benchmark.start import KIND
 from core.benchmark.start import start_benchmark as start_benchmark
 from core.benchmark.summary import BenchmarkSummary, gate_of_answers, parse_answers_again, summarize
@@ -22,36 +21,13 @@ from core.runs.control import RunError, require_run, run_status
 from core.runs.launch import resume
 from core.runs.params import LEVEL, MARGIN, TARGET, BenchmarkParams, params_of
 from core.runs.readable import readable_of_kind
+from core.statistics import holm
+from core.training.measured import MeasuredModel, measured_model
+from core.training.seed_groups import SeedGroup, seed_groups
 from storage import predictions
-from storage.schema import PredictionOutcome, Run, RunState
+from storage.schema import Run, RunState
 
 Examples = frozenset[tuple[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredModel:
-    """The benchmark of a model; rates are fractions with 95 % intervals, and None where nothing is known.
-
-    `basis` says what Brier and ECE are computed from: the 'stated' confidence, or the 'probability' of the decision.
-    `verdict` is the gate's, against the reference if that was asked the same questions.
-    """
-
-    benchmark: str
-    n: int
-    right: int
-    accuracy: float | None
-    low: float
-    high: float
-    balanced_accuracy: float | None
-    basis: str
-    brier: float | None
-    brier_low: float | None
-    brier_high: float | None
-    ece: float | None
-    ece_low: float | None
-    ece_high: float | None
-    outcomes: dict[str, int]
-    verdict: GateVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +53,11 @@ class ComparisonRow:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPair:
-    """The model `second` against `first`: `found.gap` is how far it is ahead."""
+    """The model `second` against `first`: `found.gap` is how far it is ahead.
+
+    `found.corrected` is p after Holm's method over all pairs of the table, and `found.differs` whether that is below
+    5 %.
+    """
 
     first: str
     second: str
@@ -88,7 +68,8 @@ class ComparisonPair:
 class ComparisonTable:
     """The rows, the base first, then the models as they were trained; and the pairs that are compared.
 
-    Each model is compared with the base, its parent, and the row before. `examples` is the number of examples that all
+    Each model is compared with the base, its parent, and the row before unless that differs in its seed alone. `groups`
+    has the models that differ in their seed alone, with mean and spread. `examples` is the number of examples that all
     of them were asked, `like` a benchmark that asked them; None and '' while there is no benchmark. `reference` is the
     benchmark of the reference, '' if it was not asked the same.
     """
@@ -98,6 +79,7 @@ class ComparisonTable:
     examples: int | None
     like: str
     reference: str
+    groups: list[SeedGroup] = field(default_factory=list)
 
 
 def comparison_table(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]) -> ComparisonTable:
@@ -106,7 +88,7 @@ def comparison_table(project: Project, connection: sqlite3.Connection, chosen: S
     The examples are those that most of the models were asked; of several such sets, the one that was asked last. Raises
     RunError.
     """
-    rows = _rows(project, connection, chosen)
+    rows, lineages = _rows(project, connection, chosen)
     finished, unfinished = _benchmarks(connection, {(row.model, row.mode) for row in rows})
     questions, like = _most_asked(connection, finished)
     summaries: dict[str, BenchmarkSummary] = {}
@@ -122,23 +104,44 @@ def comparison_table(project: Project, connection: sqlite3.Connection, chosen: S
         else _unmeasured_row(connection, row, unfinished.get((row.model, row.mode), []), questions, like)
         for row in rows
     ]
+    groups = seed_groups(
+        lineages, {row.model: row.what for row in rows}, {row.model: row.measured for row in table_rows}
+    )
     pairs = [
         ComparisonPair(first, second, compare(summaries[first].answers, summaries[second].answers))
-        for first, second in compared_pairs(table_rows)
+        for first, second in compared_pairs(table_rows, groups)
         if first in summaries and second in summaries
     ]
     return ComparisonTable(
-        table_rows, pairs, len(questions) if questions else None, like, reference.id if reference else ""
+        table_rows,
+        correct_pairs(pairs),
+        len(questions) if questions else None,
+        like,
+        reference.id if reference else "",
+        groups,
     )
 
 
-def compared_pairs(rows: Sequence[ComparisonRow]) -> list[tuple[str, str]]:
-    """The models to compare, the one to beat first in each pair; `rows` begin with the base."""
+def compared_pairs(rows: Sequence[ComparisonRow], groups: Sequence[SeedGroup] = ()) -> list[tuple[str, str]]:
+    """The models to compare, the one to beat first in each pair; `rows` begin with the base.
+
+    What differs in the seed alone is no pair: `groups` say how far those are apart.
+    """
     base = rows[0].model
     return [
         (first, row.model)
         for previous, row in pairwise(rows)
         for first in dict.fromkeys([base, row.parent or base, previous.model])
+        if not any({first, row.model} <= {*group.models} for group in groups)
+    ]
+
+
+def correct_pairs(pairs: Sequence[ComparisonPair]) -> list[ComparisonPair]:
+    """The pairs with their p corrected by Holm's method over all of them."""
+    corrected = holm([pair.found.p for pair in pairs])
+    return [
+        replace(pair, found=replace(pair.found, corrected=p, differs=p < ALPHA))
+        for pair, p in zip(pairs, corrected, strict=True)
     ]
 
 
@@ -151,39 +154,15 @@ def start_missing(project: Project, connection: sqlite3.Connection, table: Compa
     return start_benchmark(project, connection, params)
 
 
-# The columns of `describe_row`, each with its 95 % interval where it has one.
-FIGURES = ("right", "balanced", "Brier", "ECE", "confidence", "without answer")
-
-
-def describe_row(row: ComparisonRow) -> tuple[str, ...]:
-    """The figures of a row for a person; unknown figures say so."""
-    measured = row.measured
-    if measured is None:
-        return ("at work" if row.going else "not measured", *[""] * (len(FIGURES) - 1))
-    without = [
-        f"{number} {name}" for name, number in measured.outcomes.items() if name != PredictionOutcome.ANSWERED.value
-    ]
-    rate = "unknown" if measured.accuracy is None else f"{100 * measured.accuracy:.1f} %"
-    return (
-        f"{measured.right}/{measured.n}, {rate} ({100 * measured.low:.1f}–{100 * measured.high:.1f})",
-        "unknown" if measured.balanced_accuracy is None else f"{100 * measured.balanced_accuracy:.1f} %",
-        _score(measured.brier, measured.brier_low, measured.brier_high),
-        _score(measured.ece, measured.ece_low, measured.ece_high),
-        measured.basis,
-        ", ".join(without) or "0",
-    )
-
-
-def _score(value: float | None, low: float | None, high: float | None) -> str:
-    return "unknown" if value is None or low is None or high is None else f"{value:.3f} ({low:.3f}–{high:.3f})"
-
-
 def describe_lineage(line: Iterable[TrainedModel]) -> str:
     """A model by the algorithms that led to it: 'SFT+GRPO'."""
     return "+".join(model.recipe.algorithm.value.upper() for model in line)
 
 
-def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]) -> list[ComparisonRow]:
+def _rows(
+    project: Project, connection: sqlite3.Connection, chosen: Sequence[Run]
+) -> tuple[list[ComparisonRow], dict[str, list[TrainedModel]]]:
+    """The rows without figures, and of each trained model those that led to it."""
     models = trained_models(project, connection)
     if not models:
         raise RunError("nothing was trained yet: `sidequest train run RECIPE` makes a model")
@@ -199,12 +178,13 @@ def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run
     names = {ancestor.name for model in of_runs for ancestor in lineage(models, model)}
     shown_models = [model for model in models.values() if model.name in names]
     base = ComparisonRow(students[0], "base", "", shown_models[0].recipe.mode, "")
-    return [
+    lineages = {model.name: lineage(models, model) for model in shown_models}
+    rows = [
         base,
         *(
             ComparisonRow(
                 model.name,
-                describe_lineage(lineage(models, model)),
+                describe_lineage(lineages[model.name]),
                 model.run,
                 model.recipe.mode,
                 model.parent,
@@ -213,6 +193,7 @@ def _rows(project: Project, connection: sqlite3.Connection, chosen: Sequence[Run
             for model in shown_models
         ),
     ]
+    return rows, lineages
 
 
 Benchmarks = dict[tuple[str, Mode], list[Run]]
@@ -268,9 +249,6 @@ def _measured_row(
     summary: BenchmarkSummary,
     reference: Run | None,
 ) -> ComparisonRow:
-    numbers, calibration = summary.figures, summary.calibration
-    basis = "stated" if calibration.stated.n else "probability" if calibration.probability.n else "none"
-    scores = calibration.stated if calibration.stated.n else calibration.probability
     reference_answers = None
     if reference is not None:
         parse_answers_again(project, connection, reference)
@@ -285,27 +263,7 @@ def _measured_row(
         level=LEVEL,
         margin=MARGIN,
     )
-    return replace(
-        row,
-        measured=MeasuredModel(
-            benchmark=summary.run.id,
-            n=numbers.n,
-            right=numbers.right,
-            accuracy=numbers.accuracy,
-            low=numbers.low,
-            high=numbers.high,
-            balanced_accuracy=numbers.balanced_accuracy,
-            basis=basis,
-            brier=scores.brier,
-            brier_low=scores.brier_low,
-            brier_high=scores.brier_high,
-            ece=scores.ece,
-            ece_low=scores.low,
-            ece_high=scores.high,
-            outcomes=numbers.outcomes,
-            verdict=gate.verdict,
-        ),
-    )
+    return replace(row, measured=measured_model(summary, gate.verdict))
 
 
 def _unmeasured_row(

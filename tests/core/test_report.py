@@ -6,6 +6,7 @@ import re
 import sqlite3
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -18,6 +19,8 @@ from core.report import pictures
 from core.report.contents import contents_document, gather_contents
 from core.report.page import ALLOWED, GENERATOR_TAG, render_html, write_report
 from core.report.pictures import Point, Range, thin_out
+from core.runs.params import CurveParams
+from core.training.curve.cells import planned_cells
 from storage import attempts, runs, training
 from storage.database import transaction
 from storage.schema import Attempt, Candidate, Evidence, Outcome, Result, ReviewAction, Run, RunState, Verdict
@@ -84,6 +87,7 @@ def test_an_empty_project_has_a_report(project: Project, db: sqlite3.Connection)
         "No model was asked yet",
         "Not settled: the student",
         "Nothing was trained yet",
+        "How many more examples would help is unknown",
         "0 pending or accepted, of 150 to 200 wanted",
     ):
         assert sentence in " ".join(text.split())
@@ -123,6 +127,20 @@ def fill_project(db: sqlite3.Connection, text: str) -> None:
     look = {"n": 20, "right": 9, "accuracy": 0.45, "low": 0.26, "high": 0.66, "ece": None, "unread": 0.1}
     training.add_evaluation(db, run.id, bare, 0, look)
     training.add_note(db, run.id, bare, 2, bare)
+    add_curve(db, bare, [0.4, 0.6, 0.7], reason=text)
+
+
+def add_curve(db: sqlite3.Connection, recipe: str, rates: list[float], **run: str) -> Run:
+    """A learning curve of one recipe, whose seeds are 10 points apart, with a baseline that is always right."""
+    recipes = {recipe: {"algorithm": "sft", "steps": 5}}
+    params: dict[str, Any] = {"recipes": recipes, "students": {recipe: "tiny"}, "sizes": [10, 20, 40], "seeds": [0, 1]}
+    written = Run.model_validate({"kind": "curve", "state": RunState.FINISHED, "params": params} | run)
+    runs.add(db, written)
+    for cell in planned_cells(CurveParams.model_validate(params)):
+        rate = rates[params["sizes"].index(cell.size)] + 0.1 * cell.seed if cell.steps else 1.0
+        look = {"n": 100, "right": round(100 * rate), "examples": cell.size, "cell_seconds": 2.0}
+        training.add_evaluation(db, written.id, cell.name, cell.steps, look)
+    return written
 
 
 def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Connection) -> None:
@@ -137,7 +155,14 @@ def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Co
     assert contents.gate is not None
     assert contents.gate.reasons[0] in text
     assert "No look" not in text
+    assert "45.0 % ± 7.1 (40.0–50.0, 2 seeds)" in text  # a learning curve
+    assert "plain: 45.0 % with 10 examples; 65.0 % with 20 examples; 75.0 % with 40 examples" in text
+    assert "bag-of-words: 85 % is reached with about" in text
     document = contents_document(contents)
+    learned = document["curves"][0]["recipes"][1]
+    assert learned["forecast"].sentence in text
+    assert [row.mean for row in learned["sizes"]] == pytest.approx([0.45, 0.65, 0.75])
+    assert learned["cells"][0] == {"size": 10, "seed": 0, "examples": 10, "right": 40, "of": 100}
     assert [benchmark_["right"] for benchmark_ in document["benchmarks"]] == [16, 7]
     assert document["student_run"] == document["benchmarks"][1]["run"]
 
@@ -194,6 +219,9 @@ def test_pictures_are_trees_and_say_what_they_show() -> None:
         pictures.curve_chart([Point(3, 1.0)], "one"),
         pictures.curve_chart([Point(1, float("nan")), Point(2, 2.0), Point(3, 2.0)], "flat"),
         pictures.curve_chart([Point(0, 0.5, 0.4, 0.6), Point(9, 0.7, 0.6, 0.8)], "dev", percent=True),
+        pictures.learning_chart([], [], "none<", 0.85),
+        pictures.learning_chart([Point(1, 0.5, 0.4, 0.6)], [], "a<b", 0.85),
+        pictures.learning_chart([Point(10, 0.5)], [Point(10, 0.5, 0.4, 0.6), Point(20, 0.7, 0.6, 0.8)], "fit", 0.85),
         pictures.quota_chart(Quota(min=0, max=0, want=0, have=7), "V"),
     ]
     for picture in drawn:
@@ -204,6 +232,10 @@ def test_pictures_are_trees_and_say_what_they_show() -> None:
     assert "none unknown" in drawn[0]
     assert "loss: unknown" in drawn[2]
     assert "50 % at step 0, 70 % at step 9" in drawn[5]
+    assert "50.0 % with 1 examples" in drawn[7]
+    # From 0 % at 188 to 100 % at 22: below the low edge of the band, and back above its high one.
+    assert '<polygon points="62.0,121.6 348.0,88.4 348.0,55.2 62.0,88.4" class="band"' in drawn[8]
+    assert '<polyline points="62.0,105.0 348.0,71.8" class="curve"' in drawn[8]
 
 
 @pytest.mark.parametrize("count", [0, 1, 180, 181, 1000])

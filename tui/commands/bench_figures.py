@@ -68,7 +68,7 @@ def show_comparison(first: Run, second: Run, comparison: Comparison) -> None:
     gaps += comparison.by_domain.items()
     table(
         ["", "pairs", "gap", "corrected p"],
-        [(name, gap.n, format_gap(gap), _format_p(gap.corrected)) for name, gap in gaps],
+        [(name, gap.n, format_gap(gap), format_p(gap.corrected)) for name, gap in gaps],
     )
 
 
@@ -130,12 +130,12 @@ def _format_time(figures: BenchmarkFigures) -> str:
 
 
 def _format_difference(slice_: Slice) -> str:
-    return "" if slice_.p is None else f"yes, p = {_format_p(slice_.p)}" if slice_.differs else ""
+    return "" if slice_.p is None else f"yes, p = {format_p(slice_.p)}" if slice_.differs else ""
 
 
 def format_gap(gap: Gap) -> str:
     """How far the second run is ahead, in points, with its interval and p."""
-    return f"{_points(gap.gap)} points ({_points(gap.low)} to {_points(gap.high)}), p = {_format_p(gap.p)}"
+    return f"{_points(gap.gap)} points ({_points(gap.low)} to {_points(gap.high)}), p = {format_p(gap.p)}"
 
 
 def _points(fraction: float) -> str:
@@ -146,5 +146,6 @@ def _percent(fraction: float) -> str:
     return f"{100 * fraction:.1f}"
 
 
-def _format_p(p: float | None) -> str:
+def format_p(p: float | None) -> str:
+    """p with four digits; '' if there is none."""
     return "" if p is None else "< 0.0001" if p < 0.0001 else f"{p:.4f}"

@@ -6,8 +6,15 @@ import click
 
 from core.runs import control, launch
 from core.runs.control import RunStatus
-from core.runs.describe import cost_of, describe_heartbeat, describe_progress, describe_request, format_duration
-from core.runs.progress import FillProgress, GenerateProgress
+from core.runs.describe import (
+    cost_of,
+    describe_cells,
+    describe_heartbeat,
+    describe_progress,
+    describe_request,
+    format_duration,
+)
+from core.runs.progress import CurveProgress, FillProgress, GenerateProgress
 from core.runs.readable import progress_or_none
 from core.runs.tail import follow as follow_events
 from storage import runs as stored
@@ -89,6 +96,8 @@ def _describe_run(status: RunStatus) -> list[tuple[str, str]]:
     if isinstance(progress, FillProgress) and progress.total is not None:
         rows += [("written", str(progress.written)), ("refused", str(progress.refused))]
         rows.append(("skipped", str(progress.skipped)))
+    if isinstance(progress, CurveProgress):
+        rows.append(("at", describe_cells(progress)))
     if progress.per_minute and not status.state.ended:
         rows += [("rate", f"{progress.per_minute:.0f}/min"), ("eta", format_duration(progress.eta_s))]
     if cost is not None:

@@ -15,12 +15,14 @@ from core.runs.control import RunError, require_run, run_status
 from core.runs.params import TrainParams, params_of
 from core.runs.progress import BenchmarkProgress, TrainProgress, progress_of
 from core.runs.readable import readable_of_kind
+from core.training.curve.cells import KIND as CURVE
 from core.training.plan import KIND, adapter_folder
 from core.training.run.start import start_training
 from storage import training
 from storage.schema import Run, RunState
 from tui.commands.context import Context, json_option, pass_context, verb
 from tui.commands.output import print_json, say, show, table
+from tui.commands.train_curve import curve, show_curve, target_option
 from tui.commands.waiting import wait
 
 # So many of the newest steps are shown.
@@ -35,7 +37,10 @@ allow_project_code_option = click.option(
 
 @click.group()
 def train() -> None:
-    """Training: estimate, run, show, list, note, compare."""
+    """Training: estimate, run, curve, show, list, note, compare."""
+
+
+train.add_command(curve)
 
 
 @train.command("run")
@@ -86,13 +91,17 @@ def estimate_(context: Context, recipe: str, allow_project_code: bool, as_json: 
 
 @train.command("show")
 @click.argument("run")
+@target_option
 @json_option
 @pass_context
 @verb
-def show_(context: Context, run: str, as_json: bool) -> None:
-    """The figures of a training run, while it runs or after."""
+def show_(context: Context, run: str, target: float, as_json: bool) -> None:
+    """The figures of a training run or a learning curve, while it runs or after."""
     _, connection = context.open()
-    _show(context, _training(connection, run), as_json)
+    if (chosen := require_run(connection, run)).kind == CURVE:
+        show_curve(context, chosen, target, as_json)
+    else:
+        _show(context, _training(connection, run), as_json)
 
 
 @train.command("list")

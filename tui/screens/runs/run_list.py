@@ -8,7 +8,8 @@ from rich.cells import set_cell_size
 from textual.binding import Binding, BindingType
 
 from core.runs.control import RunStatus
-from core.runs.describe import cost_of, describe_heartbeat, describe_progress
+from core.runs.describe import cost_of, describe_cells, describe_heartbeat, describe_progress
+from core.runs.progress import CurveProgress
 from core.runs.readable import problem_of, progress_or_none
 from storage.schema import RunState
 from tui.text import line
@@ -85,7 +86,8 @@ def run_row(status: RunStatus, widths: dict[str, int]) -> list[Part]:
         "began": f"{began.astimezone():%m-%d %H:%M}",
         "reason": problem_of(status.run)
         or status.run.reason
-        or ("resume continues it" if status.state is RunState.LOST else ""),
+        or ("resume continues it" if status.state is RunState.LOST else "")
+        or (describe_cells(progress) if isinstance(progress, CurveProgress) and not status.state.ended else ""),
     }
     styles = {"state": _STYLES.get(status.state, "")}
     return [

@@ -52,8 +52,12 @@ class TrainingOverview(Vertical):
         answers: Sequence[Figures],
         *,
         loading: bool,
+        lines_above: int = 0,
     ) -> None:
-        """Show a phase of a run, with the `answers` of its newest step; `loading` while its steps are being read."""
+        """Show a phase of a run, with the `answers` of its newest step; `loading` while its steps are being read.
+
+        So many lines of the screen, `lines_above`, are taken by what stands above.
+        """
         size = self.screen.size
         width, tall = size.width - 2, size.height >= TALL
         wide = tall and size.width >= WIDE
@@ -74,7 +78,7 @@ class TrainingOverview(Vertical):
         if loading:
             self._show("sparks", LOADING)
         else:
-            height = size.height - OTHER_LINES - field_height - alarm_height - answer_height
+            height = size.height - OTHER_LINES - lines_above - field_height - alarm_height - answer_height
             self._show("sparks", figures.sparkline_block(phase, width // 2 if wide else width, height))
         curves = self.query_one("#near", CurveGrid)
         curves.display = wide

@@ -13,6 +13,7 @@ from textual.widgets import ContentSwitcher, Input
 from core.runs.control import RunStatus, run_status
 from core.runs.params import TrainParams, params_of
 from core.runs.readable import problem_of
+from core.training.curve.cells import KIND as CURVE
 from core.training.monitor import PhaseMonitor, TrainingMonitor, select_run
 from core.training.plan import KIND
 from core.training.run.start import start_training
@@ -23,6 +24,7 @@ from tui.actions import TRAINING, bindings
 from tui.keymap import key
 from tui.screens.project_screen import ProjectScreen
 from tui.screens.run_control import RunControl
+from tui.screens.training.curve_line import curve_line
 from tui.screens.training.curves import CurvesView
 from tui.screens.training.empty_state import FIRST_RECIPE, LOADING, no_run_message, unreadable_message
 from tui.screens.training.loader import RunLoaded, TrainingLoader
@@ -30,6 +32,7 @@ from tui.screens.training.note_field import NoteField
 from tui.screens.training.overview import TrainingOverview
 from tui.screens.training.side_by_side import SideBySideView
 from tui.screens.training.table_view import TrainingTableView
+from tui.widgets.text_panel import TextPanel
 
 
 class TrainingScreen(ProjectScreen):
@@ -57,8 +60,11 @@ class TrainingScreen(ProjectScreen):
         self._phase_name = ""
         # The run that is on the screen.
         self._status: RunStatus | None = None
+        # The learning curve that is at work.
+        self._curve: RunStatus | None = None
 
     def parts(self) -> ComposeResult:
+        yield TextPanel(id="learning", classes="row")
         with ContentSwitcher(initial="overview", id="views"):
             yield TrainingOverview(id="overview")
             yield CurvesView(id="curves")
@@ -81,12 +87,18 @@ class TrainingScreen(ProjectScreen):
 
     def ticking(self) -> bool:
         """The age of a run grows until it has ended."""
-        return self._status is not None and not self._status.state.ended
+        return self._curve is not None or (self._status is not None and not self._status.state.ended)
 
     # ------------------------------------------------------------ drawing
 
     def draw(self) -> None:
-        """Read what is new of the run, and draw the view in front."""
+        """Read what is new of the run, and draw the view in front, under a line for a learning curve at work."""
+        statuses = (run_status(run) for run in runs.unended(self.db) if run.kind == CURVE)
+        self._curve = next((status for status in statuses if not status.state.ended), None)
+        panel = self.query_one("#learning", TextPanel)
+        panel.display = self._curve is not None
+        if self._curve is not None:
+            panel.show(curve_line(self._curve))
         self._draw_run()
         if self._view == "table":
             self.query_one(TrainingTableView).reload_if_measured(self.project, self.db)
@@ -104,7 +116,9 @@ class TrainingScreen(ProjectScreen):
             case "overview":
                 answers = training.answers(self.db, monitor.run.id, phase.name, phase.step)
                 loading = self._loader.is_loading(monitor.run)
-                self.query_one(TrainingOverview).draw(monitor, phase, self._status, answers, loading=loading)
+                self.query_one(TrainingOverview).draw(
+                    monitor, phase, self._status, answers, loading=loading, lines_above=int(self._curve is not None)
+                )
             case "curves":
                 self.query_one(CurvesView).draw(monitor, phase, self._status)
             case "beside":
