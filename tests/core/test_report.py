@@ -161,6 +161,7 @@ def test_a_full_one_tells_counts_with_intervals(project: Project, db: sqlite3.Co
     document = contents_document(contents)
     learned = document["curves"][0]["recipes"][1]
     assert learned["forecast"].sentence in text
+    assert [learned["band"][position].examples for position in (0, -1)] == [10, 80]  # to twice as many as were tried
     assert [row.mean for row in learned["sizes"]] == pytest.approx([0.45, 0.65, 0.75])
     assert learned["cells"][0] == {"size": 10, "seed": 0, "examples": 10, "right": 40, "of": 100}
     assert [benchmark_["right"] for benchmark_ in document["benchmarks"]] == [16, 7]
