@@ -206,15 +206,20 @@ async def test_fresh_examples_and_the_command_line(
 def test_what_cannot_be_started_is_said(
     project: Project, db: sqlite3.Connection, weights: Path, unspawned: None
 ) -> None:
+    with pytest.raises(RunError, match=r"\[train.steps\] draws fresh examples: say up to how many"):
+        start_curve(project, db)
+    recipes = {"direct": DIRECT, "fresh": DIRECT | {"fresh": True}, "grpo": RECIPES["grpo"]}
+    project = trainable(project, db, weights, **recipes)
+    db.execute("UPDATE examples SET status = 'pending' WHERE split = 'train'")
     with pytest.raises(RunError, match="no accepted example is in the split train"):
         start_curve(project, db)
-    project = trainable(project, db, weights, direct=DIRECT, grpo=RECIPES["grpo"])
+    db.execute("UPDATE examples SET status = 'accepted'")
     with pytest.raises(RunError, match=r"grpo learns by rewards \(grpo\)"):
         start_curve(project, db, ["grpo"])
     with pytest.raises(RunError, match="no recipe 'other'"):
         start_curve(project, db, ["other"])
     run = start_curve(project, db)
-    assert list(params_of(run, CurveParams).recipes) == ["direct"], "all that learn from examples"
+    assert list(params_of(run, CurveParams).recipes) == ["direct"], "all that learn from what was accepted"
     with pytest.raises(RunError, match=f"curve run {run.id[-6:]} is queued"):
         start_curve(project, db)
     with pytest.raises(RunError, match=f"curve run {run.id[-6:]} is queued"):

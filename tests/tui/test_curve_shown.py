@@ -82,6 +82,6 @@ def test_the_command_line_says_where_it_is(project: Project, going: Run) -> None
 
 def test_what_is_no_curve_or_wrongly_asked_is_said(project: Project, db: sqlite3.Connection) -> None:
     nothing = CliRunner().invoke(main, ["-C", str(project.folder), "train", "curve"])
-    assert (nothing.exit_code, "no accepted example is in the split train" in nothing.stderr) == (2, True)
+    assert (nothing.exit_code, "[train.steps] draws fresh examples: say up to how many" in nothing.stderr) == (2, True)
     for options in (["--target", "1"], ["--sizes", "0"], ["--seeds", "0"], ["--fresh", "0"]):
         assert CliRunner().invoke(main, ["-C", str(project.folder), "train", "curve", *options]).exit_code == 2

@@ -100,7 +100,10 @@ def _recipes(
 ) -> tuple[dict[str, Recipe], dict[str, str]]:
     """The recipes to train, quick kinds first, and the student of each."""
     everything = project.task.train
-    chosen = list(names) or [name for name, recipe in everything.items() if not _unsuitable(name, recipe)]
+    suitable = [name for name, recipe in everything.items() if not _unsuitable(name, recipe)]
+    # Where none is named, those that draw fresh examples wait for --fresh, unless there are no others.
+    learn_here = [name for name in suitable if fresh is not None or not everything[name].fresh]
+    chosen = list(names) or learn_here or suitable
     recipes, students = {}, {}
     for name in dict.fromkeys(chosen):
         plan = plan_phases(project, name)
