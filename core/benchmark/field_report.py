@@ -42,7 +42,7 @@ _FAILINGS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class FieldMistake:
     """A field of an answer that is wrong: what it should be, and what the student wrote ('' for nothing)."""
 
     example: str
@@ -69,7 +69,7 @@ class FieldReport:
     scores: list[FieldScore]
     contradictions: list[str]
     worst: dict[str, list[str]]
-    mistakes: dict[str, list[Mistake]]
+    mistakes: dict[str, list[FieldMistake]]
     cells: list[FieldCell]
 
     @property
@@ -86,7 +86,7 @@ def field_report(project: Project, connection: sqlite3.Connection, run: Run) -> 
     cells: dict[tuple[str, int, int, str], list[int]] = defaultdict(lambda: [0, 0])
     answers = without_steps = 0
     contradictions: list[str] = []
-    wrong: dict[str, list[tuple[float, Mistake]]] = defaultdict(list)
+    wrong: dict[str, list[tuple[float, FieldMistake]]] = defaultdict(list)
     for answer in predictions.answers_to_steps(connection, run.id):
         answers += 1
         written = parse_steps(answer.raw, wording)
@@ -104,7 +104,7 @@ def field_report(project: Project, connection: sqlite3.Connection, run: Run) -> 
         if contradicts(written, answer.decision, rule):
             contradictions.append(answer.example)
         for field, (right_value, value) in _wrong_values(expected, written, answer.decision, rule, wording).items():
-            mistake = Mistake(answer.example, answer.domain, answer.level, answer.hypothesis, right_value, value)
+            mistake = FieldMistake(answer.example, answer.domain, answer.level, answer.hypothesis, right_value, value)
             wrong[field].append((answer.probability or 0.0, mistake))
     mistakes = {
         field: [mistake for _, mistake in sorted(wrong[field], key=lambda pair: (-pair[0], pair[1].example))[:WORST]]

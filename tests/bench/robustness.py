@@ -27,7 +27,7 @@ from core.config.case import Case, Mode
 from core.config.project import Project, open_project
 from core.models.model import Model
 from core.models.parse_answer import parse_answer
-from core.models.resolve import model_for
+from core.models.resolve import model_for, resolve_name
 from core.models.step_lines import decision_of, parse_steps
 from core.models.student_format import load_format
 from core.models.trained import trained_models
@@ -155,7 +155,7 @@ def ask(model: Model, cases: Sequence[Case], labels: Sequence[str]) -> list[tupl
 def open_student(project: Project, name: str) -> tuple[Model, Path]:
     """The model and the folder of its adapter."""
     with connect(project.database) as db:
-        trained = trained_models(project, db).get(name)
+        trained = trained_models(project, db).get(resolve_name(project, db, name))
         if trained is None:
             sys.exit(f"the project has no trained model {name}: `sidequest models list` shows them")
         return model_for(project, db, name, Mode.REASON), project.folder / trained.adapter

@@ -8,7 +8,7 @@ from rich.cells import cell_len, set_cell_size
 from textual.content import Content
 
 from core.benchmark.field_cells import FieldSlices, WeakSpot, slice_field, weak_spot
-from core.benchmark.field_report import MEANINGS, FieldReport, Mistake, describe_fields
+from core.benchmark.field_report import MEANINGS, FieldMistake, FieldReport, describe_fields
 from core.benchmark.metrics import Slice
 from core.benchmark.step_fields import FieldScore
 from core.config.case import Mode
@@ -118,7 +118,7 @@ def _by_kind(slices: FieldSlices, field: str, width: int) -> Parts:
     return [(line(f"{field} by inference: {' · '.join(kinds)}", width), "$text-muted"), "\n"]
 
 
-def _worst(mistakes: Sequence[Mistake], field: str, chosen: int, width: int) -> Parts:
+def _worst(mistakes: Sequence[FieldMistake], field: str, chosen: int, width: int) -> Parts:
     """The worst answers of the chosen field: what it should be, what was written, and the hypothesis."""
     if not mistakes:
         return [(f"\n{field} is right in each answer.", "$text-muted"), "\n"]

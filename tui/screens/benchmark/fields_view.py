@@ -10,7 +10,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from core.benchmark.field_cells import WeakSpot, weak_spot
-from core.benchmark.field_report import FieldReport, Mistake, field_report
+from core.benchmark.field_report import FieldMistake, FieldReport, field_report
 from core.config.project import Project
 from storage.schema import Run
 from tui.screens.benchmark.field_figures import field_page, spot_field
@@ -83,7 +83,7 @@ class FieldsView(VerticalScroll):
         self._chosen = max(0, min(self._chosen + step, len(self._mistakes) - 1))
 
     @property
-    def _mistakes(self) -> list[Mistake]:
+    def _mistakes(self) -> list[FieldMistake]:
         return self._report.mistakes.get(self._field, []) if self._report else []
 
 
