@@ -13,7 +13,7 @@ from core.benchmark import summary as outcomes
 from core.benchmark.figures_cache import cached_figures, dump_figures
 from core.benchmark.metrics import figures
 from core.benchmark.results import scored_answers
-from core.benchmark.runner import benchmark
+from core.benchmark.runner import _figures_of, benchmark
 from core.benchmark.sequential_gate import GateVerdict
 from core.config.case import Mode
 from core.config.project import Project
@@ -239,6 +239,33 @@ def test_what_is_asked_is_checked_first(no_worker: None, project: Project, db: s
             start.start_benchmark(project, db, params("majority", Mode.DIRECT).model_copy(update=change))
     assert runs.newest(db) == []
     assert splits.frozen(db) == {}
+
+
+def test_a_query_without_a_status_asks_what_was_accepted(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    fill(db, 4)
+    with transaction(db):
+        examples.add(db, example(id="0" * 26, status=Status.PENDING))
+    run = start.start_benchmark(project, db, params("majority", Mode.DIRECT, split="", where="level:1-5"))
+    assert len(predictions.targets(db, run.id)) == 4
+
+
+async def test_figures_in_memory_are_those_of_the_store(
+    no_worker: None, project: Project, db: sqlite3.Connection
+) -> None:
+    fill(db, 3)
+    run = start.start_benchmark(project, db, params("majority", Mode.DIRECT))
+    await work(project, db, run)
+    stored = predictions.newest(db, run.id, 3)
+    priced = stored[0].model_copy(
+        update={"id": 0, "sample": 1, "usage": stored[0].usage.model_copy(update={"cost": 0.5})}
+    )
+    predictions.add(db, [priced])
+    newest = predictions.newest(db, run.id, 4)
+    by_id = {figures_row.id: figures_row for figures_row in predictions.prediction_figures(db, run.id)}
+    assert [by_id[prediction.id] for prediction in newest] == [_figures_of(prediction) for prediction in newest]
+    assert {prediction.usage.cost for prediction in newest} > {0.5}
 
 
 def test_a_split_that_was_asked_is_frozen(no_worker: None, project: Project, db: sqlite3.Connection) -> None:

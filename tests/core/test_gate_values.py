@@ -205,3 +205,7 @@ def test_what_families_are_worth_is_what_the_formula_says(level: float) -> None:
     few_right = (norm.ppf(0.5 + level / 2) / student_t.ppf(0.5 + level / 2, 2)) ** 2
     assert effective_sample_size(family_answers("++", "+++", "+"), level) == pytest.approx(few_right * 36 / 14)
     assert effective_sample_size(family_answers("+-", "+-"), level) == 4
+
+
+def test_an_open_target_is_said_to_be_open() -> None:
+    assert gate(answers("+" * 17 + "-" * 3)).reasons[0].endswith(", which leaves open whether it reaches 85 %.")

@@ -260,3 +260,13 @@ def test_a_recipe_without_rewards_pays_what_its_student_states(
     own = recipe.model_copy(update={"rewards": {"length": 2.0}})
     assert with_rewards(own, answer_format) == own
     assert with_rewards(Recipe(algorithm=Algorithm.SFT), answer_format).rewards == {}
+
+
+def test_the_mix_of_a_step_is_that_of_its_share_of_the_way() -> None:
+    """Of 11 steps the first is at 0, the sixth halfway, the last at 1."""
+    curriculum = Curriculum(order="easy-to-hard")
+    positions = [CasePosition(level, label) for level in (1, 2, 3) for label in LABELS]
+    sampler = CurriculumSampler(positions, curriculum, batch=3, steps=11, seed=0)
+    for step, progress in ((0, 0.0), (5, 0.5), (10, 1.0)):
+        assert sampler.mix(step) == level_shares(curriculum, [1, 2, 3], progress)
+    assert sampler.mix(0)[1] > sampler.mix(5)[1] > sampler.mix(10)[1]
