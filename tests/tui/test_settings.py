@@ -63,7 +63,7 @@ def test_a_key_that_cannot_be_is_refused(name: str, keys: str, sentence: str) ->
 def test_keys_that_can_be_are_taken() -> None:
     assert said({"review.accept": "x", "review.reject": "a"}) == []  # they change places
     assert said({"review.accept": "z, ., full_stop, ctrl+f2, K"}) == []
-    assert said({"home.generate": "v", "edit.save": "f2"}) == []  # labels have keys in Review alone
+    assert said({"home.generate": "v", "edit.save": "f4"}) == []  # labels have keys in Review alone
     assert said({"review.accept": "v"}, ()) == []
 
 
