@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.config.recipe import Algorithm, Recipe
+from core.models.batching import length_groups
 from core.training.data.sampler import CasePosition, CurriculumSampler
 from core.training.trainers.arguments import grpo_arguments, sft_arguments
 from core.training.trainers.grpo import GrpoTrainer, Policy
@@ -80,6 +81,22 @@ def test_scores_are_those_of_reading_each_answer_alone(
             assert scores.entropies is not None
             for row, (prompt, answer) in enumerate(pairs):
                 torch.testing.assert_close(scores.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
+
+
+def test_rows_of_unlike_length_are_read_in_groups_and_keep_their_places(causal: Any) -> None:
+    """Long and short in turn, so that a group holds rows that do not stand side by side; answers differ in length."""
+    rng = random.Random(4)
+    pairs = [
+        ([rng.randrange(3, 200) for _ in range(prompt)], [rng.randrange(3, 200) for _ in range(answer)])
+        for prompt, answer in ((170, 3), (5, 20), (160, 40), (8, 2), (90, 17), (3, 1))
+    ]
+    assert len(length_groups([len(prompt) + len(answer) for prompt, answer in pairs], 64)) > 1
+    prompt_ids, prompt_mask = padded([prompt for prompt, _ in pairs], left=True)
+    answer_ids, answer_mask = padded([answer for _, answer in pairs], left=False)
+    with torch.no_grad():
+        scores = score(causal, PrefixBatch(prompt_ids, prompt_mask, answer_ids, answer_mask, share=False))
+        for row, (prompt, answer) in enumerate(pairs):
+            torch.testing.assert_close(scores.logps[row, : len(answer)], plainly(causal, prompt, answer), **CLOSE)
 
 
 def make_trainer(folder: Path, recipe: Recipe, kind: type[Any], tmp_path: Path, cases: list[Any]) -> Any:
